@@ -1,0 +1,112 @@
+"""The capture: what a scraper hands over. One event of one bookmaker at one instant, with its odds.
+
+It is composed of the tables' own contracts and adds only how they nest. A scrape is a stream of
+captures, one JSON object a line (NDJSON).
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+from sqlmodel import Field
+
+from oddsschema.base import Rule
+from oddsschema.models import (
+    CompetitorCompetition,
+    CompetitorKey,
+    Fixture,
+    Listing,
+    Market,
+    Named,
+    NationalCompetition,
+    Snapshot,
+)
+from oddsschema.types import Slug, UtcTime
+
+#: What tells the markets of one capture apart.
+MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
+
+
+class CapturedSport(Named):
+    """A sport, found by its slug."""
+
+
+class CapturedTournament(NationalCompetition):
+    """A tournament of BetPawa's, found by sport, name and country."""
+
+    sport: CapturedSport
+
+
+class CapturedEvent(Fixture, Listing):
+    """An event of BetPawa's, found by its SportRadar id."""
+
+    bookmaker: Slug = Field(description="The reference bookmaker: 'betpawa'.")
+    tournament: CapturedTournament
+
+
+class CapturedCompetitorTournament(CompetitorCompetition):
+    """A competitor's tournament, found by source and external id."""
+
+    # May be left out, for it is the event's.
+    source: Slug | None = None  # type: ignore[assignment]
+    sport: CapturedSport
+
+
+def _same_source(source: str, tournament: Any) -> None:
+    get = tournament.get if isinstance(tournament, dict) else tournament.__getattribute__
+    if get("source") not in (None, source):
+        raise ValueError(f"tournament.source must be the event's, {source!r}, or left out")
+
+
+class CapturedCompetitorEvent(CompetitorKey, Fixture):
+    """A competitor's event, found by source and external id."""
+
+    __rules__ = (Rule(("source", "tournament"), _same_source),)
+
+    tournament: CapturedCompetitorTournament
+
+
+def _distinct(markets: Sequence[Any]) -> Sequence[Any]:
+    """Hold the markets of a capture apart by `MARKET_KEY`. Objects or dicts."""
+    if len(markets) > 1:
+        key = itemgetter if isinstance(markets[0], dict) else attrgetter
+        keys = list(map(key(*MARKET_KEY), markets))
+        if len(set(keys)) < len(keys):
+            second = next(at for at, one in enumerate(keys) if one in keys[:at])
+            raise PydanticCustomError(
+                "markets_equal",
+                "Markets must differ in betpawa_market_id, line or handicap: "
+                "markets {first} and {second} are both {key}",
+                {"first": keys.index(keys[second]), "second": second, "key": keys[second]},
+            )
+    return markets
+
+
+def _one_event(event: object, competitor_event: object) -> None:
+    if (event is None) == (competitor_event is None):
+        raise ValueError("give either event (BetPawa's) or competitor_event")
+
+
+class Capture(Snapshot):
+    """One event of one bookmaker at one instant: `event` for BetPawa, else `competitor_event`."""
+
+    __rules__ = (Rule(("event", "competitor_event"), _one_event),)
+
+    captured_at: UtcTime = Field(description="When the odds were read, UTC.")
+    event: CapturedEvent | None = Field(default=None, description="BetPawa's event.")
+    competitor_event: CapturedCompetitorEvent | None = Field(
+        default=None, description="A competitor's event."
+    )
+    markets: Annotated[tuple[Market, ...], AfterValidator(_distinct)] = Field(
+        description="All that was offered. Empty when nothing was."
+    )
+
+    @property
+    def source(self) -> str:
+        """Whose odds these are: the competitor's slug, or BetPawa's."""
+        if self.event is not None:
+            return self.event.bookmaker
+        assert self.competitor_event is not None  # the rule above
+        return self.competitor_event.source

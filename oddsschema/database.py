@@ -1,0 +1,101 @@
+"""Which database, and whether it can be used: URLs, connections, the revision that is expected."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from oddsschema.errors import DatabaseUnavailableError, NotMigratedError
+
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+#: The newest revision of the migrations that this release carries.
+HEAD = "oddsschema_0003"
+
+_SCHEMES = {"postgresql", "postgres", "postgresql+asyncpg"}
+
+
+def normalize(url: str) -> str:
+    """The URL as asyncpg takes it, from postgresql://, postgres:// or postgresql+asyncpg://.
+
+    Raises DatabaseUnavailableError when it is none of these.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise DatabaseUnavailableError(
+            f"not a PostgreSQL URL: {redact(url)}; it should look like postgresql://user@host/name"
+        )
+    return f"postgresql://{rest}"
+
+
+def redact(url: str) -> str:
+    """The URL without its password, for messages."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return "(not a URL)"
+    parsed = parsed.difference_update_query([key for key in parsed.query if "pass" in key.lower()])
+    return parsed.render_as_string(hide_password=True)
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection of asyncpg's own. Raises DatabaseUnavailableError when there is none to be had."""
+    connection = await _open(url)
+    try:
+        yield connection
+    finally:
+        # A connection that broke while it was used has nothing to say goodbye to.
+        if not connection.is_closed():
+            await connection.close()
+
+
+@asynccontextmanager
+async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
+    """The same connection in SQLAlchemy's dress: for migrations."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: _open(url), poolclass=NullPool
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _open(url: str) -> "asyncpg.Connection[Any]":
+    import asyncpg
+
+    dsn = normalize(url)
+    try:
+        return await asyncpg.connect(dsn, server_settings={"application_name": "oddsschema"})
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        reason = str(e) or type(e).__name__
+        raise DatabaseUnavailableError(f"cannot connect to {redact(url)}: {reason}") from None
+
+
+async def require_migrated(connection: "asyncpg.Connection[Any]") -> None:
+    """Raise NotMigratedError unless the tables of this release are there."""
+    if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
+        # Tables made by metadata.create_all() have no revision.
+        current = None
+        usable = await connection.fetchval("SELECT to_regclass('competitor_market_odds') NOTNULL")
+    else:
+        revisions = await connection.fetch("SELECT version_num FROM alembic_version")
+        ours = [row[0] for row in revisions if row[0].startswith("oddsschema_")]
+        current = ours[0] if ours else None
+        usable = HEAD in ours
+    if not usable:
+        state = f"is at revision {current}" if current else "has no tables of oddsschema"
+        raise NotMigratedError(
+            f"the database {state}, this release needs {HEAD}: run 'oddsschema upgrade'",
+            current=current,
+            head=HEAD,
+        )

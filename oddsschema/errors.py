@@ -1,0 +1,25 @@
+"""Every exception that oddsschema raises on its own account, as one tree.
+
+A bad value is not in this tree: it raises `pydantic.ValidationError`, as in any pydantic model.
+"""
+
+
+class OddsSchemaError(Exception):
+    """The root of the tree: catch it to catch whatever oddsschema itself raises."""
+
+
+class DatabaseUnavailableError(OddsSchemaError):
+    """The database cannot be reached, or is not one that this package can use."""
+
+
+class NotMigratedError(OddsSchemaError):
+    """The database lacks this release's tables. `current` is its revision, None when it has none."""
+
+    def __init__(self, message: str, *, current: str | None, head: str) -> None:
+        super().__init__(message)
+        self.current = current
+        self.head = head
+
+
+class EmbeddedPostgresError(OddsSchemaError):
+    """The embedded PostgreSQL is not installed, or does not start."""

@@ -1,0 +1,198 @@
+"""A chunk of the reference bookmaker's captures: reference tables brought up to date, odds appended.
+
+The same order and the same rule for late deliveries as for competitors (see competitor.py).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from oddsschema.ingest.competitor import transposed
+from oddsschema.ingest.history import BETPAWA, Written, append, latest_captures
+from oddsschema.ingest.reference import link_events
+from oddsschema.ingest.validate import PlainCapture
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_INSERT_BOOKMAKER = """
+INSERT INTO bookmakers (name, slug) VALUES ($1::text, $1::text) ON CONFLICT DO NOTHING RETURNING id
+"""
+
+# One at a time: two keys are unique here, and who has which can change in one chunk.
+_LOCK_TOURNAMENTS = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.tournaments'))"
+
+_FIND_TOURNAMENTS = """
+SELECT id, sport_id, name, country, sportradar_id FROM tournaments
+WHERE sportradar_id = ANY ($4)
+   OR (sport_id, name, country) IN (SELECT * FROM unnest($1::int[], $2::text[], $3::text[]))
+"""
+
+_INSERT_TOURNAMENT = """
+INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2, $3, $4)
+RETURNING id
+"""
+
+_UPDATE_TOURNAMENT = """
+UPDATE tournaments SET sport_id = $2, name = $3, country = $4, sportradar_id = $5 WHERE id = $1
+"""
+
+_INSERT_EVENTS = """
+INSERT INTO events (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+SELECT c.*
+FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+    AS c (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
+ORDER BY c.sportradar_id
+ON CONFLICT DO NOTHING
+"""
+
+_LOCK_EVENTS = """
+SELECT sportradar_id, id FROM events
+WHERE sportradar_id = ANY ($1)
+ORDER BY sportradar_id
+FOR NO KEY UPDATE
+"""
+
+_UPDATE_EVENTS = """
+UPDATE events AS e
+SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
+    away_team = c.away_team, kickoff = c.kickoff
+FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+    AS c (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+WHERE e.sportradar_id = c.sportradar_id
+  AND (e.tournament_id, e.name, e.home_team, e.away_team, e.kickoff)
+    IS DISTINCT FROM (c.tournament_id, c.name, c.home_team, c.away_team, c.kickoff)
+"""
+
+_UPSERT_LISTINGS = """
+INSERT INTO event_bookmakers AS l (event_id, bookmaker_id, external_event_id, event_url)
+SELECT c.event_id, $1, c.external_event_id, c.event_url
+FROM unnest($2::int[], $3::text[], $4::text[]) AS c (event_id, external_event_id, event_url)
+LEFT JOIN event_bookmakers AS known ON known.event_id = c.event_id AND known.bookmaker_id = $1
+WHERE (known.external_event_id, known.event_url)
+    IS DISTINCT FROM (c.external_event_id, c.event_url)
+ORDER BY c.event_id
+ON CONFLICT (event_id, bookmaker_id) DO UPDATE
+SET external_event_id = excluded.external_event_id, event_url = excluded.event_url
+"""
+
+#: What a tournament is told apart by: sport id, name, country.
+_TournamentKey = tuple[int, str, str]
+
+
+async def write_betpawa(
+    connection: "asyncpg.Connection[Any]",
+    bookmaker: str,
+    run_id: int,
+    captures: Sequence[PlainCapture],
+    sports: dict[str, int],
+    *,
+    keep_raw: bool,
+) -> Written:
+    """Store captures of the reference bookmaker, in the caller's transaction."""
+    bookmaker_id = await connection.fetchval(
+        "SELECT id FROM bookmakers WHERE slug = $1", bookmaker
+    ) or await connection.fetchval(_INSERT_BOOKMAKER, bookmaker)
+    newest = {
+        capture["event"]["sportradar_id"]: capture
+        for capture in sorted(captures, key=lambda capture: capture["captured_at"])
+    }
+
+    tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
+    events = _event_columns(list(newest.values()), tournament_ids, sports)
+    await connection.execute(_INSERT_EVENTS, *events)
+    rows = await connection.fetch(_LOCK_EVENTS, events[0])
+    event_ids = {row["sportradar_id"]: row["id"] for row in rows}
+
+    latest = await latest_captures(connection, BETPAWA, list(event_ids.values()))
+    current = [
+        capture
+        for sportradar_id, capture in newest.items()
+        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture["captured_at"]
+    ]
+    await connection.execute(_UPDATE_EVENTS, *_event_columns(current, tournament_ids, sports))
+    listings = [
+        (event_ids[event["sportradar_id"]], event["external_event_id"], event["event_url"])
+        for event in (capture["event"] for capture in current)
+    ]
+    await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *transposed(listings, 3))
+    await link_events(connection, list(event_ids))
+    return await append(
+        connection,
+        BETPAWA,
+        run_id,
+        [(event_ids[capture["event"]["sportradar_id"]], capture) for capture in captures],
+        bookmaker_id=bookmaker_id,
+        keep_raw=keep_raw,
+    )
+
+
+def _key(tournament: Any, sports: dict[str, int]) -> _TournamentKey:
+    return sports[tournament["sport"]["slug"]], tournament["name"], tournament["country"]
+
+
+async def _tournament_ids(
+    connection: "asyncpg.Connection[Any]",
+    captures: Sequence[PlainCapture],
+    sports: dict[str, int],
+) -> dict[_TournamentKey, int]:
+    """The id of each tournament, found by name and country, else by SportRadar id, else new.
+
+    A tournament that is known by its SportRadar id alone has changed its name, and gets the new
+    one. A SportRadar id that another tournament has is not taken from it.
+    """
+    wanted: dict[_TournamentKey, str | None] = {}
+    for capture in captures:
+        tournament = capture["event"]["tournament"]
+        key = _key(tournament, sports)
+        wanted[key] = tournament["sportradar_id"] or wanted.get(key)
+    columns = [*transposed(list(wanted), 3), [one for one in wanted.values() if one is not None]]
+
+    known = await connection.fetch(_FIND_TOURNAMENTS, *columns)
+    by_key = {(row["sport_id"], row["name"], row["country"]): row for row in known}
+    if all(
+        key in by_key and sportradar_id in (None, by_key[key]["sportradar_id"])
+        for key, sportradar_id in wanted.items()
+    ):
+        return {key: by_key[key]["id"] for key in wanted}
+
+    await connection.execute(_LOCK_TOURNAMENTS)
+    known = await connection.fetch(_FIND_TOURNAMENTS, *columns)
+    ids = {(row["sport_id"], row["name"], row["country"]): row["id"] for row in known}
+    owner = {row["sportradar_id"]: row["id"] for row in known}
+    for key, sportradar_id in wanted.items():
+        if key not in ids and sportradar_id in owner and sportradar_id is not None:
+            # Renamed. Its old name is free now, unless this delivery still uses it.
+            tournament_id = owner[sportradar_id]
+            if not any(ids.get(other) == tournament_id for other in wanted):
+                await connection.execute(_UPDATE_TOURNAMENT, tournament_id, *key, sportradar_id)
+                ids[key] = tournament_id
+                continue
+        free = None if sportradar_id in owner else sportradar_id
+        if key not in ids:
+            ids[key] = await connection.fetchval(_INSERT_TOURNAMENT, *key, free)
+        elif free is not None:
+            await connection.execute(_UPDATE_TOURNAMENT, ids[key], *key, free)
+        if free is not None:
+            owner[free] = ids[key]
+    return {key: ids[key] for key in wanted}
+
+
+def _event_columns(
+    captures: Sequence[PlainCapture],
+    tournament_ids: dict[_TournamentKey, int],
+    sports: dict[str, int],
+) -> list[list[Any]]:
+    """The columns of `_INSERT_EVENTS`, a row for each capture."""
+    rows = [
+        (
+            event["sportradar_id"],
+            tournament_ids[_key(event["tournament"], sports)],
+            event["name"],
+            event["home_team"],
+            event["away_team"],
+            event["kickoff"],
+        )
+        for event in (capture["event"] for capture in captures)
+    ]
+    return transposed(rows, 6)

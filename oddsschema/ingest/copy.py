@@ -1,0 +1,117 @@
+"""Rows as PostgreSQL's binary COPY reads them.
+
+Encoding them here, not through the driver's codecs, leaves a caller's connection as it was (asyncpg
+would need a JSONB codec set on it), and what repeats from row to row is encoded once.
+
+Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+from typing import Any
+
+from pydantic_core import to_json
+
+from oddsschema.outcomes import outcomes_json
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_length = Struct(">i").pack
+_int4 = Struct(">ii").pack
+_int8 = Struct(">iq").pack
+_float8 = Struct(">id").pack
+_columns = Struct(">h").pack
+
+#: How many bytes are handed to the connection at a time.
+_BLOCK = 256 * 1024
+
+
+def int4(value: int | None) -> bytes:
+    """An INTEGER."""
+    return _NULL if value is None else _int4(4, value)
+
+
+def int8(value: int) -> bytes:
+    """A BIGINT."""
+    return _int8(8, value)
+
+
+def float8(value: float | None) -> bytes:
+    """A DOUBLE PRECISION."""
+    return _NULL if value is None else _float8(8, value)
+
+
+def text(value: str | None) -> bytes:
+    """A TEXT or VARCHAR."""
+    if value is None:
+        return _NULL
+    encoded = value.encode()
+    return _length(len(encoded)) + encoded
+
+
+def timestamptz(value: datetime) -> bytes:
+    """A TIMESTAMPTZ, from an aware datetime."""
+    return _int8(8, (value - _EPOCH) // _MICROSECOND)
+
+
+def jsonb(document: bytes | None) -> bytes:
+    """A JSONB, from JSON text; None is SQL's NULL."""
+    if document is None:
+        return _NULL
+    return b"%b\x01%b" % (_length(len(document) + 1), document)
+
+
+def row(*fields: bytes) -> bytes:
+    """A row of already encoded fields."""
+    return _columns(len(fields)) + b"".join(fields)
+
+
+def json_or_null(value: Any) -> bytes:
+    """Any JSON value as a JSONB field."""
+    return jsonb(None if value is None else to_json(value))
+
+
+def market_rows(markets: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[bytes]:
+    """Rows of (event id, snapshot id, a market's columns in the order of `Market`'s fields)."""
+    # A scrape repeats the same few hundred markets for each event: only their prices are its own.
+    known: dict[tuple[Any, ...], bytes] = {}
+    nine_columns = _columns(9)
+    for event_id, snapshot_id, market in markets:
+        *head, outcomes = market.values()
+        key = tuple(head)
+        middle = known.get(key)
+        if middle is None:
+            market_id, name, line, handicap_type, home, away = head
+            middle = b"".join(
+                (
+                    text(market_id),
+                    text(name),
+                    float8(line),
+                    text(handicap_type),
+                    float8(home),
+                    float8(away),
+                )
+            )
+            if len(known) < 10_000:
+                known[key] = middle
+        yield b"".join(
+            (nine_columns, int4(event_id), int8(snapshot_id), middle, jsonb(outcomes_json(outcomes)))
+        )
+
+
+def stream(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """The whole of a COPY, in blocks."""
+    block = [_HEADER]
+    size = 0
+    for encoded in rows:
+        block.append(encoded)
+        size += len(encoded)
+        if size >= _BLOCK:
+            yield b"".join(block)
+            block, size = [], 0
+    yield b"".join((*block, _TRAILER))

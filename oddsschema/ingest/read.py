@@ -1,0 +1,69 @@
+"""Where captures come from: NDJSON files, plain or .gz, standard input, or Python objects."""
+
+import gzip
+import sys
+import zlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from oddsschema.capture import Capture
+
+#: One capture as it comes: an object, a dict, or a JSON object as text.
+RawCapture = Capture | Mapping[str, Any] | bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A capture that is still to be validated, and where it stands."""
+
+    file: str
+    line: int
+    payload: RawCapture | None
+    #: Why there is no payload: the file could not be read on.
+    unreadable: str | None = None
+
+
+def read_files(paths: Iterable[str]) -> Iterator[Item]:
+    """The captures of NDJSON files, a line each; "-" is standard input, blank lines are skipped.
+
+    A file that breaks off (a .gz that was cut) ends with one item that says so. Raises OSError
+    when a file cannot be opened.
+    """
+    for path in paths:
+        with _open(path) as stream:
+            number = 0
+            try:
+                for number, line in enumerate(stream, start=1):
+                    if number == 1:
+                        line = line.removeprefix(b"\xef\xbb\xbf")
+                    if line.strip():
+                        yield Item(path, number, line)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                yield Item(path, number + 1, None, f"the file cannot be read further: {error}")
+
+
+def _open(path: str) -> Any:
+    if path == "-":
+        return nullcontext(sys.stdin.buffer)
+    stream: IO[bytes] = Path(path).open("rb")
+    if stream.read(2) == b"\x1f\x8b":
+        stream.close()
+        return gzip.open(path, "rb")
+    stream.seek(0)
+    return stream
+
+
+async def items(captures: Any) -> AsyncIterator[Item]:
+    """Number what an iterable or an async iterable yields; `Item`s pass as they are."""
+    number = 0
+    if hasattr(captures, "__aiter__"):
+        async for capture in captures:
+            number += 1
+            yield capture if isinstance(capture, Item) else Item("captures", number, capture)
+    else:
+        for capture in captures:
+            number += 1
+            yield capture if isinstance(capture, Item) else Item("captures", number, capture)

@@ -1,0 +1,35 @@
+"""The bookmakers whose odds are stored as BetPawa's are: by reference event."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, Relationship
+
+from oddsschema.base import Table, defaulted, server_time
+from oddsschema.models.sport import Named
+from oddsschema.types import Int4, Text500, UtcTime
+
+if TYPE_CHECKING:
+    from oddsschema.models.event import EventBookmaker
+    from oddsschema.models.odds import OddsSnapshot
+    from oddsschema.models.scrape import ScrapeError
+
+
+class Bookmaker(Named, Table, table=True):
+    """A bookmaker: betpawa, sportybet and bet9ja are there from the start (revision 2)."""
+
+    __tablename__: ClassVar[str] = "bookmakers"
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
+
+    id: Int4 | None = Field(default=None, primary_key=True)
+    is_active: bool = defaulted(True)
+    base_url: Text500 | None = Field(default=None, description="Where its site is.")
+    logo_url: Text500 | None = Field(default=None, description="Where its logo is.")
+    created_at: UtcTime | None = server_time()
+    updated_at: UtcTime | None = server_time()
+
+    event_bookmakers: list["EventBookmaker"] = Relationship(back_populates="bookmaker")
+    odds_snapshots: list["OddsSnapshot"] = Relationship(back_populates="bookmaker")
+    scrape_errors: list["ScrapeError"] = Relationship(
+        back_populates="bookmaker", passive_deletes=True
+    )

@@ -1,0 +1,71 @@
+"""BetPawa's events, which competitors' are matched to by SportRadar id, and where each is listed."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, Relationship
+
+from oddsschema.base import Contract, Table, foreign_key, server_time
+from oddsschema.models.bookmaker import Bookmaker
+from oddsschema.models.sport import Tournament
+from oddsschema.types import Int4, Name100, Name255, Name500, Text1000, UtcTime
+
+if TYPE_CHECKING:
+    from oddsschema.models.competitor import CompetitorEvent
+    from oddsschema.models.odds import OddsSnapshot
+    from oddsschema.models.scrape import ScrapeError
+
+
+class Fixture(Contract):
+    """What every bookmaker knows of an event."""
+
+    sportradar_id: Name100 = Field(description="SportRadar's id: what events are matched by.")
+    name: Name500 = Field(description="As the bookmaker writes it: 'Basel - Zurich'.")
+    home_team: Name255 = Field(description="The team named first.")
+    away_team: Name255 = Field(description="The team named second.")
+    kickoff: UtcTime = Field(description="When the event starts, UTC.")
+
+
+class Listing(Contract):
+    """Where a bookmaker lists an event."""
+
+    external_event_id: Name100 = Field(description="The bookmaker's own id of the event.")
+    event_url: Text1000 | None = Field(default=None, description="The event's page.")
+
+
+class Event(Fixture, Table, table=True):
+    """An event of the reference bookmaker, BetPawa."""
+
+    __tablename__: ClassVar[str] = "events"
+    __table_args__ = (UniqueConstraint("sportradar_id"),)
+
+    id: Int4 | None = Field(default=None, primary_key=True)
+    tournament_id: Int4 | None = foreign_key("tournaments.id", ondelete="CASCADE")
+    created_at: UtcTime | None = server_time()
+
+    tournament: Tournament = Relationship(back_populates="events")
+    event_bookmakers: list["EventBookmaker"] = Relationship(
+        back_populates="event", cascade_delete=True, passive_deletes=True
+    )
+    odds_snapshots: list["OddsSnapshot"] = Relationship(
+        back_populates="event", cascade_delete=True, passive_deletes=True
+    )
+    competitor_events: list["CompetitorEvent"] = Relationship(
+        back_populates="betpawa_event", passive_deletes=True
+    )
+    scrape_errors: list["ScrapeError"] = Relationship(back_populates="event", passive_deletes=True)
+
+
+class EventBookmaker(Listing, Table, table=True):
+    """One bookmaker's listing of a reference event."""
+
+    __tablename__: ClassVar[str] = "event_bookmakers"
+    __table_args__ = (UniqueConstraint("event_id", "bookmaker_id"),)
+
+    id: Int4 | None = Field(default=None, primary_key=True)
+    event_id: Int4 | None = foreign_key("events.id", ondelete="CASCADE")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id")
+    created_at: UtcTime | None = server_time()
+
+    event: Event = Relationship(back_populates="event_bookmakers")
+    bookmaker: Bookmaker = Relationship(back_populates="event_bookmakers")

@@ -1,0 +1,102 @@
+"""Snapshots and markets: the contracts that BetPawa and its competitors share, BetPawa's tables."""
+
+from typing import ClassVar, Optional
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc
+from sqlmodel import Field, Relationship
+
+from oddsschema.base import Contract, Rule, Table, foreign_key, server_time
+from oddsschema.models.bookmaker import Bookmaker
+from oddsschema.models.event import Event
+from oddsschema.models.scrape import ScrapeRun
+from oddsschema.outcomes import Outcomes
+from oddsschema.types import Handicap, Int4, Int8, Json, Line, Name50, Name255, UtcTime
+
+
+def _handicap_is_whole(kind: object, home: object, away: object) -> None:
+    if (kind is None) != (home is None) or (kind is None) != (away is None):
+        raise ValueError(
+            "handicap_home and handicap_away must be given exactly when handicap_type is"
+        )
+
+
+class Snapshot(Contract):
+    """The odds of one event of one bookmaker at one instant, without the odds."""
+
+    captured_at: UtcTime | None = server_time()
+    raw_response: Json | None = Field(
+        default=None,
+        description="What the bookmaker sent. Large, and kept only on request.",
+    )
+
+
+class Market(Contract):
+    """Something to bet on in an event, with its prices.
+
+    Two markets of one event differ in (betpawa_market_id, line, handicap_type, handicap_home,
+    handicap_away). Competitors' markets carry BetPawa's id, so that they can be compared.
+    """
+
+    __rules__ = (Rule(("handicap_type", "handicap_home", "handicap_away"), _handicap_is_whole),)
+
+    betpawa_market_id: Name50 = Field(description="BetPawa's id of the market type: '3743'.")
+    betpawa_market_name: Name255 = Field(description="Its name: '1X2 - Full Time'.")
+    line: Line | None = Field(default=None, description="The total or handicap, in goals.")
+    handicap_type: Handicap | None = Field(default=None, description="European or Asian.")
+    handicap_home: Line | None = Field(
+        default=None, description="Goals added to the home team's; with handicap_type only."
+    )
+    handicap_away: Line | None = Field(
+        default=None, description="Goals added to the away team's; with handicap_type only."
+    )
+    outcomes: Outcomes = Field(description="What can be bet on, with its odds: 1 to 500.")
+
+
+class OddsSnapshot(Snapshot, Table, table=True):
+    """A reference event's odds at one instant."""
+
+    __tablename__: ClassVar[str] = "odds_snapshots"
+    __table_args__ = (
+        UniqueConstraint("event_id", "bookmaker_id", "captured_at"),
+        UniqueConstraint("event_id", "id"),  # what market_odds refers to
+        Index("idx_snapshots_event", "event_id"),
+        Index("idx_snapshots_bookmaker", "bookmaker_id"),
+        Index("idx_snapshots_event_time", "event_id", desc("captured_at")),
+        Index("idx_snapshots_run", "scrape_run_id"),  # or deleting a run reads the whole table
+    )
+
+    id: Int8 | None = Field(default=None, primary_key=True)
+    event_id: Int4 | None = foreign_key("events.id", ondelete="CASCADE")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id")
+    scrape_run_id: Int4 | None = foreign_key("scrape_runs.id", ondelete="SET NULL", nullable=True)
+
+    event: Event = Relationship(back_populates="odds_snapshots")
+    bookmaker: Bookmaker = Relationship(back_populates="odds_snapshots")
+    scrape_run: Optional[ScrapeRun] = Relationship(back_populates="odds_snapshots")
+    markets: list["MarketOdds"] = Relationship(
+        back_populates="snapshot", cascade_delete=True, passive_deletes=True
+    )
+
+
+class MarketOdds(Market, Table, table=True):
+    """A market of a reference event at one instant."""
+
+    __tablename__: ClassVar[str] = "market_odds"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["event_id", "snapshot_id"],
+            ["odds_snapshots.event_id", "odds_snapshots.id"],
+            name="fk_market_odds_snapshot_id_odds_snapshots",
+            ondelete="CASCADE",
+        ),
+        Index("idx_market_odds_snapshot", "snapshot_id"),
+        Index("idx_market_odds_market", "betpawa_market_id"),
+    )
+
+    id: Int8 | None = Field(default=None, primary_key=True)
+    event_id: Int4 | None = Field(
+        default=None, nullable=False, description="The snapshot's event; filled from the snapshot."
+    )
+    snapshot_id: Int8 | None = Field(default=None, nullable=False)
+
+    snapshot: OddsSnapshot = Relationship(back_populates="markets")

@@ -1,0 +1,173 @@
+"""The scalars of the schema: each with its unit, and the only place where its bounds stand.
+
+A column's SQL type follows from the scalar (`oddsschema.base.column_type`): text of at most n
+characters is VARCHAR(n), a time is TIMESTAMPTZ, a float is float8. All text is trimmed, holds
+neither NUL nor lone surrogates (PostgreSQL stores neither), and is counted in characters.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import StringConstraints as _Text
+from pydantic_core import PydanticCustomError
+from sqlalchemy import BigInteger, Enum, Integer
+from sqlalchemy.dialects.postgresql import JSONB
+
+from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
+
+#: What every text must match: PostgreSQL's text and JSONB cannot hold the character NUL.
+NO_NUL = r"^[^\x00]*$"
+
+
+class ScrapeStatus(StrEnum):
+    """Where a batch or a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    #: Some platforms of the batch, or some captures of the run, did not make it.
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CONNECTION_FAILED = "connection_failed"
+
+
+class CompetitorSource(StrEnum):
+    """The competitors known today. A column `source` takes any slug: a new one needs no release."""
+
+    SPORTYBET = "sportybet"
+    BET9JA = "bet9ja"
+
+
+class HandicapType(StrEnum):
+    """How a handicap market is settled."""
+
+    #: Whole goals, three ways: the draw after the handicap is an outcome.
+    EUROPEAN = "european"
+    #: Quarter goals, two ways: stakes are returned in part or whole.
+    ASIAN = "asian"
+
+
+def _no_bool(value: Any) -> Any:
+    # pydantic takes True for 1.0; a feed that sends it has sent something else than a number.
+    if value is True or value is False:
+        raise PydanticCustomError("number_type", "Input should be a number, not a boolean")
+    return value
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _alpha3(value: str) -> str:
+    code = value.upper()
+    code = ALPHA3_OF_ALPHA2.get(code, code)
+    if code not in ALPHA3:
+        raise PydanticCustomError(
+            "country_iso",
+            "Input should be an ISO 3166-1 alpha-3 or alpha-2 country code",
+        )
+    return code
+
+
+def _walk(value: JsonValue) -> Iterator[JsonValue]:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        yield item
+        if isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _storable(value: JsonValue) -> JsonValue:
+    for item in _walk(value):
+        if isinstance(item, str):
+            if "\0" in item:
+                raise PydanticCustomError("json_nul", "JSON text must not contain NUL (\\u0000)")
+            if not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
+                raise PydanticCustomError("json_surrogate", "JSON text must not contain surrogates")
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise PydanticCustomError("json_number", "JSON numbers must be finite")
+    return value
+
+
+def _varchar_of(enum: type[StrEnum], length: int) -> Enum:
+    """The values of an enumeration in a VARCHAR: PostgreSQL's own enums cannot lose a label."""
+    return Enum(
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+#: Text of a NOT NULL column: 1 to n characters.
+Name50 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=50, pattern=NO_NUL)]
+Name100 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL)]
+Name255 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_NUL)]
+Name500 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)]
+Message = Annotated[str, _Text(strip_whitespace=True, min_length=1, pattern=NO_NUL)]
+
+#: Text of a column that may be NULL: 0 to n characters.
+Text50 = Annotated[str, _Text(strip_whitespace=True, max_length=50, pattern=NO_NUL)]
+Text100 = Annotated[str, _Text(strip_whitespace=True, max_length=100, pattern=NO_NUL)]
+Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO_NUL)]
+Text1000 = Annotated[str, _Text(strip_whitespace=True, max_length=1000, pattern=NO_NUL)]
+Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL)]
+
+#: The short name of a platform: "bet9ja". Lower case, digits, "_" and "-", at most 20 characters.
+Slug = Annotated[
+    str, _Text(strip_whitespace=True, max_length=20, pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")
+]
+
+#: ISO 3166-1 alpha-3 ("CHE"); alpha-2 and lower case are accepted and converted.
+CountryIso = Annotated[
+    str, _Text(strip_whitespace=True, min_length=2, max_length=3), AfterValidator(_alpha3)
+]
+
+Status = Annotated[ScrapeStatus, _varchar_of(ScrapeStatus, 20)]
+Handicap = Annotated[HandicapType, _varchar_of(HandicapType, 50)]
+
+# A validator that runs before the bounds stands behind them: the other way round they would be
+# checked in Python.
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+#: What PostgreSQL's INTEGER and BIGINT hold.
+Int4 = Annotated[
+    int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_no_bool), Integer()
+]
+Int8 = Annotated[
+    int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(_no_bool), BigInteger()
+]
+
+#: How many: not negative.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_bool), Integer()]
+
+#: Decimal odds: what one unit staked returns, stake included. Real feeds do list 1.0.
+Odds = Annotated[float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(_no_bool)]
+
+#: A total or a handicap, in goals (points, games, ... in other sports).
+Line = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_bool)]
+
+# -- times and documents ---------------------------------------------------------------------------
+
+#: An instant: naive times are refused, others converted to UTC. The years 1970 to 2200.
+UtcTime = Annotated[
+    datetime,
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2201, 1, 1, tzinfo=UTC)),
+    AfterValidator(_to_utc),
+]
+
+#: Any JSON value that JSONB can hold; None is SQL's NULL.
+Json = Annotated[JsonValue, AfterValidator(_storable), JSONB(none_as_null=True)]
