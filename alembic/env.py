@@ -16,12 +16,14 @@ from oddsschema.migrations import autogenerate_options
 
 
 def run(connection: Connection) -> None:
+    """Migrate on an open connection, in one transaction."""
     context.configure(connection=connection, target_metadata=metadata, **autogenerate_options())
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def connect_and_run(url: str) -> None:
+    """Migrate a database that nobody has opened yet."""
     async with sqlalchemy_connect(url) as connection:
         await connection.run_sync(run)
         await connection.commit()

@@ -15,7 +15,7 @@ from oddsschema.errors import (
     NotMigratedError,
     OddsSchemaError,
 )
-from oddsschema.ingest import IngestReport, Refusal, RunReport, ingest
+from oddsschema.ingest import Batch, IngestReport, Refusal, Run, RunReport, batch, ingest
 from oddsschema.models import (
     Bookmaker,
     CompetitorEvent,
@@ -37,6 +37,7 @@ from oddsschema.outcomes import Outcome
 from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 
 __all__ = [
+    "Batch",
     "Bookmaker",
     "Capture",
     "CapturedCompetitorEvent",
@@ -63,6 +64,7 @@ __all__ = [
     "OddsSnapshot",
     "Outcome",
     "Refusal",
+    "Run",
     "RunReport",
     "ScrapeBatch",
     "ScrapeError",
@@ -71,6 +73,7 @@ __all__ = [
     "Sport",
     "Table",
     "Tournament",
+    "batch",
     "ingest",
     "metadata",
 ]

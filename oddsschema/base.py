@@ -30,7 +30,7 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.main import FieldInfoMetadata
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-#: The tables of oddsschema and nothing else: importing this package leaves `SQLModel.metadata` alone.
+#: The tables of oddsschema and nothing else: `SQLModel.metadata` stays as it was.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -70,12 +70,17 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
 
     # SQLModel's own versions of these run Python code for every object, which makes a contract
     # three times as dear as a pydantic model; without tables there is nothing for them to do.
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - see above
         return object.__new__(cls)
 
-    __init__ = BaseModel.__init__  # type: ignore[assignment]
+    __init__ = BaseModel.__init__
     __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]
-    model_validate = classmethod(BaseModel.model_validate.__func__)  # type: ignore[attr-defined]
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Validate a mapping or an object. Raises pydantic.ValidationError."""
+        validated: Self = super(SQLModel, cls).model_validate(obj, **options)
+        return validated
 
     def __hash__(self) -> int:
         return hash(tuple(self.__dict__.values()))
@@ -188,12 +193,12 @@ class Table(Contract):
     fills (ids, server times, foreign keys) may be left out.
     """
 
-    model_config = ConfigDict(frozen=False)  # type: ignore[assignment]
+    model_config = ConfigDict(frozen=False)
 
     # A table's rows are mutable objects with an identity in a session.
     __hash__ = None  # type: ignore[assignment]
     # Loading makes objects with __new__ alone: SQLModel's prepares what pydantic expects of them.
-    __new__ = SQLModel.__new__  # type: ignore[assignment]
+    __new__ = SQLModel.__new__
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -262,8 +267,8 @@ class Table(Contract):
             return
         rules = [rule for rule in self.__rules__ if name in rule.fields]
         known = {field: getattr(self, field) for rule in rules for field in rule.fields}
-        values, _, _ = _assignment_validator(type(self)).validate_assignment(known, name, value)
-        set_attribute(self, name, values[name])
+        validated: Any = _assignment_validator(type(self)).validate_assignment(known, name, value)
+        set_attribute(self, name, validated[0][name])
         self.__pydantic_fields_set__.add(name)
 
 
@@ -271,7 +276,7 @@ class Table(Contract):
 def _assignment_validator(table: type[Table]) -> SchemaValidator:
     """Validates one field and the rules whose fields are all known, and touches no object."""
     schema: Any = table.__pydantic_core_schema__
-    definitions = []
+    definitions: list[Any] = []
     while schema["type"] != "model":
         definitions = schema.get("definitions", definitions)
         schema = schema["schema"]

@@ -1,6 +1,7 @@
 """Which database, and whether it can be used: URLs, connections, the revision that is expected."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,53 @@ def redact(url: str) -> str:
     return parsed.render_as_string(hide_password=True)
 
 
+class Connections:
+    """Where connections come from: a pool on a URL, or the one that the caller handed over."""
+
+    def __init__(
+        self, pool: "asyncpg.Pool[Any] | None", handed: "asyncpg.Connection[Any] | None"
+    ) -> None:
+        self._pool = pool
+        self._handed = handed
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """A connection for one transaction. One that was handed over is lent to one at a time."""
+        if self._pool is not None:
+            async with self._pool.acquire() as connection:
+                yield connection
+        elif self._handed is not None:
+            async with self._lock:
+                yield self._handed
+
+
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A connection of asyncpg's own. Raises DatabaseUnavailableError when there is none to be had."""
-    connection = await _open(url)
-    try:
-        yield connection
-    finally:
-        # A connection that broke while it was used has nothing to say goodbye to.
-        if not connection.is_closed():
-            await connection.close()
+async def open_connections(
+    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+) -> AsyncIterator[Connections]:
+    """Connections to a URL, or the one of asyncpg's or SQLAlchemy's that was handed over.
+
+    Raises DatabaseUnavailableError when the URL leads nowhere.
+    """
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    if isinstance(target, str):
+        import asyncpg
+
+        pool = asyncpg.create_pool(
+            connect=lambda *_, **options: _open(target, options), min_size=1, max_size=10
+        )
+        async with pool:
+            yield Connections(pool, None)
+    elif isinstance(target, AsyncConnection):
+        # SQLAlchemy sends its BEGIN with the first statement: without one, COPY would run outside
+        # the caller's transaction and survive its rollback.
+        await target.exec_driver_sql("SELECT 1")
+        raw = await target.get_raw_connection()
+        yield Connections(None, raw.driver_connection)
+    else:
+        yield Connections(None, target)
 
 
 @asynccontextmanager
@@ -70,12 +108,18 @@ async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
         await engine.dispose()
 
 
-async def _open(url: str) -> "asyncpg.Connection[Any]":
+async def _open(url: str, options: Mapping[str, Any] | None = None) -> "asyncpg.Connection[Any]":
     import asyncpg
 
     dsn = normalize(url)
     try:
-        return await asyncpg.connect(dsn, server_settings={"application_name": "oddsschema"})
+        return await asyncpg.connect(
+            dsn,
+            server_settings={"application_name": "oddsschema"},
+            # Statements that are not kept survive a migration that runs meanwhile, and PgBouncer.
+            statement_cache_size=0,
+            **(options or {}),
+        )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
         reason = str(e) or type(e).__name__
         raise DatabaseUnavailableError(f"cannot connect to {redact(url)}: {reason}") from None

@@ -13,7 +13,7 @@ class DatabaseUnavailableError(OddsSchemaError):
 
 
 class NotMigratedError(OddsSchemaError):
-    """The database lacks this release's tables. `current` is its revision, None when it has none."""
+    """The database lacks this release's tables. `current` is its revision, or None."""
 
     def __init__(self, message: str, *, current: str | None, head: str) -> None:
         super().__init__(message)

@@ -14,7 +14,7 @@ from oddsschema.types import Name255, Odds
 
 
 class Outcome(Contract):
-    """One price of a market, one element of its JSONB array. Immutable; unknown keys are refused."""
+    """One price of a market, an element of its JSONB array. Immutable; unknown keys are refused."""
 
     name: Name255 = Field(description="What is bet on, in the bookmaker's words: 'Home', 'Over'.")
     odds: Odds = Field(description="Decimal odds: finite, at least 1.0.")
@@ -34,11 +34,13 @@ class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> list[dict[str, Any]] | None:
+        """Outcomes, as objects or dicts, as what JSONB takes."""
         if value is None:
             return None
         return [dict(outcome) for outcome in _OUTCOMES.validate_python(value)]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Outcome, ...] | None:
+        """A JSONB array as outcomes, without the keys that this release does not know."""
         if value is None:
             return None
         return tuple(

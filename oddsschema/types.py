@@ -143,12 +143,8 @@ Handicap = Annotated[HandicapType, _varchar_of(HandicapType, 50)]
 # -- numbers ---------------------------------------------------------------------------------------
 
 #: What PostgreSQL's INTEGER and BIGINT hold.
-Int4 = Annotated[
-    int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_no_bool), Integer()
-]
-Int8 = Annotated[
-    int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(_no_bool), BigInteger()
-]
+Int4 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_no_bool), Integer()]
+Int8 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(_no_bool), BigInteger()]
 
 #: How many: not negative.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_bool), Integer()]

@@ -1,4 +1,4 @@
-"""The sport and the bookmakers that every database needs: without them BetPawa's events have no home.
+"""The sport and the bookmakers that every database needs.
 
 Both ways idempotent: rows that are there stay, rows that something refers to stay.
 """

@@ -1,4 +1,4 @@
-"""A chunk of the reference bookmaker's captures: reference tables brought up to date, odds appended.
+"""A chunk of the reference bookmaker's captures: its tables brought up to date, odds appended.
 
 The same order and the same rule for late deliveries as for competitors (see competitor.py).
 """

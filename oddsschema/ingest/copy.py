@@ -100,7 +100,13 @@ def market_rows(markets: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[
             if len(known) < 10_000:
                 known[key] = middle
         yield b"".join(
-            (nine_columns, int4(event_id), int8(snapshot_id), middle, jsonb(outcomes_json(outcomes)))
+            (
+                nine_columns,
+                int4(event_id),
+                int8(snapshot_id),
+                middle,
+                jsonb(outcomes_json(outcomes)),
+            )
         )
 
 

@@ -144,7 +144,7 @@ async def _copy(
     markets = copy.market_rows(
         row
         for snapshot_id, (event_id, _, capture) in zip(snapshot_ids, new, strict=True)
-        for row in zip(repeat(event_id), repeat(snapshot_id), capture["markets"])  # noqa: B905 (endless)
+        for row in zip(repeat(event_id), repeat(snapshot_id), capture["markets"])
     )
     columns = [side.event, "snapshot_id", *Market.model_fields]
     await _copy_rows(connection, side.markets, columns, markets)

@@ -3,11 +3,11 @@
 import gzip
 import sys
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from oddsschema.capture import Capture
 
@@ -48,18 +48,19 @@ def read_files(paths: Iterable[str]) -> Iterator[Item]:
 def _open(path: str) -> Any:
     if path == "-":
         return nullcontext(sys.stdin.buffer)
-    stream: IO[bytes] = Path(path).open("rb")
-    if stream.read(2) == b"\x1f\x8b":
-        stream.close()
-        return gzip.open(path, "rb")
-    stream.seek(0)
-    return stream
+    with Path(path).open("rb") as stream:
+        is_gzip = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if is_gzip else Path(path).open("rb")
 
 
-async def items(captures: Any) -> AsyncIterator[Item]:
+#: What an ingestion takes: captures, one after the other.
+Captures = Iterable[RawCapture | Item] | AsyncIterable[RawCapture | Item]
+
+
+async def items(captures: Captures) -> AsyncIterator[Item]:
     """Number what an iterable or an async iterable yields; `Item`s pass as they are."""
     number = 0
-    if hasattr(captures, "__aiter__"):
+    if isinstance(captures, AsyncIterable):
         async for capture in captures:
             number += 1
             yield capture if isinstance(capture, Item) else Item("captures", number, capture)

@@ -56,8 +56,6 @@ async def upsert_sports(
     return {row["slug"]: row["id"] for row in rows}
 
 
-async def link_events(
-    connection: "asyncpg.Connection[Any]", sportradar_ids: Sequence[str]
-) -> None:
+async def link_events(connection: "asyncpg.Connection[Any]", sportradar_ids: Sequence[str]) -> None:
     """Point competitor events at BetPawa's event of the same SportRadar id, where there is one."""
     await connection.execute(_LINK, sportradar_ids)

@@ -39,9 +39,15 @@ def validate(item: Item) -> PlainCapture | Refusal:
 
 def platform_of(capture: PlainCapture) -> str:
     """Whose odds a validated capture holds."""
-    event = capture["event"]
-    slug: str = capture["competitor_event"]["source"] if event is None else event["bookmaker"]
+    event = event_of(capture)
+    slug: str = event["bookmaker" if capture["competitor_event"] is None else "source"]
     return slug
+
+
+def event_of(capture: PlainCapture) -> dict[str, Any]:
+    """A validated capture's event, BetPawa's or a competitor's."""
+    event: dict[str, Any] = capture["event"] or capture["competitor_event"]
+    return event
 
 
 def claimed_platform(item: Item) -> str | None:

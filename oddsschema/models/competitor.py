@@ -32,9 +32,7 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
 
     __tablename__: ClassVar[str] = "competitor_tournaments"
     __table_args__ = (
-        UniqueConstraint(
-            "source", "external_id", name="uq_competitor_tournaments_source_external"
-        ),
+        UniqueConstraint("source", "external_id", name="uq_competitor_tournaments_source_external"),
         Index("idx_competitor_tournaments_source", "source"),
         Index("idx_competitor_tournaments_sport", "sport_id"),
         Index(

@@ -1,4 +1,4 @@
-"""BetPawa's events, which competitors' are matched to by SportRadar id, and where each is listed."""
+"""BetPawa's events, which competitors' are matched to, and where each is listed."""
 
 from typing import TYPE_CHECKING, ClassVar
 

