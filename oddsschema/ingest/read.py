@@ -37,10 +37,11 @@ def read_files(paths: Iterable[str]) -> Iterator[Item]:
             number = 0
             try:
                 for number, line in enumerate(stream, start=1):
+                    text = line.strip()
                     if number == 1:
-                        line = line.removeprefix(b"\xef\xbb\xbf")
-                    if line.strip():
-                        yield Item(path, number, line)
+                        text = text.removeprefix(b"\xef\xbb\xbf")
+                    if text:
+                        yield Item(path, number, text)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 yield Item(path, number + 1, None, f"the file cannot be read further: {error}")
 

@@ -1,0 +1,5 @@
+"""`python -m oddsschema` is the command line."""
+
+from oddsschema.cli import main
+
+main()
