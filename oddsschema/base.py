@@ -14,7 +14,8 @@ SQLModel's own `table=True` classes skip validation. Ours do not:
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
+from operator import attrgetter, itemgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -44,20 +45,43 @@ metadata = MetaData(
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over several fields: `check` gets their values and raises ValueError when broken."""
+    """A rule over two or more fields: `check` gets their values, raises ValueError when broken."""
 
     fields: tuple[str, ...]
     check: Callable[..., None]
 
 
-def _check_rules(rules: tuple[Rule, ...], value: Any) -> Any:
-    """Hold a contract to its rules, whether it comes as an object or as a dict of its fields."""
-    for rule in rules:
-        if isinstance(value, dict):
-            rule.check(*[value[field] for field in rule.fields])
-        else:
-            rule.check(*[getattr(value, field) for field in rule.fields])
-    return value
+#: A validator that runs after pydantic's own, and returns what it gets.
+Check = Callable[[Any], Any]
+
+#: `operator.attrgetter`, or `operator.itemgetter` where contracts are dicts of their fields.
+Getter = Callable[..., Callable[[Any], Any]]
+
+_ON_DICTS: dict[Check, Check] = {}
+
+
+def on_objects_and_dicts(make: Callable[[Getter], Check]) -> Check:
+    """A check that looks inside contracts, made once for objects and once for plain dicts.
+
+    Returns the one for objects; `plain_validator` puts the other one in its place.
+    """
+    on_objects = make(attrgetter)
+    _ON_DICTS[on_objects] = make(itemgetter)
+    return on_objects
+
+
+def _rules_check(rules: tuple[Rule, ...]) -> Check:
+    def make(getter: Getter) -> Check:
+        checks = [(rule.check, getter(*rule.fields)) for rule in rules]
+
+        def check(value: Any) -> Any:
+            for hold, fields in checks:
+                hold(*fields(value))
+            return value
+
+        return check
+
+    return on_objects_and_dicts(make)
 
 
 class Contract(SQLModel, registry=registry(metadata=metadata)):
@@ -89,7 +113,7 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         if cls.__rules__:
-            check = partial(_check_rules, cls.__rules__)
+            check = _rules_check(cls.__rules__)
             schema = core_schema.no_info_after_validator_function(check, schema)
         return schema
 
@@ -120,6 +144,9 @@ def _plain(schema: Any) -> Any:
             extra_behavior=schema["config"]["extra_fields_behavior"],
         )
         return plain | {"ref": schema["ref"]} if "ref" in schema else plain
+    if schema.get("type") == "no-info":
+        function = schema["function"]
+        return schema | {"function": _ON_DICTS.get(function, function)}
     return {key: value if key == "metadata" else _plain(value) for key, value in schema.items()}
 
 
@@ -283,8 +310,9 @@ def _assignment_validator(table: type[Table]) -> SchemaValidator:
 
     def check(output: tuple[dict[str, Any], Any, set[str]]) -> Any:
         values = output[0]
-        known = [rule for rule in table.__rules__ if all(field in values for field in rule.fields)]
-        _check_rules(tuple(known), values)
+        for rule in table.__rules__:
+            if all(field in values for field in rule.fields):
+                rule.check(*[values[field] for field in rule.fields])
         return output
 
     fields: Any = core_schema.no_info_after_validator_function(check, schema["schema"])

@@ -5,14 +5,13 @@ captures, one JSON object a line (NDJSON).
 """
 
 from collections.abc import Sequence
-from operator import attrgetter, itemgetter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field
 
-from oddsschema.base import Rule
+from oddsschema.base import Check, Getter, Rule, on_objects_and_dicts
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
@@ -68,12 +67,13 @@ class CapturedCompetitorEvent(CompetitorKey, Fixture):
     tournament: CapturedCompetitorTournament
 
 
-def _distinct(markets: Sequence[Any]) -> Sequence[Any]:
-    """Hold the markets of a capture apart by `MARKET_KEY`. Objects or dicts."""
-    if len(markets) > 1:
-        key = itemgetter if isinstance(markets[0], dict) else attrgetter
-        keys = list(map(key(*MARKET_KEY), markets))
-        if len(set(keys)) < len(keys):
+def _distinct(getter: Getter) -> Check:
+    """Hold the markets of a capture apart by `MARKET_KEY`."""
+    key = getter(*MARKET_KEY)
+
+    def check(markets: Sequence[Any]) -> Sequence[Any]:
+        if len(set(map(key, markets))) < len(markets):
+            keys = list(map(key, markets))
             second = next(at for at, one in enumerate(keys) if one in keys[:at])
             raise PydanticCustomError(
                 "markets_equal",
@@ -81,7 +81,9 @@ def _distinct(markets: Sequence[Any]) -> Sequence[Any]:
                 "markets {first} and {second} are both {key}",
                 {"first": keys.index(keys[second]), "second": second, "key": keys[second]},
             )
-    return markets
+        return markets
+
+    return check
 
 
 def _one_event(event: object, competitor_event: object) -> None:
@@ -99,7 +101,7 @@ class Capture(Snapshot):
     competitor_event: CapturedCompetitorEvent | None = Field(
         default=None, description="A competitor's event."
     )
-    markets: Annotated[tuple[Market, ...], AfterValidator(_distinct)] = Field(
+    markets: Annotated[tuple[Market, ...], AfterValidator(on_objects_and_dicts(_distinct))] = Field(
         description="All that was offered. Empty when nothing was."
     )
 

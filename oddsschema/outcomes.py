@@ -9,7 +9,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from oddsschema.base import Contract
+from oddsschema.base import Check, Contract, Getter, on_objects_and_dicts
 from oddsschema.types import Name255, Odds
 
 
@@ -53,25 +53,29 @@ class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
         )
 
 
-def _distinct(outcomes: Sequence[Any]) -> Sequence[Any]:
-    """Two outcomes of a market with one name could not be told apart. Objects or dicts."""
-    if isinstance(outcomes[0], dict):
-        names = [outcome["name"] for outcome in outcomes]
-    else:
-        names = [outcome.name for outcome in outcomes]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise PydanticCustomError(
-            "outcome_names", "Outcome names must differ: {name} stands twice", {"name": repr(twice)}
-        )
-    return outcomes
+def _distinct(getter: Getter) -> Check:
+    """Two outcomes of a market with one name could not be told apart."""
+    name = getter("name")
+
+    def check(outcomes: Sequence[Any]) -> Sequence[Any]:
+        if len(set(map(name, outcomes))) < len(outcomes):
+            names = list(map(name, outcomes))
+            twice = next(name for name in names if names.count(name) > 1)
+            raise PydanticCustomError(
+                "outcome_names",
+                "Outcome names must differ: {name} stands twice",
+                {"name": repr(twice)},
+            )
+        return outcomes
+
+    return check
 
 
 #: What can be bet on in a market, with its prices: 1 to 500 outcomes of different names.
 Outcomes = Annotated[
     tuple[Outcome, ...],
     Field(min_length=1, max_length=500),
-    AfterValidator(_distinct),
+    AfterValidator(on_objects_and_dicts(_distinct)),
     OutcomesJSONB(),
 ]
 

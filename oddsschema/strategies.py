@@ -13,13 +13,13 @@ of Unicode, every bound, odds up to the largest float, optional fields in every 
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from annotated_types import Ge, Le, Lt, MaxLen, MinLen
 from hypothesis import strategies as st
@@ -67,6 +67,8 @@ _WHITE_SPACE = (
 _CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 #: The mark by which a country's code is known among other texts.
 _COUNTRY = get_args(CountryIso)[-1]
+#: The slug of the bookmaker whose events are the reference.
+_REFERENCE = "betpawa"
 #: The length of a long text where the contract sets no limit.
 _LONG = 3000
 
@@ -75,7 +77,7 @@ _LONG = 3000
 
 
 def field_values(field: FieldInfo) -> SearchStrategy[Any]:
-    """Any value that a field of a contract may have: `field_values(Outcome.model_fields["odds"])`."""
+    """What a field of a contract may hold: `field_values(Outcome.model_fields["odds"])`."""
     values = _scalars(*_unwrap(field.rebuild_annotation()))
     return st.none() | values if NoneType in get_args(field.annotation) else values
 
@@ -135,7 +137,7 @@ def _bound(marks: list[Any], kind: type[Any], name: str) -> Any:
 
 @cache
 def _texts(pattern: str, shortest: int, longest: int) -> SearchStrategy[str]:
-    """Texts that a pattern and bounds admit, trimmed; many of them exactly as long as they may be."""
+    """Trimmed texts within a pattern and bounds; many of them exactly as long as they may be."""
     if pattern == NO_NUL:
         short = st.text(_CHARACTERS, min_size=shortest, max_size=min(longest, 12))
     else:
@@ -152,32 +154,31 @@ def _texts(pattern: str, shortest: int, longest: int) -> SearchStrategy[str]:
 
 
 @st.composite
-def contracts(draw: st.DrawFn, contract: type[_C], **given: SearchStrategy[Any]) -> _C:
+def contracts(draw: st.DrawFn, /, contract: type[_C], **given: SearchStrategy[Any]) -> _C:
     """Objects of a contract or of a table: `contracts(CompetitorEvent, source=st.just("bet9ja"))`.
 
     `given` are strategies for fields, and for relationships of a table. A table's ids and foreign
     keys are any integers: for objects that a database will take, see `rows`.
     """
     if contract is Capture and not given:
-        return draw(captures())  # type: ignore[return-value]
+        return cast(_C, draw(captures()))
     if contract is CapturedCompetitorEvent and "tournament" not in given:
-        source = draw(given.pop("source", field_values(contract.model_fields["source"])))
-        given |= {
-            "source": st.just(source),
-            "tournament": contracts(
-                CapturedCompetitorTournament, source=st.none() | st.just(source)
-            ),
-        }
+        source = draw(given.get("source", _slugs()))
+        tournament = contracts(CapturedCompetitorTournament, source=st.none() | st.just(source))
+        given |= {"source": st.just(source), "tournament": tournament}
+    values = draw(_plain_fields(contract, frozenset(given)))
     if issubclass(contract, Market):
-        given = {name: st.just(value) for name, value in draw(_handicaps()).items()} | given
-    values = draw(_fields(contract, frozenset(given)))
-    return contract(**values, **{name: draw(strategy) for name, strategy in given.items()})
+        values |= draw(_handicaps())
+    values |= {name: draw(strategy) for name, strategy in given.items()}
+    made: _C = contract(**values)
+    return made
 
 
 @cache
-def _fields(contract: type[Contract], but: frozenset[str]) -> SearchStrategy[dict[str, Any]]:
-    """Values of a contract's fields, by name; those with a default are left out at times."""
-    fields = {name: field for name, field in contract.model_fields.items() if name not in but}
+def _plain_fields(contract: type[Contract], given: frozenset[str]) -> SearchStrategy[Any]:
+    """Values of the fields that no rule ties together; those with a default are optional."""
+    ruled = {name for rule in contract.__rules__ for name in rule.fields} | given
+    fields = {name: field for name, field in contract.model_fields.items() if name not in ruled}
     return st.fixed_dictionaries(
         {name: field_values(field) for name, field in fields.items() if field.is_required()},
         optional={
@@ -190,45 +191,43 @@ def _fields(contract: type[Contract], but: frozenset[str]) -> SearchStrategy[dic
 def _handicaps() -> SearchStrategy[dict[str, Any]]:
     """No handicap, or a whole one."""
     goals = _scalars(*_unwrap(Market.model_fields["handicap_home"].rebuild_annotation()))
-    return st.just({}) | st.fixed_dictionaries(
-        {
-            "handicap_type": st.sampled_from(HandicapType),
-            "handicap_home": goals,
-            "handicap_away": goals,
-        }
+    kinds = st.sampled_from(HandicapType)
+    no_handicap = dict.fromkeys(("handicap_type", "handicap_home", "handicap_away"))
+    return st.sampled_from(({}, no_handicap)) | st.fixed_dictionaries(
+        {"handicap_type": kinds, "handicap_home": goals, "handicap_away": goals}
     )
 
 
 @st.composite
-def rows(draw: st.DrawFn, table: type[_T]) -> _T:
+def rows(draw: st.DrawFn, /, table: type[_T]) -> _T:
     """Objects of a table that a session can add, with the rows that they refer to.
 
     The ids and foreign keys are left to PostgreSQL and to the relationships. A row is joined to at
     most one row of each other table, so that no two of them can have the same unique name.
     """
-    return draw(_joined_rows(table, {}))
+    known: dict[type[Table], Table] = {}
 
+    def row(table: type[_T]) -> _T:
+        given: dict[str, SearchStrategy[Any]] = {}
+        filled = {column.key for column in inspect(table).columns if column.primary_key}
+        for relationship in inspect(table).relationships:
+            if relationship.direction is RelationshipDirection.MANYTOONE:
+                filled |= {column.key for column in relationship.local_columns}
+                parent = relationship.mapper.class_
+                needed = not any(column.nullable for column in relationship.local_columns)
+                if needed or draw(st.booleans()):
+                    known[parent] = known.get(parent) or row(parent)
+                    given[relationship.key] = st.just(known[parent])
+        return draw(contracts(table, **given, **{name: st.none() for name in filled}))
 
-@st.composite
-def _joined_rows(draw: st.DrawFn, table: type[_T], known: dict[type[Table], Table]) -> _T:
-    parents: dict[str, SearchStrategy[Any]] = {}
-    filled = {column.key for column in inspect(table).columns if column.primary_key}
-    for relationship in inspect(table).relationships:
-        if relationship.direction is RelationshipDirection.MANYTOONE:
-            filled |= {column.key for column in relationship.local_columns}
-            other = relationship.mapper.class_
-            needed = not any(column.nullable for column in relationship.local_columns)
-            if needed or draw(st.booleans()):
-                known[other] = known.get(other) or draw(_joined_rows(other, known))
-                parents[relationship.key] = st.just(known[other])
-    return draw(contracts(table, **{str(name): st.none() for name in filled}, **parents))
+    return row(table)
 
 
 # -- markets and captures --------------------------------------------------------------------------
 
 
 @st.composite
-def outcomes(draw: st.DrawFn) -> tuple[Outcome, ...]:
+def outcomes(draw: st.DrawFn, /) -> tuple[Outcome, ...]:
     """The outcomes of a market: a few, seldom as many as there may be; no name twice."""
     _, marks = _unwrap(Market.model_fields["outcomes"].rebuild_annotation())
     least, most = _bound(marks, MinLen, "min_length"), _bound(marks, MaxLen, "max_length")
@@ -236,139 +235,118 @@ def outcomes(draw: st.DrawFn) -> tuple[Outcome, ...]:
         one = draw(contracts(Outcome))
         size = draw(st.just(most) | st.integers(least, most))
         return tuple(one.model_copy(update={"name": f"{at}"}) for at in range(size))
-    return tuple(draw(_lists(contracts(Outcome), "name", least=least)))
+    few = st.lists(contracts(Outcome), min_size=least, max_size=4, unique_by=attrgetter("name"))
+    return tuple(draw(few))
 
 
 def markets() -> SearchStrategy[tuple[Market, ...]]:
     """The markets of a capture, from none to a few; no two alike."""
-    return _lists(contracts(Market), *MARKET_KEY).map(tuple)
+    return st.lists(contracts(Market), max_size=4, unique_by=attrgetter(*MARKET_KEY)).map(tuple)
 
 
 @st.composite
-def captures(draw: st.DrawFn, source: str | None = None) -> Capture:
+def captures(draw: st.DrawFn, /, source: str | None = None) -> Capture:
     """A whole capture: of "betpawa", of the competitor `source`, or of any bookmaker.
 
-    Captures that were drawn alone may contradict each other (a sport under two names): for some that
-    a database will take together, see `batches`.
+    Captures that were drawn one by one may contradict each other (a sport under two names): for
+    some that a database will take together, see `batches`.
     """
-    reference = draw(st.booleans()) if source is None else source == "betpawa"
-    known = {} if source is None else {"bookmaker" if reference else "source": st.just(source)}
-    event = contracts(CapturedEvent if reference else CapturedCompetitorEvent, **known)
-    return draw(
-        contracts(
-            Capture,
-            event=event if reference else st.none(),
-            competitor_event=st.none() if reference else event,
-        )
-    )
+    known = {} if source is None else {"source": st.just(source)}
+    event: SearchStrategy[Any] = contracts(CapturedCompetitorEvent, **known)
+    if source == _REFERENCE or (source is None and draw(st.booleans())):
+        known = {} if source is None else {"bookmaker": st.just(source)}
+        return draw(_captures(event=contracts(CapturedEvent, **known)))
+    return draw(_captures(competitor_event=event))
+
+
+def _captures(**given: SearchStrategy[Any]) -> SearchStrategy[Capture]:
+    return contracts(Capture, **{"event": st.none(), "competitor_event": st.none()} | given)
+
+
+def _slugs() -> SearchStrategy[str]:
+    return field_values(CapturedCompetitorEvent.model_fields["source"])
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[Capture]:
+def batches(draw: st.DrawFn, /) -> list[Capture]:
     """Captures that belong together, as a scrape of several platforms delivers them; in any order.
 
-    The platforms share matches by SportRadar id; each lists some of them, at several times. An event
-    is described alike by all its captures, and none of them stands twice.
+    The platforms share matches by SportRadar id; each lists some of them, at several times. An
+    event is described alike by all its captures, and none of them stands twice.
     """
-    slugs = field_values(CapturedCompetitorEvent.model_fields["source"])
-    sports = draw(_lists(_sports(), "slug", "name", least=1, most=2, apart=True))
-    matches = draw(_lists(field_values(CapturedEvent.model_fields["sportradar_id"]), least=1))
-    times = draw(_lists(field_values(Capture.model_fields["captured_at"]), least=1, most=3))
-    sources = draw(_lists(slugs.filter(lambda slug: slug != "betpawa"), most=3))
-    sport = st.sampled_from(sports)
-    match = st.sampled_from(matches)
-
-    known: list[tuple[CapturedEvent | None, CapturedCompetitorEvent | None]] = []
-    if not sources or draw(st.booleans()):
-        for event in draw(_lists(_betpawa_events(draw, sport, match), "sportradar_id", least=1)):
-            known.append((event, None))
-    for source in sources:
-        events = _competitor_events(draw, source, sport, match)
-        known += [(None, event) for event in draw(_lists(events, "external_id", least=1, most=3))]
-    found = [
-        Capture(
-            captured_at=time,
-            event=event,
-            competitor_event=competitor_event,
-            markets=draw(markets()),
-            raw_response=draw(st.none() | json_values()),
-        )
-        for event, competitor_event in known
-        for time in draw(st.lists(st.sampled_from(times), min_size=1, unique=True))
-    ]
+    sport = st.sampled_from(draw(_few(_sports(), attrgetter("slug"), attrgetter("name"))))
+    match = st.sampled_from(draw(_few(field_values(CapturedEvent.model_fields["sportradar_id"]))))
+    times = draw(_few(field_values(Capture.model_fields["captured_at"])))
+    platforms = draw(_few(st.just(_REFERENCE) | _slugs()))
+    found: list[Capture] = []
+    for platform in platforms:
+        side, events = _events(draw, platform, sport, match)
+        for event in events:
+            moments = draw(st.lists(st.sampled_from(times), min_size=1, unique=True))
+            for moment in moments:
+                given = {side: st.just(event), "captured_at": st.just(moment)}
+                found.append(draw(_captures(**given)))
     return draw(st.permutations(found))
 
 
+def _few(items: SearchStrategy[Any], *different: Any) -> SearchStrategy[list[Any]]:
+    """One to three items that differ, in each of the given keys or as such."""
+    keys = different or (lambda item: item,)
+    return st.lists(items, min_size=1, max_size=3, unique_by=keys)
+
+
 def _sports() -> SearchStrategy[CapturedSport]:
-    # A migrated database knows one sport by this name already, and names of sports are unique.
+    # Names of sports are unique, and a migrated database knows one already.
     return contracts(CapturedSport).filter(
         lambda sport: sport.name != "Football" or sport.slug == "football"
     )
 
 
-def _betpawa_events(
-    draw: st.DrawFn, sport: SearchStrategy[CapturedSport], match: SearchStrategy[str]
-) -> SearchStrategy[CapturedEvent]:
-    """Events of BetPawa's, in a few tournaments that no two keys tell apart differently."""
-    tournaments = draw(
-        st.lists(
-            contracts(CapturedTournament, sport=sport),
-            min_size=1,
-            max_size=2,
-            unique_by=(
-                attrgetter("sport.slug", "name", "country"),
-                lambda one: one.sportradar_id or (one.sport.slug, one.name, one.country),
-            ),
-        )
-    )
-    return contracts(
-        CapturedEvent,
-        bookmaker=st.just("betpawa"),
-        sportradar_id=match,
-        tournament=st.sampled_from(tournaments),
-    )
-
-
-def _competitor_events(
+def _events(
     draw: st.DrawFn,
-    source: str,
+    platform: str,
     sport: SearchStrategy[CapturedSport],
     match: SearchStrategy[str],
-) -> SearchStrategy[CapturedCompetitorEvent]:
-    """Events of one competitor, in a few tournaments."""
-    tournament = contracts(
-        CapturedCompetitorTournament, source=st.none() | st.just(source), sport=sport
-    )
-    tournaments = draw(_lists(tournament, "external_id", least=1, most=2))
-    return contracts(
+) -> tuple[str, list[Any]]:
+    """The field of a capture that a platform fills, and some events of few tournaments for it."""
+    if platform == _REFERENCE:
+        key = attrgetter("sport.slug", "name", "country")
+        tournaments = draw(
+            _few(
+                contracts(CapturedTournament, sport=sport),
+                key,
+                lambda one: one.sportradar_id or key(one),
+            )
+        )
+        event: SearchStrategy[Any] = contracts(
+            CapturedEvent,
+            bookmaker=st.just(platform),
+            sportradar_id=match,
+            tournament=st.sampled_from(tournaments),
+        )
+        return "event", draw(_few(event, attrgetter("sportradar_id")))
+    sources = st.none() | st.just(platform)
+    tournament = contracts(CapturedCompetitorTournament, source=sources, sport=sport)
+    tournaments = draw(_few(tournament, attrgetter("external_id")))
+    event = contracts(
         CapturedCompetitorEvent,
-        source=st.just(source),
+        source=st.just(platform),
         sportradar_id=match,
         tournament=st.sampled_from(tournaments),
     )
-
-
-def _lists(
-    items: SearchStrategy[Any], *keys: str, least: int = 0, most: int = 4, apart: bool = False
-) -> SearchStrategy[list[Any]]:
-    """Short lists whose items differ: in all `keys` together, or `apart` in each of them."""
-    if not keys:
-        return st.lists(items, min_size=least, max_size=most, unique=True)
-    together: tuple[Callable[[Any], Hashable], ...] = (attrgetter(*keys),)
-    by = tuple(attrgetter(key) for key in keys) if apart else together
-    return st.lists(items, min_size=least, max_size=most, unique_by=by)
+    return "competitor_event", draw(_few(event, attrgetter("external_id")))
 
 
 # -- what breaks -----------------------------------------------------------------------------------
 
-_JUNK = (
+_JUNK: tuple[Any, ...] = (
     *(None, True, -1, 0, 0.5, 1e400, float("nan"), 2**63, "", " ", "\0", "x\0", "\ud800"),
     *("x" * 2000, "2024-01-09T12:00:00", "1969-12-31T23:59:59Z", "asian", "XXX", [], {}),
 )
 
 
 @st.composite
-def damaged_captures(draw: st.DrawFn) -> dict[str, Any]:
+def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
     """A capture as a dict in which one value was replaced, removed or added, or one item doubled.
 
     Most of them break the contract, in every place where it can be broken; some still hold it.

@@ -7,7 +7,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: How many rows (markets, mostly) are committed at a time. Small enough to start writing soon and
+#: to keep memory flat, large enough that a commit costs little beside it.
+CHUNK_ROWS = 10_000
+
 #: How many refusals a report holds. All are counted, and all are in `scrape_errors`.
 _REFUSALS_KEPT = 1000
-
-#: How long validation may keep the event loop from the connection that it feeds, in seconds.
-_TURN = 0.005
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def batch(
     notes: str | None = None,
     batch_id: int | None = None,
     keep_raw: bool = False,
-    chunk_rows: int | None = None,
+    chunk_rows: int = CHUNK_ROWS,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> AsyncIterator["Batch"]:
     """Open a batch, or join the one of `batch_id`; it ends with the last of its runs.
@@ -80,7 +80,7 @@ class Batch:
         connections: Connections,
         batch_id: int,
         keep_raw: bool,
-        chunk_rows: int | None,
+        chunk_rows: int,
         on_refusal: Callable[[Refusal], None] | None,
     ) -> None:
         self.id = batch_id
@@ -142,7 +142,7 @@ class Run:
         run_id: int,
         platform: str | None,
         keep_raw: bool,
-        chunk_rows: int | None,
+        chunk_rows: int,
     ) -> None:
         self.id = run_id
         self.platform = platform
@@ -157,7 +157,8 @@ class Run:
         self._refused = 0
         self._chunk = Chunk()
         self._writing: asyncio.Task[None] | None = None
-        self._turn = time.monotonic()
+        # Clear while small statements go back and forth, which validation would only delay.
+        self._at_leisure = asyncio.Event()
 
     async def ingest(self, captures: Captures) -> None:
         """Validate captures of this run's platform and store the good ones.
@@ -234,17 +235,18 @@ class Run:
             self.on_refusal(refusal)
 
     async def _go_on(self) -> None:
-        if self._chunk_rows is not None and self._chunk.size >= self._chunk_rows:
+        """Write a full chunk; leave the event loop to the connection when that needs it."""
+        if self._chunk.size >= self._chunk_rows:
             await self._flush()
-        elif self._writing is not None and time.monotonic() - self._turn > _TURN:
-            # The connection's turn: validation never awaits, and the two share an event loop.
+        if self._writing is not None:
             await asyncio.sleep(0)
-            self._turn = time.monotonic()
+            await self._at_leisure.wait()
 
     async def _flush(self) -> None:
         """Hand the chunk over to be written, as soon as the last one is."""
         await self._written_out()
         if self._chunk.size:
+            self._at_leisure.clear()
             self._writing = asyncio.create_task(self._write(self._chunk))
             self._chunk = Chunk()
 
@@ -254,10 +256,18 @@ class Run:
             await writing
 
     async def _write(self, chunk: Chunk) -> None:
-        async with self._connections.acquire() as connection:
-            written, refused = await write_chunk(
-                connection, self.id, self.platform, chunk, keep_raw=self._keep_raw
-            )
+        try:
+            async with self._connections.acquire() as connection:
+                written, refused = await write_chunk(
+                    connection,
+                    self.id,
+                    self.platform,
+                    chunk,
+                    keep_raw=self._keep_raw,
+                    before_markets=self._at_leisure.set,
+                )
+        finally:
+            self._at_leisure.set()
         self._written.add(written)
         for refusal in refused:
             self._note(refusal)

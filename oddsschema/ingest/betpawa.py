@@ -3,12 +3,11 @@
 The same order and the same rule for late deliveries as for competitors (see competitor.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.ingest.competitor import transposed
-from oddsschema.ingest.history import BETPAWA, Written, append, latest_captures
-from oddsschema.ingest.reference import link_events
+from oddsschema.ingest.history import BETPAWA, Written, append, plan
+from oddsschema.ingest.reference import link_events, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::times
 WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
 ORDER BY c.sportradar_id
 ON CONFLICT DO NOTHING
+RETURNING sportradar_id
 """
 
 _LOCK_EVENTS = """
@@ -88,43 +88,61 @@ async def write_betpawa(
     sports: dict[str, int],
     *,
     keep_raw: bool,
-) -> Written:
-    """Store captures of the reference bookmaker, in the caller's transaction."""
+    before_markets: Callable[[], None],
+) -> tuple[Written, list[str]]:
+    """Store captures of the reference bookmaker, in the caller's transaction.
+
+    Returns what was written, and the SportRadar ids of events that are new, which a competitor's
+    event that is not committed yet may belong to.
+    """
     bookmaker_id = await connection.fetchval(
         "SELECT id FROM bookmakers WHERE slug = $1", bookmaker
     ) or await connection.fetchval(_INSERT_BOOKMAKER, bookmaker)
     newest = {
-        capture["event"]["sportradar_id"]: capture
+        capture["event"]["sportradar_id"]: capture["event"]
         for capture in sorted(captures, key=lambda capture: capture["captured_at"])
     }
 
     tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
-    events = _event_columns(list(newest.values()), tournament_ids, sports)
-    await connection.execute(_INSERT_EVENTS, *events)
-    rows = await connection.fetch(_LOCK_EVENTS, events[0])
-    event_ids = {row["sportradar_id"]: row["id"] for row in rows}
 
-    latest = await latest_captures(connection, BETPAWA, list(event_ids.values()))
-    current = [
-        capture
-        for sportradar_id, capture in newest.items()
-        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture["captured_at"]
-    ]
-    await connection.execute(_UPDATE_EVENTS, *_event_columns(current, tournament_ids, sports))
-    listings = [
-        (event_ids[event["sportradar_id"]], event["external_event_id"], event["event_url"])
-        for event in (capture["event"] for capture in current)
-    ]
-    await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *transposed(listings, 3))
-    await link_events(connection, list(event_ids))
-    return await append(
+    def columns(event: Any) -> tuple[Any, ...]:
+        tournament_id = tournament_ids[_key(event["tournament"], sports)]
+        teams = event["home_team"], event["away_team"]
+        return event["sportradar_id"], tournament_id, event["name"], *teams, event["kickoff"]
+
+    inserted = await connection.fetch(
+        _INSERT_EVENTS, *transposed([columns(event) for event in newest.values()])
+    )
+    events = await connection.fetch(_LOCK_EVENTS, list(newest))
+    event_ids = {row["sportradar_id"]: row["id"] for row in events}
+
+    offers = await plan(
+        connection,
+        BETPAWA,
+        ((event_ids[capture["event"]["sportradar_id"]], capture) for capture in captures),
+        bookmaker_id,
+    )
+    current = [(offer.event_id, offer.capture["event"]) for offer in offers if offer.is_newest]
+    if current:
+        await connection.execute(
+            _UPDATE_EVENTS, *transposed([columns(event) for _, event in current])
+        )
+        listings = [
+            (event_id, event["external_event_id"], event["event_url"])
+            for event_id, event in current
+        ]
+        await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *transposed(listings))
+    await link_events(connection, event_ids)
+    written = await append(
         connection,
         BETPAWA,
         run_id,
-        [(event_ids[capture["event"]["sportradar_id"]], capture) for capture in captures],
+        offers,
         bookmaker_id=bookmaker_id,
         keep_raw=keep_raw,
+        before_markets=before_markets,
     )
+    return written, [row["sportradar_id"] for row in inserted]
 
 
 def _key(tournament: Any, sports: dict[str, int]) -> _TournamentKey:
@@ -133,7 +151,7 @@ def _key(tournament: Any, sports: dict[str, int]) -> _TournamentKey:
 
 async def _tournament_ids(
     connection: "asyncpg.Connection[Any]",
-    captures: Sequence[PlainCapture],
+    events: Sequence[Any],
     sports: dict[str, int],
 ) -> dict[_TournamentKey, int]:
     """The id of each tournament, found by name and country, else by SportRadar id, else new.
@@ -142,11 +160,11 @@ async def _tournament_ids(
     one. A SportRadar id that another tournament has is not taken from it.
     """
     wanted: dict[_TournamentKey, str | None] = {}
-    for capture in captures:
-        tournament = capture["event"]["tournament"]
+    for event in events:
+        tournament = event["tournament"]
         key = _key(tournament, sports)
         wanted[key] = tournament["sportradar_id"] or wanted.get(key)
-    columns = [*transposed(list(wanted), 3), [one for one in wanted.values() if one is not None]]
+    columns = [*transposed(list(wanted)), [one for one in wanted.values() if one is not None]]
 
     known = await connection.fetch(_FIND_TOURNAMENTS, *columns)
     by_key = {(row["sport_id"], row["name"], row["country"]): row for row in known}
@@ -176,23 +194,3 @@ async def _tournament_ids(
         if free is not None:
             owner[free] = ids[key]
     return {key: ids[key] for key in wanted}
-
-
-def _event_columns(
-    captures: Sequence[PlainCapture],
-    tournament_ids: dict[_TournamentKey, int],
-    sports: dict[str, int],
-) -> list[list[Any]]:
-    """The columns of `_INSERT_EVENTS`, a row for each capture."""
-    rows = [
-        (
-            event["sportradar_id"],
-            tournament_ids[_key(event["tournament"], sports)],
-            event["name"],
-            event["home_team"],
-            event["away_team"],
-            event["kickoff"],
-        )
-        for event in (capture["event"] for capture in captures)
-    ]
-    return transposed(rows, 6)

@@ -1,6 +1,6 @@
 """A chunk of one platform's captures: the unit that is written, and committed, as a whole."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,62 +44,66 @@ async def write_chunk(
     chunk: Chunk,
     *,
     keep_raw: bool,
+    before_markets: Callable[[], None] = lambda: None,
 ) -> tuple[Written, list[Refusal]]:
     """Write a chunk in one transaction: what was written, and what was refused on the way.
 
     The run's counters and its errors are part of it: they tell what is committed, no more.
+    `before_markets` is called when the many small statements are over and the large COPY begins.
     """
+    written = Written()
+    unmatched: list[str] = []
     async with connection.transaction():
-        sports, refused = await _sports(connection, chunk.captures)
-        competitors: list[PlainCapture] = []
-        betpawa: list[PlainCapture] = []
-        for _, capture in chunk.captures:
-            if event_of(capture)["tournament"]["sport"]["slug"] in sports:
-                (betpawa if capture["competitor_event"] is None else competitors).append(capture)
-        written = Written()
-        if competitors:
-            written.add(
-                await write_competitors(
-                    connection, str(platform), run_id, competitors, sports, keep_raw=keep_raw
+        accepted, refused, sports = await _with_sports(connection, chunk.captures)
+        competitors = [one for one in accepted if one["competitor_event"] is not None]
+        betpawa = [one for one in accepted if one["event"] is not None]
+        for write, captures in ((write_competitors, competitors), (write_betpawa, betpawa)):
+            if captures:
+                part, new = await write(
+                    connection,
+                    str(platform),
+                    run_id,
+                    captures,
+                    sports,
+                    keep_raw=keep_raw,
+                    before_markets=before_markets,
                 )
-            )
-        if betpawa:
-            written.add(
-                await write_betpawa(
-                    connection, str(platform), run_id, betpawa, sports, keep_raw=keep_raw
-                )
-            )
+                written.add(part)
+                unmatched.extend(new)
+        written.known = len(accepted) - written.stored
         refusals = [*chunk.refusals, *refused]
         await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
-        await bookkeeping.count(
-            connection, run_id, scraped=written.stored + written.known, failed=len(refusals)
-        )
-    async with connection.transaction():
+        await bookkeeping.count(connection, run_id, scraped=len(accepted), failed=len(refusals))
+    if unmatched:
         # Once more, after the commit: of two that bring the two sides of a match at once, neither
         # sees the other's event before, and the later one does now.
-        await link_events(connection, _sportradar_ids(chunk.captures))
+        async with connection.transaction():
+            await link_events(connection, unmatched)
     return written, refused
 
 
-async def _sports(
+async def _with_sports(
     connection: "asyncpg.Connection[Any]", captures: Sequence[tuple[Item, PlainCapture]]
-) -> tuple[dict[str, int], list[Refusal]]:
-    """The ids of the chunk's sports by slug; refusals of captures whose sport has none."""
-    newest_last = sorted(captures, key=lambda pair: pair[1]["captured_at"])
-    named = [event_of(capture)["tournament"]["sport"] for _, capture in newest_last]
-    sports = await upsert_sports(connection, {sport["slug"]: sport["name"] for sport in named})
-    refused = []
+) -> tuple[list[PlainCapture], list[Refusal], dict[str, int]]:
+    """The captures whose sport has an id, refusals of the others, the ids by slug."""
+    names = {
+        sport["slug"]: sport["name"]
+        for sport in (
+            event_of(capture)["tournament"]["sport"]
+            for _, capture in sorted(captures, key=lambda pair: pair[1]["captured_at"])
+        )
+    }
+    sports = await upsert_sports(connection, names) if names else {}
+    accepted, refused = [], []
     for item, capture in captures:
         sport = event_of(capture)["tournament"]["sport"]
-        if sport["slug"] not in sports:
+        if sport["slug"] in sports:
+            accepted.append(capture)
+        else:
             kind = "event" if capture["competitor_event"] is None else "competitor_event"
             problem = Problem(
                 path=f"$.{kind}.tournament.sport.name",
                 reason=f"{sport['name']!r} is the name of another sport than {sport['slug']!r}",
             )
             refused.append(Refusal(file=item.file, line=item.line, problems=(problem,)))
-    return sports, refused
-
-
-def _sportradar_ids(captures: Iterable[tuple[Item, PlainCapture]]) -> list[str]:
-    return list({event_of(capture)["sportradar_id"] for _, capture in captures})
+    return accepted, refused, sports

@@ -1,19 +1,25 @@
 """A chunk of one competitor's captures: tournaments and events brought up to date, odds appended.
 
-Rows of the small tables come first, are inserted when missing, and are locked in the order of
-(source, external_id) by everybody. What a capture says of its tournament and event counts only
-when no newer capture of that event is stored: a late delivery changes no name and no kickoff.
+Rows of the small tables come first: the missing ones are inserted, then the events are locked, in
+the order of (source, external_id) by everybody. What a capture says of its tournament and event
+counts only when no newer capture of that event is stored: a late delivery changes no name and no
+kickoff.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.ingest.history import COMPETITORS, Written, append, latest_captures
-from oddsschema.ingest.reference import link_events
+from oddsschema.ingest.history import COMPETITORS, Written, append, plan
+from oddsschema.ingest.reference import link_events, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
     import asyncpg
+
+_FIND_TOURNAMENTS = """
+SELECT external_id, sport_id, name, sportradar_id, country_raw, country_iso, deleted_at, id
+FROM competitor_tournaments WHERE source = $1 AND external_id = ANY ($2)
+"""
 
 _INSERT_TOURNAMENTS = """
 INSERT INTO competitor_tournaments
@@ -21,9 +27,6 @@ INSERT INTO competitor_tournaments
 SELECT $1::text, c.*
 FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
     AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso)
-WHERE NOT EXISTS (
-    SELECT FROM competitor_tournaments AS t WHERE t.source = $1 AND t.external_id = c.external_id
-)
 ORDER BY c.external_id
 ON CONFLICT DO NOTHING
 """
@@ -34,9 +37,6 @@ WITH changed AS (
     FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
         AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso)
     JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
-    WHERE (t.sport_id, t.name, t.sportradar_id, t.country_raw, t.country_iso, t.deleted_at)
-        IS DISTINCT FROM
-        (c.sport_id, c.name, c.sportradar_id, c.country_raw, c.country_iso, NULL)
     ORDER BY t.external_id
     FOR NO KEY UPDATE OF t
 )
@@ -45,10 +45,6 @@ SET sport_id = changed.sport_id, name = changed.name, sportradar_id = changed.sp
     country_raw = changed.country_raw, country_iso = changed.country_iso, deleted_at = NULL
 FROM changed
 WHERE t.id = changed.id
-"""
-
-_TOURNAMENT_IDS = """
-SELECT external_id, id FROM competitor_tournaments WHERE source = $1 AND external_id = ANY ($2)
 """
 
 _INSERT_EVENTS = """
@@ -63,10 +59,13 @@ WHERE NOT EXISTS (
 )
 ORDER BY c.external_id
 ON CONFLICT DO NOTHING
+RETURNING sportradar_id
 """
 
 _LOCK_EVENTS = """
-SELECT external_id, id FROM competitor_events
+SELECT external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff, deleted_at,
+    id
+FROM competitor_events
 WHERE source = $1 AND external_id = ANY ($2)
 ORDER BY external_id
 FOR NO KEY UPDATE
@@ -83,9 +82,6 @@ FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[
         $8::timestamptz[])
     AS c (external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff)
 WHERE e.source = $1 AND e.external_id = c.external_id
-  AND (e.tournament_id, e.sportradar_id, e.name, e.home_team, e.away_team, e.kickoff, e.deleted_at)
-    IS DISTINCT FROM
-    (c.tournament_id, c.sportradar_id, c.name, c.home_team, c.away_team, c.kickoff, NULL)
 """
 
 
@@ -97,80 +93,89 @@ async def write_competitors(
     sports: dict[str, int],
     *,
     keep_raw: bool,
-) -> Written:
-    """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug."""
+    before_markets: Callable[[], None],
+) -> tuple[Written, list[str]]:
+    """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug.
+
+    Returns what was written, and the SportRadar ids of events that are new, which an event of
+    BetPawa's that is not committed yet may belong to.
+    """
     newest = {
-        capture["competitor_event"]["external_id"]: capture
+        capture["competitor_event"]["external_id"]: capture["competitor_event"]
         for capture in sorted(captures, key=lambda capture: capture["captured_at"])
     }
 
-    tournaments = _tournament_columns(list(newest.values()), sports)
-    await connection.execute(_INSERT_TOURNAMENTS, source, *tournaments)
-    rows = await connection.fetch(_TOURNAMENT_IDS, source, tournaments[0])
-    tournament_ids = {row["external_id"]: row["id"] for row in rows}
+    wanted = dict(_tournament(event["tournament"], sports) for event in newest.values())
+    tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
+    if len(tournaments) < len(wanted):
+        found = {row["external_id"] for row in tournaments}
+        missing = [row for external_id, row in wanted.items() if external_id not in found]
+        await connection.execute(_INSERT_TOURNAMENTS, source, *transposed(missing))
+        tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
+    tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
 
-    events = _event_columns(list(newest.values()), tournament_ids)
-    await connection.execute(_INSERT_EVENTS, source, *events)
-    rows = await connection.fetch(_LOCK_EVENTS, source, events[0])
-    event_ids = {row["external_id"]: row["id"] for row in rows}
+    columns = transposed([_event(event, tournament_ids) for event in newest.values()])
+    inserted = await connection.fetch(_INSERT_EVENTS, source, *columns)
+    events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
+    event_ids = {row["external_id"]: row["id"] for row in events}
 
-    latest = await latest_captures(connection, COMPETITORS, list(event_ids.values()))
-    current = [
-        capture
-        for external_id, capture in newest.items()
-        if (last := latest.get(event_ids[external_id])) is None or last <= capture["captured_at"]
-    ]
-    await connection.execute(_UPDATE_TOURNAMENTS, source, *_tournament_columns(current, sports))
-    await connection.execute(_UPDATE_EVENTS, source, *_event_columns(current, tournament_ids))
-    await link_events(
-        connection, [capture["competitor_event"]["sportradar_id"] for capture in current]
+    offers = await plan(
+        connection,
+        COMPETITORS,
+        ((event_ids[c["competitor_event"]["external_id"]], c) for c in captures),
     )
-    return await append(
+    current = [offer.capture["competitor_event"] for offer in offers if offer.is_newest]
+    wanted = dict(_tournament(event["tournament"], sports) for event in current)
+    if changed := _changed(tournaments, wanted):
+        await connection.execute(_UPDATE_TOURNAMENTS, source, *transposed(changed))
+    told = {event["external_id"]: _event(event, tournament_ids) for event in current}
+    if changed := _changed(events, told):
+        await connection.execute(_UPDATE_EVENTS, source, *transposed(changed))
+    await link_events(connection, (event["sportradar_id"] for event in newest.values()))
+    written = await append(
         connection,
         COMPETITORS,
         run_id,
-        [(event_ids[capture["competitor_event"]["external_id"]], capture) for capture in captures],
+        offers,
         keep_raw=keep_raw,
+        before_markets=before_markets,
+    )
+    new = [*(row["sportradar_id"] for row in inserted), *(row[2] for row in changed)]
+    return written, new
+
+
+def _tournament(tournament: Any, sports: dict[str, int]) -> tuple[str, tuple[Any, ...]]:
+    """A tournament's external id, and its columns in the order of `_INSERT_TOURNAMENTS`."""
+    external_id = tournament["external_id"]
+    return external_id, (
+        external_id,
+        sports[tournament["sport"]["slug"]],
+        tournament["name"],
+        tournament["sportradar_id"],
+        tournament["country_raw"],
+        tournament["country_iso"],
     )
 
 
-def _tournament_columns(
-    captures: Sequence[PlainCapture], sports: dict[str, int]
-) -> list[list[Any]]:
-    """The columns of `_INSERT_TOURNAMENTS`, a row for each tournament; the last capture wins."""
-    tournaments = {
-        tournament["external_id"]: (
-            tournament["external_id"],
-            sports[tournament["sport"]["slug"]],
-            tournament["name"],
-            tournament["sportradar_id"],
-            tournament["country_raw"],
-            tournament["country_iso"],
-        )
-        for tournament in (capture["competitor_event"]["tournament"] for capture in captures)
-    }
-    return transposed(list(tournaments.values()), 6)
+def _event(event: Any, tournament_ids: dict[str, int]) -> tuple[Any, ...]:
+    """An event's columns in the order of `_INSERT_EVENTS`."""
+    return (
+        event["external_id"],
+        tournament_ids[event["tournament"]["external_id"]],
+        event["sportradar_id"],
+        event["name"],
+        event["home_team"],
+        event["away_team"],
+        event["kickoff"],
+    )
 
 
-def _event_columns(
-    captures: Sequence[PlainCapture], tournament_ids: dict[str, int]
-) -> list[list[Any]]:
-    """The columns of `_INSERT_EVENTS`, a row for each capture."""
-    rows = [
-        (
-            event["external_id"],
-            tournament_ids[event["tournament"]["external_id"]],
-            event["sportradar_id"],
-            event["name"],
-            event["home_team"],
-            event["away_team"],
-            event["kickoff"],
-        )
-        for event in (capture["competitor_event"] for capture in captures)
+def _changed(rows: Iterable[Any], wanted: Mapping[str, tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What is wanted that differs from the row of its external id, or whose row is deleted."""
+    return [
+        wanted[row["external_id"]]
+        for row in rows
+        if row["external_id"] in wanted
+        # A row goes on with deleted_at and id.
+        and tuple(row)[:-1] != (*wanted[row["external_id"]], None)
     ]
-    return transposed(rows, 7)
-
-
-def transposed(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Rows as columns, for unnest; of no rows, empty columns."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

@@ -76,38 +76,47 @@ def json_or_null(value: Any) -> bytes:
     return jsonb(None if value is None else to_json(value))
 
 
-def market_rows(markets: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[bytes]:
-    """Rows of (event id, snapshot id, a market's columns in the order of `Market`'s fields)."""
+def market_rows(
+    captures: Iterable[tuple[int, int, Iterable[dict[str, Any]]]],
+) -> Iterator[bytes]:
+    """Rows of the markets of (event id, snapshot id, plain markets), columns as `Market` has them.
+
+    The hot path: what repeats is encoded once, and no function is called that need not be.
+    """
     # A scrape repeats the same few hundred markets for each event: only their prices are its own.
     known: dict[tuple[Any, ...], bytes] = {}
-    nine_columns = _columns(9)
-    for event_id, snapshot_id, market in markets:
-        *head, outcomes = market.values()
-        key = tuple(head)
-        middle = known.get(key)
-        if middle is None:
-            market_id, name, line, handicap_type, home, away = head
-            middle = b"".join(
-                (
-                    text(market_id),
-                    text(name),
-                    float8(line),
-                    text(handicap_type),
-                    float8(home),
-                    float8(away),
-                )
-            )
-            if len(known) < 10_000:
-                known[key] = middle
-        yield b"".join(
-            (
-                nine_columns,
-                int4(event_id),
-                int8(snapshot_id),
-                middle,
-                jsonb(outcomes_json(outcomes)),
-            )
+    for event_id, snapshot_id, markets in captures:
+        prefix = _columns(9) + int4(event_id) + int8(snapshot_id)
+        for market in markets:
+            *head, outcomes = market.values()
+            key = tuple(head)
+            middle = known.get(key)
+            if middle is None:
+                middle = _encoded_head(*head)
+                if len(known) < 10_000:
+                    known[key] = middle
+            yield b"%b%b%b" % (prefix, middle, jsonb(outcomes_json(outcomes)))
+
+
+def _encoded_head(
+    market_id: str,
+    name: str,
+    line: float | None,
+    handicap_type: str | None,
+    home: float | None,
+    away: float | None,
+) -> bytes:
+    """A market without its outcomes."""
+    return b"".join(
+        (
+            text(market_id),
+            text(name),
+            float8(line),
+            text(handicap_type),
+            float8(home),
+            float8(away),
         )
+    )
 
 
 def stream(rows: Iterable[bytes]) -> Iterator[bytes]:

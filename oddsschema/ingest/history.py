@@ -1,9 +1,8 @@
 """Snapshots and markets: appended by COPY, each capture once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest import copy
@@ -22,10 +21,28 @@ class Side:
     markets: str
     #: The column that holds the event, in both tables.
     event: str
+    #: Whether an event's snapshots are those of one bookmaker among others.
+    by_bookmaker: bool
 
 
-COMPETITORS = Side("competitor_odds_snapshots", "competitor_market_odds", "competitor_event_id")
-BETPAWA = Side("odds_snapshots", "market_odds", "event_id")
+COMPETITORS = Side(
+    "competitor_odds_snapshots", "competitor_market_odds", "competitor_event_id", False
+)
+BETPAWA = Side("odds_snapshots", "market_odds", "event_id", True)
+
+# For each offered snapshot: when its event was last captured, whether it is there, or else its id.
+_PLAN = """
+SELECT latest.captured_at AS latest,
+    CASE WHEN s.id IS NULL THEN nextval(pg_get_serial_sequence('{snapshots}', 'id')) END AS id
+FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, captured_at, position)
+LEFT JOIN {snapshots} AS s
+    ON s.{event} = c.event AND s.captured_at = c.captured_at {bookmaker}
+LEFT JOIN LATERAL (
+    SELECT captured_at FROM {snapshots} AS s
+    WHERE s.{event} = c.event {bookmaker} ORDER BY captured_at DESC LIMIT 1
+) AS latest ON true
+ORDER BY c.position
+"""
 
 
 @dataclass(slots=True)
@@ -37,121 +54,107 @@ class Written:
     markets: int = 0
 
     def add(self, other: "Written") -> None:
-        """Count in what another part of the same chunk wrote."""
+        """Count in what another part wrote."""
         self.stored += other.stored
         self.known += other.known
         self.markets += other.markets
 
 
-async def latest_captures(
-    connection: "asyncpg.Connection[Any]", side: Side, event_ids: Sequence[int]
-) -> dict[int, datetime]:
-    """When each event was last captured; events without snapshots are left out."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A capture that is to be appended to an event's history."""
+
+    event_id: int
+    capture: PlainCapture
+    #: The id of the snapshot that it will be; None when it is there already.
+    snapshot_id: int | None
+    #: Whether what it says of its event is the newest there is.
+    is_newest: bool
+
+
+async def plan(
+    connection: "asyncpg.Connection[Any]",
+    side: Side,
+    captures: Iterable[tuple[int, PlainCapture]],
+    bookmaker_id: int | None = None,
+) -> list[Offer]:
+    """What is to be done with captures of (event id, capture); one for each event and instant.
+
+    The events' rows must be locked, so that nobody else appends to them meanwhile.
+    """
+    # The same capture twice in one delivery: the first stands.
+    offered: dict[tuple[int, datetime], PlainCapture] = {}
+    newest: dict[int, datetime] = {}
+    for event_id, capture in captures:
+        captured_at = capture["captured_at"]
+        offered.setdefault((event_id, captured_at), capture)
+        newest[event_id] = max(captured_at, newest.get(event_id, captured_at))
+    bookmaker = "AND s.bookmaker_id = $3" if side.by_bookmaker else ""
     rows = await connection.fetch(
-        f"""
-        SELECT e.id, latest.captured_at
-        FROM unnest($1::int[]) AS e (id)
-        CROSS JOIN LATERAL (
-            SELECT s.captured_at FROM {side.snapshots} AS s
-            WHERE s.{side.event} = e.id ORDER BY s.captured_at DESC LIMIT 1
-        ) AS latest
-        """,
-        event_ids,
+        _PLAN.format(snapshots=side.snapshots, event=side.event, bookmaker=bookmaker),
+        [event_id for event_id, _ in offered],
+        [captured_at for _, captured_at in offered],
+        *([bookmaker_id] if side.by_bookmaker else []),
     )
-    return {row["id"]: row["captured_at"] for row in rows}
+    return [
+        Offer(
+            event_id,
+            capture,
+            row["id"],
+            captured_at == newest[event_id]
+            and (row["latest"] is None or row["latest"] <= captured_at),
+        )
+        for ((event_id, captured_at), capture), row in zip(offered.items(), rows, strict=True)
+    ]
 
 
 async def append(
     connection: "asyncpg.Connection[Any]",
     side: Side,
     run_id: int,
-    captures: Sequence[tuple[int, PlainCapture]],
+    offers: Sequence[Offer],
     *,
     bookmaker_id: int | None = None,
-    keep_raw: bool = False,
-) -> Written:
-    """Write the snapshots and markets of (event id, capture) that are not there yet.
-
-    The events' rows must be locked, so that nobody else appends to them meanwhile. `bookmaker_id`
-    is for BetPawa's side.
-    """
-    # The same capture twice in one delivery: the first stands.
-    offered: dict[tuple[int, datetime], PlainCapture] = {}
-    for event_id, capture in captures:
-        offered.setdefault((event_id, capture["captured_at"]), capture)
-    known = await _known(connection, side, list(offered), bookmaker_id)
-    new = [(*key, capture) for key, capture in offered.items() if key not in known]
-    if new:
-        await _copy(connection, side, run_id, new, bookmaker_id, keep_raw)
-    return Written(
-        stored=len(new),
-        known=len(captures) - len(new),
-        markets=sum(len(capture["markets"]) for _, _, capture in new),
-    )
-
-
-async def _known(
-    connection: "asyncpg.Connection[Any]",
-    side: Side,
-    keys: Sequence[tuple[int, datetime]],
-    bookmaker_id: int | None,
-) -> set[tuple[int, datetime]]:
-    rows = await connection.fetch(
-        f"""
-        SELECT s.{side.event}, s.captured_at
-        FROM unnest($1::int[], $2::timestamptz[]) AS c (event, captured_at)
-        JOIN {side.snapshots} AS s ON s.{side.event} = c.event AND s.captured_at = c.captured_at
-        """
-        + ("" if bookmaker_id is None else "WHERE s.bookmaker_id = $3"),
-        [event_id for event_id, _ in keys],
-        [captured_at for _, captured_at in keys],
-        *([] if bookmaker_id is None else [bookmaker_id]),
-    )
-    return {(row[0], row[1]) for row in rows}
-
-
-async def _copy(
-    connection: "asyncpg.Connection[Any]",
-    side: Side,
-    run_id: int,
-    new: Sequence[tuple[int, datetime, PlainCapture]],
-    bookmaker_id: int | None,
     keep_raw: bool,
-) -> None:
-    reserved = await connection.fetch(
-        "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2)",
-        side.snapshots,
-        len(new),
-    )
-    snapshot_ids = [row[0] for row in reserved]
-    snapshot_columns = ["id", side.event, "captured_at", "scrape_run_id", "raw_response"]
+    before_markets: Callable[[], None],
+) -> Written:
+    """Write the snapshots and markets of the offers that are not there yet."""
+    new = [(offer, offer.snapshot_id) for offer in offers if offer.snapshot_id is not None]
+    if not new:
+        return Written()
+    columns = ["id", side.event, "captured_at", "scrape_run_id", "raw_response"]
     of_bookmaker = []
-    if bookmaker_id is not None:
-        snapshot_columns.append("bookmaker_id")
+    if side.by_bookmaker:
+        columns.append("bookmaker_id")
         of_bookmaker.append(copy.int4(bookmaker_id))
     snapshots = (
         copy.row(
             copy.int8(snapshot_id),
-            copy.int4(event_id),
-            copy.timestamptz(captured_at),
+            copy.int4(offer.event_id),
+            copy.timestamptz(offer.capture["captured_at"]),
             copy.int4(run_id),
-            copy.json_or_null(capture["raw_response"] if keep_raw else None),
+            copy.json_or_null(offer.capture["raw_response"] if keep_raw else None),
             *of_bookmaker,
         )
-        for snapshot_id, (event_id, captured_at, capture) in zip(snapshot_ids, new, strict=True)
+        for offer, snapshot_id in new
     )
-    await _copy_rows(connection, side.snapshots, snapshot_columns, snapshots)
+    await _copy_rows(connection, side.snapshots, columns, snapshots)
+    before_markets()
     markets = copy.market_rows(
-        row
-        for snapshot_id, (event_id, _, capture) in zip(snapshot_ids, new, strict=True)
-        for row in zip(repeat(event_id), repeat(snapshot_id), capture["markets"])
+        (offer.event_id, snapshot_id, offer.capture["markets"]) for offer, snapshot_id in new
     )
-    columns = [side.event, "snapshot_id", *Market.model_fields]
-    await _copy_rows(connection, side.markets, columns, markets)
+    await _copy_rows(
+        connection, side.markets, [side.event, "snapshot_id", *Market.model_fields], markets
+    )
+    count = sum(len(offer.capture["markets"]) for offer, _ in new)
+    return Written(stored=len(new), markets=count)
 
 
 async def _copy_rows(
-    connection: "asyncpg.Connection[Any]", table: str, columns: Sequence[str], rows: Any
+    connection: "asyncpg.Connection[Any]",
+    table: str,
+    columns: Sequence[str],
+    rows: Iterator[bytes],
 ) -> None:
     async def blocks() -> Any:
         for block in copy.stream(rows):

@@ -1,16 +1,16 @@
 """What both sides refer to: sports, found by slug; and the links between events of one match."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncpg
 
+_FIND_SPORTS = "SELECT slug, id, name FROM sports WHERE slug = ANY ($1)"
+
 _INSERT_SPORTS = """
 INSERT INTO sports (slug, name)
-SELECT c.slug, c.name
-FROM unnest($1::text[], $2::text[]) AS c (slug, name)
-WHERE NOT EXISTS (SELECT FROM sports AS s WHERE s.slug = c.slug)
+SELECT c.slug, c.name FROM unnest($1::text[], $2::text[]) AS c (slug, name)
 ORDER BY c.slug
 ON CONFLICT DO NOTHING
 """
@@ -50,12 +50,22 @@ async def upsert_sports(
 ) -> dict[str, int]:
     """The id of each sport, from {slug: name}. A new slug whose name is taken gets none."""
     slugs, wanted = list(names), list(names.values())
-    await connection.execute(_INSERT_SPORTS, slugs, wanted)
-    await connection.execute(_RENAME_SPORTS, slugs, wanted)
-    rows = await connection.fetch("SELECT slug, id FROM sports WHERE slug = ANY ($1)", slugs)
+    rows = await connection.fetch(_FIND_SPORTS, slugs)
+    known = {row["slug"]: row["name"] for row in rows}
+    if known != names:
+        if missing := [slug for slug in slugs if slug not in known]:
+            await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
+        if known.keys() & names.keys():
+            await connection.execute(_RENAME_SPORTS, slugs, wanted)
+        rows = await connection.fetch(_FIND_SPORTS, slugs)
     return {row["slug"]: row["id"] for row in rows}
 
 
-async def link_events(connection: "asyncpg.Connection[Any]", sportradar_ids: Sequence[str]) -> None:
+async def link_events(connection: "asyncpg.Connection[Any]", sportradar_ids: Iterable[str]) -> None:
     """Point competitor events at BetPawa's event of the same SportRadar id, where there is one."""
-    await connection.execute(_LINK, sportradar_ids)
+    await connection.execute(_LINK, list(sportradar_ids))
+
+
+def transposed(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows as columns, for unnest."""
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddsschema.ingest.batch import Batch, Run, batch
+from oddsschema.ingest.batch import CHUNK_ROWS, Batch, Run, batch
 from oddsschema.ingest.read import Captures, items
 from oddsschema.ingest.report import IngestReport, Refusal
 from oddsschema.ingest.validate import claimed_platform, platform_of, validate
@@ -21,6 +21,7 @@ async def ingest(
     trigger: str | None = None,
     notes: str | None = None,
     keep_raw: bool = False,
+    chunk_rows: int = CHUNK_ROWS,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> IngestReport:
     """Validate captures and store the good ones as one batch with a run for each platform.
@@ -40,7 +41,12 @@ async def ingest(
     not touch the others.
     """
     async with batch(
-        target, trigger=trigger, notes=notes, keep_raw=keep_raw, on_refusal=on_refusal
+        target,
+        trigger=trigger,
+        notes=notes,
+        keep_raw=keep_raw,
+        chunk_rows=chunk_rows,
+        on_refusal=on_refusal,
     ) as opened:
         try:
             await _deal_out(captures, opened)

@@ -62,7 +62,9 @@ def test_import_is_light(installed: Installed) -> None:
 
 def test_type_information_is_shipped(installed: Installed) -> None:
     """Type checkers find the marker file."""
-    code = "import oddsschema, pathlib; print(pathlib.Path(oddsschema.__file__).parent / 'py.typed')"
+    code = (
+        "import oddsschema, pathlib; print(pathlib.Path(oddsschema.__file__).parent / 'py.typed')"
+    )
     assert Path(installed.run("python", "-c", code).strip()).is_file()
 
 

@@ -1,0 +1,191 @@
+"""How fast is ingestion? `python tests/benchmarks/ingest.py [--rows N] [--rounds N] [--json]`.
+
+Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
+tables, with their keys and indexes; `ceiling` alone starts from rows that are already validated and
+encoded. They take turns, so that a noisy machine is noisy for all; medians and ratios are printed.
+The server is a durable embedded one (fsync on), or the one of DATABASE_URL, where a database is
+created for it and dropped afterwards.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psycopg
+import rivals
+import workload
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import oddsschema
+from oddsschema import migrations
+from oddsschema.embedded import EmbeddedPostgres
+
+TRUNCATE = """
+TRUNCATE scrape_batches, scrape_runs, competitor_tournaments, competitor_events,
+    competitor_odds_snapshots, competitor_market_odds RESTART IDENTITY CASCADE
+"""
+
+FAST = ("ceiling", "oddsschema", "copy_records", "psycopg_copy")
+#: What takes so long that it is not worth waiting for at a million rows.
+SLOW = ("unnest", "executemany", "core_insert", "add_all")
+
+
+class Contest:
+    """The contestants, each ready to write the same rows into empty tables."""
+
+    def __init__(self, url: str, lines: list[bytes]) -> None:
+        self.url = url
+        self.lines = lines
+
+    async def __aenter__(self) -> "Contest":
+        self.stack = AsyncExitStack()
+        self.connection = await asyncpg.connect(self.url)
+        self.stack.push_async_callback(self.connection.close)
+        await rivals.set_jsonb_codec(self.connection)
+        # executemany and unnest take JSON as text, which asyncpg's own codec expects.
+        self.plain = await asyncpg.connect(self.url)
+        self.stack.push_async_callback(self.plain.close)
+        self.psycopg = await psycopg.AsyncConnection.connect(self.url)
+        self.stack.push_async_callback(self.psycopg.close)
+        self.engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: asyncpg.connect(self.url),
+            poolclass=NullPool,
+        )
+        self.stack.push_async_callback(self.engine.dispose)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stack.aclose()
+
+    def contestants(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """By name, what is timed."""
+        plain, lines = self.plain, self.lines
+        return {
+            "ceiling": self.ceiling,
+            "oddsschema": lambda: oddsschema.ingest(self.url, lines),
+            **{
+                f"c{n}": (lambda n=n: oddsschema.ingest(self.url, lines, chunk_rows=n))
+                for n in (2000, 5000, 10000, 20000, 50000, 1000000)
+            },
+            "copy_records": lambda: rivals.copy_records(self.connection, lines),
+            "psycopg_copy": lambda: rivals.psycopg_copy(plain, lines, self.psycopg),
+            "unnest": lambda: rivals.unnest(plain, lines),
+            "executemany": lambda: rivals.executemany(plain, lines),
+            "core_insert": lambda: rivals.core_insert(plain, lines, self.engine),
+            "add_all": lambda: rivals.add_all(plain, lines, self.engine),
+        }
+
+    async def prepare(self, name: str) -> None:
+        """Empty the tables; for the ceiling, fill those that the snapshots refer to."""
+        await self.plain.execute(TRUNCATE)
+        if name == "ceiling":
+            await self.prepare_ceiling()
+        await self.plain.execute("CHECKPOINT")
+        gc.collect()
+
+    async def prepare_ceiling(self) -> None:
+        """Everything but the two COPYs: rows validated and encoded, ids known."""
+        captures = rivals.validated(self.lines)
+        ids = await rivals.write_parents(self.plain, captures)
+        await self.plain.execute("TRUNCATE competitor_odds_snapshots CASCADE")
+        self.snapshots = [
+            (snapshot_id, event_id, capture.captured_at)
+            for (event_id, snapshot_id), capture in zip(ids, captures, strict=True)
+        ]
+        self.markets = rivals.market_tuples(captures, ids)
+
+    async def ceiling(self) -> None:
+        """asyncpg's COPY, nothing else."""
+        async with self.connection.transaction():
+            await self.connection.copy_records_to_table(
+                "competitor_odds_snapshots",
+                records=self.snapshots,
+                columns=("id", "competitor_event_id", "captured_at"),
+            )
+            await self.connection.copy_records_to_table(
+                "competitor_market_odds", records=self.markets, columns=rivals.COLUMNS
+            )
+
+    async def verify(self, name: str, rows: int) -> None:
+        """A contestant that did not store everything is not in the race."""
+        stored = await self.plain.fetchval("SELECT count(*) FROM competitor_market_odds")
+        assert stored == rows, f"{name} stored {stored} of {rows} rows"
+
+
+async def race(url: str, rows: int, rounds: int, only: Sequence[str]) -> dict[str, float]:
+    """The median seconds of each contestant."""
+    await migrations.upgrade(url)
+    taken: dict[str, list[float]] = {}
+    async with Contest(url, workload.captures(rows)) as contest:
+        contestants = contest.contestants()
+        for _ in range(rounds):
+            for name in only:
+                await contest.prepare(name)
+                begin = time.perf_counter()
+                await contestants[name]()
+                taken.setdefault(name, []).append(time.perf_counter() - begin)
+                await contest.verify(name, rows)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def main() -> None:
+    """Parse arguments, race, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=85_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", help="names of contestants")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+
+    names = arguments.only or (FAST if arguments.rows > 500_000 else FAST + SLOW)
+    with ExitStack() as stack:
+        url = os.environ.get("DATABASE_URL") or _embedded(stack)
+        medians = asyncio.run(_in_own_database(url, arguments.rows, arguments.rounds, names))
+    ratio = {}
+    if {"ceiling", "oddsschema"} <= medians.keys():
+        ratio = {"ceiling_ratio": medians["ceiling"] / medians["oddsschema"]}
+    if arguments.json:
+        print(json.dumps(medians | ratio, indent=2))
+        return
+    print(f"{arguments.rows:,} rows, median of {arguments.rounds}")
+    for name, seconds in sorted(medians.items(), key=lambda pair: pair[1]):
+        speed = f"{arguments.rows / seconds:>10,.0f} rows/s"
+        ours = medians.get("oddsschema")
+        against = f"{seconds / ours:>7.2f} x oddsschema's time" if ours else ""
+        print(f"{name:<14}{seconds:>8.3f} s{speed}{against}")
+
+
+def _embedded(stack: ExitStack) -> str:
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+    directory.chmod(0o711)  # as root, the server runs as somebody else
+    return stack.enter_context(EmbeddedPostgres(directory / "server")).url
+
+
+async def _in_own_database(url: str, rows: int, rounds: int, only: Sequence[str]) -> dict[str, Any]:
+    from sqlalchemy import make_url
+
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP DATABASE IF EXISTS oddsschema_benchmark WITH (FORCE)")
+    await connection.execute("CREATE DATABASE oddsschema_benchmark")
+    own = make_url(url).set(database="oddsschema_benchmark").render_as_string(hide_password=False)
+    try:
+        return await race(own, rows, rounds, only)
+    finally:
+        await connection.execute("DROP DATABASE oddsschema_benchmark WITH (FORCE)")
+        await connection.close()
+
+
+if __name__ == "__main__":
+    main()
