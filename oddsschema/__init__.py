@@ -10,12 +10,22 @@ from oddsschema.capture import (
     CapturedTournament,
 )
 from oddsschema.errors import (
+    ChunkError,
     DatabaseUnavailableError,
     EmbeddedPostgresError,
     NotMigratedError,
     OddsSchemaError,
 )
-from oddsschema.ingest import Batch, IngestReport, Refusal, Run, RunReport, batch, ingest
+from oddsschema.ingest import (
+    Batch,
+    IngestReport,
+    Options,
+    Refusal,
+    Run,
+    RunReport,
+    batch,
+    ingest,
+)
 from oddsschema.models import (
     Bookmaker,
     CompetitorEvent,
@@ -45,6 +55,7 @@ __all__ = [
     "CapturedEvent",
     "CapturedSport",
     "CapturedTournament",
+    "ChunkError",
     "CompetitorEvent",
     "CompetitorMarketOdds",
     "CompetitorOddsSnapshot",
@@ -62,6 +73,7 @@ __all__ = [
     "NotMigratedError",
     "OddsSchemaError",
     "OddsSnapshot",
+    "Options",
     "Outcome",
     "Refusal",
     "Run",

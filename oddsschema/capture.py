@@ -73,13 +73,15 @@ def _distinct(getter: Getter) -> Check:
 
     def check(markets: Sequence[Any]) -> Sequence[Any]:
         if len(set(map(key, markets))) < len(markets):
-            keys = list(map(key, markets))
-            second = next(at for at, one in enumerate(keys) if one in keys[:at])
+            first: dict[Any, int] = {}
+            again = [
+                at for at, one in enumerate(map(key, markets)) if first.setdefault(one, at) < at
+            ]
             raise PydanticCustomError(
                 "markets_equal",
                 "Markets must differ in betpawa_market_id, line or handicap: "
-                "markets {first} and {second} are both {key}",
-                {"first": keys.index(keys[second]), "second": second, "key": keys[second]},
+                "markets {first} and {second} are the same",
+                {"first": first[key(markets[again[0]])], "second": again[0], "again": again},
             )
         return markets
 

@@ -6,19 +6,21 @@ was refused, failed or differs; 2 it could not start.
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar
+from datetime import timedelta
+from typing import IO, Any, NoReturn, TypeVar
 
 import click
 
 from oddsschema import ingest as ingest_captures
-from oddsschema.batches import newest_batches
+from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
-from oddsschema.ingest import IngestReport, Refusal, read_files, validate
+from oddsschema.ingest import IngestReport, Options, Refusal, read_files, reject, validate
 from oddsschema.simulate import BOOKMAKERS, simulate
 
 _Result = TypeVar("_Result")
@@ -30,6 +32,9 @@ url_option = click.option(
     help="postgresql://user@host/name. Without it, DATABASE_URL; without that, a private "
     "PostgreSQL of your own.",
 )
+strict_option = click.option(
+    "--strict", is_flag=True, help="Let one bad market sink its whole capture."
+)
 files_argument = click.argument(
     "files",
     nargs=-1,
@@ -40,6 +45,8 @@ files_argument = click.argument(
 
 def main() -> NoReturn:
     """The program `oddsschema`."""
+    # What is logged is told to the user by other means.
+    logging.getLogger("oddsschema").addHandler(logging.NullHandler())
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -126,17 +133,17 @@ def check(url: str | None) -> None:
 
 @cli.command("validate")
 @files_argument
-def validate_files(files: tuple[str, ...]) -> None:
+@strict_option
+def validate_files(files: tuple[str, ...], strict: bool) -> None:
     """Hold the captures of FILES (NDJSON, plain or .gz, - for standard input) to the contract."""
     accepted = refused = 0
     for item in read_files(files):
-        checked = validate(item)
-        if isinstance(checked, Refusal):
+        checked = validate(item, strict=strict)
+        accepted += checked.capture is not None
+        if checked.refusal is not None:
             refused += 1
-            _say_refused(checked)
-        else:
-            accepted += 1
-    click.echo(f"{accepted:,} captures hold the contract, {refused:,} do not")
+            _say_refused(checked.refusal)
+    click.echo(f"{accepted:,} captures hold the contract, {refused:,} do not, in whole or in part")
     if refused:
         sys.exit(1)
 
@@ -146,42 +153,94 @@ def validate_files(files: tuple[str, ...]) -> None:
 @click.option("--trigger", metavar="TEXT", default="manual", help="What started the scrape.")
 @click.option("--notes", metavar="TEXT", help="Kept with the batch.")
 @click.option("--raw", is_flag=True, help="Store raw_response too.")
+@strict_option
+@click.option(
+    "--rejects",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    help="Write what is refused to this NDJSON file, to be put right and ingested again.",
+)
+@click.option(
+    "--chunk-rows",
+    type=click.IntRange(min=1),
+    default=Options.chunk_rows,
+    show_default=True,
+    help="How many rows are committed at a time.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @url_option
 def ingest(
-    files: tuple[str, ...], trigger: str, notes: str | None, raw: bool, url: str | None
+    files: tuple[str, ...],
+    trigger: str,
+    notes: str | None,
+    raw: bool,
+    strict: bool,
+    rejects: IO[str] | None,
+    chunk_rows: int,
+    as_json: bool,
+    url: str | None,
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
+    progress = Progress()
 
-    async def run(url: str) -> IngestReport:
+    def refused(refusal: Refusal) -> None:
+        progress.clear()
+        _say_refused(refusal)
+        if rejects is not None:
+            rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
+
+    options = Options(
+        keep_raw=raw,
+        strict=strict,
+        chunk_rows=chunk_rows,
+        on_refusal=refused,
+        on_progress=progress.show,
+    )
+
+    async def run(url: str) -> tuple[IngestReport, list[BatchSummary]]:
         report = await ingest_captures(
-            url,
-            read_files(files),
-            trigger=trigger,
-            notes=notes,
-            keep_raw=raw,
-            on_refusal=_say_refused,
+            url, read_files(files), trigger=trigger, notes=notes, options=options
         )
-        for summary in await newest_batches(url, limit=1):
-            click.echo(str(summary))
-        return report
+        return report, await newest_batches(url, batch_id=report.batch_id)
 
-    report = _on_database(url, run)
-    stored = f"{report.captures_stored:,} captures with {report.markets_stored:,} markets stored"
-    known = f"{report.captures_known:,} were already there"
-    click.echo(f"{stored}, {known}, {report.captures_refused:,} refused")
+    report, summaries = _on_database(url, run)
+    progress.clear()
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        for summary in summaries:
+            click.echo(str(summary))
+        click.echo(_in_words(report))
     for one in report.runs:
         if one.error is not None:
             click.echo(f"error: {one.platform}: {one.error}", err=True)
-    if report.captures_refused or any(one.error for one in report.runs):
+    if not report.all_stored or any(one.error for one in report.runs):
         sys.exit(1)
 
 
 @cli.command()
 @click.option("-n", "--limit", default=20, show_default=True, help="How many.")
+@click.option("--stale", is_flag=True, help="Only those whose process seems to have died.")
+@click.option(
+    "--older-than",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    metavar="MINUTES",
+    help="How long without a sign of life counts as stale.",
+)
+@click.option("--close", is_flag=True, help="End the stale runs as failed, and their batches.")
 @url_option
-def batches(limit: int, url: str | None) -> None:
+def batches(limit: int, stale: bool, older_than: int, close: bool, url: str | None) -> None:
     """Print the batches, newest first, a line each."""
-    for summary in _on_database(url, lambda url: newest_batches(url, limit)):
+    silence = timedelta(minutes=older_than)
+    if close:
+        closed = _on_database(url, lambda url: close_stale(url, silence))
+        click.echo(f"{closed:,} stale runs closed")
+        return
+    found = _on_database(
+        url, lambda url: stale_batches(url, silence) if stale else newest_batches(url, limit)
+    )
+    for summary in found:
         click.echo(str(summary))
 
 
@@ -246,6 +305,44 @@ def _say_moved(before: str | None, after: str | None) -> None:
         click.echo(f"already at {after or 'base'}")
     else:
         click.echo(f"{before or 'base'} -> {after or 'base'}")
+
+
+def _in_words(report: IngestReport) -> str:
+    said = [
+        f"{report.captures_stored:,} captures with {report.markets_stored:,} markets stored",
+        f"{report.captures_known:,} were already there",
+        f"{report.captures_refused:,} refused",
+    ]
+    if report.markets_refused:
+        said.append(f"{report.markets_refused:,} markets of other captures refused")
+    if report.captures_lost:
+        said.append(f"{report.captures_lost:,} not stored")
+    if report.retries:
+        said.append(f"{report.retries:,} times tried again")
+    return ", ".join(said)
+
+
+class Progress:
+    """One line on standard error that tells how far it is; nothing when that is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._began = time.monotonic()
+        self._shown = 0.0
+
+    def show(self, captures: int, markets: int, refused: int) -> None:
+        """Show the counts, five times a second at most."""
+        now = time.monotonic()
+        if self._is_terminal and now - self._shown > 0.2:
+            self._shown = now
+            rate = markets / (now - self._began)
+            line = f"{captures:,} captures  {markets:,} markets  {rate:,.0f}/s  {refused:,} refused"
+            click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Leave the line to somebody else."""
+        if self._is_terminal and self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _say_refused(refusal: Refusal) -> None:

@@ -1,9 +1,10 @@
 """Which database, and whether it can be used: URLs, connections, the revision that is expected."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 #: The newest revision of the migrations that this release carries.
 HEAD = "oddsschema_0003"
+
+_log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 _SCHEMES = {"postgresql", "postgres", "postgresql+asyncpg"}
 
@@ -44,29 +49,80 @@ def redact(url: str) -> str:
 
 
 class Connections:
-    """Where connections come from: a pool on a URL, or the one that the caller handed over."""
+    """Where transactions run: on a pool of connections to a URL, or on one that was handed over.
+
+    On a pool, a transaction that fails for a passing reason (the connection lost, a deadlock, a
+    serialization failure, the server starting up) is run again, with back-off, until `retry_for`
+    seconds are over. What runs on a connection that was handed over is the caller's to repeat.
+    """
 
     def __init__(
-        self, pool: "asyncpg.Pool[Any] | None", handed: "asyncpg.Connection[Any] | None"
+        self,
+        *,
+        pool: "asyncpg.Pool[Any] | None" = None,
+        handed: "asyncpg.Connection[Any] | None" = None,
+        retry_for: float = 0,
     ) -> None:
         self._pool = pool
         self._handed = handed
+        self._retry_for = retry_for
         self._lock = asyncio.Lock()
+        #: How often something was run again.
+        self.retries = 0
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
-        """A connection for one transaction. One that was handed over is lent to one at a time."""
-        if self._pool is not None:
-            async with self._pool.acquire() as connection:
-                yield connection
-        elif self._handed is not None:
-            async with self._lock:
-                yield self._handed
+    async def transact(
+        self, work: Callable[["asyncpg.Connection[Any]"], Awaitable[_Result]]
+    ) -> _Result:
+        """Run `work(connection)` in a transaction of its own. It may run more than once."""
+        if self._handed is not None:
+            # One that was handed over is lent to one at a time.
+            async with self._lock, self._handed.transaction():
+                return await work(self._handed)
+        assert self._pool is not None  # one of the two
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay
+        from tenacity.wait import wait_random_exponential
+
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_delay(self._retry_for),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
+            before_sleep=self._count_retry,
+            reraise=True,
+        ):
+            with attempt:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    return await work(connection)
+        raise AssertionError("tenacity returns or raises")
+
+    def _count_retry(self, state: Any) -> None:
+        self.retries += 1
+        _log.warning("trying again: %s", state.outcome.exception())
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed a little later."""
+    import asyncpg
+
+    return isinstance(
+        error,
+        (
+            asyncpg.PostgresConnectionError,  # the connection was lost
+            asyncpg.ConnectionDoesNotExistError,
+            asyncpg.SerializationError,
+            asyncpg.DeadlockDetectedError,
+            asyncpg.CannotConnectNowError,  # starting up, or shutting down
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.TooManyConnectionsError,
+            ConnectionError,
+            DatabaseUnavailableError,
+        ),
+    ) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
 
 
 @asynccontextmanager
 async def open_connections(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: "str | asyncpg.Connection[Any] | AsyncConnection", *, retry_for: float = 60
 ) -> AsyncIterator[Connections]:
     """Connections to a URL, or the one of asyncpg's or SQLAlchemy's that was handed over.
 
@@ -81,15 +137,15 @@ async def open_connections(
             connect=lambda *_, **options: _open(target, options), min_size=1, max_size=10
         )
         async with pool:
-            yield Connections(pool, None)
+            yield Connections(pool=pool, retry_for=retry_for)
     elif isinstance(target, AsyncConnection):
         # SQLAlchemy sends its BEGIN with the first statement: without one, COPY would run outside
         # the caller's transaction and survive its rollback.
         await target.exec_driver_sql("SELECT 1")
         raw = await target.get_raw_connection()
-        yield Connections(None, raw.driver_connection)
+        yield Connections(handed=raw.driver_connection)
     else:
-        yield Connections(None, target)
+        yield Connections(handed=target)
 
 
 @asynccontextmanager

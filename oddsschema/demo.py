@@ -79,13 +79,14 @@ LIMIT 1
 NEWEST = """
 SELECT market, label, platform, odds, is_active, batch_id,
     sum(1 / odds) OVER (PARTITION BY platform, market) - 1 AS overround,
-    is_active AND odds = max(odds) FILTER (WHERE is_active) OVER (PARTITION BY label) AS is_best
+    CASE WHEN is_active AND odds = max(odds) FILTER (WHERE is_active) OVER (PARTITION BY label)
+        THEN '*' ELSE '' END AS mark
 FROM (
     SELECT *, rank() OVER (PARTITION BY platform ORDER BY captured_at DESC) AS age
     FROM prices WHERE event_id = $1
 ) AS aged
 WHERE age = 1
-ORDER BY market = '3795', market, position
+ORDER BY market = '3795', market, position, platform
 """
 
 #: What is not as it was at the bookmaker's last scrape.
@@ -127,7 +128,7 @@ async def _demo(server: EmbeddedPostgres, say: Callable[[str], object]) -> None:
         say(f"Created the tables in the new database {DATABASE}.")
         # On the hour, so that kickoffs are as far away each time.
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - INTERVAL
-        first, second = simulate(seed=69, scrapes=2, start=start, interval=INTERVAL)
+        first, second = simulate(seed=1202, scrapes=2, start=start, interval=INTERVAL)
         await _store(url, first)
         await _store(url, second, unreachable="bet9ja")
         say(_heading("Two scrapes of made-up odds, five minutes apart; one run fails"))
@@ -143,7 +144,7 @@ async def _demo(server: EmbeddedPostgres, say: Callable[[str], object]) -> None:
             await connection.close()
     say(_heading("Your turn"))
     for command, purpose in NEXT:
-        say(f"  {command:<55}{style(purpose, dim=True)}")
+        say(f"  {command:<55}{_dim(purpose)}")
     say("  They use this server too, or the one of --url or DATABASE_URL.")
 
 
@@ -165,35 +166,27 @@ async def _compare(connection: "asyncpg.Connection[Any]", say: Callable[[str], o
     say(_heading(f"{event['name']}, side by side"))
     hours, seconds = divmod(round(event["kickoff_in"].total_seconds()), 3600)
     say(f"  {event['tournament']}, kickoff in {hours} h {seconds // 60} min")
-    say(f"  matched by SportRadar id: {', '.join(event['competitors_names'])}")
+    say(f"  matched with {' and '.join(event['competitors_names'])}")
     say("")
     say(_row("", TITLES))
-    say(
-        style(
-            _row("as of", {row["platform"]: f"batch {row['batch_id']}" for row in newest}), dim=True
-        )
-    )
+    say(_dim(_row("as of", {row["platform"]: f"batch {row['batch_id']}" for row in newest})))
     for _, market in groupby(newest, key=itemgetter("market")):
-        prices = list(market)
-        for label in dict.fromkeys(row["label"] for row in prices):
-            say(
-                _row(
-                    label, {row["platform"]: _price(row) for row in prices if row["label"] == label}
-                )
-            )
-        overrounds = {
-            row["platform"]: f"{row['overround']:.1%}" for row in prices if row["is_active"]
-        }
-        say(style(_row("overround", overrounds), dim=True) + "\n")
+        overrounds = {}
+        for label, prices in groupby(market, key=itemgetter("label")):
+            cells = {}
+            for row in prices:
+                cells[row["platform"]] = _odds(row["odds"], row["is_active"]) + row["mark"]
+                if row["is_active"]:
+                    overrounds[row["platform"]] = f"{row['overround']:.1%}"
+            say(_row(label, cells))
+        say(_dim(_row("overround", overrounds)) + "\n")
     say("  * the best price   overround: the bookmaker's margin, the sum of 1/odds - 1")
 
     say(_heading("What moved there between the two batches"))
     for move in moves:
         if move["event_id"] == event["id"]:
-            was, now = (
-                _odds(move["was"], move["was_active"]),
-                _odds(move["odds"], move["is_active"]),
-            )
+            was = _odds(move["was"], move["was_active"])
+            now = _odds(move["odds"], move["is_active"])
             say(f"  {move['label']:<20}{TITLES[move['platform']]:<11}{was:>6} → {now}")
     others = [move["event_id"] for move in moves if move["event_id"] != event["id"]]
     say(f"  and {len(others)} prices of {len(set(others))} other events")
@@ -201,6 +194,10 @@ async def _compare(connection: "asyncpg.Connection[Any]", say: Callable[[str], o
 
 def _heading(text: str) -> str:
     return f"\n{style(text, bold=True)}"
+
+
+def _dim(text: str) -> str:
+    return style(text, dim=True)
 
 
 def _row(label: str, cells: Mapping[str, str]) -> str:
@@ -212,10 +209,6 @@ def _row(label: str, cells: Mapping[str, str]) -> str:
             f"{cell:>13}" if cell.endswith("*") else f"{cell:>12} " for cell in padded
         ).rstrip()
     )
-
-
-def _price(row: "asyncpg.Record") -> str:
-    return _odds(row["odds"], row["is_active"]) + ("*" if row["is_best"] else "")
 
 
 def _odds(odds: float, is_active: bool) -> str:

@@ -21,5 +21,23 @@ class NotMigratedError(OddsSchemaError):
         self.head = head
 
 
+class ChunkError(OddsSchemaError):
+    """A chunk of captures could not be written, and none of it was; `__cause__` says why.
+
+    `platform` and `run_id` say whose it was; `first` and `last` where its captures stood.
+    """
+
+    def __init__(
+        self, reason: str, *, platform: str | None, run_id: int, first: str, last: str
+    ) -> None:
+        super().__init__(
+            f"the captures {first} to {last} of {platform} (run {run_id}) are not stored: {reason}"
+        )
+        self.platform = platform
+        self.run_id = run_id
+        self.first = first
+        self.last = last
+
+
 class EmbeddedPostgresError(OddsSchemaError):
     """The embedded PostgreSQL is not installed, or does not start."""

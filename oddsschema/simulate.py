@@ -248,15 +248,14 @@ class _Listing:
         self._closed: set[tuple[str, float | None]] = set()
 
     def scrape(self, home: float, away: float) -> list[dict[str, Any]]:
+        """The markets, now that the logarithms of the goals to expect are these."""
+        self._closed.update(key for key in self._offer if self._random.random() < _CLOSED)
         if not self._offer or self._random.random() < _REQUOTED:
             home, away = (
                 math.exp(goals + opinion + self._random.gauss(0, 0.01))
                 for goals, opinion in zip((home, away), self._opinion, strict=True)
             )
             self._requote(home, away)
-        for key in self._offer:
-            if self._random.random() < _CLOSED:
-                self._closed.add(key)
         return [
             _as_json(market, prices, is_active=key not in self._closed)
             for key, (market, prices) in self._offer.items()
@@ -312,7 +311,7 @@ def _as_json(market: _Market, prices: Mapping[str, float], *, is_active: bool) -
 
 def _markets(home: float, away: float, totals: Iterable[float]) -> Iterator[_Market]:
     """Every market of a match whose teams are expected to score so many goals."""
-    lead, goals = _lead(home, away), dict(enumerate(_poisson(home + away)))
+    lead, goals = _lead(home, away), _goals(home + away)
     one, draw, two = _ways(lead, 0)
     both = (1 - math.exp(-home)) * (1 - math.exp(-away))
     chances = {"1X": one + draw, "12": one + two, "X2": draw + two}
@@ -333,12 +332,12 @@ def _markets(home: float, away: float, totals: Iterable[float]) -> Iterator[_Mar
     home, away = 0.45 * home, 0.45 * away
     ways = dict(zip("1X2", _ways(_lead(home, away), 0), strict=True))
     yield _Market("3668", "1X2 - First Half", ways)
-    goals = dict(enumerate(_poisson(home + away)))
+    goals = _goals(home + away)
     yield from _over_under("4958", "Over/Under - First Half", goals, (0.5, 1.0, 1.5, 2.0, 2.5))
 
 
 def _over_under(
-    id: str, name: str, goals: Mapping[int, float], lines: Iterable[float]
+    id: str, name: str, goals: Mapping[float, float], lines: Iterable[float]
 ) -> Iterator[_Market]:
     for line in lines:
         p = _even_money(goals, -line)
@@ -346,32 +345,34 @@ def _over_under(
             yield _Market(id, name, {"Over": p, "Under": 1 - p}, line)
 
 
-def _poisson(mean: float) -> list[float]:
-    """The probabilities of 0, 1, 2, … goals."""
-    chances = [math.exp(-mean)]
+def _goals(mean: float) -> dict[float, float]:
+    """The probabilities of 0 to 12 goals."""
+    chance = math.exp(-mean)
+    chances = {0.0: chance}
     for goals in range(1, 13):
-        chances.append(chances[-1] * mean / goals)
+        chance *= mean / goals
+        chances[goals] = chance
     return chances
 
 
-def _lead(home: float, away: float) -> dict[int, float]:
+def _lead(home: float, away: float) -> dict[float, float]:
     """The probabilities of the home team's lead at the end, in goals."""
-    lead = dict.fromkeys(range(-12, 13), 0.0)
-    away_chances = _poisson(away)
-    for scored, chance in enumerate(_poisson(home)):
-        for conceded, other in enumerate(away_chances):
+    lead: dict[float, float] = dict.fromkeys(range(-12, 13), 0.0)
+    conceding = _goals(away)
+    for scored, chance in _goals(home).items():
+        for conceded, other in conceding.items():
             lead[scored - conceded] += chance * other
     return lead
 
 
-def _ways(chances: Mapping[int, float], line: float) -> tuple[float, float, float]:
+def _ways(chances: Mapping[float, float], line: float) -> tuple[float, float, float]:
     """How likely it is that the goals and the line together are above, at, below zero."""
     above = sum(chance for goals, chance in chances.items() if goals + line > 0)
-    at = sum(chance for goals, chance in chances.items() if goals + line == 0)
+    at = chances.get(-line, 0.0)
     return above, at, 1 - above - at
 
 
-def _even_money(chances: Mapping[int, float], line: float) -> float:
+def _even_money(chances: Mapping[float, float], line: float) -> float:
     """How likely a two-way bet is to win among what is not given back.
 
     At zero the stake is given back; a quarter line is half a bet on each of its neighbours.

@@ -343,6 +343,7 @@ _JUNK: tuple[Any, ...] = (
     *(None, True, -1, 0, 0.5, 1e400, float("nan"), 2**63, "", " ", "\0", "x\0", "\ud800"),
     *("x" * 2000, "2024-01-09T12:00:00", "1969-12-31T23:59:59Z", "asian", "XXX", [], {}),
 )
+_ODD_KEYS = ("\0", "\ud800", "id", "source")
 
 
 @st.composite
@@ -362,7 +363,7 @@ def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
     elif isinstance(container, list):
         container.append(container[key])
     else:
-        container[draw(st.text(_CHARACTERS))] = draw(json_values())
+        container[draw(st.text(_CHARACTERS) | st.sampled_from(_ODD_KEYS))] = draw(json_values())
     return capture
 
 

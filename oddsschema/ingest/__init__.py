@@ -1,21 +1,24 @@
 """Captures in, rows out: `ingest` reads, validates, writes by COPY, and reports."""
 
-from oddsschema.ingest.batch import Batch, Run, batch
-from oddsschema.ingest.read import Item, read_files
+from oddsschema.ingest.batch import Batch, Options, Run, batch
+from oddsschema.ingest.read import Item, Source, read_files
 from oddsschema.ingest.report import IngestReport, Problem, Refusal, RunReport
 from oddsschema.ingest.stream import ingest
-from oddsschema.ingest.validate import validate
+from oddsschema.ingest.validate import reject, validate
 
 __all__ = [
     "Batch",
     "IngestReport",
     "Item",
+    "Options",
     "Problem",
     "Refusal",
     "Run",
     "RunReport",
+    "Source",
     "batch",
     "ingest",
     "read_files",
+    "reject",
     "validate",
 ]

@@ -94,6 +94,15 @@ async def count(
     await connection.execute(_COUNT, run_id, scraped, failed)
 
 
+async def counted(connection: "asyncpg.Connection[Any]", run_id: int) -> int:
+    """How many captures a run has scraped and failed so far."""
+    total: int = await connection.fetchval(
+        "SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE",
+        run_id,
+    )
+    return total
+
+
 async def close_run(
     connection: "asyncpg.Connection[Any]", run_id: int, status: ScrapeStatus
 ) -> None:

@@ -9,12 +9,23 @@ from oddsschema.ingest.betpawa import write_betpawa
 from oddsschema.ingest.competitor import write_competitors
 from oddsschema.ingest.history import Written
 from oddsschema.ingest.read import Item
-from oddsschema.ingest.reference import link_events, upsert_sports
+from oddsschema.ingest.reference import upsert_sports
 from oddsschema.ingest.report import Problem, Refusal
 from oddsschema.ingest.validate import PlainCapture, event_of
 
 if TYPE_CHECKING:
     import asyncpg
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What became of a chunk."""
+
+    written: Written = field(default_factory=Written)
+    #: What was refused on the way: only the database knows which names are taken.
+    refusals: list[Refusal] = field(default_factory=list)
+    #: SportRadar ids whose other side may just be on its way in another transaction.
+    new_events: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -25,11 +36,21 @@ class Chunk:
     refusals: list[Refusal] = field(default_factory=list)
     #: Snapshots, markets and refusals: about how many rows it will be.
     size: int = 0
+    #: Where the first and the last of it stood.
+    first: str = ""
+    last: str = ""
+
+    @property
+    def whole_captures(self) -> int:
+        """How many captures were dealt with in it, accepted or refused."""
+        return len(self.captures) + sum(refusal.markets is None for refusal in self.refusals)
 
     def accept(self, item: Item, capture: PlainCapture) -> None:
         """Take in a validated capture."""
         self.captures.append((item, capture))
         self.size += 1 + len(capture["markets"])
+        self.first = self.first or str(item)
+        self.last = str(item)
 
     def refuse(self, refusal: Refusal) -> None:
         """Take in a refusal."""
@@ -44,42 +65,36 @@ async def write_chunk(
     chunk: Chunk,
     *,
     keep_raw: bool,
-    before_markets: Callable[[], None] = lambda: None,
-) -> tuple[Written, list[Refusal]]:
-    """Write a chunk in one transaction: what was written, and what was refused on the way.
+    before_markets: Callable[[], None],
+) -> ChunkResult:
+    """Write a chunk, in the caller's transaction.
 
     The run's counters and its errors are part of it: they tell what is committed, no more.
     `before_markets` is called when the many small statements are over and the large COPY begins.
     """
-    written = Written()
-    unmatched: list[str] = []
-    async with connection.transaction():
-        accepted, refused, sports = await _with_sports(connection, chunk.captures)
-        competitors = [one for one in accepted if one["competitor_event"] is not None]
-        betpawa = [one for one in accepted if one["event"] is not None]
-        for write, captures in ((write_competitors, competitors), (write_betpawa, betpawa)):
-            if captures:
-                part, new = await write(
-                    connection,
-                    str(platform),
-                    run_id,
-                    captures,
-                    sports,
-                    keep_raw=keep_raw,
-                    before_markets=before_markets,
-                )
-                written.add(part)
-                unmatched.extend(new)
-        written.known = len(accepted) - written.stored
-        refusals = [*chunk.refusals, *refused]
-        await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
-        await bookkeeping.count(connection, run_id, scraped=len(accepted), failed=len(refusals))
-    if unmatched:
-        # Once more, after the commit: of two that bring the two sides of a match at once, neither
-        # sees the other's event before, and the later one does now.
-        async with connection.transaction():
-            await link_events(connection, unmatched)
-    return written, refused
+    result = ChunkResult()
+    accepted, result.refusals, sports = await _with_sports(connection, chunk.captures)
+    competitors = [one for one in accepted if one["competitor_event"] is not None]
+    betpawa = [one for one in accepted if one["event"] is not None]
+    for write, captures in ((write_competitors, competitors), (write_betpawa, betpawa)):
+        if captures:
+            written, new = await write(
+                connection,
+                str(platform),
+                run_id,
+                captures,
+                sports,
+                keep_raw=keep_raw,
+                before_markets=before_markets,
+            )
+            result.written.add(written)
+            result.new_events.extend(new)
+    result.written.known = len(accepted) - result.written.stored
+    refusals = [*chunk.refusals, *result.refusals]
+    await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
+    failed = sum(refusal.markets is None for refusal in refusals)
+    await bookkeeping.count(connection, run_id, scraped=len(accepted), failed=failed)
+    return result
 
 
 async def _with_sports(
@@ -105,5 +120,13 @@ async def _with_sports(
                 path=f"$.{kind}.tournament.sport.name",
                 reason=f"{sport['name']!r} is the name of another sport than {sport['slug']!r}",
             )
-            refused.append(Refusal(file=item.file, line=item.line, problems=(problem,)))
+            refused.append(
+                Refusal(
+                    file=item.file,
+                    line=item.line,
+                    markets=None,
+                    problems=(problem,),
+                    capture=item.payload,
+                )
+            )
     return accepted, refused, sports

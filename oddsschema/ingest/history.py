@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from oddsschema.capture import MARKET_KEY
 from oddsschema.ingest import copy
 from oddsschema.ingest.validate import PlainCapture
 from oddsschema.models import Market
@@ -30,10 +32,10 @@ COMPETITORS = Side(
 )
 BETPAWA = Side("odds_snapshots", "market_odds", "event_id", True)
 
-# For each offered snapshot: when its event was last captured, whether it is there, or else its id.
+# For each offered snapshot: when its event was last captured, whether it is there, and its id.
 _PLAN = """
-SELECT latest.captured_at AS latest,
-    CASE WHEN s.id IS NULL THEN nextval(pg_get_serial_sequence('{snapshots}', 'id')) END AS id
+SELECT latest.captured_at AS latest, s.id IS NULL AS is_new,
+    COALESCE(s.id, nextval(pg_get_serial_sequence('{snapshots}', 'id'))) AS id
 FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, captured_at, position)
 LEFT JOIN {snapshots} AS s
     ON s.{event} = c.event AND s.captured_at = c.captured_at {bookmaker}
@@ -43,6 +45,15 @@ LEFT JOIN LATERAL (
 ) AS latest ON true
 ORDER BY c.position
 """
+
+
+_MARKET_KEYS = """
+SELECT m.snapshot_id, {key}
+FROM unnest($1::int[], $2::bigint[]) AS s (event, id)
+JOIN {markets} AS m ON m.{event} = s.event AND m.snapshot_id = s.id
+"""
+
+_market_key = itemgetter(*MARKET_KEY)
 
 
 @dataclass(slots=True)
@@ -66,8 +77,9 @@ class Offer:
 
     event_id: int
     capture: PlainCapture
-    #: The id of the snapshot that it will be; None when it is there already.
-    snapshot_id: int | None
+    #: The snapshot that it will be, or is already.
+    snapshot_id: int
+    is_new: bool
     #: Whether what it says of its event is the newest there is.
     is_newest: bool
 
@@ -101,6 +113,7 @@ async def plan(
             event_id,
             capture,
             row["id"],
+            row["is_new"],
             captured_at == newest[event_id]
             and (row["latest"] is None or row["latest"] <= captured_at),
         )
@@ -118,36 +131,65 @@ async def append(
     keep_raw: bool,
     before_markets: Callable[[], None],
 ) -> Written:
-    """Write the snapshots and markets of the offers that are not there yet."""
-    new = [(offer, offer.snapshot_id) for offer in offers if offer.snapshot_id is not None]
-    if not new:
-        return Written()
-    columns = ["id", side.event, "captured_at", "scrape_run_id", "raw_response"]
-    of_bookmaker = []
-    if side.by_bookmaker:
-        columns.append("bookmaker_id")
-        of_bookmaker.append(copy.int4(bookmaker_id))
-    snapshots = (
-        copy.row(
-            copy.int8(snapshot_id),
-            copy.int4(offer.event_id),
-            copy.timestamptz(offer.capture["captured_at"]),
-            copy.int4(run_id),
-            copy.json_or_null(offer.capture["raw_response"] if keep_raw else None),
-            *of_bookmaker,
+    """Write the snapshots and markets of the offers that are not there yet.
+
+    A snapshot that is there gets the markets that it lacks: those that were refused when it was
+    delivered first, and have been put right since.
+    """
+    new = [offer for offer in offers if offer.is_new]
+    if new:
+        columns = ["id", side.event, "captured_at", "scrape_run_id", "raw_response"]
+        of_bookmaker = []
+        if side.by_bookmaker:
+            columns.append("bookmaker_id")
+            of_bookmaker.append(copy.int4(bookmaker_id))
+        snapshots = (
+            copy.row(
+                copy.int8(offer.snapshot_id),
+                copy.int4(offer.event_id),
+                copy.timestamptz(offer.capture["captured_at"]),
+                copy.int4(run_id),
+                copy.json_or_null(offer.capture["raw_response"] if keep_raw else None),
+                *of_bookmaker,
+            )
+            for offer in new
         )
-        for offer, snapshot_id in new
-    )
-    await _copy_rows(connection, side.snapshots, columns, snapshots)
+        await _copy_rows(connection, side.snapshots, columns, snapshots)
+    lacking = await _lacking(connection, side, [offer for offer in offers if not offer.is_new])
+    markets = [
+        *((offer.event_id, offer.snapshot_id, offer.capture["markets"]) for offer in new),
+        *lacking,
+    ]
     before_markets()
-    markets = copy.market_rows(
-        (offer.event_id, snapshot_id, offer.capture["markets"]) for offer, snapshot_id in new
+    if markets:
+        columns = [side.event, "snapshot_id", *Market.model_fields]
+        await _copy_rows(connection, side.markets, columns, copy.market_rows(markets))
+    return Written(stored=len(new), markets=sum(len(ones) for _, _, ones in markets))
+
+
+async def _lacking(
+    connection: "asyncpg.Connection[Any]", side: Side, known: Sequence[Offer]
+) -> list[tuple[int, int, Sequence[Any]]]:
+    """The markets that snapshots lack, of captures that were delivered again."""
+    if not known:
+        return []
+    key = ", ".join(f"m.{column}" for column in MARKET_KEY)
+    rows = await connection.fetch(
+        _MARKET_KEYS.format(markets=side.markets, event=side.event, key=key),
+        [offer.event_id for offer in known],
+        [offer.snapshot_id for offer in known],
     )
-    await _copy_rows(
-        connection, side.markets, [side.event, "snapshot_id", *Market.model_fields], markets
-    )
-    count = sum(len(offer.capture["markets"]) for offer, _ in new)
-    return Written(stored=len(new), markets=count)
+    there = {tuple(row) for row in rows}
+    lacking: list[tuple[int, int, Sequence[Any]]] = []
+    for offer in known:
+        markets = [
+            market
+            for market in offer.capture["markets"]
+            if (offer.snapshot_id, *_market_key(market)) not in there
+        ]
+        if markets:
+            lacking.append((offer.event_id, offer.snapshot_id, markets))
+    return lacking
 
 
 async def _copy_rows(

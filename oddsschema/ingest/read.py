@@ -1,6 +1,7 @@
-"""Where captures come from: NDJSON files, plain or .gz, standard input, or Python objects."""
+"""Where captures come from: NDJSON files, plain or .gz, streams, standard input, Python objects."""
 
 import gzip
+import os
 import sys
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
@@ -24,6 +25,41 @@ class Item:
     payload: RawCapture | None
     #: Why there is no payload: the file could not be read on.
     unreadable: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+#: What an ingestion takes: the path of an NDJSON file, NDJSON itself, or captures one by one (an
+#: open file or stream is that: it yields lines).
+Source = (
+    str | os.PathLike[str] | bytes | Iterable[RawCapture | Item] | AsyncIterable[RawCapture | Item]
+)
+
+
+async def items(source: Source) -> AsyncIterator[Item]:
+    """The captures of a source, numbered. Blank lines are skipped.
+
+    The source is asked for the next capture when the last one is dealt with, and no sooner. Raises
+    OSError when a file cannot be opened, and whatever the source raises.
+    """
+    if isinstance(source, str | os.PathLike):
+        source = read_files([os.fspath(source)])
+    elif isinstance(source, bytes):
+        source = source.splitlines()
+    name = getattr(source, "name", None)
+    file = name if isinstance(name, str) else "captures"
+    number = 0
+    if isinstance(source, AsyncIterable):
+        async for payload in source:
+            number += 1
+            if not _is_blank(payload):
+                yield payload if isinstance(payload, Item) else Item(file, number, payload)
+    else:
+        for payload in source:
+            number += 1
+            if not _is_blank(payload):
+                yield payload if isinstance(payload, Item) else Item(file, number, payload)
 
 
 def read_files(paths: Iterable[str]) -> Iterator[Item]:
@@ -54,18 +90,5 @@ def _open(path: str) -> Any:
     return gzip.open(path, "rb") if is_gzip else Path(path).open("rb")
 
 
-#: What an ingestion takes: captures, one after the other.
-Captures = Iterable[RawCapture | Item] | AsyncIterable[RawCapture | Item]
-
-
-async def items(captures: Captures) -> AsyncIterator[Item]:
-    """Number what an iterable or an async iterable yields; `Item`s pass as they are."""
-    number = 0
-    if isinstance(captures, AsyncIterable):
-        async for capture in captures:
-            number += 1
-            yield capture if isinstance(capture, Item) else Item("captures", number, capture)
-    else:
-        for capture in captures:
-            number += 1
-            yield capture if isinstance(capture, Item) else Item("captures", number, capture)
+def _is_blank(payload: Any) -> bool:
+    return isinstance(payload, bytes | str) and not payload.strip()

@@ -1,5 +1,7 @@
 """What came of an ingestion: typed, for programs; `str()` of each part is for people."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.types import ScrapeStatus
@@ -18,13 +20,24 @@ class Problem(BaseModel):
 
 
 class Refusal(BaseModel):
-    """A capture that was not stored, and why."""
+    """A capture, or some of its markets, that was not stored, and why."""
 
     model_config = ConfigDict(frozen=True)
 
     file: str = Field(description="The file, '-' for standard input, 'captures' from Python.")
     line: int = Field(description="The line, or how many-eth capture it was; from 1.")
+    markets: int | None = Field(
+        description="How many markets were refused, of a capture that was stored without them; "
+        "None when the whole capture was."
+    )
     problems: tuple[Problem, ...]
+    capture: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="What was refused, verbatim: text that is no JSON, or the capture; of one that "
+        "was stored, with its refused markets alone. Only `on_refusal` gets to see it.",
+    )
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: " + "; ".join(map(str, self.problems))
@@ -41,12 +54,14 @@ class RunReport(BaseModel):
     captures_stored: int
     captures_known: int = Field(description="Delivered before, and stored then.")
     captures_refused: int
+    captures_lost: int = Field(description="Good, but not stored: the run was broken off.")
     markets_stored: int
-    error: str | None = Field(default=None, description="What ended the run before its end.")
+    markets_refused: int = Field(description="Of captures that were stored without them.")
+    error: str | None = Field(default=None, description="What broke the run off.")
 
 
 class IngestReport(BaseModel):
-    """A batch: its runs, and every refusal in the order of the input."""
+    """A batch, its runs, and what was refused (of very many refusals, the first of each run)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,6 +69,7 @@ class IngestReport(BaseModel):
     status: ScrapeStatus
     runs: tuple[RunReport, ...]
     refusals: tuple[Refusal, ...]
+    retries: int = Field(description="How often something failed for a passing reason.")
 
     @property
     def captures_stored(self) -> int:
@@ -67,10 +83,25 @@ class IngestReport(BaseModel):
 
     @property
     def captures_refused(self) -> int:
-        """Captures that broke the contract."""
-        return len(self.refusals)
+        """Captures that broke the contract as a whole."""
+        return sum(run.captures_refused for run in self.runs)
+
+    @property
+    def captures_lost(self) -> int:
+        """Captures that were good, of runs that were broken off."""
+        return sum(run.captures_lost for run in self.runs)
 
     @property
     def markets_stored(self) -> int:
         """Markets that this ingestion wrote."""
         return sum(run.markets_stored for run in self.runs)
+
+    @property
+    def markets_refused(self) -> int:
+        """Markets that broke the contract, of captures that were stored without them."""
+        return sum(run.markets_refused for run in self.runs)
+
+    @property
+    def all_stored(self) -> bool:
+        """Whether everything that was delivered is in the database."""
+        return not (self.captures_refused or self.captures_lost or self.markets_refused)

@@ -1,14 +1,15 @@
 """One stream of captures of several platforms: one batch, with a run for each platform."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddsschema.ingest.batch import CHUNK_ROWS, Batch, Run, batch
-from oddsschema.ingest.read import Captures, items
-from oddsschema.ingest.report import IngestReport, Refusal
-from oddsschema.ingest.validate import claimed_platform, platform_of, validate
+from oddsschema.errors import ChunkError
+from oddsschema.ingest.batch import Batch, Options, Run, batch
+from oddsschema.ingest.read import Item, Source, items
+from oddsschema.ingest.report import IngestReport
+from oddsschema.ingest.validate import Checked, validate
 
 if TYPE_CHECKING:
     import asyncpg
@@ -16,40 +17,34 @@ if TYPE_CHECKING:
 
 async def ingest(
     target: "str | asyncpg.Connection[Any] | AsyncConnection",
-    captures: Captures,
+    source: Source,
     *,
     trigger: str | None = None,
     notes: str | None = None,
-    keep_raw: bool = False,
-    chunk_rows: int = CHUNK_ROWS,
-    on_refusal: Callable[[Refusal], None] | None = None,
+    options: Options = Options(),
 ) -> IngestReport:
     """Validate captures and store the good ones as one batch with a run for each platform.
 
-    `captures` are `Capture` objects, dicts, or JSON objects as text. Each is held to the contract;
-    the refused ones are in the report and in `scrape_errors`, the others in the database, each
-    run's in one transaction. A capture that had been stored before is counted and left alone.
+    `source` is the path of an NDJSON file (plain or .gz), NDJSON as bytes, an open file or stream,
+    or an iterable or async iterable of captures: `Capture` objects, dicts, or JSON objects as text.
+    It is asked for more only as fast as PostgreSQL takes it.
 
-    `target` is a URL, or an open connection. An asyncpg connection commits as it does (at once,
+    Each capture is held to the contract. A market that breaks it is refused and the rest of its
+    capture stored; anything else refuses the capture. What is refused is in the report and in
+    `scrape_errors`, the rest in the database, committed in chunks of `options.chunk_rows`. What had
+    been stored before is counted and left alone.
+
+    `target` is a URL, or an open connection: an asyncpg connection commits as it does (at once,
     unless the caller opened a transaction); of an SQLAlchemy connection, the caller commits.
-
-    `trigger` and `notes` describe the batch; `keep_raw` stores each capture's raw_response;
-    `on_refusal` is called with each refusal as it happens.
+    `trigger` and `notes` describe the batch.
 
     Raises DatabaseUnavailableError and NotMigratedError before anything is read, and what the
-    source raises. A run that the database breaks off is rolled back, reported as failed, and does
-    not touch the others.
+    source raises. A run that the database breaks off is reported as failed and does not touch the
+    others; its committed chunks stay.
     """
-    async with batch(
-        target,
-        trigger=trigger,
-        notes=notes,
-        keep_raw=keep_raw,
-        chunk_rows=chunk_rows,
-        on_refusal=on_refusal,
-    ) as opened:
+    async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         try:
-            await _deal_out(captures, opened)
+            await _deal_out(source, opened)
         except BaseException as error:
             for run in opened.runs:
                 await run.close(error)
@@ -59,30 +54,30 @@ async def ingest(
     return opened.report()
 
 
-async def _deal_out(captures: Captures, batch: Batch) -> None:
+async def _deal_out(source: Source, batch: Batch) -> None:
     """Validate every capture, and give it to its platform's run."""
     runs: dict[str | None, Run] = {}
 
-    async def run_of(platform: str | None) -> Run:
-        if platform not in runs:
-            runs[platform] = await batch.open_run(platform)
-        return runs[platform]
+    async def give(platform: str | None, item: Item, checked: Checked) -> None:
+        run = runs.get(platform)
+        if run is None:
+            run = runs[platform] = await batch.open_run(platform)
+        # What the database refuses ends this run alone; it tells of it when it is closed.
+        with suppress(ChunkError):
+            await run.take(item, checked)
 
-    unclaimed: list[Refusal] = []
+    unclaimed: list[tuple[Item, Checked]] = []
     file, platform = "", None
-    async for item in items(captures):
+    async for item in items(source):
         if item.file != file:
             file, platform = item.file, None
-        checked = validate(item)
-        if not isinstance(checked, Refusal):
-            platform = platform_of(checked)
-            await (await run_of(platform)).accept(item, checked)
+        checked = validate(item, strict=batch.options.strict)
         # A line that does not say whose it is belongs to the one before it.
-        elif claimed := claimed_platform(item) or platform:
-            await (await run_of(claimed)).refuse(checked)
+        platform = checked.platform or platform
+        if platform is None:
+            unclaimed.append((item, checked))
         else:
-            unclaimed.append(checked)
-    if unclaimed:
-        run = await run_of(next(iter(runs)) if len(runs) == 1 else None)
-        for refusal in unclaimed:
-            await run.refuse(refusal)
+            await give(platform, item, checked)
+    only = next(iter(runs)) if len(runs) == 1 else None
+    for item, checked in unclaimed:
+        await give(only, item, checked)

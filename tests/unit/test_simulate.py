@@ -1,0 +1,265 @@
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from oddsschema import Capture
+from oddsschema.capture import MARKET_KEY
+from oddsschema.ingest import Item, Refusal, read_files, validate
+from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate
+
+REAL_ODDS = Path(__file__).parents[3] / "shared" / "real-odds"
+
+#: How many outcomes of a market come true; one, where not given.
+WINNERS = {"4693": 2}
+OUTCOMES = {"3743": 3, "4693": 3, "4724": 3, "3668": 3}
+
+
+def captures(scrapes: Iterator[Scrape]) -> Iterator[dict[str, Any]]:
+    """All captures of a stream."""
+    return (one for scrape in scrapes for captures in scrape.values() for one in captures)
+
+
+def event_of(capture: dict[str, Any]) -> dict[str, Any]:
+    """What the capture says about the event, whichever form it has."""
+    event: dict[str, Any] = capture.get("event") or capture["competitor_event"]
+    return event
+
+
+def platform_of(event: dict[str, Any]) -> str:
+    """Whose event it is."""
+    return str(event.get("bookmaker") or event["source"])
+
+
+def markets_of(scrapes: Iterator[Scrape]) -> Iterator[dict[Any, dict[str, Any]]]:
+    """Scrape by scrape, each market by what it is a market of."""
+    for scrape in scrapes:
+        yield {
+            (platform, event_of(capture)["sportradar_id"], *map(market.get, MARKET_KEY)): market
+            for platform, captures in scrape.items()
+            for capture in captures
+            for market in capture["markets"]
+        }
+
+
+def is_active(market: dict[str, Any]) -> bool:
+    """Whether the market is open; it is open or closed as a whole."""
+    [active] = {outcome["is_active"] for outcome in market["outcomes"]}
+    return bool(active)
+
+
+def odds_of(market: dict[str, Any]) -> list[float]:
+    """The market's prices in its own order."""
+    return [outcome["odds"] for outcome in market["outcomes"]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_capture_holds_the_contract(seed: int) -> None:
+    """Each capture passes as a `Capture` and, as JSON text, at the door of the ingestion."""
+    for capture in captures(simulate(seed=seed, events=30, scrapes=20)):
+        assert Capture.model_validate(capture).source == platform_of(event_of(capture))
+        assert not isinstance(validate(Item("-", 1, json.dumps(capture))), Refusal)
+
+
+def test_same_seed_same_stream() -> None:
+    """A seed decides everything; another one makes other odds."""
+    assert list(simulate(seed=3, scrapes=5)) == list(simulate(seed=3, scrapes=5))
+    assert list(simulate(seed=3, scrapes=5)) != list(simulate(seed=4, scrapes=5))
+
+
+def test_platforms_do_not_depend_on_each_other() -> None:
+    """One platform alone has the captures that it has among the others."""
+    alone = simulate(platforms=["bet9ja"], scrapes=30)
+    for one, among in zip(alone, simulate(scrapes=30), strict=True):
+        assert one == {"bet9ja": among["bet9ja"]}
+
+
+def test_endless_and_bounded() -> None:
+    """Scrapes are an interval apart and go on, unless their number is given."""
+    interval = timedelta(hours=1)
+    start = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    scrapes = list(simulate(scrapes=40, start=start, interval=interval))
+    assert scrapes == list(islice(simulate(start=start, interval=interval), 40))
+    for number, scrape in enumerate(scrapes):
+        times = {one["captured_at"] for captures in scrape.values() for one in captures}
+        assert times == {(start + number * interval).isoformat()}
+    assert list(simulate(scrapes=0)) == []
+
+
+@pytest.mark.parametrize("platform", BOOKMAKERS)
+def test_overround_is_near_the_margin(platform: str) -> None:
+    """A whole market's inverse odds add up to the margin but for the rounding of the prices."""
+    overrounds = defaultdict(list)
+    for capture in captures(simulate(platforms=[platform], events=60, scrapes=3)):
+        for market in capture["markets"]:
+            kind = market["betpawa_market_id"]
+            if len(market["outcomes"]) == OUTCOMES.get(kind, 2):
+                total = sum(1 / odds for odds in odds_of(market)) / WINNERS.get(kind, 1)
+                overrounds[kind].append(total - 1)
+    assert overrounds.keys() == BOOKMAKERS[platform].markets
+    for found in overrounds.values():
+        assert mean(found) == pytest.approx(BOOKMAKERS[platform].margin, abs=0.003)
+        assert all(abs(one - BOOKMAKERS[platform].margin) < 0.015 for one in found)
+
+
+def test_markets_agree_with_each_other() -> None:
+    """More goals pay more, and a team pays less the more goals it is given."""
+    ladders = 0
+    for capture in captures(simulate(events=60, scrapes=3)):
+        by_kind = defaultdict(list)
+        for market in filter(is_active, capture["markets"]):
+            if len(market["outcomes"]) > 1:
+                by_kind[market["betpawa_market_id"]].append((market["line"], odds_of(market)))
+        for kind in ("5000", "4958", "4724", "3774"):
+            ladders += len(by_kind[kind]) > 1
+            for (_, lower), (_, higher) in pairwise(sorted(by_kind[kind])):
+                first, last = (higher, lower) if kind in ("4724", "3774") else (lower, higher)
+                assert first[0] <= last[0]
+                assert first[-1] >= last[-1]
+        for (_, (home, _, away)), (_, (home_or_draw, _, draw_or_away)) in zip(
+            by_kind["3743"], filter(lambda one: len(one[1]) == 3, by_kind["4693"]), strict=False
+        ):
+            assert home_or_draw < home
+            assert draw_or_away < away
+            assert (home < away) == (home_or_draw < draw_or_away) or abs(home - away) < 0.1
+    assert ladders > 100
+
+
+def test_handicaps() -> None:
+    """There are European and Asian ones, the away team's is the home team's turned round."""
+    found = set()
+    for capture in captures(simulate(events=30, scrapes=1)):
+        for market in capture["markets"]:
+            if kind := market["handicap_type"]:
+                found.add(kind)
+                assert market["line"] == market["handicap_home"] == -market["handicap_away"]
+                assert len(market["outcomes"]) == {"european": 3, "asian": 2}[kind]
+                assert market["handicap_home"] % {"european": 1, "asian": 0.25}[kind] == 0
+    assert found == {"european", "asian"}
+
+
+def test_prices_move_now_and_then() -> None:
+    """From a scrape to the next some open prices move, most stand."""
+    moved = stood = 0
+    for before, now in pairwise(markets_of(simulate(events=30, scrapes=50))):
+        for key in before.keys() & now.keys():
+            if is_active(before[key]) and is_active(now[key]):
+                moved += odds_of(before[key]) != odds_of(now[key])
+                stood += odds_of(before[key]) == odds_of(now[key])
+    assert 0.1 < moved / (moved + stood) < 0.4
+
+
+def test_markets_close_at_their_last_price_and_return() -> None:
+    """A market that closes, and as long as it is closed, has its last price; many reopen."""
+    closed = reopened = 0
+    for before, now in pairwise(markets_of(simulate(events=30, scrapes=100))):
+        for key in before.keys() & now.keys():
+            if not is_active(now[key]):
+                closed += is_active(before[key])
+                assert odds_of(now[key]) == odds_of(before[key])
+            else:
+                reopened += not is_active(before[key])
+    assert closed > 100
+    assert reopened > closed / 2
+
+
+def test_events_that_started_are_gone() -> None:
+    """No odds from kickoff on; an event that has left does not come back, and others come."""
+    on_offer: list[set[str]] = []
+    for scrape in simulate(platforms=["sportybet"], scrapes=100, interval=timedelta(hours=2)):
+        on_offer.append(set())
+        for capture in scrape["sportybet"]:
+            event = event_of(capture)
+            assert capture["captured_at"] < event["kickoff"]
+            on_offer[-1].add(event["sportradar_id"])
+    seen: set[str] = set()
+    for before, now in pairwise(on_offer):
+        seen |= before
+        assert not now & (seen - before)
+    assert len(seen) > 3 * len(on_offer[0])
+    assert not on_offer[0] & on_offer[-1]
+
+
+def test_competitors_have_their_own_ids_and_names() -> None:
+    """SportRadar's id and the kickoff are shared; ids are their own, and some of the names."""
+    offered: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for capture in captures(simulate(events=60, scrapes=1)):
+        event = event_of(capture)
+        offered[event["sportradar_id"]][platform_of(event)] = event
+    other_names = 0
+    for by_platform in offered.values():
+        assert len({event["kickoff"] for event in by_platform.values()}) == 1
+        ids = {
+            event.get("external_event_id") or event["external_id"] for event in by_platform.values()
+        }
+        assert len(ids) == len(by_platform)
+        other_names += len({event["home_team"] for event in by_platform.values()}) > 1
+    assert other_names > 0
+    assert any("betpawa" not in by_platform for by_platform in offered.values())
+    assert any(len(by_platform) == len(BOOKMAKERS) for by_platform in offered.values())
+
+
+def test_ids_are_unique() -> None:
+    """Among thousands of events no two share an id."""
+    for platform, key in (("betpawa", "external_event_id"), ("bet9ja", "external_id")):
+        scrape = next(simulate(platforms=[platform], events=3000))
+        events = [event_of(capture) for capture in scrape[platform]]
+        assert len({event[key] for event in events}) == len(events) > 2000
+        assert len({event["sportradar_id"] for event in events}) == len(events)
+
+
+def test_nobody_plays_twice_a_matchday() -> None:
+    """The first fifteen events, a matchday of the five leagues, are of thirty teams."""
+    [scrape] = simulate(events=15, scrapes=1)
+    teams = {
+        (event[side], event["tournament"]["name"], event["sportradar_id"])
+        for event in map(event_of, scrape["sportybet"])
+        for side in ("home_team", "away_team")
+    }
+    assert len({team for team, _, _ in teams}) == len(teams) == 2 * len(scrape["sportybet"])
+
+
+def test_unknown_platform_is_refused() -> None:
+    """The error says which platforms there are, before anything is generated."""
+    with pytest.raises(ValueError, match="cannot simulate betfoo, only betpawa, sportybet, bet9ja"):
+        simulate(platforms=["betfoo", "bet9ja"])
+
+
+def test_naive_start_is_refused() -> None:
+    """A start without a time zone could mean any instant."""
+    with pytest.raises(ValueError, match="time zone"):
+        simulate(start=START.replace(tzinfo=None))
+
+
+@pytest.mark.skipif(not REAL_ODDS.exists(), reason="no real odds here")
+@pytest.mark.parametrize("platform", ["sportybet", "bet9ja"])
+def test_shaped_as_the_real_feeds(platform: str) -> None:
+    """Markets and outcomes that the real feed has are called and keyed as there."""
+    files = sorted(map(str, REAL_ODDS.glob(f"{platform}-*.gz")))
+    real = [json.loads(str(item.payload, "utf-8")) for item in read_files(files)]
+    made_up = list(captures(simulate(platforms=[platform], events=60, scrapes=3)))
+    ignored = {"country_iso", "sportradar_id"}
+    assert made_up[0]["competitor_event"].keys() == real[0]["competitor_event"].keys()
+    assert (
+        made_up[0]["competitor_event"]["tournament"].keys()
+        == real[0]["competitor_event"]["tournament"].keys() - ignored
+    )
+
+    def names(of: list[dict[str, Any]]) -> dict[Any, set[str]]:
+        found: dict[Any, set[str]] = defaultdict(set)
+        for capture in of:
+            for market in capture["markets"]:
+                key = (market["betpawa_market_id"], market["betpawa_market_name"])
+                found[key].update(outcome["name"] for outcome in market["outcomes"])
+        return found
+
+    real_names, made_up_names = names(real), names(made_up)
+    assert real_names.keys() <= made_up_names.keys()
+    for key, outcomes in real_names.items():
+        assert made_up_names[key] <= outcomes
