@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from oddsschema.errors import DatabaseUnavailableError, NotMigratedError
+from oddsschema.errors import DatabaseUnavailableError, NotMigratedError, UncertainCommitError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -116,6 +116,7 @@ def is_transient(error: BaseException) -> bool:
             asyncpg.TooManyConnectionsError,
             ConnectionError,
             DatabaseUnavailableError,
+            UncertainCommitError,
         ),
     ) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
 

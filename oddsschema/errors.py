@@ -39,5 +39,9 @@ class ChunkError(OddsSchemaError):
         self.last = last
 
 
+class UncertainCommitError(OddsSchemaError):
+    """The connection was lost at a commit, and the server does not know yet what became of it."""
+
+
 class EmbeddedPostgresError(OddsSchemaError):
     """The embedded PostgreSQL is not installed, or does not start."""

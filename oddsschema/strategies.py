@@ -160,8 +160,8 @@ def contracts(draw: st.DrawFn, /, contract: type[_C], **given: SearchStrategy[An
     `given` are strategies for fields, and for relationships of a table. A table's ids and foreign
     keys are any integers: for objects that a database will take, see `rows`.
     """
-    if contract is Capture and not given:
-        return cast(_C, draw(captures()))
+    if contract is Capture and not given.keys() & {"event", "competitor_event"}:
+        return cast(_C, draw(captures(None, **given)))
     if contract is CapturedCompetitorEvent and "tournament" not in given:
         source = draw(given.get("source", _slugs()))
         tournament = contracts(CapturedCompetitorTournament, source=st.none() | st.just(source))
@@ -239,28 +239,34 @@ def outcomes(draw: st.DrawFn, /) -> tuple[Outcome, ...]:
     return tuple(draw(few))
 
 
-def markets() -> SearchStrategy[tuple[Market, ...]]:
-    """The markets of a capture, from none to a few; no two alike."""
-    return st.lists(contracts(Market), max_size=4, unique_by=attrgetter(*MARKET_KEY)).map(tuple)
+@st.composite
+def markets(draw: st.DrawFn, /) -> tuple[Market, ...]:
+    """The markets of a capture, from none to a few: several lines of one, but no two alike."""
+    ids = st.sampled_from(draw(_few(field_values(Market.model_fields["betpawa_market_id"]))))
+    market = contracts(Market, betpawa_market_id=ids)
+    return tuple(draw(st.lists(market, max_size=4, unique_by=attrgetter(*MARKET_KEY))))
 
 
 @st.composite
-def captures(draw: st.DrawFn, /, source: str | None = None) -> Capture:
+def captures(
+    draw: st.DrawFn, /, source: str | None = None, **given: SearchStrategy[Any]
+) -> Capture:
     """A whole capture: of "betpawa", of the competitor `source`, or of any bookmaker.
 
     Captures that were drawn one by one may contradict each other (a sport under two names): for
-    some that a database will take together, see `batches`.
+    some that a database will take together, see `batches`. `given` are strategies for fields.
     """
-    known = {} if source is None else {"source": st.just(source)}
-    event: SearchStrategy[Any] = contracts(CapturedCompetitorEvent, **known)
-    if source == _REFERENCE or (source is None and draw(st.booleans())):
-        known = {} if source is None else {"bookmaker": st.just(source)}
-        return draw(_captures(event=contracts(CapturedEvent, **known)))
-    return draw(_captures(competitor_event=event))
-
-
-def _captures(**given: SearchStrategy[Any]) -> SearchStrategy[Capture]:
-    return contracts(Capture, **{"event": st.none(), "competitor_event": st.none()} | given)
+    whose = _slugs() if source is None else st.just(source)
+    is_reference = draw(st.booleans()) if source is None else source == _REFERENCE
+    events: dict[str, SearchStrategy[Any]] = (
+        {"event": contracts(CapturedEvent, bookmaker=whose), "competitor_event": st.none()}
+        if is_reference
+        else {
+            "competitor_event": contracts(CapturedCompetitorEvent, source=whose),
+            "event": st.none(),
+        }
+    )
+    return draw(contracts(Capture, **events | given))
 
 
 def _slugs() -> SearchStrategy[str]:
@@ -284,8 +290,8 @@ def batches(draw: st.DrawFn, /) -> list[Capture]:
         for event in events:
             moments = draw(st.lists(st.sampled_from(times), min_size=1, unique=True))
             for moment in moments:
-                given = {side: st.just(event), "captured_at": st.just(moment)}
-                found.append(draw(_captures(**given)))
+                sides = {"event": st.none(), "competitor_event": st.none(), side: st.just(event)}
+                found.append(draw(contracts(Capture, captured_at=st.just(moment), **sides)))
     return draw(st.permutations(found))
 
 

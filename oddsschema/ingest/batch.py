@@ -5,7 +5,6 @@
 ...         await run.ingest(captures)
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddsschema.database import Connections, is_transient, open_connections, require_migrated
 from oddsschema.errors import ChunkError, OddsSchemaError
 from oddsschema.ingest import bookkeeping
-from oddsschema.ingest.chunk import Chunk, ChunkResult, write_chunk
+from oddsschema.ingest.chunk import Chunk, ChunkResult
+from oddsschema.ingest.collector import rarely_collecting
 from oddsschema.ingest.history import Written
+from oddsschema.ingest.pipeline import Pipeline
 from oddsschema.ingest.read import Item, Source, items
-from oddsschema.ingest.reference import link_events
 from oddsschema.ingest.report import IngestReport, Problem, Refusal, RunReport
 from oddsschema.ingest.validate import Checked, validate
 from oddsschema.types import ScrapeStatus
@@ -44,7 +44,7 @@ class Options:
     strict: bool = False
     #: How many rows (markets, mostly) are committed at a time: few enough to start writing soon and
     #: to keep memory flat, many enough that a commit costs little beside them.
-    chunk_rows: int = 10_000
+    chunk_rows: int = 20_000
     #: For how many seconds what fails for a passing reason is tried again.
     retry_for: float = 60
     #: Called with each refusal, verbatim capture included, as it happens.
@@ -82,7 +82,8 @@ async def batch(
 
         opened = Batch(connections, await connections.transact(open_or_join), options)
         try:
-            yield opened
+            with rarely_collecting():
+                yield opened
         except BaseException:
             try:
                 await opened.close()
@@ -175,14 +176,11 @@ class Run:
         self._connections = connections
         self._options = options
         self._progress = progress
-        #: What the database did to a chunk: nothing more is written after it.
-        self._broken: ChunkError | None = None
         self._chunk = Chunk()
-        self._writing: asyncio.Task[None] | None = None
-        # Clear while small statements go back and forth, which validation would only delay.
-        self._at_leisure = asyncio.Event()
+        self._pipeline = Pipeline(
+            connections, run_id, platform, keep_raw=options.keep_raw, done=self._count
+        )
         self._written = Written()
-        self._committed = 0
         self._accepted = 0
         self._markets_accepted = 0
         self._captures_refused = 0
@@ -216,7 +214,7 @@ class Run:
         if checked.refusal is not None:
             self._note(checked.refusal)
         self._progress()
-        if self._broken is not None:
+        if self._pipeline.broken is not None:
             return
         if checked.capture is not None:
             self._chunk.accept(item, checked.capture)
@@ -224,10 +222,7 @@ class Run:
             self._chunk.refuse(checked.refusal)
         if self._chunk.size >= self._options.chunk_rows:
             await self._flush()
-        if self._writing is not None:
-            # The connection's turn: validation never awaits, and the two share an event loop.
-            await asyncio.sleep(0)
-            await self._at_leisure.wait()
+        await self._pipeline.give_way()
 
     async def close(self, error: BaseException | None = None) -> None:
         """Write what is left and end the run; with an error, end it as failed.
@@ -237,14 +232,14 @@ class Run:
         """
         if self.status is not ScrapeStatus.RUNNING:
             return
-        error = error or self._broken
+        broken = self._pipeline.broken
+        error = error or broken
         try:
-            if error is None or (isinstance(error, Exception) and error is not self._broken):
+            if broken is None and (error is None or isinstance(error, Exception)):
                 await self._flush()
-                await self._written_out()
-            elif self._writing is not None:
-                self._writing.cancel()
-                await asyncio.wait([self._writing])
+                await self._pipeline.drain()
+            else:
+                await self._pipeline.cancel()
         except ChunkError as failure:
             error = error or failure
         if error is not None:
@@ -303,64 +298,11 @@ class Run:
             self._options.on_refusal(refusal)
 
     async def _flush(self) -> None:
-        """Hand the chunk over to be written, as soon as the last one is."""
-        await self._written_out()
-        if self._chunk.size:
-            self._at_leisure.clear()
-            self._writing = asyncio.create_task(self._write(self._chunk))
-            self._chunk = Chunk()
+        chunk, self._chunk = self._chunk, Chunk()
+        await self._pipeline.put(chunk)
 
-    async def _written_out(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            try:
-                await writing
-            except ChunkError as error:
-                self._broken = error
-                raise
-
-    async def _write(self, chunk: Chunk) -> None:
-        """Commit a chunk, once, however often that takes."""
-        result: ChunkResult | None = None
-
-        async def write(connection: "asyncpg.Connection[Any]") -> ChunkResult:
-            nonlocal result
-            # When the connection was lost at the commit, the run's counters tell whether it was
-            # done: they are part of what was committed.
-            if result is not None:
-                counted = await bookkeeping.counted(connection, self.id)
-                if counted == self._committed + chunk.whole_captures:
-                    return result
-            result = await write_chunk(
-                connection,
-                self.id,
-                self.platform,
-                chunk,
-                keep_raw=self._options.keep_raw,
-                before_markets=self._at_leisure.set,
-            )
-            return result
-
-        try:
-            done = await self._connections.transact(write)
-            self._committed += chunk.whole_captures
-            if done.new_events:
-                # Once more, after the commit: of two that bring the two sides of a match at once,
-                # neither sees the other's event before, and the later one does now.
-                await self._connections.transact(
-                    lambda connection: link_events(connection, done.new_events)
-                )
-        except Exception as error:
-            raise ChunkError(
-                f"{type(error).__name__}: {error}",
-                platform=self.platform,
-                run_id=self.id,
-                first=chunk.first,
-                last=chunk.last,
-            ) from error
-        finally:
-            self._at_leisure.set()
-        self._written.add(done.written)
-        for refusal in done.refusals:
+    def _count(self, result: ChunkResult) -> None:
+        self._written.add(result.written)
+        for refusal in result.refusals:
             self._accepted -= 1
             self._note(refusal)

@@ -30,6 +30,7 @@ _COUNT = """
 UPDATE scrape_runs
 SET events_scraped = events_scraped + $2, events_failed = events_failed + $3
 WHERE id = $1
+RETURNING pg_current_xact_id()::text
 """
 
 # clock_timestamp(), not now(): in a caller's transaction, now() is when that began.
@@ -89,18 +90,18 @@ async def open_run(
 
 async def count(
     connection: "asyncpg.Connection[Any]", run_id: int, *, scraped: int, failed: int
-) -> None:
-    """Add to what a run has scraped and failed so far."""
-    await connection.execute(_COUNT, run_id, scraped, failed)
+) -> str:
+    """Add to what a run has scraped and failed so far; the id of the transaction."""
+    transaction: str = await connection.fetchval(_COUNT, run_id, scraped, failed)
+    return transaction
 
 
-async def counted(connection: "asyncpg.Connection[Any]", run_id: int) -> int:
-    """How many captures a run has scraped and failed so far."""
-    total: int = await connection.fetchval(
-        "SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE",
-        run_id,
+async def transaction_status(connection: "asyncpg.Connection[Any]", transaction: str) -> str | None:
+    """'committed', 'aborted' or 'in progress', of a transaction that `count` gave the id of."""
+    status: str | None = await connection.fetchval(
+        "SELECT pg_xact_status($1::text::xid8)", transaction
     )
-    return total
+    return status
 
 
 async def close_run(

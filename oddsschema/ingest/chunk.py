@@ -26,6 +26,8 @@ class ChunkResult:
     refusals: list[Refusal] = field(default_factory=list)
     #: SportRadar ids whose other side may just be on its way in another transaction.
     new_events: list[str] = field(default_factory=list)
+    #: The transaction's id, from just before its commit.
+    transaction: str | None = None
 
 
 @dataclass(slots=True)
@@ -39,11 +41,6 @@ class Chunk:
     #: Where the first and the last of it stood.
     first: str = ""
     last: str = ""
-
-    @property
-    def whole_captures(self) -> int:
-        """How many captures were dealt with in it, accepted or refused."""
-        return len(self.captures) + sum(refusal.markets is None for refusal in self.refusals)
 
     def accept(self, item: Item, capture: PlainCapture) -> None:
         """Take in a validated capture."""
@@ -63,16 +60,16 @@ async def write_chunk(
     run_id: int,
     platform: str | None,
     chunk: Chunk,
+    result: ChunkResult,
     *,
     keep_raw: bool,
     before_markets: Callable[[], None],
-) -> ChunkResult:
-    """Write a chunk, in the caller's transaction.
+) -> None:
+    """Write a chunk, in the caller's transaction, and put down in `result` what became of it.
 
     The run's counters and its errors are part of it: they tell what is committed, no more.
     `before_markets` is called when the many small statements are over and the large COPY begins.
     """
-    result = ChunkResult()
     accepted, result.refusals, sports = await _with_sports(connection, chunk.captures)
     competitors = [one for one in accepted if one["competitor_event"] is not None]
     betpawa = [one for one in accepted if one["event"] is not None]
@@ -93,8 +90,9 @@ async def write_chunk(
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
     failed = sum(refusal.markets is None for refusal in refusals)
-    await bookkeeping.count(connection, run_id, scraped=len(accepted), failed=failed)
-    return result
+    result.transaction = await bookkeeping.count(
+        connection, run_id, scraped=len(accepted), failed=failed
+    )
 
 
 async def _with_sports(

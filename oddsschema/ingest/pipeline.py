@@ -1,0 +1,122 @@
+"""A chunk on its way to PostgreSQL, while the next one is being filled.
+
+PostgreSQL is the slower side once keys and indexes are there: validation hides behind it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from oddsschema.database import Connections
+from oddsschema.errors import ChunkError, UncertainCommitError
+from oddsschema.ingest import bookkeeping
+from oddsschema.ingest.chunk import Chunk, ChunkResult, write_chunk
+from oddsschema.ingest.reference import link_events
+
+if TYPE_CHECKING:
+    import asyncpg
+
+#: For how many seconds at most the source waits while a chunk's small statements go back and forth.
+_PATIENCE = 0.02
+
+
+class Pipeline:
+    """Writes the chunks of one run. `done` is called with what became of each."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        run_id: int,
+        platform: str | None,
+        *,
+        keep_raw: bool,
+        done: Callable[[ChunkResult], None],
+    ) -> None:
+        #: What the database did to a chunk: nothing more is taken after it.
+        self.broken: ChunkError | None = None
+        self._connections = connections
+        self._run_id = run_id
+        self._platform = platform
+        self._keep_raw = keep_raw
+        self._done = done
+        self._writing: asyncio.Task[None] | None = None
+        # Clear while small statements go back and forth, which validation would only delay.
+        self._at_leisure = asyncio.Event()
+
+    async def put(self, chunk: Chunk) -> None:
+        """Begin to write a chunk when the last one is written. Raises that one's ChunkError."""
+        await self.drain()
+        if chunk.size:
+            self._at_leisure.clear()
+            self._writing = asyncio.create_task(self._write(chunk))
+
+    async def give_way(self) -> None:
+        """Let the connection have the event loop: validation, which never awaits, would not."""
+        if self._writing is not None:
+            await asyncio.sleep(0)
+            if not self._at_leisure.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._at_leisure.wait(), _PATIENCE)
+
+    async def drain(self) -> None:
+        """Wait until all is written. Raises ChunkError."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            try:
+                await writing
+            except ChunkError as error:
+                self.broken = error
+                raise
+
+    async def cancel(self) -> None:
+        """Roll back what is not committed."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+            self._writing = None
+
+    async def _write(self, chunk: Chunk) -> None:
+        """Commit a chunk, once, however often that takes."""
+        attempt: ChunkResult | None = None
+
+        async def write(connection: "asyncpg.Connection[Any]") -> ChunkResult:
+            nonlocal attempt
+            # Where the connection was lost at the commit, the server knows what became of it.
+            if attempt is not None and attempt.transaction is not None:
+                status = await bookkeeping.transaction_status(connection, attempt.transaction)
+                if status == "committed":
+                    return attempt
+                if status == "in progress":
+                    raise UncertainCommitError("the server has not ended the lost transaction yet")
+            attempt = ChunkResult()
+            await write_chunk(
+                connection,
+                self._run_id,
+                self._platform,
+                chunk,
+                attempt,
+                keep_raw=self._keep_raw,
+                before_markets=self._at_leisure.set,
+            )
+            return attempt
+
+        try:
+            result = await self._connections.transact(write)
+            if result.new_events:
+                # Once more, after the commit: of two that bring the two sides of a match at once,
+                # neither sees the other's event before, and the later one does now.
+                await self._connections.transact(
+                    lambda connection: link_events(connection, result.new_events)
+                )
+        except Exception as error:
+            raise ChunkError(
+                f"{type(error).__name__}: {error}",
+                platform=self._platform,
+                run_id=self._run_id,
+                first=chunk.first,
+                last=chunk.last,
+            ) from error
+        finally:
+            self._at_leisure.set()
+        self._done(result)
