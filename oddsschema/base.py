@@ -19,8 +19,8 @@ from operator import attrgetter, itemgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-from annotated_types import GroupedMetadata, MaxLen
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from annotated_types import MaxLen
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 from sqlalchemy import Boolean, Double, MetaData, String, Text, inspect, text
@@ -87,7 +87,8 @@ def _rules_check(rules: tuple[Rule, ...]) -> Check:
 class Contract(SQLModel, registry=registry(metadata=metadata)):
     """A validated, immutable bundle of fields. Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)  # type: ignore[assignment]
+    # Validators are built when they are first needed: most programs need few of them.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # type: ignore[assignment]
 
     #: The rules over several fields, in the order in which they are checked.
     __rules__: ClassVar[tuple[Rule, ...]] = ()
@@ -128,6 +129,7 @@ def plain_validator(contract: type[Contract]) -> SchemaValidator:
     It accepts and refuses the same values, since it runs the same core schema with each model
     replaced by its fields, and costs about a third.
     """
+    contract.model_rebuild()
     return SchemaValidator(_plain(contract.__pydantic_core_schema__))
 
 
@@ -186,7 +188,7 @@ def _unwrap(annotation: Any) -> tuple[Any, list[Any]]:
     for mark in said:
         if isinstance(mark, FieldInfo):
             marks.extend(mark.metadata)
-        elif isinstance(mark, GroupedMetadata):
+        elif isinstance(mark, StringConstraints):
             marks.extend(mark)
         else:
             marks.append(mark)
@@ -302,6 +304,7 @@ class Table(Contract):
 @cache
 def _assignment_validator(table: type[Table]) -> SchemaValidator:
     """Validates one field and the rules whose fields are all known, and touches no object."""
+    table.model_rebuild()
     schema: Any = table.__pydantic_core_schema__
     definitions: list[Any] = []
     while schema["type"] != "model":

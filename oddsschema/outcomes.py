@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError, to_json
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
@@ -79,7 +79,9 @@ Outcomes = Annotated[
     OutcomesJSONB(),
 ]
 
-_OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(Outcomes)
+_OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(
+    Outcomes, config=ConfigDict(defer_build=True)
+)
 
 
 def outcomes_json(outcomes: Sequence[dict[str, Any]]) -> bytes:

@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from oddsschema.database import Connections, is_transient, open_connections, require_migrated
 from oddsschema.errors import ChunkError, OddsSchemaError
 from oddsschema.ingest import bookkeeping
@@ -27,6 +25,7 @@ from oddsschema.types import ScrapeStatus
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from oddsschema.types import ScrapeStatus
 class Problem(BaseModel):
     """One thing that is wrong with a capture."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     path: str = Field(description="Where, as a JSON path: '$.markets[3].outcomes[0].odds'.")
     reason: str = Field(description="What is wrong there.")
@@ -22,7 +22,7 @@ class Problem(BaseModel):
 class Refusal(BaseModel):
     """A capture, or some of its markets, that was not stored, and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     file: str = Field(description="The file, '-' for standard input, 'captures' from Python.")
     line: int = Field(description="The line, or how many-eth capture it was; from 1.")
@@ -46,7 +46,7 @@ class Refusal(BaseModel):
 class RunReport(BaseModel):
     """One platform's part of a batch."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     run_id: int
     platform: str | None = Field(description="None for captures that do not say whose they are.")
@@ -63,7 +63,7 @@ class RunReport(BaseModel):
 class IngestReport(BaseModel):
     """A batch, its runs, and what was refused (of very many refusals, the first of each run)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     batch_id: int
     status: ScrapeStatus

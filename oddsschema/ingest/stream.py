@@ -3,8 +3,6 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from oddsschema.errors import ChunkError
 from oddsschema.ingest.batch import Batch, Options, Run, batch
 from oddsschema.ingest.read import Item, Source, items
@@ -13,6 +11,7 @@ from oddsschema.ingest.validate import Checked, validate
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def ingest(

@@ -7,7 +7,7 @@ nothing but single markets are wrong, these are refused and the rest of the capt
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from oddsschema.base import plain_validator
@@ -22,8 +22,7 @@ PlainCapture = dict[str, Any]
 #: What a line of a rejects file holds: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
 
-_VALIDATOR = plain_validator(Capture)
-_SLUG: TypeAdapter[str] = TypeAdapter(Slug)
+_SLUG: TypeAdapter[str] = TypeAdapter(Slug, config=ConfigDict(defer_build=True))
 
 
 class Checked(NamedTuple):
@@ -38,13 +37,14 @@ class Checked(NamedTuple):
 def validate(item: Item, *, strict: bool = False) -> Checked:
     """Hold one item to the contract of `Capture`. With `strict`, a bad market sinks its capture."""
     payload = item.payload
+    validator = plain_validator(Capture)
     try:
         if isinstance(payload, bytes | str):
-            capture: PlainCapture = _VALIDATOR.validate_json(payload)
+            capture: PlainCapture = validator.validate_json(payload)
         elif isinstance(payload, Capture):
-            capture = _VALIDATOR.validate_python(payload.model_dump())
+            capture = validator.validate_python(payload.model_dump())
         else:
-            capture = _VALIDATOR.validate_python(payload)
+            capture = validator.validate_python(payload)
     except ValidationError as error:
         return _looked_at_closely(item, error, strict)
     return Checked(capture, None, platform_of(capture))
@@ -114,7 +114,7 @@ def _without_bad_markets(item: Item, payload: Mapping[str, Any], error: Validati
             return _refused(item, payload, first)
         try:
             rest = {**payload, "markets": list(left.values())}
-            capture: PlainCapture = _VALIDATOR.validate_python(rest)
+            capture: PlainCapture = plain_validator(Capture).validate_python(rest)
         except ValidationError as next_error:
             error = next_error
             continue
