@@ -103,6 +103,9 @@ async def _connected(target: str | AsyncConnection) -> AsyncIterator[AsyncConnec
         async with sqlalchemy_connect(target) as connection:
             yield connection
     else:
+        if not target.in_transaction():
+            # Or alembic would begin one of its own, and commit it.
+            await target.begin()
         yield target
 
 

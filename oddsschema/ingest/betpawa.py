@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.history import BETPAWA, Written, append, plan
-from oddsschema.ingest.reference import link_events, transposed
+from oddsschema.ingest.reference import link_events, newest_events, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
@@ -98,10 +98,7 @@ async def write_betpawa(
     bookmaker_id = await connection.fetchval(
         "SELECT id FROM bookmakers WHERE slug = $1", bookmaker
     ) or await connection.fetchval(_INSERT_BOOKMAKER, bookmaker)
-    newest = {
-        capture["event"]["sportradar_id"]: capture["event"]
-        for capture in sorted(captures, key=lambda capture: capture["captured_at"])
-    }
+    newest = newest_events(captures, "event", "sportradar_id")
 
     tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.history import COMPETITORS, Written, append, plan
-from oddsschema.ingest.reference import link_events, transposed
+from oddsschema.ingest.reference import link_events, newest_events, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ async def write_competitors(
     Returns what was written, and the SportRadar ids of events that are new, which an event of
     BetPawa's that is not committed yet may belong to.
     """
-    newest = {
-        capture["competitor_event"]["external_id"]: capture["competitor_event"]
-        for capture in sorted(captures, key=lambda capture: capture["captured_at"])
-    }
+    newest = newest_events(captures, "competitor_event", "external_id")
 
     wanted = dict(_tournament(event["tournament"], sports) for event in newest.values())
     tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))

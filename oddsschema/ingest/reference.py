@@ -1,7 +1,10 @@
 """What both sides refer to: sports, found by slug; and the links between events of one match."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
+
+from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
     import asyncpg
@@ -16,16 +19,9 @@ ON CONFLICT DO NOTHING
 """
 
 # A name that another sport has is not taken from it.
-_RENAME_SPORTS = """
-WITH renamed AS (
-    SELECT s.id, c.name
-    FROM unnest($1::text[], $2::text[]) AS c (slug, name)
-    JOIN sports AS s ON s.slug = c.slug AND s.name <> c.name
-    WHERE NOT EXISTS (SELECT FROM sports AS other WHERE other.name = c.name)
-    ORDER BY s.slug
-    FOR NO KEY UPDATE OF s
-)
-UPDATE sports AS s SET name = renamed.name FROM renamed WHERE s.id = renamed.id
+_RENAME_SPORT = """
+UPDATE sports SET name = $2::text
+WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $2::text)
 """
 
 # Competitor events are locked in one order everywhere (source, external_id): no deadlocks.
@@ -49,21 +45,34 @@ async def upsert_sports(
     connection: "asyncpg.Connection[Any]", names: Mapping[str, str]
 ) -> dict[str, int]:
     """The id of each sport, from {slug: name}. A new slug whose name is taken gets none."""
-    slugs, wanted = list(names), list(names.values())
-    rows = await connection.fetch(_FIND_SPORTS, slugs)
+    rows = await connection.fetch(_FIND_SPORTS, list(names))
     known = {row["slug"]: row["name"] for row in rows}
     if known != names:
-        if missing := [slug for slug in slugs if slug not in known]:
+        for slug in sorted(known):
+            if known[slug] != names[slug]:
+                await connection.execute(_RENAME_SPORT, slug, names[slug])
+        if missing := [slug for slug in names if slug not in known]:
             await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
-        if known.keys() & names.keys():
-            await connection.execute(_RENAME_SPORTS, slugs, wanted)
-        rows = await connection.fetch(_FIND_SPORTS, slugs)
+        rows = await connection.fetch(_FIND_SPORTS, list(names))
     return {row["slug"]: row["id"] for row in rows}
 
 
 async def link_events(connection: "asyncpg.Connection[Any]", sportradar_ids: Iterable[str]) -> None:
     """Point competitor events at BetPawa's event of the same SportRadar id, where there is one."""
     await connection.execute(_LINK, list(sportradar_ids))
+
+
+def newest_events(
+    captures: Iterable[PlainCapture], kind: str, key: str
+) -> dict[str, dict[str, Any]]:
+    """What the newest capture says of each event, by `key`; the newest event last.
+
+    Of two captures of one instant, the first stands, as it does for the odds.
+    """
+    newest: dict[str, dict[str, Any]] = {}
+    for capture in sorted(captures, key=itemgetter("captured_at"), reverse=True):
+        newest.setdefault(capture[kind][key], capture[kind])
+    return dict(reversed(newest.items()))
 
 
 def transposed(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
