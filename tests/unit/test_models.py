@@ -1,0 +1,171 @@
+"""The tables as a whole: nothing is missing, nothing stands twice, and the house rules hold."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotated_types import MaxLen
+from pydantic import BaseModel
+from sqlalchemy import ARRAY, JSON, DateTime, Enum, Identity, Integer, String, inspect
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import Column, Constraint, Index
+
+import oddsschema
+from oddsschema.base import Table, _unwrap, metadata
+
+TABLES = {
+    table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata
+}
+COLUMNS = [column for table in metadata.sorted_tables for column in table.columns]
+
+#: Every foreign key: what happens to a row when the row that it refers to is deleted.
+ON_DELETE = {
+    "competitor_events -> events": "SET NULL",
+    "competitor_events -> competitor_tournaments": "CASCADE",
+    "competitor_market_odds -> competitor_odds_snapshots": "CASCADE",
+    "competitor_odds_snapshots -> competitor_events": "CASCADE",
+    "competitor_odds_snapshots -> scrape_runs": "SET NULL",
+    "competitor_tournaments -> sports": None,
+    "event_bookmakers -> bookmakers": None,
+    "event_bookmakers -> events": "CASCADE",
+    "events -> tournaments": "CASCADE",
+    "market_odds -> odds_snapshots": "CASCADE",
+    "odds_snapshots -> bookmakers": None,
+    "odds_snapshots -> events": "CASCADE",
+    "odds_snapshots -> scrape_runs": "SET NULL",
+    "scrape_errors -> bookmakers": "SET NULL",
+    "scrape_errors -> events": "SET NULL",
+    "scrape_errors -> scrape_runs": "CASCADE",
+    "scrape_runs -> scrape_batches": "SET NULL",
+    "tournaments -> sports": None,
+}
+
+
+def test_every_table_is_exported() -> None:
+    """Each table has one class, and the package exports it."""
+    assert set(TABLES) == set(metadata.tables)
+    for name, table in TABLES.items():
+        assert getattr(oddsschema, table.__name__) is table
+        assert table.__name__ in oddsschema.__all__
+        assert table.__table__ is metadata.tables[name]  # type: ignore[attr-defined]
+
+
+def test_every_table_is_declared_once() -> None:
+    """A table's name is given to one class, in one file, and no column of it is given elsewhere."""
+    source = "".join(
+        path.read_text() for path in Path(oddsschema.__file__).parent.rglob("models/*.py")
+    )
+    declared = re.findall(r'__tablename__: ClassVar\[str\] = "(\w+)"', source)
+    assert sorted(declared) == sorted(metadata.tables)
+
+
+def test_exports() -> None:
+    """What the package exports is sorted, documented, and there."""
+    assert list(oddsschema.__all__) == sorted(set(oddsschema.__all__))
+    for name in oddsschema.__all__:
+        assert getattr(oddsschema, name).__doc__
+
+
+def test_actions_of_foreign_keys() -> None:
+    """Rows that are owned go with their owner; what is only referred to is forgotten."""
+    found = {
+        f"{table.name} -> {key.referred_table.name}": key.ondelete
+        for table in metadata.sorted_tables
+        for key in table.foreign_key_constraints
+    }
+    assert found == ON_DELETE
+
+
+def names(table: Any) -> list[Constraint | Index]:
+    """All that has a name of its own in a table."""
+    return [*table.constraints, *table.indexes]
+
+
+def test_names_fit() -> None:
+    """PostgreSQL cuts a name after 63 bytes: none is longer, and none of two tables is the same."""
+    all_names = [str(one.name) for table in metadata.sorted_tables for one in names(table)]
+    assert max(len(name.encode()) for name in all_names) <= 63
+    assert len(set(all_names)) == len(all_names)
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=str)
+def test_names_follow_the_convention(table: Any) -> None:
+    """A constraint's name says its kind and its table."""
+    kinds = {
+        "PrimaryKeyConstraint": "pk_",
+        "UniqueConstraint": "uq_",
+        "ForeignKeyConstraint": "fk_",
+        "CheckConstraint": "ck_",
+    }
+    for constraint in table.constraints:
+        prefix = kinds[type(constraint).__name__] + table.name
+        assert str(constraint.name).startswith(prefix)
+    for index in table.indexes:
+        assert re.match(r"i(d)?x_", str(index.name))
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=str)
+def test_column_types(column: Column[Any]) -> None:
+    """Times have a zone, JSON is JSONB, enumerations are VARCHAR, ids are plain sequences."""
+    kind = getattr(column.type, "impl_instance", column.type)
+    assert not isinstance(kind, ARRAY)
+    if isinstance(kind, DateTime):
+        assert kind.timezone
+    if isinstance(kind, JSON):
+        assert isinstance(kind, JSONB)
+    if isinstance(kind, Enum):
+        assert not kind.native_enum
+        assert set(kind.enums) == {str(member.value) for member in kind.enum_class}  # type: ignore
+    if column.primary_key:
+        assert isinstance(kind, Integer)
+        assert not isinstance(column.server_default, Identity)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_columns_follow_the_contract(table: type[Table]) -> None:
+    """A VARCHAR is as long as its field's text may be, and a required field is NOT NULL."""
+    columns = inspect(table).columns
+    assert set(columns.keys()) == set(table.model_fields)
+    for name, field in table.model_fields.items():
+        python_type, marks = _unwrap(field.rebuild_annotation())
+        longest = [mark.max_length for mark in marks if isinstance(mark, MaxLen)]
+        if python_type is str and longest:
+            kind = columns[name].type
+            assert isinstance(kind, String)
+            assert [kind.length] == longest
+        if field.is_required():
+            assert not columns[name].nullable
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_relationships(table: type[Table]) -> None:
+    """Each foreign key has a relationship, each relationship a way back that is its inverse."""
+    relationships = inspect(table).relationships
+    keys = {tuple(key.column_keys) for key in inspect(table).local_table.foreign_key_constraints}  # type: ignore
+    to_one = {
+        tuple(sorted(column.key for column in one.local_columns))
+        for one in relationships
+        if not one.uselist
+    }
+    assert to_one == {tuple(sorted(key)) for key in keys}
+    for one in relationships:
+        (back,) = one._reverse_property
+        assert back.mapper.class_ is table
+        assert back.back_populates == one.key
+        # With these, SQLAlchemy leaves to PostgreSQL what PostgreSQL does by itself.
+        if one.uselist:
+            (key,) = (
+                key
+                for key in back.parent.local_table.foreign_key_constraints  # type: ignore
+                if set(key.columns) == back.local_columns
+            )
+            assert one.passive_deletes == (key.ondelete is not None)
+            assert one.cascade.delete_orphan == (key.ondelete == "CASCADE")
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_fields_are_documented(table: type[BaseModel]) -> None:
+    """A table says what it is, and its JSON Schema can be written."""
+    assert table.__doc__
+    assert set(table.model_json_schema()["properties"]) == set(table.model_fields)

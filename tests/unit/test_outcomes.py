@@ -1,0 +1,121 @@
+"""Outcomes: the contract of one and of a market's, and how they go through JSONB."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.dialects import postgresql
+
+from oddsschema import Outcome
+from oddsschema.outcomes import Outcomes, OutcomesJSONB, outcomes_json
+from oddsschema.strategies import contracts, outcomes
+
+OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(Outcomes)
+COLUMN = OutcomesJSONB()
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def numbered(count: int) -> tuple[Outcome, ...]:
+    """So many outcomes, of different names."""
+    return tuple(Outcome(name=f"{number}", odds=2.0) for number in range(count))
+
+
+def test_defaults() -> None:
+    """An outcome is open unless it says otherwise."""
+    assert Outcome(name="1", odds=1.0).is_active is True
+
+
+@given(contracts(Outcome), st.data())
+def test_outcomes_are_immutable(outcome: Outcome, data: st.DataObject) -> None:
+    """No field of an outcome can be changed."""
+    name = data.draw(st.sampled_from(list(Outcome.model_fields)))
+    before = outcome.model_dump()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(outcome, name, getattr(outcome, name))
+    assert outcome.model_dump() == before
+
+
+@given(contracts(Outcome))
+def test_unknown_keys_are_refused_at_the_door(outcome: Outcome) -> None:
+    """A key that an outcome does not have is an error, in Python and in JSON."""
+    values = outcome.model_dump() | {"probability": 0.5}
+    with pytest.raises(ValidationError, match="probability"):
+        Outcome(**values)
+    with pytest.raises(ValidationError, match="probability"):
+        Outcome.model_validate_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("odds", ["evens", math.nan, math.inf, 0.999, 0, -1.5, True, None])
+def test_bad_odds(odds: Any) -> None:
+    """Odds are a finite number of at least 1."""
+    with pytest.raises(ValidationError) as caught:
+        Outcome(name="1", odds=odds)
+    assert [error["loc"] for error in caught.value.errors()] == [("odds",)]
+
+
+@pytest.mark.parametrize(("count", "is_valid"), [(0, False), (1, True), (500, True), (501, False)])
+def test_how_many(count: int, is_valid: bool) -> None:
+    """A market has 1 to 500 outcomes."""
+    given_outcomes = numbered(count)
+    if is_valid:
+        assert OUTCOMES.validate_python(given_outcomes) == given_outcomes
+    else:
+        with pytest.raises(ValidationError):
+            OUTCOMES.validate_python(given_outcomes)
+
+
+@given(outcomes(), st.data())
+def test_names_are_distinct(some: tuple[Outcome, ...], data: st.DataObject) -> None:
+    """A name that stands twice, whatever else differs, is an error that names it."""
+    twice = data.draw(st.sampled_from(some))
+    other = twice.model_copy(update={"is_active": not twice.is_active})
+    with pytest.raises(ValidationError) as caught:
+        OUTCOMES.validate_python([*some[:499], other] if twice in some[:499] else [twice, other])
+    assert caught.value.errors()[0]["type"] == "outcome_names"
+    assert repr(twice.name) in caught.value.errors()[0]["msg"]
+
+
+@given(outcomes())
+def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
+    """Objects and dicts are bound alike, and come back from JSON as the objects they were."""
+    bound = COLUMN.process_bind_param(some, DIALECT)
+    assert COLUMN.process_bind_param([one.model_dump() for one in some], DIALECT) == bound
+    loaded = COLUMN.process_result_value(json.loads(json.dumps(bound)), DIALECT)
+    assert loaded == some
+    assert all(isinstance(one, Outcome) for one in loaded)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[], [{"name": "1", "odds": 0.5}], [{"name": "1", "odds": 2.0, "extra": 1}], [{}], "1"],
+)
+def test_column_refuses_what_the_contract_does(value: Any) -> None:
+    """What goes to the database is held to the contract, whoever sends it."""
+    with pytest.raises(ValidationError):
+        COLUMN.process_bind_param(value, DIALECT)
+
+
+def test_column_holds_null() -> None:
+    """NULL is None, both ways."""
+    assert COLUMN.process_bind_param(None, DIALECT) is None
+    assert COLUMN.process_result_value(None, DIALECT) is None
+
+
+@given(outcomes(), st.dictionaries(st.sampled_from(["margin", "id", "x"]), st.integers()))
+def test_old_rows_load(some: tuple[Outcome, ...], extra: dict[str, Any]) -> None:
+    """Keys that this release does not know are left out on loading, and a lacking one is filled."""
+    stored = [
+        {name: value for name, value in one.model_dump().items() if value is not True} | extra
+        for one in some
+    ]
+    assert COLUMN.process_result_value(stored, DIALECT) == some
+
+
+@given(outcomes())
+def test_json_for_copy(some: tuple[Outcome, ...]) -> None:
+    """The text that COPY sends holds the outcomes' values."""
+    assert OUTCOMES.validate_json(outcomes_json([one.model_dump() for one in some])) == some
