@@ -161,7 +161,7 @@ def _plain_field(schema: Any) -> core_schema.TypedDictField:
 
 def column_type(field: FieldInfo) -> TypeEngine[Any]:
     """The SQL type that a field's scalar implies; a type given in its `Annotated` comes first."""
-    python_type, marks = _unwrap(field.rebuild_annotation())
+    python_type, marks = unwrapped(field.rebuild_annotation())
     for mark in marks:
         if isinstance(mark, TypeEngine):
             return mark
@@ -177,14 +177,14 @@ def column_type(field: FieldInfo) -> TypeEngine[Any]:
     raise TypeError(f"{python_type} needs an SQL type in its Annotated[...]")
 
 
-def _unwrap(annotation: Any) -> tuple[Any, list[Any]]:
+def unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
     """A field's Python type without Annotated and None, and all that was said in its Annotated."""
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (arg for arg in get_args(annotation) if arg is not NoneType)
     if get_origin(annotation) is not Annotated:
         return annotation, []
     inner, *said = get_args(annotation)
-    python_type, marks = _unwrap(inner)
+    python_type, marks = unwrapped(inner)
     for mark in said:
         if isinstance(mark, FieldInfo):
             marks.extend(mark.metadata)

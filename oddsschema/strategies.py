@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import inspect
 from sqlalchemy.orm import RelationshipDirection
 
-from oddsschema.base import Contract, Table, _unwrap
+from oddsschema.base import Contract, Table, unwrapped
 from oddsschema.capture import (
     MARKET_KEY,
     Capture,
@@ -78,7 +78,7 @@ _LONG = 3000
 
 def field_values(field: FieldInfo) -> SearchStrategy[Any]:
     """What a field of a contract may hold: `field_values(Outcome.model_fields["odds"])`."""
-    values = _scalars(*_unwrap(field.rebuild_annotation()))
+    values = _scalars(*unwrapped(field.rebuild_annotation()))
     return st.none() | values if NoneType in get_args(field.annotation) else values
 
 
@@ -190,7 +190,7 @@ def _plain_fields(contract: type[Contract], given: frozenset[str]) -> SearchStra
 @cache
 def _handicaps() -> SearchStrategy[dict[str, Any]]:
     """No handicap, or a whole one."""
-    goals = _scalars(*_unwrap(Market.model_fields["handicap_home"].rebuild_annotation()))
+    goals = _scalars(*unwrapped(Market.model_fields["handicap_home"].rebuild_annotation()))
     kinds = st.sampled_from(HandicapType)
     no_handicap = dict.fromkeys(("handicap_type", "handicap_home", "handicap_away"))
     return st.sampled_from(({}, no_handicap)) | st.fixed_dictionaries(
@@ -229,7 +229,7 @@ def rows(draw: st.DrawFn, /, table: type[_T]) -> _T:
 @st.composite
 def outcomes(draw: st.DrawFn, /) -> tuple[Outcome, ...]:
     """The outcomes of a market: a few, seldom as many as there may be; no name twice."""
-    _, marks = _unwrap(Market.model_fields["outcomes"].rebuild_annotation())
+    _, marks = unwrapped(Market.model_fields["outcomes"].rebuild_annotation())
     least, most = _bound(marks, MinLen, "min_length"), _bound(marks, MaxLen, "max_length")
     if draw(st.integers(0, 29)) == 29:
         one = draw(contracts(Outcome))

@@ -65,7 +65,8 @@ def _to_utc(value: datetime) -> datetime:
 def _alpha3(value: str) -> str:
     code = value.upper()
     code = ALPHA3_OF_ALPHA2.get(code, code)
-    if code not in ALPHA3:
+    # Some letters' capitals are ASCII, and they are not: "ﬁn".
+    if code not in ALPHA3 or not value.isascii():
         raise PydanticCustomError(
             "country_iso",
             "Input should be an ISO 3166-1 alpha-3 or alpha-2 country code",

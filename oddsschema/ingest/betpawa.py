@@ -13,8 +13,14 @@ from oddsschema.ingest.validate import PlainCapture
 if TYPE_CHECKING:
     import asyncpg
 
+_FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
+
+# Names are unique as slugs are, and somebody else may have this one.
 _INSERT_BOOKMAKER = """
-INSERT INTO bookmakers (name, slug) VALUES ($1::text, $1::text) ON CONFLICT DO NOTHING RETURNING id
+INSERT INTO bookmakers (slug, name)
+SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
+    THEN $1::text || ' (slug)' ELSE $1::text END
+ON CONFLICT DO NOTHING
 """
 
 # One at a time: two keys are unique here, and who has which can change in one chunk.
@@ -95,9 +101,10 @@ async def write_betpawa(
     Returns what was written, and the SportRadar ids of events that are new, which a competitor's
     event that is not committed yet may belong to.
     """
-    bookmaker_id = await connection.fetchval(
-        "SELECT id FROM bookmakers WHERE slug = $1", bookmaker
-    ) or await connection.fetchval(_INSERT_BOOKMAKER, bookmaker)
+    bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
+    if bookmaker_id is None:
+        await connection.execute(_INSERT_BOOKMAKER, bookmaker)
+        bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
     newest = newest_events(captures, "event", "sportradar_id")
 
     tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)

@@ -99,7 +99,7 @@ def _without_bad_markets(item: Item, payload: Mapping[str, Any], error: Validati
     while True:
         positions = list(left)
         bad: dict[int, None] = {}
-        for details in error.errors(include_url=False, include_input=False):
+        for details in _details(error):
             wrong = _markets_of(details)
             if not wrong or not positions:
                 return _refused(item, payload, first)
@@ -145,7 +145,7 @@ def _markets_of(details: ErrorDetails) -> list[int]:
 
 
 def _refused(item: Item, payload: Any, error: ValidationError) -> Checked:
-    details = error.errors(include_url=False, include_input=False)
+    details = _details(error)
     refusal = Refusal(
         file=item.file,
         line=item.line,
@@ -167,6 +167,19 @@ def _claimed_platform(payload: Any) -> str | None:
             except ValidationError:
                 return None
     return None
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, without what only follows from it: a bad element makes a tuple too short."""
+    found = error.errors(include_url=False, include_input=False)
+    return [
+        one
+        for one in found
+        if one["type"] != "too_short"
+        or not any(
+            other["loc"][: len(one["loc"])] == one["loc"] for other in found if other is not one
+        )
+    ]
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -186,7 +186,9 @@ async def unnest(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None
     captures = validated(lines)
     async with connection.transaction():
         ids = await write_parents(connection, captures)
-        columns = [list(column) for column in zip(*market_tuples(captures, ids, json=str))]
+        columns = [
+            list(column) for column in zip(*market_tuples(captures, ids, json=str), strict=True)
+        ]
         await connection.execute(
             _VALUES
             + """

@@ -4,7 +4,8 @@ import asyncio
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,3 +247,25 @@ async def settled(url: str) -> None:
         AND backend_type = 'client backend'"""
     while await fetch(url, others) != [(0,)]:  # noqa: ASYNC110 - it is the server's news
         await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connection]:
+    """A session that has executed these in a transaction that is still open."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def somebody_waits(connection: asyncpg.Connection, sessions: int = 1) -> None:
+    """Return when so many other sessions of this database wait for locks."""
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    while await connection.fetchval(waiting) < sessions:  # noqa: ASYNC110 - the server knows
+        await asyncio.sleep(0.01)

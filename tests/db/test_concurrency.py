@@ -16,7 +16,17 @@ from hypothesis import settings
 import oddsschema
 from oddsschema import IngestReport, Options, ScrapeStatus
 from oddsschema.batches import close_stale, stale_batches
-from tests.db._scrapes import Capture, capture, content, expected, fetch, scrapes, written
+from tests.db._scrapes import (
+    Capture,
+    capture,
+    content,
+    expected,
+    fetch,
+    holding,
+    scrapes,
+    somebody_waits,
+    written,
+)
 
 Run = Callable[..., Any]
 
@@ -120,6 +130,31 @@ def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) ->
 
     run(at_once())
     assert run(content(database)) == expected(one for side in sides for one in side)
+
+
+def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
+    """Two competitors' events of the same matches, not linked yet, do not lock each other out."""
+    lock = """
+        SELECT FROM competitor_events WHERE source = 'bet9ja' AND external_id = 'bet9ja:0' FOR UPDATE
+    """
+
+    async def both() -> list[IngestReport]:
+        await oddsschema.ingest(database, scrapes(range(6), [0]))
+        await fetch(database, "UPDATE competitor_events SET betpawa_event_id = NULL")
+        ingesting = []
+        async with holding(database, lock) as other:
+            for events, platform in ((range(6), "sportybet"), (range(1, 6), "bet9ja")):
+                captures = scrapes(events, [1], [platform])
+                task = asyncio.create_task(oddsschema.ingest(database, captures))
+                ingesting.append(task)
+                # Until it is done, or stopped by one of the others.
+                waiting = asyncio.create_task(somebody_waits(other, len(ingesting)))
+                await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+        return await asyncio.gather(*ingesting)
+
+    assert [report.retries for report in run(both())] == [0, 0]
 
 
 def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:

@@ -164,6 +164,7 @@ def process(script: str, *arguments: Path) -> Iterator[tuple[subprocess.Popen[st
 
 
 def wait_until_gone(path: Path) -> None:
+    """Wait for somebody else to remove it."""
     deadline = time.monotonic() + 15
     while path.exists():
         assert time.monotonic() < deadline, f"{path} is still there"

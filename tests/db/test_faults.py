@@ -34,9 +34,11 @@ from tests.db._scrapes import (
     content,
     expected,
     fetch,
+    holding,
     ndjson,
     scrapes,
     settled,
+    somebody_waits,
     written,
 )
 
@@ -357,6 +359,7 @@ class Proxy:
         self._before = before
         self._url = make_url(url)
         self._directory = directory
+        self._connections: list[asyncio.Task[Any]] = []
         query = {"host": str(directory), "port": "5432"}
         self.url = self._url.set(host=None, port=None, query=query).render_as_string(
             hide_password=False
@@ -368,10 +371,12 @@ class Proxy:
         path = self._directory / ".s.PGSQL.5432"
         async with await asyncio.start_unix_server(self._serve, path):
             yield self.url
-            while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - what still serves
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(asyncio.gather(*self._connections), 10)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.append(task)
         if isinstance(socket := self._url.query.get("host"), str):
             server, to_server = await asyncio.open_unix_connection(f"{socket}/.s.PGSQL.5432")
         else:
@@ -456,28 +461,6 @@ def test_error_is_recorded_once(database: str, run: Run, short_path: Path, commi
 
 
 # -- other sessions --------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connection]:
-    """A session that has executed these in a transaction that is still open."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            for statement in statements:
-                await connection.execute(statement)
-            yield connection
-    finally:
-        await connection.close()
-
-
-async def somebody_waits(connection: asyncpg.Connection) -> None:
-    """Return when another session of this database waits for a lock."""
-    waiting = """
-        SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    while not await connection.fetchval(waiting):  # noqa: ASYNC110 - the server knows
-        await asyncio.sleep(0.01)
 
 
 LOCK_AN_EVENT = """
@@ -769,10 +752,10 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
 
     began = time.monotonic()
     with pytest.raises(OddsSchemaError, match="cannot connect"):
-        run(oddsschema.ingest(url, source(), options=Options(chunk_rows=300, retry_for=1)))
+        run(oddsschema.ingest(url, source(), options=Options(chunk_rows=300, retry_for=0.3)))
     took = time.monotonic() - began
     server.start()
-    assert 1 < took < 6
+    assert 0.3 < took < 10
     run(assert_whole(url, captures))
     [stale] = run(stale_batches(url, timedelta(0)))
     assert [one.status for one in stale.runs] == [ScrapeStatus.RUNNING]

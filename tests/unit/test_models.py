@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
-from oddsschema.base import Table, _unwrap, metadata
+from oddsschema.base import Table, metadata, unwrapped
 
 TABLES = {
     table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata
@@ -128,7 +128,7 @@ def test_columns_follow_the_contract(table: type[Table]) -> None:
     columns = inspect(table).columns
     assert set(columns.keys()) == set(table.model_fields)
     for name, field in table.model_fields.items():
-        python_type, marks = _unwrap(field.rebuild_annotation())
+        python_type, marks = unwrapped(field.rebuild_annotation())
         longest = [mark.max_length for mark in marks if isinstance(mark, MaxLen)]
         if python_type is str and longest:
             kind = columns[name].type

@@ -15,7 +15,7 @@ from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from oddsschema import types
-from oddsschema.base import Contract, Table, _unwrap, metadata
+from oddsschema.base import Contract, Table, metadata, unwrapped
 from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
 from oddsschema.strategies import contracts, field_values
 
@@ -45,7 +45,7 @@ def step(bound: Any, up: bool) -> Any:
 
 def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
     """Values just inside and just outside a field's bounds, as its type states them."""
-    python_type, marks = _unwrap(field.rebuild_annotation())
+    python_type, marks = unwrapped(field.rebuild_annotation())
     is_text = python_type is str
     inside: list[Any] = []
     outside: list[Any] = [object()]
@@ -138,7 +138,7 @@ WHITE_SPACE = "".join(
 )
 
 
-@pytest.mark.parametrize("name", [name for name in SCALARS if _unwrap(SCALARS[name])[0] is str])
+@pytest.mark.parametrize("name", [name for name in SCALARS if unwrapped(SCALARS[name])[0] is str])
 @given(data=st.data(), before=st.text(WHITE_SPACE), after=st.text(WHITE_SPACE))
 def test_text_is_trimmed(name: str, data: st.DataObject, before: str, after: str) -> None:
     """White space around a text is dropped before anything is counted."""
