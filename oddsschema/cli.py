@@ -20,7 +20,15 @@ from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
-from oddsschema.ingest import IngestReport, Options, Refusal, read_files, reject, validate
+from oddsschema.ingest import (
+    IngestReport,
+    Options,
+    Refusal,
+    read_files,
+    reject,
+    stream_files,
+    validate,
+)
 from oddsschema.simulate import BOOKMAKERS, simulate
 
 _Result = TypeVar("_Result")
@@ -198,7 +206,7 @@ def ingest(
 
     async def run(url: str) -> tuple[IngestReport, list[BatchSummary]]:
         report = await ingest_captures(
-            url, read_files(files), trigger=trigger, notes=notes, options=options
+            url, stream_files(files), trigger=trigger, notes=notes, options=options
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 

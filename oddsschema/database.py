@@ -14,6 +14,7 @@ from oddsschema.errors import DatabaseUnavailableError, NotMigratedError, Uncert
 if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from tenacity import AsyncRetrying
 
 #: The newest revision of the migrations that this release carries.
 HEAD = "oddsschema_0003"
@@ -79,24 +80,45 @@ class Connections:
             async with self._lock, self._handed.transaction():
                 return await work(self._handed)
         assert self._pool is not None  # one of the two
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay
+        async for attempt in self._retrying(is_transient):
+            with attempt:
+                async with (
+                    self._pool.acquire() as connection,
+                    # What others commit meanwhile must be seen, whatever the database's default.
+                    connection.transaction(isolation="read_committed"),
+                ):
+                    return await work(connection)
+        raise AssertionError("tenacity returns or raises")
+
+    async def reach(self) -> None:
+        """Connect, once: a server that is starting up is waited for, any other reason is final."""
+        assert self._pool is not None  # for a URL
+        async for attempt in self._retrying(_is_starting_up):
+            with attempt:
+                async with self._pool.acquire():
+                    return
+
+    def _retrying(self, is_passing: Callable[[BaseException], bool]) -> "AsyncRetrying":
+        from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
         from tenacity.wait import wait_random_exponential
 
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_transient),
-            stop=stop_after_delay(self._retry_for),
+        return AsyncRetrying(
+            retry=retry_if_exception(is_passing),
+            stop=stop_before_delay(self._retry_for),
             wait=wait_random_exponential(multiplier=0.1, max=5),
             before_sleep=self._count_retry,
             reraise=True,
-        ):
-            with attempt:
-                async with self._pool.acquire() as connection, connection.transaction():
-                    return await work(connection)
-        raise AssertionError("tenacity returns or raises")
+        )
 
     def _count_retry(self, state: Any) -> None:
         self.retries += 1
         _log.warning("trying again: %s", state.outcome.exception())
+
+
+def _is_starting_up(error: BaseException) -> bool:
+    import asyncpg
+
+    return isinstance(error.__cause__, asyncpg.CannotConnectNowError)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -114,11 +136,12 @@ def is_transient(error: BaseException) -> bool:
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.TooManyConnectionsError,
+            asyncpg.InternalClientError,  # a dead connection, found out while it was in use
             ConnectionError,
             DatabaseUnavailableError,
             UncertainCommitError,
         ),
-    ) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
+    ) or (isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error))
 
 
 @asynccontextmanager
@@ -135,10 +158,12 @@ async def open_connections(
         import asyncpg
 
         pool = asyncpg.create_pool(
-            connect=lambda *_, **options: _open(target, options), min_size=1, max_size=10
+            connect=lambda *_, **options: _open(target, options), min_size=0, max_size=10
         )
         async with pool:
-            yield Connections(pool=pool, retry_for=retry_for)
+            connections = Connections(pool=pool, retry_for=retry_for)
+            await connections.reach()
+            yield connections
     elif isinstance(target, AsyncConnection):
         # SQLAlchemy sends its BEGIN with the first statement: without one, COPY would run outside
         # the caller's transaction and survive its rollback.
@@ -179,7 +204,7 @@ async def _open(url: str, options: Mapping[str, Any] | None = None) -> "asyncpg.
         )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
         reason = str(e) or type(e).__name__
-        raise DatabaseUnavailableError(f"cannot connect to {redact(url)}: {reason}") from None
+        raise DatabaseUnavailableError(f"cannot connect to {redact(url)}: {reason}") from e
 
 
 async def require_migrated(connection: "asyncpg.Connection[Any]") -> None:

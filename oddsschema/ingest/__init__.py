@@ -1,7 +1,7 @@
 """Captures in, rows out: `ingest` reads, validates, writes by COPY, and reports."""
 
 from oddsschema.ingest.batch import Batch, Options, Run, batch
-from oddsschema.ingest.read import Item, Source, read_files
+from oddsschema.ingest.read import Item, Source, read_files, stream_files
 from oddsschema.ingest.report import IngestReport, Problem, Refusal, RunReport
 from oddsschema.ingest.stream import ingest
 from oddsschema.ingest.validate import reject, validate
@@ -20,5 +20,6 @@ __all__ = [
     "ingest",
     "read_files",
     "reject",
+    "stream_files",
     "validate",
 ]

@@ -71,15 +71,20 @@ async def batch(
     """
     async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def open_or_join(connection: "asyncpg.Connection[Any]") -> int:
+        async def reserve(connection: "asyncpg.Connection[Any]") -> int:
             await require_migrated(connection)
-            if batch_id is None:
-                return await bookkeeping.open_batch(connection, trigger, notes)
-            if not await bookkeeping.join_batch(connection, batch_id):
-                raise OddsSchemaError(f"there is no batch {batch_id} to join")
-            return batch_id
+            return batch_id or await bookkeeping.reserve_id(connection, "scrape_batches")
 
-        opened = Batch(connections, await connections.transact(open_or_join), options)
+        opened_id = await connections.transact(reserve)
+
+        async def open_or_join(connection: "asyncpg.Connection[Any]") -> None:
+            if batch_id is None:
+                await bookkeeping.open_batch(connection, opened_id, trigger, notes)
+            elif not await bookkeeping.join_batch(connection, batch_id):
+                raise OddsSchemaError(f"there is no batch {batch_id} to join")
+
+        await connections.transact(open_or_join)
+        opened = Batch(connections, opened_id, options)
         try:
             with rarely_collecting():
                 yield opened
@@ -123,7 +128,10 @@ class Batch:
     async def open_run(self, platform: str | None) -> "Run":
         """A run that the caller closes."""
         run_id = await self._connections.transact(
-            lambda connection: bookkeeping.open_run(connection, self.id, platform)
+            lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
+        )
+        await self._connections.transact(
+            lambda connection: bookkeeping.open_run(connection, run_id, self.id, platform)
         )
         run = Run(self._connections, run_id, platform, self.options, self._progress)
         self.runs.append(run)
@@ -253,10 +261,10 @@ class Run:
         kind = type(error).__name__
 
         async def close(connection: "asyncpg.Connection[Any]") -> None:
-            if self.error is not None:
+            ended = await bookkeeping.close_run(connection, self.id, self.status)
+            if ended and self.error is not None:
                 await bookkeeping.record_errors(connection, self.id, kind, [self.error])
                 await bookkeeping.count(connection, self.id, scraped=0, failed=self._lost)
-            await bookkeeping.close_run(connection, self.id, self.status)
 
         await self._connections.transact(close)
 

@@ -4,10 +4,11 @@ The same order and the same rule for late deliveries as for competitors (see com
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.history import BETPAWA, Written, append, plan
-from oddsschema.ingest.reference import link_events, newest_events, transposed
+from oddsschema.ingest.reference import link_events, newest_captures, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
@@ -37,8 +38,15 @@ INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2,
 RETURNING id
 """
 
-_UPDATE_TOURNAMENT = """
-UPDATE tournaments SET sport_id = $2, name = $3, country = $4, sportradar_id = $5 WHERE id = $1
+_IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
+
+_RENAME_TOURNAMENT = """
+UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
+WHERE t.id = $1 AND NOT EXISTS (
+    SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
+    WHERE e.tournament_id = t.id AND s.captured_at > $5
+)
+RETURNING t.id
 """
 
 _INSERT_EVENTS = """
@@ -82,8 +90,8 @@ ON CONFLICT (event_id, bookmaker_id) DO UPDATE
 SET external_event_id = excluded.external_event_id, event_url = excluded.event_url
 """
 
-#: What a tournament is told apart by: sport id, name, country.
-_TournamentKey = tuple[int, str, str]
+#: What a capture tells of its tournament: (sport id, name, country), and SportRadar's id.
+_Told = tuple[tuple[int, str, str], str | None]
 
 
 async def write_betpawa(
@@ -105,35 +113,40 @@ async def write_betpawa(
     if bookmaker_id is None:
         await connection.execute(_INSERT_BOOKMAKER, bookmaker)
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
-    newest = newest_events(captures, "event", "sportradar_id")
+    newest = newest_captures(captures, "event", "sportradar_id")
 
     tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
 
-    def columns(event: Any) -> tuple[Any, ...]:
-        tournament_id = tournament_ids[_key(event["tournament"], sports)]
+    def columns(capture: PlainCapture) -> tuple[Any, ...]:
+        event = capture["event"]
+        tournament_id = tournament_ids[_told(event["tournament"], sports)]
         teams = event["home_team"], event["away_team"]
         return event["sportradar_id"], tournament_id, event["name"], *teams, event["kickoff"]
 
     inserted = await connection.fetch(
-        _INSERT_EVENTS, *transposed([columns(event) for event in newest.values()])
+        _INSERT_EVENTS, *transposed([columns(capture) for capture in newest.values()])
     )
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
     event_ids = {row["sportradar_id"]: row["id"] for row in events}
 
-    offers = await plan(
+    offers, latest = await plan(
         connection,
         BETPAWA,
         ((event_ids[capture["event"]["sportradar_id"]], capture) for capture in captures),
         bookmaker_id,
     )
-    current = [(offer.event_id, offer.capture["event"]) for offer in offers if offer.is_newest]
+    current = [
+        (event_ids[sportradar_id], capture)
+        for sportradar_id, capture in newest.items()
+        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture["captured_at"]
+    ]
     if current:
         await connection.execute(
-            _UPDATE_EVENTS, *transposed([columns(event) for _, event in current])
+            _UPDATE_EVENTS, *transposed([columns(capture) for _, capture in current])
         )
         listings = [
-            (event_id, event["external_event_id"], event["event_url"])
-            for event_id, event in current
+            (event_id, capture["event"]["external_event_id"], capture["event"]["event_url"])
+            for event_id, capture in current
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *transposed(listings))
     await link_events(connection, event_ids)
@@ -149,52 +162,75 @@ async def write_betpawa(
     return written, [row["sportradar_id"] for row in inserted]
 
 
-def _key(tournament: Any, sports: dict[str, int]) -> _TournamentKey:
-    return sports[tournament["sport"]["slug"]], tournament["name"], tournament["country"]
+def _told(tournament: Any, sports: dict[str, int]) -> _Told:
+    sport_id = sports[tournament["sport"]["slug"]]
+    return (sport_id, tournament["name"], tournament["country"]), tournament["sportradar_id"]
 
 
 async def _tournament_ids(
     connection: "asyncpg.Connection[Any]",
-    events: Sequence[Any],
+    captures: Sequence[PlainCapture],
     sports: dict[str, int],
-) -> dict[_TournamentKey, int]:
-    """The id of each tournament, found by name and country, else by SportRadar id, else new.
+) -> dict[_Told, int]:
+    """The id of each tournament, found by SportRadar id, else by name and country, else new.
 
-    A tournament that is known by its SportRadar id alone has changed its name, and gets the new
-    one. A SportRadar id that another tournament has is not taken from it.
+    A tournament that is found by its SportRadar id alone has been renamed, and gets the new name
+    when no newer capture is there and no other tournament has it. `captures`, the newest last.
     """
-    wanted: dict[_TournamentKey, str | None] = {}
-    for event in events:
-        tournament = event["tournament"]
-        key = _key(tournament, sports)
-        wanted[key] = tournament["sportradar_id"] or wanted.get(key)
-    columns = [*transposed(list(wanted)), [one for one in wanted.values() if one is not None]]
+    told = {
+        _told(capture["event"]["tournament"], sports): capture["captured_at"]
+        for capture in captures
+    }
+    columns = [
+        *transposed([key for key, _ in told]),
+        [sportradar_id for _, sportradar_id in told if sportradar_id is not None],
+    ]
+    known = _Tournaments(await connection.fetch(_FIND_TOURNAMENTS, *columns))
+    if not all(known.is_as_told(one) for one in told):
+        await connection.execute(_LOCK_TOURNAMENTS)
+        known = _Tournaments(await connection.fetch(_FIND_TOURNAMENTS, *columns))
+        for one, captured_at in told.items():
+            await known.put(connection, one, captured_at)
+    return {one: known.find(one) or 0 for one in told}
 
-    known = await connection.fetch(_FIND_TOURNAMENTS, *columns)
-    by_key = {(row["sport_id"], row["name"], row["country"]): row for row in known}
-    if all(
-        key in by_key and sportradar_id in (None, by_key[key]["sportradar_id"])
-        for key, sportradar_id in wanted.items()
-    ):
-        return {key: by_key[key]["id"] for key in wanted}
 
-    await connection.execute(_LOCK_TOURNAMENTS)
-    known = await connection.fetch(_FIND_TOURNAMENTS, *columns)
-    ids = {(row["sport_id"], row["name"], row["country"]): row["id"] for row in known}
-    owner = {row["sportradar_id"]: row["id"] for row in known}
-    for key, sportradar_id in wanted.items():
-        if key not in ids and sportradar_id in owner and sportradar_id is not None:
-            # Renamed. Its old name is free now, unless this delivery still uses it.
-            tournament_id = owner[sportradar_id]
-            if not any(ids.get(other) == tournament_id for other in wanted):
-                await connection.execute(_UPDATE_TOURNAMENT, tournament_id, *key, sportradar_id)
-                ids[key] = tournament_id
-                continue
-        free = None if sportradar_id in owner else sportradar_id
-        if key not in ids:
-            ids[key] = await connection.fetchval(_INSERT_TOURNAMENT, *key, free)
-        elif free is not None:
-            await connection.execute(_UPDATE_TOURNAMENT, ids[key], *key, free)
-        if free is not None:
-            owner[free] = ids[key]
-    return {key: ids[key] for key in wanted}
+class _Tournaments:
+    """Tournaments by both of their keys."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._by_key = {(row["sport_id"], row["name"], row["country"]): row["id"] for row in rows}
+        self._by_sportradar_id = {row["sportradar_id"]: row["id"] for row in rows}
+        self._by_sportradar_id.pop(None, None)
+
+    def find(self, told: _Told) -> int | None:
+        key, sportradar_id = told
+        return self._by_sportradar_id.get(sportradar_id) or self._by_key.get(key)
+
+    def is_as_told(self, told: _Told) -> bool:
+        key, sportradar_id = told
+        by_key = self._by_key.get(key)
+        return by_key is not None and (
+            sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
+        )
+
+    async def put(
+        self, connection: "asyncpg.Connection[Any]", told: _Told, captured_at: datetime
+    ) -> None:
+        """Insert a tournament that is not there, or tell one that is there what is new of it."""
+        key, sportradar_id = told
+        tournament_id = self.find(told)
+        if tournament_id is None:
+            tournament_id = await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id)
+        elif sportradar_id not in self._by_sportradar_id:
+            if sportradar_id is not None:
+                await connection.execute(_IDENTIFY_TOURNAMENT, tournament_id, sportradar_id)
+        elif key not in self._by_key:
+            if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
+                self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}
+            else:
+                return
+        else:
+            return
+        self._by_key[key] = tournament_id
+        if sportradar_id is not None:
+            self._by_sportradar_id[sportradar_id] = tournament_id

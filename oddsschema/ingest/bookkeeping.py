@@ -12,18 +12,22 @@ from oddsschema.types import ScrapeStatus
 if TYPE_CHECKING:
     import asyncpg
 
+# An id is reserved first, so that a row whose commit was uncertain is not inserted twice.
+_RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
+
 _OPEN_BATCH = """
-INSERT INTO scrape_batches (status, trigger, notes) VALUES ('running', $1, $2) RETURNING id
+INSERT INTO scrape_batches (id, status, trigger, notes) VALUES ($1, 'running', $2, $3)
+ON CONFLICT DO NOTHING
 """
 
 _REOPEN_BATCH = """
-UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $1 RETURNING trigger
+UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $1 RETURNING id
 """
 
 _OPEN_RUN = """
-INSERT INTO scrape_runs (status, batch_id, platform, trigger)
-SELECT 'running', b.id, $2, b.trigger FROM scrape_batches AS b WHERE b.id = $1
-RETURNING id
+INSERT INTO scrape_runs (id, status, batch_id, platform, trigger)
+SELECT $1, 'running', b.id, $3, b.trigger FROM scrape_batches AS b WHERE b.id = $2
+ON CONFLICT DO NOTHING
 """
 
 _COUNT = """
@@ -35,7 +39,9 @@ RETURNING pg_current_xact_id()::text
 
 # clock_timestamp(), not now(): in a caller's transaction, now() is when that began.
 _CLOSE_RUN = """
-UPDATE scrape_runs SET status = $2, completed_at = clock_timestamp() WHERE id = $1
+UPDATE scrape_runs SET status = $2, completed_at = clock_timestamp()
+WHERE id = $1 AND status IN ('pending', 'running')
+RETURNING id
 """
 
 # A batch of which all runs completed is completed, of which all failed is failed, else partial.
@@ -67,12 +73,17 @@ WHERE r.id = $1
 """
 
 
+async def reserve_id(connection: "asyncpg.Connection[Any]", table: str) -> int:
+    """An id that no other row of the table will have."""
+    row_id: int = await connection.fetchval(_RESERVE, table)
+    return row_id
+
+
 async def open_batch(
-    connection: "asyncpg.Connection[Any]", trigger: str | None, notes: str | None
-) -> int:
-    """A new batch that is running; its id."""
-    batch_id: int = await connection.fetchval(_OPEN_BATCH, trigger, notes)
-    return batch_id
+    connection: "asyncpg.Connection[Any]", batch_id: int, trigger: str | None, notes: str | None
+) -> None:
+    """A new batch that is running, under a reserved id."""
+    await connection.execute(_OPEN_BATCH, batch_id, trigger, notes)
 
 
 async def join_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> bool:
@@ -81,11 +92,14 @@ async def join_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> bo
 
 
 async def open_run(
-    connection: "asyncpg.Connection[Any]", batch_id: int, platform: str | None
-) -> int:
-    """A new run that is running; its id. `platform` is None for captures that name none."""
-    run_id: int = await connection.fetchval(_OPEN_RUN, batch_id, platform)
-    return run_id
+    connection: "asyncpg.Connection[Any]", run_id: int, batch_id: int, platform: str | None
+) -> None:
+    """A new run that is running, under a reserved id; its batch is running again, if it had ended.
+
+    `platform` is None for captures that name none.
+    """
+    await connection.execute(_OPEN_RUN, run_id, batch_id, platform)
+    await connection.execute(_REOPEN_BATCH, batch_id)
 
 
 async def count(
@@ -106,9 +120,9 @@ async def transaction_status(connection: "asyncpg.Connection[Any]", transaction:
 
 async def close_run(
     connection: "asyncpg.Connection[Any]", run_id: int, status: ScrapeStatus
-) -> None:
-    """End a run."""
-    await connection.execute(_CLOSE_RUN, run_id, status)
+) -> bool:
+    """End a run; False when it had ended before."""
+    return await connection.fetchrow(_CLOSE_RUN, run_id, status) is not None
 
 
 async def close_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> ScrapeStatus:
@@ -121,7 +135,10 @@ async def close_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> S
 async def record_errors(
     connection: "asyncpg.Connection[Any]", run_id: int, kind: str, messages: Sequence[str]
 ) -> None:
-    """Keep errors of a run: a row each."""
+    """Keep errors of a run: a row each. What PostgreSQL cannot hold is written as escapes."""
     if messages:
-        storable = [message.replace("\0", "\\u0000") for message in messages]
-        await connection.execute(_RECORD_ERRORS, run_id, kind, storable)
+        storable = [
+            message.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
+            for message in messages
+        ]
+        await connection.execute(_RECORD_ERRORS, run_id, kind[:50], storable)

@@ -6,11 +6,12 @@ counts only when no newer capture of that event is stored: a late delivery chang
 kickoff.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.history import COMPETITORS, Written, append, plan
-from oddsschema.ingest.reference import link_events, newest_events, transposed
+from oddsschema.ingest.reference import link_events, newest_captures, transposed
 from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
@@ -31,12 +32,19 @@ ORDER BY c.external_id
 ON CONFLICT DO NOTHING
 """
 
+# What a newer capture said stands, be it of another event of the tournament.
 _UPDATE_TOURNAMENTS = """
 WITH changed AS (
     SELECT t.id, c.*
-    FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
-        AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso)
+    FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::timestamptz[])
+        AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso, captured_at)
     JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
+    WHERE NOT EXISTS (
+        SELECT FROM competitor_events AS e
+        JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
+        WHERE e.tournament_id = t.id AND s.captured_at > c.captured_at
+    )
     ORDER BY t.external_id
     FOR NO KEY UPDATE OF t
 )
@@ -85,6 +93,9 @@ WHERE e.source = $1 AND e.external_id = c.external_id
 """
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 async def write_competitors(
     connection: "asyncpg.Connection[Any]",
     source: str,
@@ -100,35 +111,42 @@ async def write_competitors(
     Returns what was written, and the SportRadar ids of events that are new, which an event of
     BetPawa's that is not committed yet may belong to.
     """
-    newest = newest_events(captures, "competitor_event", "external_id")
+    newest = newest_captures(captures, "competitor_event", "external_id")
 
-    wanted = dict(_tournament(event["tournament"], sports) for event in newest.values())
+    wanted = dict(_tournament(capture, sports) for capture in newest.values())
     tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     if len(tournaments) < len(wanted):
         found = {row["external_id"] for row in tournaments}
-        missing = [row for external_id, row in wanted.items() if external_id not in found]
+        missing = [row[:-1] for external_id, row in wanted.items() if external_id not in found]
         await connection.execute(_INSERT_TOURNAMENTS, source, *transposed(missing))
         tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
 
-    columns = transposed([_event(event, tournament_ids) for event in newest.values()])
+    told = {
+        external_id: _event(capture["competitor_event"], tournament_ids)
+        for external_id, capture in newest.items()
+    }
+    columns = transposed(list(told.values()))
     inserted = await connection.fetch(_INSERT_EVENTS, source, *columns)
     events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
     event_ids = {row["external_id"]: row["id"] for row in events}
 
-    offers = await plan(
+    offers, latest = await plan(
         connection,
         COMPETITORS,
         ((event_ids[c["competitor_event"]["external_id"]], c) for c in captures),
     )
-    current = [offer.capture["competitor_event"] for offer in offers if offer.is_newest]
-    wanted = dict(_tournament(event["tournament"], sports) for event in current)
-    if changed := _changed(tournaments, wanted):
-        await connection.execute(_UPDATE_TOURNAMENTS, source, *transposed(changed))
-    told = {event["external_id"]: _event(event, tournament_ids) for event in current}
-    if changed := _changed(events, told):
+    if renamed := [wanted[row["external_id"]] for row in tournaments if _differs(row, wanted)]:
+        await connection.execute(_UPDATE_TOURNAMENTS, source, *transposed(renamed))
+    changed = [
+        told[row["external_id"]]
+        for row in events
+        if _differs(row, told)
+        and latest.get(row["id"], _EPOCH) <= newest[row["external_id"]]["captured_at"]
+    ]
+    if changed:
         await connection.execute(_UPDATE_EVENTS, source, *transposed(changed))
-    await link_events(connection, (event["sportradar_id"] for event in newest.values()))
+    await link_events(connection, (row[2] for row in told.values()), source)
     written = await append(
         connection,
         COMPETITORS,
@@ -141,8 +159,9 @@ async def write_competitors(
     return written, new
 
 
-def _tournament(tournament: Any, sports: dict[str, int]) -> tuple[str, tuple[Any, ...]]:
-    """A tournament's external id, and its columns in the order of `_INSERT_TOURNAMENTS`."""
+def _tournament(capture: PlainCapture, sports: dict[str, int]) -> tuple[str, tuple[Any, ...]]:
+    """A tournament's external id, its columns in the order of `_UPDATE_TOURNAMENTS`."""
+    tournament = capture["competitor_event"]["tournament"]
     external_id = tournament["external_id"]
     return external_id, (
         external_id,
@@ -151,6 +170,7 @@ def _tournament(tournament: Any, sports: dict[str, int]) -> tuple[str, tuple[Any
         tournament["sportradar_id"],
         tournament["country_raw"],
         tournament["country_iso"],
+        capture["captured_at"],
     )
 
 
@@ -167,12 +187,8 @@ def _event(event: Any, tournament_ids: dict[str, int]) -> tuple[Any, ...]:
     )
 
 
-def _changed(rows: Iterable[Any], wanted: Mapping[str, tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What is wanted that differs from the row of its external id, or whose row is deleted."""
-    return [
-        wanted[row["external_id"]]
-        for row in rows
-        if row["external_id"] in wanted
-        # A row goes on with deleted_at and id.
-        and tuple(row)[:-1] != (*wanted[row["external_id"]], None)
-    ]
+def _differs(row: Any, wanted: Mapping[str, tuple[Any, ...]]) -> bool:
+    """Whether a tournament's or an event's row is not as wanted, or deleted."""
+    # Rows go on with deleted_at and id, tournaments as wanted with when they were captured.
+    columns = tuple(row)[:-2]
+    return columns != wanted[row["external_id"]][: len(columns)] or row["deleted_at"] is not None

@@ -80,8 +80,6 @@ class Offer:
     #: The snapshot that it will be, or is already.
     snapshot_id: int
     is_new: bool
-    #: Whether what it says of its event is the newest there is.
-    is_newest: bool
 
 
 async def plan(
@@ -89,18 +87,15 @@ async def plan(
     side: Side,
     captures: Iterable[tuple[int, PlainCapture]],
     bookmaker_id: int | None = None,
-) -> list[Offer]:
-    """What is to be done with captures of (event id, capture); one for each event and instant.
+) -> tuple[list[Offer], dict[int, datetime]]:
+    """What is to be done with captures of (event id, capture), and when events were last captured.
 
     The events' rows must be locked, so that nobody else appends to them meanwhile.
     """
-    # The same capture twice in one delivery: the first stands.
     offered: dict[tuple[int, datetime], PlainCapture] = {}
-    newest: dict[int, datetime] = {}
     for event_id, capture in captures:
-        captured_at = capture["captured_at"]
-        offered.setdefault((event_id, captured_at), capture)
-        newest[event_id] = max(captured_at, newest.get(event_id, captured_at))
+        key = event_id, capture["captured_at"]
+        offered[key] = _joined(offered[key], capture) if key in offered else capture
     bookmaker = "AND s.bookmaker_id = $3" if side.by_bookmaker else ""
     rows = await connection.fetch(
         _PLAN.format(snapshots=side.snapshots, event=side.event, bookmaker=bookmaker),
@@ -108,17 +103,20 @@ async def plan(
         [captured_at for _, captured_at in offered],
         *([bookmaker_id] if side.by_bookmaker else []),
     )
-    return [
-        Offer(
-            event_id,
-            capture,
-            row["id"],
-            row["is_new"],
-            captured_at == newest[event_id]
-            and (row["latest"] is None or row["latest"] <= captured_at),
-        )
-        for ((event_id, captured_at), capture), row in zip(offered.items(), rows, strict=True)
-    ]
+    offers = []
+    latest: dict[int, datetime] = {}
+    for ((event_id, _), capture), row in zip(offered.items(), rows, strict=True):
+        offers.append(Offer(event_id, capture, row["id"], row["is_new"]))
+        if row["latest"] is not None:
+            latest[event_id] = row["latest"]
+    return offers, latest
+
+
+def _joined(first: PlainCapture, again: PlainCapture) -> PlainCapture:
+    """One event at one instant, delivered twice: of a market that is in both, the first stands."""
+    there = set(map(_market_key, first["markets"]))
+    more = [market for market in again["markets"] if _market_key(market) not in there]
+    return {**first, "markets": (*first["markets"], *more)} if more else first
 
 
 async def append(

@@ -41,6 +41,8 @@ class Pipeline:
         self._keep_raw = keep_raw
         self._done = done
         self._writing: asyncio.Task[None] | None = None
+        #: The last attempt at the chunk that is being written, until its end is known.
+        self._attempt: ChunkResult | None = None
         # Clear while small statements go back and forth, which validation would only delay.
         self._at_leisure = asyncio.Event()
 
@@ -56,8 +58,10 @@ class Pipeline:
         if self._writing is not None:
             await asyncio.sleep(0)
             if not self._at_leisure.is_set():
+                # Not wait_for: before Python 3.12, it can swallow a cancellation.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._at_leisure.wait(), _PATIENCE)
+                    async with asyncio.timeout(_PATIENCE):
+                        await self._at_leisure.wait()
 
     async def drain(self) -> None:
         """Wait until all is written. Raises ChunkError."""
@@ -70,39 +74,38 @@ class Pipeline:
                 raise
 
     async def cancel(self) -> None:
-        """Roll back what is not committed."""
+        """Roll back what is not committed; count what turns out to be."""
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
             self._writing = None
+        if self._attempt is not None:
+            await self._connections.transact(self._settle)
 
     async def _write(self, chunk: Chunk) -> None:
         """Commit a chunk, once, however often that takes."""
-        attempt: ChunkResult | None = None
 
         async def write(connection: "asyncpg.Connection[Any]") -> ChunkResult:
-            nonlocal attempt
-            # Where the connection was lost at the commit, the server knows what became of it.
-            if attempt is not None and attempt.transaction is not None:
-                status = await bookkeeping.transaction_status(connection, attempt.transaction)
-                if status == "committed":
-                    return attempt
-                if status == "in progress":
-                    raise UncertainCommitError("the server has not ended the lost transaction yet")
-            attempt = ChunkResult()
+            settled = await self._settle(connection)
+            if settled is not None:
+                return settled
+            self._attempt = ChunkResult()
             await write_chunk(
                 connection,
                 self._run_id,
                 self._platform,
                 chunk,
-                attempt,
+                self._attempt,
                 keep_raw=self._keep_raw,
                 before_markets=self._at_leisure.set,
             )
-            return attempt
+            return self._attempt
 
         try:
             result = await self._connections.transact(write)
+            if self._attempt is not None:
+                self._attempt = None
+                self._done(result)
             if result.new_events:
                 # Once more, after the commit: of two that bring the two sides of a match at once,
                 # neither sees the other's event before, and the later one does now.
@@ -119,4 +122,20 @@ class Pipeline:
             ) from error
         finally:
             self._at_leisure.set()
-        self._done(result)
+
+    async def _settle(self, connection: "asyncpg.Connection[Any]") -> ChunkResult | None:
+        """What became of an attempt whose connection was lost at the commit: the server knows.
+
+        Returns the attempt when it was committed, and counts it.
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.transaction is None:
+            return None
+        status = await bookkeeping.transaction_status(connection, attempt.transaction)
+        if status == "in progress":
+            raise UncertainCommitError("the server has not ended the lost transaction yet")
+        self._attempt = None
+        if status != "committed":
+            return None
+        self._done(attempt)
+        return attempt

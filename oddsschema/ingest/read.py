@@ -1,7 +1,9 @@
 """Where captures come from: NDJSON files, plain or .gz, streams, standard input, Python objects."""
 
+import asyncio
 import gzip
 import os
+import stat
 import sys
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
@@ -30,6 +32,9 @@ class Item:
         return f"{self.file}:{self.line}"
 
 
+#: How many bytes of a pipe are read at a time.
+_BLOCK = 64 * 1024
+
 #: What an ingestion takes: the path of an NDJSON file, NDJSON itself, or captures one by one (an
 #: open file or stream is that: it yields lines).
 Source = (
@@ -44,7 +49,7 @@ async def items(source: Source) -> AsyncIterator[Item]:
     OSError when a file cannot be opened, and whatever the source raises.
     """
     if isinstance(source, str | os.PathLike):
-        source = read_files([os.fspath(source)])
+        source = stream_files([os.fspath(source)])
     elif isinstance(source, bytes):
         source = source.splitlines()
     name = getattr(source, "name", None)
@@ -62,6 +67,20 @@ async def items(source: Source) -> AsyncIterator[Item]:
                 yield payload if isinstance(payload, Item) else Item(file, number, payload)
 
 
+async def stream_files(paths: Iterable[str]) -> AsyncIterator[Item]:
+    """The same as `read_files`, but waiting for a pipe on standard input holds up nothing else."""
+    for path in paths:
+        if path == "-" and _may_wait(sys.stdin.fileno()):
+            number = 0
+            async for line in _pipe_lines(sys.stdin.buffer):
+                number += 1
+                if text := _text(line, number):
+                    yield Item(path, number, text)
+        else:
+            for item in read_files([path]):
+                yield item
+
+
 def read_files(paths: Iterable[str]) -> Iterator[Item]:
     """The captures of NDJSON files, a line each; "-" is standard input, blank lines are skipped.
 
@@ -73,13 +92,43 @@ def read_files(paths: Iterable[str]) -> Iterator[Item]:
             number = 0
             try:
                 for number, line in enumerate(stream, start=1):
-                    text = line.strip()
-                    if number == 1:
-                        text = text.removeprefix(b"\xef\xbb\xbf")
-                    if text:
+                    if text := _text(line, number):
                         yield Item(path, number, text)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 yield Item(path, number + 1, None, f"the file cannot be read further: {error}")
+
+
+def _text(line: bytes, number: int) -> bytes:
+    text = line.strip()
+    return text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text
+
+
+def _may_wait(descriptor: int) -> bool:
+    """Whether reading may have to wait for somebody: of files and /dev/null, it never does."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
+async def _pipe_lines(pipe: Any) -> AsyncIterator[bytes]:
+    reader = asyncio.StreamReader(limit=_BLOCK)
+    # A descriptor of its own: the transport closes what it is given.
+    own = os.fdopen(os.dup(pipe.fileno()), "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), own
+    )
+    try:
+        begun: list[bytes] = []
+        while block := await reader.read(_BLOCK):
+            first, *others = block.split(b"\n")
+            begun.append(first)
+            for other in others:
+                yield b"".join(begun)
+                begun = [other]
+        yield b"".join(begun)
+    finally:
+        # Other programs may share the terminal or pipe, and expect it to block.
+        os.set_blocking(pipe.fileno(), True)
+        transport.close()
 
 
 def _open(path: str) -> Any:

@@ -24,13 +24,15 @@ UPDATE sports SET name = $2::text
 WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $2::text)
 """
 
-# Competitor events are locked in one order everywhere (source, external_id): no deadlocks.
+# Competitor events are locked in one order everywhere (source, external_id): no deadlocks. Who has
+# locked events of one source already must not go on to another's.
 _LINK = """
 WITH matched AS (
     SELECT c.id, e.id AS event_id
     FROM competitor_events AS c
     JOIN events AS e ON e.sportradar_id = c.sportradar_id
-    WHERE c.sportradar_id = ANY ($1::text[]) AND c.betpawa_event_id IS DISTINCT FROM e.id
+    WHERE c.sportradar_id = ANY ($1::text[]) AND ($2::text IS NULL OR c.source = $2)
+      AND c.betpawa_event_id IS DISTINCT FROM e.id
     ORDER BY c.source, c.external_id
     FOR NO KEY UPDATE OF c
 )
@@ -57,22 +59,25 @@ async def upsert_sports(
     return {row["slug"]: row["id"] for row in rows}
 
 
-async def link_events(connection: "asyncpg.Connection[Any]", sportradar_ids: Iterable[str]) -> None:
-    """Point competitor events at BetPawa's event of the same SportRadar id, where there is one."""
-    await connection.execute(_LINK, list(sportradar_ids))
+async def link_events(
+    connection: "asyncpg.Connection[Any]",
+    sportradar_ids: Iterable[str],
+    source: str | None = None,
+) -> None:
+    """Point competitor events at BetPawa's event of the same SportRadar id, where there is one.
 
-
-def newest_events(
-    captures: Iterable[PlainCapture], kind: str, key: str
-) -> dict[str, dict[str, Any]]:
-    """What the newest capture says of each event, by `key`; the newest event last.
-
-    Of two captures of one instant, the first stands, as it does for the odds.
+    With `source`, only that competitor's.
     """
-    newest: dict[str, dict[str, Any]] = {}
-    for capture in sorted(captures, key=itemgetter("captured_at"), reverse=True):
-        newest.setdefault(capture[kind][key], capture[kind])
-    return dict(reversed(newest.items()))
+    await connection.execute(_LINK, list(sportradar_ids), source)
+
+
+def newest_captures(
+    captures: Iterable[PlainCapture], kind: str, key: str
+) -> dict[str, PlainCapture]:
+    """The newest capture of each event, by the event's `key`; the newest of all last."""
+    by_time = sorted(captures, key=itemgetter("captured_at"))
+    newest = {capture[kind][key]: capture for capture in by_time}
+    return dict(sorted(newest.items(), key=lambda pair: pair[1]["captured_at"]))
 
 
 def transposed(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

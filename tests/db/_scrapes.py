@@ -262,10 +262,16 @@ async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connectio
         await connection.close()
 
 
-async def somebody_waits(connection: asyncpg.Connection, sessions: int = 1) -> None:
-    """Return when so many other sessions of this database wait for locks."""
-    waiting = """
+async def waiting(
+    connection: asyncpg.Connection, sessions: int = 1, *, unless: asyncio.Task[Any] | None = None
+) -> None:
+    """Return when so many other sessions of this database wait for locks, or the task is done."""
+    count = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    while await connection.fetchval(waiting) < sessions:  # noqa: ASYNC110 - the server knows
+    while unless is None or not unless.done():
+        # In a transaction one would see the same sessions again and again.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        if await connection.fetchval(count) >= sessions:
+            return
         await asyncio.sleep(0.01)

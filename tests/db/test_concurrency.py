@@ -24,7 +24,7 @@ from tests.db._scrapes import (
     fetch,
     holding,
     scrapes,
-    somebody_waits,
+    waiting,
     written,
 )
 
@@ -135,7 +135,8 @@ def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) ->
 def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
     """Two competitors' events of the same matches, not linked yet, do not lock each other out."""
     lock = """
-        SELECT FROM competitor_events WHERE source = 'bet9ja' AND external_id = 'bet9ja:0' FOR UPDATE
+        SELECT FROM competitor_events
+        WHERE source = 'bet9ja' AND external_id = 'bet9ja:0' FOR UPDATE
     """
 
     async def both() -> list[IngestReport]:
@@ -147,11 +148,7 @@ def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
                 captures = scrapes(events, [1], [platform])
                 task = asyncio.create_task(oddsschema.ingest(database, captures))
                 ingesting.append(task)
-                # Until it is done, or stopped by one of the others.
-                waiting = asyncio.create_task(somebody_waits(other, len(ingesting)))
-                await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                await asyncio.wait([waiting])
+                await waiting(other, len(ingesting), unless=task)
         return await asyncio.gather(*ingesting)
 
     assert [report.retries for report in run(both())] == [0, 0]

@@ -38,7 +38,7 @@ from tests.db._scrapes import (
     ndjson,
     scrapes,
     settled,
-    somebody_waits,
+    waiting,
     written,
 )
 
@@ -232,7 +232,7 @@ def test_pipe_that_pauses(database: str, run: Run) -> None:
     """While a pipe has nothing more, what it has brought is committed and holds no locks."""
     captures = of("sportybet", MANY)
     with piped(database, "--chunk-rows", "300") as process:
-        assert process.stdin is not None
+        assert process.stdin is not None and process.stderr is not None
         process.stdin.write(ndjson(captures))
         process.stdin.flush()
         whole_chunks = len(captures) - len(captures) % 34
@@ -243,8 +243,9 @@ def test_pipe_that_pauses(database: str, run: Run) -> None:
             seconds=5,
         )
         process.stdin.close()
+        errors = process.stderr.read()
         process.wait(timeout=10)
-    assert process.returncode == 0
+    assert (process.returncode, errors) == (0, b"")
     assert run(content(database)) == expected(captures)
 
 
@@ -545,7 +546,7 @@ def test_deadlock(database: str, run: Run) -> None:
         patient = "SET LOCAL deadlock_timeout = '60s'"
         async with holding(database, patient, LOCK_AN_EVENT) as other:
             ingesting = asyncio.create_task(oddsschema.ingest(database, second))
-            await somebody_waits(other)
+            await waiting(other)
             await other.execute(lock_another)
         return await ingesting
 
@@ -606,7 +607,7 @@ def test_table_locked_for_a_while(database: str, run: Run) -> None:
         lock = "LOCK TABLE competitor_market_odds IN ACCESS EXCLUSIVE MODE"
         async with holding(database, lock) as other:
             ingesting = asyncio.create_task(oddsschema.ingest(database, captures))
-            await somebody_waits(other)
+            await waiting(other)
         return await ingesting
 
     assert run(ingest()).retries == 0

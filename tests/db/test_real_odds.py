@@ -58,7 +58,7 @@ def ingest(url: str) -> str:
 
 
 def test_real_captures_are_stored_once(database: str) -> None:
-    """All captures, markets and outcomes arrive; delivered again, none is stored, and it says so."""
+    """All captures, markets and outcomes arrive; delivered again, none is stored twice."""
     first = ingest(database)
     assert "bet9ja ✓ 1,019 events" in first
     assert "sportybet ✓ 2,410 events" in first
