@@ -2,10 +2,10 @@
 
 Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
 tables, with their keys and indexes; `ceiling` alone starts from rows that are already validated and
-encoded, and `ceiling_busy` is the same while another process keeps a second core busy with JSON, as
-validating would: what that costs is the machine's doing. They take turns, so that a noisy machine is noisy for all; medians and ratios are printed.
-The server is a durable embedded one (fsync on), or the one of DATABASE_URL, where a database is
-created for it and dropped afterwards.
+encoded, and `ceiling_busy` is the same while another process keeps a second core busy with JSON.
+They take turns, so that a noisy machine is noisy for all; medians and ratios are printed. The
+server is a durable embedded one (fsync on), or the one of DATABASE_URL, where a database is created
+for it and dropped afterwards.
 """
 
 import argparse
