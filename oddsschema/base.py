@@ -216,7 +216,7 @@ def defaulted(value: Any) -> Any:
 
 
 class Table(Contract):
-    """A contract with a PostgreSQL table: `class MarketOdds(Market, Table, table=True)`.
+    """A contract with a PostgreSQL table: the contracts, then `Table`, then `table=True`.
 
     Relationships are passed to the constructor beside the fields. What PostgreSQL or a relationship
     fills (ids, server times, foreign keys) may be left out.
