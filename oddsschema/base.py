@@ -87,7 +87,8 @@ def _rules_check(rules: tuple[Rule, ...]) -> Check:
 class Contract(SQLModel, registry=registry(metadata=metadata)):
     """A validated, immutable bundle of fields. Unknown keys are refused."""
 
-    # Validators are built when they are first needed: most programs need few of them.
+    # Validators are built when they are first needed: most programs need few of them. (SQLModel
+    # declares a type of its own for the configuration, which pydantic's is not.)
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # type: ignore[assignment]
 
     #: The rules over several fields, in the order in which they are checked.
@@ -99,6 +100,7 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
         return object.__new__(cls)
 
     __init__ = BaseModel.__init__
+    # (SQLModel's is declared without the return type of pydantic's.)
     __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]
 
     @classmethod
@@ -224,7 +226,8 @@ class Table(Contract):
 
     model_config = ConfigDict(frozen=False)
 
-    # A table's rows are mutable objects with an identity in a session.
+    # A table's rows are mutable objects with an identity in a session: not to be hashed by value,
+    # which is how Python spells it, and mypy does not know.
     __hash__ = None  # type: ignore[assignment]
     # Loading makes objects with __new__ alone: SQLModel's prepares what pydantic expects of them.
     __new__ = SQLModel.__new__

@@ -48,7 +48,7 @@ class CapturedEvent(Fixture, Listing):
 class CapturedCompetitorTournament(CompetitorCompetition):
     """A competitor's tournament, found by source and external id."""
 
-    # May be left out, for it is the event's.
+    # May be left out, for it is the event's: wider than the contract's own.
     source: Slug | None = None  # type: ignore[assignment]
     sport: CapturedSport
 
