@@ -141,7 +141,14 @@ def is_transient(error: BaseException) -> bool:
             DatabaseUnavailableError,
             UncertainCommitError,
         ),
-    ) or (isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error))
+    ) or (
+        # How asyncpg may put it that a connection died while it was in use: nobody else uses ours.
+        isinstance(error, asyncpg.InterfaceError)
+        and any(
+            said in str(error)
+            for said in ("connection is closed", "another operation is in progress")
+        )
+    )
 
 
 @asynccontextmanager
