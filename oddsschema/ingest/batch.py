@@ -184,8 +184,6 @@ class Run:
         self._options = options
         self._progress = progress
         self._chunk = Chunk()
-        # The first chunks are smaller: the sooner PostgreSQL has something to do.
-        self._full = max(1, options.chunk_rows // 8)
         self._pipeline = Pipeline(
             connections, run_id, platform, keep_raw=options.keep_raw, done=self._count
         )
@@ -229,9 +227,8 @@ class Run:
             self._chunk.accept(item, checked.capture)
         if checked.refusal is not None:
             self._chunk.refuse(checked.refusal)
-        if self._chunk.size >= self._full:
+        if self._chunk.size >= self._options.chunk_rows:
             await self._flush()
-            self._full = min(2 * self._full, self._options.chunk_rows)
         await self._pipeline.give_way()
 
     async def close(self, error: BaseException | None = None) -> None:
