@@ -2,7 +2,7 @@
 
 A capture is thousands of small containers that live until their chunk is written and are in no
 cycle: looking through all of them again and again, as the collector does by default after every 700
-new ones, was a quarter of an ingestion's CPU time (`tests/benchmarks/ingest.py`).
+new ones, was a quarter of an ingestion's CPU time.
 """
 
 import gc

@@ -34,7 +34,7 @@ class Unvalidated(SQLModel, table=True):
     handicap_type: str | None = None
     handicap_home: float | None = None
     handicap_away: float | None = None
-    outcomes: list = Field(sa_type=JSONB)  # type: ignore[type-arg]
+    outcomes: list = Field(sa_type=JSONB)
 
 
 MARKET = {

@@ -107,7 +107,7 @@ async def count(session: AsyncSession, table: type[Table]) -> int:
     known = {Sport: ["football"], Bookmaker: ["betpawa", "sportybet", "bet9ja"]}.get(table)
     rows = select(func.count()).select_from(table)
     if known:
-        rows = rows.where(table.slug.not_in(known))  # type: ignore[attr-defined]
+        rows = rows.where(table.slug.not_in(known))
     return (await session.execute(rows)).scalar_one()
 
 
@@ -144,7 +144,7 @@ def test_run_of_a_batch_reads_back(name: str, database: str, run: Run) -> None:
     async def body() -> None:
         async with opened(database) as session:
             await stored(session)
-            load = selectinload(ScrapeBatch.runs).selectinload(getattr(ScrapeRun, name))  # type: ignore
+            load = selectinload(ScrapeBatch.runs).selectinload(getattr(ScrapeRun, name))
             batch = (await session.scalars(select(ScrapeBatch).options(load))).one()
             assert [one.platform for one in batch.runs] == ["betking"]
             assert batch.runs[0].batch is batch
@@ -161,7 +161,7 @@ def test_server_fills_what_is_left_out(database: str, run: Run) -> None:
         async with opened(database) as session:
             rows = await stored(session)
             for table in rows:
-                row = (await session.scalars(select(table).order_by(table.id.desc()))).first()  # type: ignore
+                row = (await session.scalars(select(table).order_by(table.id.desc()))).first()
                 assert row.id is not None
                 for name in {"created_at", "updated_at", "started_at", "occurred_at"} & {
                     *vars(row)
@@ -302,7 +302,7 @@ def test_uniqueness(
     async def body() -> None:
         async with opened(database) as session:
             await stored(session)
-            row = (await session.scalars(select(table).order_by(table.id.desc()))).first()  # type: ignore
+            row = (await session.scalars(select(table).order_by(table.id.desc()))).first()
             values = {**row.model_dump(), "id": None}
             names = {"name": "T2", "slug": "t2"} if table in (Sport, Bookmaker) else {}
             if changed is not None:
@@ -376,7 +376,7 @@ def test_core_insert_of_outcomes(database: str, run: Run) -> None:
                 "competitor_event_id": snapshot.competitor_event_id,
             }
             await session.execute(delete(CompetitorMarketOdds))
-            as_dicts = [one.model_dump() for one in MARKET["outcomes"]]  # type: ignore
+            as_dicts = [one.model_dump() for one in MARKET["outcomes"]]
             await session.execute(
                 insert(CompetitorMarketOdds),
                 [MARKET | keys, MARKET | keys | {"outcomes": as_dicts}],
