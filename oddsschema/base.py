@@ -1,4 +1,4 @@
-"""What every contract and every table is built on: the MetaData, the validation, the column types.
+"""What every contract and every table is built on: the MetaData, the validation.
 
 SQLModel's own `table=True` classes skip validation. Ours do not:
 
@@ -11,25 +11,24 @@ SQLModel's own `table=True` classes skip validation. Ours do not:
   dicts instead of objects.
 """
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cache
 from operator import attrgetter, itemgetter
-from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Self
 
-from annotated_types import MaxLen
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
-from sqlalchemy import Boolean, Double, MetaData, String, Text, inspect, text
+from sqlalchemy import CheckConstraint, MetaData, inspect
 from sqlalchemy.orm import registry
 from sqlalchemy.orm.attributes import set_attribute
-from sqlalchemy.types import TypeEngine
-from sqlmodel import Field, SQLModel
+from sqlalchemy.sql.naming import conv
+from sqlmodel import SQLModel
 from sqlmodel.main import FieldInfoMetadata
-from sqlmodel.sql.sqltypes import UTCDateTime
+
+from oddsschema.columns import column_check, column_type
 
 #: The tables of oddsschema and nothing else: `SQLModel.metadata` stays as it was.
 metadata = MetaData(
@@ -49,6 +48,35 @@ class Rule:
 
     fields: tuple[str, ...]
     check: Callable[..., None]
+    #: The same as SQL, where the fields are columns of a table.
+    condition: str | None = None
+    #: What its CHECK is called.
+    name: str | None = None
+    #: The same as JSON Schema, as far as that can say it.
+    json_schema: JsonSchemaValue | None = None
+
+
+def all_given(*fields: str) -> JsonSchemaValue:
+    """JSON Schema: an object that has all these fields, and none of them null."""
+    properties = {field: {"not": {"type": "null"}} for field in fields}
+    return {"required": list(fields), "properties": properties}
+
+
+def all_or_none(name: str, *fields: str) -> Rule:
+    """The rule that these fields are given together or not at all."""
+
+    def check(*values: object) -> None:
+        if 0 < values.count(None) < len(values):
+            raise ValueError(f"{', '.join(fields)} must be given together, or none of them")
+
+    none = {"properties": {field: {"type": "null"} for field in fields}}
+    return Rule(
+        fields,
+        check,
+        condition=f"num_nulls({', '.join(fields)}) IN (0, {len(fields)})",
+        name=name,
+        json_schema={"anyOf": [none, all_given(*fields)]},
+    )
 
 
 #: A validator that runs after pydantic's own, and returns what it gets.
@@ -104,6 +132,13 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        # There once Hypothesis has been imported, which loads it (oddsschema/entry_points).
+        if hypothesis := sys.modules.get("_oddsschema_hypothesis"):
+            hypothesis.register(cls)
+
+    @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
         """Validate a mapping or an object. Raises pydantic.ValidationError."""
         validated: Self = super(SQLModel, cls).model_validate(obj, **options)
@@ -115,10 +150,25 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
-        if cls.__rules__:
+        # Within the definition: the contract keeps its name in a JSON Schema, and is checked once.
+        defined: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment]
+        if cls.__rules__ and defined["type"] == "model":
+            model: Any = {key: value for key, value in defined.items() if key != "ref"}
             check = _rules_check(cls.__rules__)
-            schema = core_schema.no_info_after_validator_function(check, schema)
+            ruled = core_schema.no_info_after_validator_function(check, model, ref=defined["ref"])
+            defined.clear()
+            defined.update(ruled)
         return schema
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(core)
+        said = [rule.json_schema for rule in cls.__rules__ if rule.json_schema]
+        if said:
+            handler.resolve_ref_schema(found)["allOf"] = said
+        return found
 
 
 # -- plain values ----------------------------------------------------------------------------------
@@ -158,62 +208,6 @@ def _plain_field(schema: Any) -> core_schema.TypedDictField:
     return core_schema.typed_dict_field(_plain(schema), required=schema["type"] != "default")
 
 
-# -- columns ---------------------------------------------------------------------------------------
-
-
-def column_type(field: FieldInfo) -> TypeEngine[Any]:
-    """The SQL type that a field's scalar implies; a type given in its `Annotated` comes first."""
-    python_type, marks = unwrapped(field.rebuild_annotation())
-    for mark in marks:
-        if isinstance(mark, TypeEngine):
-            return mark
-    if issubclass(python_type, str):
-        lengths = [mark.max_length for mark in marks if isinstance(mark, MaxLen)]
-        return String(lengths[0]) if lengths else Text()
-    if issubclass(python_type, bool):
-        return Boolean()
-    if issubclass(python_type, float):
-        return Double()
-    if issubclass(python_type, datetime):
-        return UTCDateTime()
-    raise TypeError(f"{python_type} needs an SQL type in its Annotated[...]")
-
-
-def unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
-    """A field's Python type without Annotated and None, and all that was said in its Annotated."""
-    if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (arg for arg in get_args(annotation) if arg is not NoneType)
-    if get_origin(annotation) is not Annotated:
-        return annotation, []
-    inner, *said = get_args(annotation)
-    python_type, marks = unwrapped(inner)
-    for mark in said:
-        if isinstance(mark, FieldInfo):
-            marks.extend(mark.metadata)
-        elif isinstance(mark, StringConstraints):
-            marks.extend(mark)
-        else:
-            marks.append(mark)
-    return python_type, marks
-
-
-def foreign_key(target: str, *, ondelete: Any = None, nullable: bool = False) -> Any:
-    """A reference to `table.column`, left out at construction when something else fills it."""
-    on_delete = {} if ondelete is None else {"ondelete": ondelete}
-    return Field(default=None, foreign_key=target, nullable=nullable, **on_delete)
-
-
-def server_time() -> Any:
-    """A time that PostgreSQL fills with now() when it is left out."""
-    return Field(default=None, nullable=False, sa_column_kwargs={"server_default": text("now()")})
-
-
-def defaulted(value: Any) -> Any:
-    """A NOT NULL column whose default stands in the database as well as in Python."""
-    literal = str(value) if isinstance(value, str) else text(str(value).lower())
-    return Field(default=value, nullable=False, sa_column_kwargs={"server_default": literal})
-
-
 # -- tables ----------------------------------------------------------------------------------------
 
 
@@ -241,6 +235,20 @@ class Table(Contract):
             known = said[0] if said else FieldInfoMetadata()
             # A new list: fields inherited from a contract share theirs with it.
             field.metadata = [replace(known, sa_type=column_type(field)), *rest]
+        given = cls.__dict__.get("__table_args__", ())
+        cls.__table_args__ = (*cls._checks(), *([given] if isinstance(given, dict) else given))
+
+    @classmethod
+    def _checks(cls) -> Iterator[CheckConstraint]:
+        """The CHECKs that follow from the fields' types and from the rules."""
+        fields = cls.__pydantic_fields__.items()
+        conditions = [(name, column_check(name, field)) for name, field in fields]
+        for name, condition in [
+            *conditions,
+            *((rule.name, rule.condition) for rule in cls.__rules__),
+        ]:
+            if condition is not None:
+                yield CheckConstraint(condition, name=conv(f"ck_{cls.__tablename__}_{name}"))
 
     def __init__(self, **data: Any) -> None:
         self._fill(self.__pydantic_validator__.validate_python, data)

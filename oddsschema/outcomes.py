@@ -1,16 +1,19 @@
 """Outcomes: the elements of a market, and the JSONB column that holds them. The only JSON code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from annotated_types import Ge, MaxLen, MinLen
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, to_json
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from oddsschema.base import Check, Contract, Getter, on_objects_and_dicts
-from oddsschema.types import Name255, Odds
+from oddsschema.columns import UNTRIMMED, unwrapped
+from oddsschema.types import FLOAT_MAX, Flag, Keeps, Name255, Odds
 
 
 class Outcome(Contract):
@@ -18,7 +21,7 @@ class Outcome(Contract):
 
     name: Name255 = Field(description="What is bet on, in the bookmaker's words: 'Home', 'Over'.")
     odds: Odds = Field(description="Decimal odds: finite, at least 1.0.")
-    is_active: bool = Field(
+    is_active: Flag = Field(
         default=True, description="False when closed: the odds are then the last price."
     )
 
@@ -71,11 +74,56 @@ def _distinct(getter: Getter) -> Check:
     return check
 
 
+def _predicates(name: str, field: FieldInfo) -> Iterator[str]:
+    """What a key of the outcomes is held to, as SQL/JSON path predicates.
+
+    Each is neither true nor false, in strict mode, when the key is missing or its value is of
+    another type: `+` is there for null, which would compare with a number.
+    """
+    python_type, marks = unwrapped(field.rebuild_annotation())
+    if python_type is bool:
+        yield f'!($[*].{name}.type() != "boolean")'
+    elif python_type is float:
+        least = next(mark.ge for mark in marks if isinstance(mark, Ge))
+        yield f"!(+$[*].{name} < {least}) && !($[*].{name} > {FLOAT_MAX})"
+    else:
+        untrimmed = UNTRIMMED.replace("\\", "\\\\")
+        yield f'!($[*].{name} like_regex "^$|{untrimmed}")'
+
+
+def _lengths(name: str, field: FieldInfo) -> Iterator[str]:
+    """That a key's texts are not too long: the regular expression is dear, their size is not."""
+    for mark in unwrapped(field.rebuild_annotation())[1]:
+        if isinstance(mark, MaxLen):
+            most = mark.max_length
+            yield (
+                f"(pg_column_size(jsonb_path_query_array({{}}, '$[*].{name}')) <= {most} OR "
+                f'NOT {{}} @? \'$[*].{name} ? (@ like_regex "^.{{{most}}}." flag "s")\')'
+            )
+
+
+def _condition(size: FieldInfo) -> str:
+    """The outcomes' contract as SQL: all of it, but that names differ."""
+    (least,) = (mark.min_length for mark in size.metadata if isinstance(mark, MinLen))
+    (most,) = (mark.max_length for mark in size.metadata if isinstance(mark, MaxLen))
+    fields = Outcome.model_fields
+    shape = " && ".join(one for name, field in fields.items() for one in _predicates(name, field))
+    values = "jsonb_array_length(jsonb_path_query_array({}, '$[*].*'))"
+    rest = [
+        f"jsonb_array_length({{}}) BETWEEN {least} AND {most}",
+        f"{values} = {len(fields)} * jsonb_array_length({{}})",  # no unknown keys
+        *(length for name, field in fields.items() for length in _lengths(name, field)),
+    ]
+    return f"CASE WHEN {{}} @@ 'strict {shape}' THEN {' AND '.join(rest)} ELSE false END"
+
+
+_SIZE = Field(min_length=1, max_length=500)
+
 #: What can be bet on in a market, with its prices: 1 to 500 outcomes of different names.
 Outcomes = Annotated[
     tuple[Outcome, ...],
-    Field(min_length=1, max_length=500),
-    AfterValidator(on_objects_and_dicts(_distinct)),
+    _SIZE,
+    Keeps(on_objects_and_dicts(_distinct), _condition(_SIZE)),
     OutcomesJSONB(),
 ]
 

@@ -5,8 +5,9 @@ characters is VARCHAR(n), a time is TIMESTAMPTZ, a float is float8. All text is 
 neither NUL nor lone surrogates (PostgreSQL stores neither), and is counted in characters.
 """
 
-import math
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -17,10 +18,23 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import BigInteger, Enum, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
+from oddsschema import accepts
+from oddsschema.accepts import WHITE_SPACE as WHITE_SPACE
+from oddsschema.accepts import Accepts
 from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
 
 #: What every text must match: PostgreSQL's text and JSONB cannot hold the character NUL.
 NO_NUL = r"^[^\x00]*$"
+
+#: The greatest number that is not infinite to Python and to float8; exactly.
+FLOAT_MAX = int(sys.float_info.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Keeps(AfterValidator):
+    """A validator that also says in SQL what it leaves: `{}` stands for the column."""
+
+    condition: str
 
 
 class ScrapeStatus(StrEnum):
@@ -93,8 +107,8 @@ def _storable(value: JsonValue) -> JsonValue:
                 raise PydanticCustomError("json_nul", "JSON text must not contain NUL (\\u0000)")
             if not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
                 raise PydanticCustomError("json_surrogate", "JSON text must not contain surrogates")
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise PydanticCustomError("json_number", "JSON numbers must be finite")
+        elif isinstance(item, int | float) and not abs(item) <= FLOAT_MAX:
+            raise PydanticCustomError("json_number", "JSON numbers must be finite, as float64")
     return value
 
 
@@ -111,28 +125,43 @@ def _varchar_of(enum: type[StrEnum], length: int) -> Enum:
 
 # -- text ------------------------------------------------------------------------------------------
 
+_TEXT = Accepts(accepts.text)
+
 #: Text of a NOT NULL column: 1 to n characters.
-Name50 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=50, pattern=NO_NUL)]
-Name100 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL)]
-Name255 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_NUL)]
-Name500 = Annotated[str, _Text(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL)]
-Message = Annotated[str, _Text(strip_whitespace=True, min_length=1, pattern=NO_NUL)]
+Name50 = Annotated[
+    str, _Text(strip_whitespace=True, min_length=1, max_length=50, pattern=NO_NUL), _TEXT
+]
+Name100 = Annotated[
+    str, _Text(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL), _TEXT
+]
+Name255 = Annotated[
+    str, _Text(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_NUL), _TEXT
+]
+Name500 = Annotated[
+    str, _Text(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_NUL), _TEXT
+]
+Message = Annotated[str, _Text(strip_whitespace=True, min_length=1, pattern=NO_NUL), _TEXT]
 
 #: Text of a column that may be NULL: 0 to n characters.
-Text50 = Annotated[str, _Text(strip_whitespace=True, max_length=50, pattern=NO_NUL)]
-Text100 = Annotated[str, _Text(strip_whitespace=True, max_length=100, pattern=NO_NUL)]
-Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO_NUL)]
-Text1000 = Annotated[str, _Text(strip_whitespace=True, max_length=1000, pattern=NO_NUL)]
-Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL)]
+Text50 = Annotated[str, _Text(strip_whitespace=True, max_length=50, pattern=NO_NUL), _TEXT]
+Text100 = Annotated[str, _Text(strip_whitespace=True, max_length=100, pattern=NO_NUL), _TEXT]
+Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO_NUL), _TEXT]
+Text1000 = Annotated[str, _Text(strip_whitespace=True, max_length=1000, pattern=NO_NUL), _TEXT]
+Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL), _TEXT]
 
 #: The short name of a platform: "bet9ja". Lower case, digits, "_" and "-", at most 20 characters.
 Slug = Annotated[
-    str, _Text(strip_whitespace=True, max_length=20, pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")
+    str,
+    _Text(strip_whitespace=True, max_length=20, pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$"),
+    Accepts(accepts.slug),
 ]
 
 #: ISO 3166-1 alpha-3 ("CHE"); alpha-2 and lower case are accepted and converted.
 CountryIso = Annotated[
-    str, _Text(strip_whitespace=True, min_length=2, max_length=3), AfterValidator(_alpha3)
+    str,
+    _Text(strip_whitespace=True, min_length=2, max_length=3),
+    Accepts(accepts.country),
+    Keeps(_alpha3, f"{{}} IN ({', '.join(repr(code) for code in sorted(ALPHA3))})"),
 ]
 
 Status = Annotated[ScrapeStatus, _varchar_of(ScrapeStatus, 20)]
@@ -144,17 +173,38 @@ Handicap = Annotated[HandicapType, _varchar_of(HandicapType, 50)]
 # -- numbers ---------------------------------------------------------------------------------------
 
 #: What PostgreSQL's INTEGER and BIGINT hold.
-Int4 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_no_bool), Integer()]
-Int8 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(_no_bool), BigInteger()]
+Int4 = Annotated[
+    int,
+    Field(ge=-(2**31), le=2**31 - 1),
+    BeforeValidator(_no_bool),
+    Accepts(accepts.integer),
+    Integer(),
+]
+Int8 = Annotated[
+    int,
+    Field(ge=-(2**63), le=2**63 - 1),
+    BeforeValidator(_no_bool),
+    Accepts(accepts.integer),
+    BigInteger(),
+]
 
 #: How many: not negative.
-Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_bool), Integer()]
+Count = Annotated[
+    int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_bool), Accepts(accepts.integer), Integer()
+]
 
 #: Decimal odds: what one unit staked returns, stake included. Real feeds do list 1.0.
-Odds = Annotated[float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(_no_bool)]
+Odds = Annotated[
+    float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(_no_bool), Accepts(accepts.number)
+]
 
 #: A total or a handicap, in goals (points, games, ... in other sports).
-Line = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_bool)]
+Line = Annotated[
+    float, Field(allow_inf_nan=False), BeforeValidator(_no_bool), Accepts(accepts.number)
+]
+
+#: True or false.
+Flag = Annotated[bool, Accepts(accepts.flag)]
 
 # -- times and documents ---------------------------------------------------------------------------
 
@@ -163,8 +213,17 @@ UtcTime = Annotated[
     datetime,
     AwareDatetime,
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2201, 1, 1, tzinfo=UTC)),
+    Accepts(accepts.time),
     AfterValidator(_to_utc),
 ]
 
-#: Any JSON value that JSONB can hold; None is SQL's NULL.
-Json = Annotated[JsonValue, AfterValidator(_storable), JSONB(none_as_null=True)]
+#: Any JSON value that JSONB can hold and Python read; None is SQL's NULL.
+Json = Annotated[
+    JsonValue,
+    Accepts(accepts.document),
+    Keeps(
+        _storable,
+        f"NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')",
+    ),
+    JSONB(none_as_null=True),
+]

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Table, defaulted, server_time
+from oddsschema.base import Table
+from oddsschema.columns import defaulted, primary_key, server_time
 from oddsschema.models.sport import Named
-from oddsschema.types import Int4, Text500, UtcTime
+from oddsschema.types import Flag, Int4, Text500, UtcTime
 
 if TYPE_CHECKING:
     from oddsschema.models.event import EventBookmaker
@@ -21,12 +22,14 @@ class Bookmaker(Named, Table, table=True):
     __tablename__: ClassVar[str] = "bookmakers"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    is_active: bool = defaulted(True)
-    base_url: Text500 | None = Field(default=None, description="Where its site is.")
-    logo_url: Text500 | None = Field(default=None, description="Where its logo is.")
-    created_at: UtcTime | None = server_time()
-    updated_at: UtcTime | None = server_time()
+    id: Int4 | None = primary_key()
+    is_active: Flag = defaulted(
+        True, "Whether it is in use: one whose odds are stored cannot be deleted."
+    )
+    base_url: Text500 | None = Field(default=None, description="The URL of its site.")
+    logo_url: Text500 | None = Field(default=None, description="The URL of its logo.")
+    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    updated_at: UtcTime | None = server_time("When the row was last changed, UTC.")
 
     event_bookmakers: list["EventBookmaker"] = Relationship(back_populates="bookmaker")
     odds_snapshots: list["OddsSnapshot"] = Relationship(back_populates="bookmaker")

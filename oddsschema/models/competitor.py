@@ -5,7 +5,8 @@ from typing import ClassVar, Optional
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table, foreign_key, server_time
+from oddsschema.base import Contract, Table
+from oddsschema.columns import foreign_key, primary_key, server_time
 from oddsschema.models.event import Event, Fixture
 from oddsschema.models.odds import Market, Snapshot
 from oddsschema.models.scrape import ScrapeRun
@@ -42,11 +43,12 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
         ),
     )
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    sport_id: Int4 | None = foreign_key("sports.id")
-    created_at: UtcTime | None = server_time()
+    id: Int4 | None = primary_key()
+    sport_id: Int4 | None = foreign_key("sports.id", "The sport.")
+    created_at: UtcTime | None = server_time("When the row was written, UTC.")
     deleted_at: UtcTime | None = Field(
-        default=None, description="Soft delete: when it was found to be gone."
+        default=None,
+        description="Soft delete: when it was found to be gone, UTC; NULL while it is offered.",
     )
 
     sport: Sport = Relationship(back_populates="competitor_tournaments")
@@ -72,13 +74,23 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
         Index("idx_competitor_events_kickoff", "kickoff"),
     )
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    tournament_id: Int4 | None = foreign_key("competitor_tournaments.id", ondelete="CASCADE")
-    betpawa_event_id: Int4 | None = foreign_key("events.id", ondelete="SET NULL", nullable=True)
-    created_at: UtcTime | None = server_time()
-    updated_at: UtcTime | None = server_time()
+    id: Int4 | None = primary_key()
+    tournament_id: Int4 | None = foreign_key(
+        "competitor_tournaments.id", "The competitor's tournament.", ondelete="CASCADE"
+    )
+    betpawa_event_id: Int4 | None = foreign_key(
+        "events.id",
+        "BetPawa's event of the same SportRadar id; NULL while there is none.",
+        ondelete="SET NULL",
+        nullable=True,
+    )
+    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    updated_at: UtcTime | None = server_time(
+        "When a capture last changed the row, or its match was found, UTC."
+    )
     deleted_at: UtcTime | None = Field(
-        default=None, description="Soft delete: when it was found to be gone."
+        default=None,
+        description="Soft delete: when it was found to be gone, UTC; NULL while it is offered.",
     )
 
     tournament: CompetitorTournament = Relationship(back_populates="events")
@@ -108,9 +120,13 @@ class CompetitorOddsSnapshot(Snapshot, Table, table=True):
         Index("idx_competitor_odds_snapshots_run", "scrape_run_id"),
     )
 
-    id: Int8 | None = Field(default=None, primary_key=True)
-    competitor_event_id: Int4 | None = Field(default=None, nullable=False)
-    scrape_run_id: Int4 | None = foreign_key("scrape_runs.id", ondelete="SET NULL", nullable=True)
+    id: Int8 | None = primary_key()
+    competitor_event_id: Int4 | None = Field(
+        default=None, nullable=False, description="The competitor's event."
+    )
+    scrape_run_id: Int4 | None = foreign_key(
+        "scrape_runs.id", "The run that brought it.", ondelete="SET NULL", nullable=True
+    )
 
     competitor_event: CompetitorEvent = Relationship(back_populates="snapshots")
     scrape_run: Optional[ScrapeRun] = Relationship(back_populates="competitor_odds_snapshots")
@@ -134,10 +150,12 @@ class CompetitorMarketOdds(Market, Table, table=True):
         Index("idx_competitor_market_odds_market", "betpawa_market_id"),
     )
 
-    id: Int8 | None = Field(default=None, primary_key=True)
+    id: Int8 | None = primary_key()
     competitor_event_id: Int4 | None = Field(
         default=None, nullable=False, description="The snapshot's event; filled from the snapshot."
     )
-    snapshot_id: Int8 | None = Field(default=None, nullable=False)
+    snapshot_id: Int8 | None = Field(
+        default=None, nullable=False, description="The snapshot that it is part of."
+    )
 
     snapshot: CompetitorOddsSnapshot = Relationship(back_populates="markets")

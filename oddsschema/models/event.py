@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table, foreign_key, server_time
+from oddsschema.base import Contract, Table
+from oddsschema.columns import foreign_key, primary_key, server_time
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.sport import Tournament
 from oddsschema.types import Int4, Name100, Name255, Name500, Text1000, UtcTime
@@ -30,7 +31,7 @@ class Listing(Contract):
     """Where a bookmaker lists an event."""
 
     external_event_id: Name100 = Field(description="The bookmaker's own id of the event.")
-    event_url: Text1000 | None = Field(default=None, description="The event's page.")
+    event_url: Text1000 | None = Field(default=None, description="The URL of the event's page.")
 
 
 class Event(Fixture, Table, table=True):
@@ -39,9 +40,11 @@ class Event(Fixture, Table, table=True):
     __tablename__: ClassVar[str] = "events"
     __table_args__ = (UniqueConstraint("sportradar_id"),)
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    tournament_id: Int4 | None = foreign_key("tournaments.id", ondelete="CASCADE")
-    created_at: UtcTime | None = server_time()
+    id: Int4 | None = primary_key()
+    tournament_id: Int4 | None = foreign_key(
+        "tournaments.id", "The tournament.", ondelete="CASCADE"
+    )
+    created_at: UtcTime | None = server_time("When the row was written, UTC.")
 
     tournament: Tournament = Relationship(back_populates="events")
     event_bookmakers: list["EventBookmaker"] = Relationship(
@@ -62,10 +65,10 @@ class EventBookmaker(Listing, Table, table=True):
     __tablename__: ClassVar[str] = "event_bookmakers"
     __table_args__ = (UniqueConstraint("event_id", "bookmaker_id"),)
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    event_id: Int4 | None = foreign_key("events.id", ondelete="CASCADE")
-    bookmaker_id: Int4 | None = foreign_key("bookmakers.id")
-    created_at: UtcTime | None = server_time()
+    id: Int4 | None = primary_key()
+    event_id: Int4 | None = foreign_key("events.id", "The event.", ondelete="CASCADE")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "Who lists it.")
+    created_at: UtcTime | None = server_time("When the row was written, UTC.")
 
     event: Event = Relationship(back_populates="event_bookmakers")
     bookmaker: Bookmaker = Relationship(back_populates="event_bookmakers")

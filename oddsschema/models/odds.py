@@ -5,7 +5,8 @@ from typing import ClassVar, Optional
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Rule, Table, foreign_key, server_time
+from oddsschema.base import Contract, Table, all_or_none
+from oddsschema.columns import foreign_key, primary_key, server_time
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.event import Event
 from oddsschema.models.scrape import ScrapeRun
@@ -13,17 +14,10 @@ from oddsschema.outcomes import Outcomes
 from oddsschema.types import Handicap, Int4, Int8, Json, Line, Name50, Name255, UtcTime
 
 
-def _handicap_is_whole(kind: object, home: object, away: object) -> None:
-    if (kind is None) != (home is None) or (kind is None) != (away is None):
-        raise ValueError(
-            "handicap_home and handicap_away must be given exactly when handicap_type is"
-        )
-
-
 class Snapshot(Contract):
     """The odds of one event of one bookmaker at one instant, without the odds."""
 
-    captured_at: UtcTime | None = server_time()
+    captured_at: UtcTime | None = server_time("When the odds were read, UTC.")
     raw_response: Json | None = Field(
         default=None,
         description="What the bookmaker sent. Large, and kept only on request.",
@@ -37,19 +31,24 @@ class Market(Contract):
     handicap_away). Competitors' markets carry BetPawa's id, so that they can be compared.
     """
 
-    __rules__ = (Rule(("handicap_type", "handicap_home", "handicap_away"), _handicap_is_whole),)
+    __rules__ = (all_or_none("handicap", "handicap_type", "handicap_home", "handicap_away"),)
 
     betpawa_market_id: Name50 = Field(description="BetPawa's id of the market type: '3743'.")
     betpawa_market_name: Name255 = Field(description="Its name: '1X2 - Full Time'.")
-    line: Line | None = Field(default=None, description="The total or handicap, in goals.")
-    handicap_type: Handicap | None = Field(default=None, description="European or Asian.")
+    line: Line | None = Field(
+        default=None,
+        description="The total or handicap, in goals; NULL for markets that have none.",
+    )
+    handicap_type: Handicap | None = Field(
+        default=None, description="How the handicap is settled; NULL without one."
+    )
     handicap_home: Line | None = Field(
         default=None, description="Goals added to the home team's; with handicap_type only."
     )
     handicap_away: Line | None = Field(
         default=None, description="Goals added to the away team's; with handicap_type only."
     )
-    outcomes: Outcomes = Field(description="What can be bet on, with its odds: 1 to 500.")
+    outcomes: Outcomes = Field(description="What can be bet on, with decimal odds.")
 
 
 class OddsSnapshot(Snapshot, Table, table=True):
@@ -65,10 +64,12 @@ class OddsSnapshot(Snapshot, Table, table=True):
         Index("idx_snapshots_run", "scrape_run_id"),  # or deleting a run reads the whole table
     )
 
-    id: Int8 | None = Field(default=None, primary_key=True)
-    event_id: Int4 | None = foreign_key("events.id", ondelete="CASCADE")
-    bookmaker_id: Int4 | None = foreign_key("bookmakers.id")
-    scrape_run_id: Int4 | None = foreign_key("scrape_runs.id", ondelete="SET NULL", nullable=True)
+    id: Int8 | None = primary_key()
+    event_id: Int4 | None = foreign_key("events.id", "The event.", ondelete="CASCADE")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "Whose odds these are.")
+    scrape_run_id: Int4 | None = foreign_key(
+        "scrape_runs.id", "The run that brought it.", ondelete="SET NULL", nullable=True
+    )
 
     event: Event = Relationship(back_populates="odds_snapshots")
     bookmaker: Bookmaker = Relationship(back_populates="odds_snapshots")
@@ -93,10 +94,12 @@ class MarketOdds(Market, Table, table=True):
         Index("idx_market_odds_market", "betpawa_market_id"),
     )
 
-    id: Int8 | None = Field(default=None, primary_key=True)
+    id: Int8 | None = primary_key()
     event_id: Int4 | None = Field(
         default=None, nullable=False, description="The snapshot's event; filled from the snapshot."
     )
-    snapshot_id: Int8 | None = Field(default=None, nullable=False)
+    snapshot_id: Int8 | None = Field(
+        default=None, nullable=False, description="The snapshot that it is part of."
+    )
 
     snapshot: OddsSnapshot = Relationship(back_populates="markets")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from sqlalchemy import Index
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Table, defaulted, foreign_key, server_time
+from oddsschema.base import Table
+from oddsschema.columns import defaulted, foreign_key, primary_key, server_time
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.event import Event
 from oddsschema.types import (
@@ -33,12 +34,18 @@ class ScrapeBatch(Table, table=True):
     __tablename__: ClassVar[str] = "scrape_batches"
     __table_args__ = (Index("idx_scrape_batches_started", "started_at"),)
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    started_at: UtcTime | None = server_time()
-    completed_at: UtcTime | None = Field(default=None, description="When it ended; NULL before.")
-    status: Status = defaulted(ScrapeStatus.PENDING)
-    trigger: Text50 | None = Field(default=None, description="'scheduled', 'manual', ...")
-    notes: Notes | None = Field(default=None, description="For people.")
+    id: Int4 | None = primary_key()
+    started_at: UtcTime | None = server_time("When it began, UTC.")
+    completed_at: UtcTime | None = Field(
+        default=None, description="When it ended, UTC; NULL before."
+    )
+    status: Status = defaulted(
+        ScrapeStatus.PENDING, "Where it stands: what its runs say together, once they have ended."
+    )
+    trigger: Text50 | None = Field(
+        default=None, description="What started it: 'scheduled', 'manual', ..."
+    )
+    notes: Notes | None = Field(default=None, description="What people should know of it.")
 
     runs: list["ScrapeRun"] = Relationship(back_populates="batch", passive_deletes=True)
 
@@ -53,17 +60,25 @@ class ScrapeRun(Table, table=True):
         Index("idx_scrape_runs_batch", "batch_id"),
     )
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    status: Status = defaulted(ScrapeStatus.PENDING)
-    started_at: UtcTime | None = server_time()
-    completed_at: UtcTime | None = Field(default=None, description="When it ended; NULL before.")
-    events_scraped: Count = defaulted(0)
-    events_failed: Count = defaulted(0)
-    trigger: Text50 | None = Field(default=None, description="'scheduled', 'manual', ...")
-    platform_timings: Json | None = Field(
-        default=None, description="How long each part took, as the scraper likes to tell it."
+    id: Int4 | None = primary_key()
+    status: Status = defaulted(ScrapeStatus.PENDING, "Where it stands.")
+    started_at: UtcTime | None = server_time("When it began, UTC.")
+    completed_at: UtcTime | None = Field(
+        default=None, description="When it ended, UTC; NULL before."
     )
-    batch_id: Int4 | None = foreign_key("scrape_batches.id", ondelete="SET NULL", nullable=True)
+    events_scraped: Count = defaulted(
+        0, "How many captures hold the contract, one event each; those known before as well."
+    )
+    events_failed: Count = defaulted(0, "How many captures were refused as a whole.")
+    trigger: Text50 | None = Field(
+        default=None, description="What started it: 'scheduled', 'manual', ..."
+    )
+    platform_timings: Json | None = Field(
+        default=None, description="How long each part took, in the scraper's own words and units."
+    )
+    batch_id: Int4 | None = foreign_key(
+        "scrape_batches.id", "The batch that it is part of.", ondelete="SET NULL", nullable=True
+    )
     platform: Slug | None = Field(default=None, description="Whose odds it scraped: 'bet9ja'.")
 
     batch: Optional[ScrapeBatch] = Relationship(back_populates="runs")
@@ -87,13 +102,19 @@ class ScrapeError(Table, table=True):
         Index("idx_scrape_errors_bookmaker", "bookmaker_id"),
     )
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    scrape_run_id: Int4 | None = foreign_key("scrape_runs.id", ondelete="CASCADE")
-    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", ondelete="SET NULL", nullable=True)
-    event_id: Int4 | None = foreign_key("events.id", ondelete="SET NULL", nullable=True)
+    id: Int4 | None = primary_key()
+    scrape_run_id: Int4 | None = foreign_key(
+        "scrape_runs.id", "The run in which it happened.", ondelete="CASCADE"
+    )
+    bookmaker_id: Int4 | None = foreign_key(
+        "bookmakers.id", "Whose site it was, where known.", ondelete="SET NULL", nullable=True
+    )
+    event_id: Int4 | None = foreign_key(
+        "events.id", "BetPawa's event, where known.", ondelete="SET NULL", nullable=True
+    )
     error_type: Name50 = Field(description="What kind, for programs: 'refused'.")
     error_message: Message = Field(description="What and where, for people.")
-    occurred_at: UtcTime | None = server_time()
+    occurred_at: UtcTime | None = server_time("When it happened, UTC.")
 
     scrape_run: ScrapeRun = Relationship(back_populates="errors")
     bookmaker: Optional[Bookmaker] = Relationship(back_populates="scrape_errors")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table, foreign_key
+from oddsschema.base import Contract, Table
+from oddsschema.columns import foreign_key, primary_key
 from oddsschema.types import Int4, Name100, Name255
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Sport(Named, Table, table=True):
     __tablename__: ClassVar[str] = "sports"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
 
-    id: Int4 | None = Field(default=None, primary_key=True)
+    id: Int4 | None = primary_key()
 
     tournaments: list["Tournament"] = Relationship(back_populates="sport")
     competitor_tournaments: list["CompetitorTournament"] = Relationship(back_populates="sport")
@@ -61,8 +62,8 @@ class Tournament(NationalCompetition, Table, table=True):
         UniqueConstraint("sport_id", "name", "country"),
     )
 
-    id: Int4 | None = Field(default=None, primary_key=True)
-    sport_id: Int4 | None = foreign_key("sports.id")
+    id: Int4 | None = primary_key()
+    sport_id: Int4 | None = foreign_key("sports.id", "The sport.")
 
     sport: Sport = Relationship(back_populates="tournaments")
     events: list["Event"] = Relationship(

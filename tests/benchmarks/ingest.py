@@ -3,6 +3,7 @@
 Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
 tables, with their keys and indexes; `ceiling` alone starts from rows that are already validated and
 encoded, and `ceiling_busy` is the same while another process keeps a second core busy with JSON.
+`unchecked` is oddsschema with all CHECKs of the tables dropped: what they cost.
 They take turns, so that a noisy machine is noisy for all; medians and ratios are printed. The
 server is a durable embedded one (fsync on), or the one of DATABASE_URL, where a database is created
 for it and dropped afterwards.
@@ -39,7 +40,15 @@ TRUNCATE scrape_batches, scrape_runs, competitor_tournaments, competitor_events,
     competitor_odds_snapshots, competitor_market_odds RESTART IDENTITY CASCADE
 """
 
-FAST = ("ceiling", "ceiling_busy", "oddsschema", "copy_records", "psycopg_copy")
+#: The CHECKs, and the statements that add and drop them.
+CHECKS = """
+SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,
+              pg_get_constraintdef(oid)) AS add,
+       format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop
+FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+"""
+
+FAST = ("ceiling", "ceiling_busy", "oddsschema", "unchecked", "copy_records", "psycopg_copy")
 
 #: What keeps a core busy: parsing and writing JSON.
 BUSY = """
@@ -87,10 +96,7 @@ class Contest:
             "ceiling": self.ceiling,
             "ceiling_busy": self.ceiling,
             "oddsschema": lambda: oddsschema.ingest(self.url, lines),
-            **{
-                f"c{n}": (lambda n=n: oddsschema.ingest(self.url, lines, chunk_rows=n))
-                for n in (2000, 5000, 10000, 20000, 50000, 1000000)
-            },
+            "unchecked": lambda: oddsschema.ingest(self.url, lines),
             "copy_records": lambda: rivals.copy_records(self.connection, lines),
             "psycopg_copy": lambda: rivals.psycopg_copy(plain, lines, self.psycopg),
             "unnest": lambda: rivals.unnest(plain, lines),
@@ -102,6 +108,9 @@ class Contest:
     async def prepare(self, name: str) -> None:
         """Empty the tables; for the ceiling, fill those that the snapshots refer to."""
         await self.plain.execute(TRUNCATE)
+        if name == "unchecked":
+            self.checks = await self.plain.fetch(CHECKS)
+            await self.plain.execute(";".join(check["drop"] for check in self.checks))
         if name.startswith("ceiling"):
             await self.prepare_ceiling()
         await self.plain.execute("CHECKPOINT")
@@ -134,6 +143,8 @@ class Contest:
         """A contestant that did not store everything is not in the race."""
         stored = await self.plain.fetchval("SELECT count(*) FROM competitor_market_odds")
         assert stored == rows, f"{name} stored {stored} of {rows} rows"
+        if name == "unchecked":
+            await self.plain.execute(";".join(check["add"] for check in self.checks))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from sqlalchemy.orm import make_transient_to_detached, registry
 from sqlmodel import Field, Relationship, SQLModel
 
 import oddsschema
-from oddsschema.base import Contract, Rule, Table, foreign_key, metadata, plain_validator
+from oddsschema.base import Contract, Rule, Table, metadata, plain_validator
+from oddsschema.columns import foreign_key
 from oddsschema.strategies import captures, contracts, damaged_captures, json_values
 from oddsschema.types import Int4, Name50
 

@@ -129,7 +129,7 @@ def test_handicap_is_whole(kind: str | None, home: float | None, away: float | N
     if all(parts) or not any(parts):
         assert Market(**market).handicap_type == (HandicapType(kind) if kind else None)
     else:
-        with pytest.raises(ValidationError, match="exactly when handicap_type is"):
+        with pytest.raises(ValidationError, match="must be given together"):
             Market(**market)
 
 

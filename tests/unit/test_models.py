@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
-from oddsschema.base import Table, metadata, unwrapped
+from oddsschema.base import Table, metadata
+from oddsschema.columns import unwrapped
 
 TABLES = {
     table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata

@@ -15,7 +15,8 @@ from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from oddsschema import types
-from oddsschema.base import Contract, Table, metadata, unwrapped
+from oddsschema.base import Contract, Table, metadata
+from oddsschema.columns import unwrapped
 from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
 from oddsschema.strategies import contracts, field_values
 
