@@ -1,0 +1,439 @@
+"""`check`: each tampering is told as the one difference that it is, and can be mended.
+
+What alembic's own comparison makes of the tamperings is kept in docs/drift.md. To write it anew:
+
+    ODDSSCHEMA_WRITE_DRIFT=1 python -m pytest tests/db/test_drift.py -k alembic
+"""
+
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddsschema import migrations
+from oddsschema.base import metadata
+from oddsschema.check import CheckReport, CheckState
+from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.drift import Difference
+from oddsschema.migrations import script_location
+from tests.db._tamperings import TAMPERINGS, Tampering
+from tests.db.test_migrations import ROWS, execute
+
+PAGE = Path(__file__).parents[2] / "docs" / "drift.md"
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def filled(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
+    """The URL of a database with rows, in which every test rolls back."""
+    with new_database(template) as url:
+        run(execute(url, ROWS))
+        yield url
+
+
+@asynccontextmanager
+async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+    """A connection in a transaction that leaves nothing, and asyncpg's own beneath it."""
+    async with sqlalchemy_connect(url) as connection:
+        await connection.exec_driver_sql("SELECT 1")
+        yield connection, (await connection.get_raw_connection()).driver_connection
+        await connection.rollback()
+
+
+async def filled_in(tampering: Tampering, raw: Any) -> Tampering:
+    """The tampering with a CHECK of this database in it."""
+    name, text = await raw.fetchrow(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE contype = 'c' AND conrelid = 'competitor_market_odds'::regclass "
+        "AND pg_get_constraintdef(oid) !~ '\n' ORDER BY conname LIMIT 1"
+    )
+    fields = {"{check}": name, "{check_text}": text, "{head}": HEAD}
+
+    def fill(template: str | None) -> str | None:
+        for field, value in fields.items():
+            template = template and template.replace(field, value)
+        return template
+
+    return Tampering(*map(fill, tampering))
+
+
+def as_told(difference: Difference) -> tuple[str, str, str | None, str | None]:
+    """The difference without what mends it."""
+    return difference.what, difference.where, difference.expected, difference.found
+
+
+# -- one tampering, one difference -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda one: one.id.replace(" ", "-"))
+def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
+    """A single tampering is told as exactly that one difference, whose mend mends it."""
+
+    async def tamper_and_mend() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            done = await filled_in(tampering, raw)
+            await raw.execute(done.sql)
+            report = await migrations.check(connection)
+            assert report.state is CheckState.DRIFT
+            assert [as_told(one) for one in report.differences] == [done[2:]]
+            assert "\n" not in str(report.differences[0])
+            await raw.execute(report.differences[0].mend)
+            assert (await migrations.check(connection)).state is CheckState.CLEAN
+
+    run(tamper_and_mend())
+
+
+@given(chosen=st.lists(st.sampled_from(TAMPERINGS), min_size=2, max_size=6))
+def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> None:
+    """Whatever was done, in whatever order: the mends, in theirs, leave nothing to mend."""
+
+    async def tamper_and_mend() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            for tampering in [await filled_in(one, raw) for one in chosen]:
+                # What another one did may be in its way.
+                with suppress(asyncpg.PostgresError):
+                    async with raw.transaction():
+                        await raw.execute(tampering.sql)
+            report = await migrations.check(connection)
+            assert report.state is CheckState.DRIFT
+            for difference in report.differences:
+                await raw.execute(difference.mend)
+            assert (await migrations.check(connection)).differences == ()
+
+    run(tamper_and_mend())
+
+
+def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
+    """docs/drift.md says of each tampering whether `alembic check` sees it."""
+
+    def sees(connection: Connection) -> bool:
+        config = Config()
+        config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        with warnings.catch_warnings():
+            # It warns of what it does not look at.
+            warnings.simplefilter("ignore", SAWarning)
+            try:
+                command.check(config)
+            except CommandError:
+                return True
+            return False
+
+    async def table() -> list[str]:
+        lines = []
+        async with rolled_back(filled) as (connection, _):
+            assert not await connection.run_sync(sees)
+        for tampering in TAMPERINGS:
+            async with rolled_back(filled) as (connection, raw):
+                await raw.execute((await filled_in(tampering, raw)).sql)
+                seen = "sees it" if await connection.run_sync(sees) else "**misses it**"
+            lines.append(f"| {tampering.id} | {seen} |")
+        return lines
+
+    lines = run(table())
+    missed = sum("misses" in line for line in lines)
+    told = "\n".join(
+        [
+            f"Of {len(lines)} tamperings, `alembic check` misses {missed}:",
+            "",
+            "| what somebody did | `alembic check` |",
+            "| --- | --- |",
+            *lines,
+        ]
+    )
+    before, start, rest = PAGE.read_text(encoding="utf-8").partition("<!-- tamperings -->\n")
+    _, end, after = rest.partition("\n<!-- end of tamperings -->")
+    if os.environ.get("ODDSSCHEMA_WRITE_DRIFT"):
+        PAGE.write_text(before + start + told + end + after, encoding="utf-8")
+    assert told in PAGE.read_text(encoding="utf-8")
+
+
+# -- no tampering, no difference -------------------------------------------------------------------
+
+
+def test_untouched(filled: str, run: Run) -> None:
+    """A database that was migrated and then filled is clean."""
+    assert run(migrations.check(filled)) == CheckReport(
+        state=CheckState.CLEAN,
+        message=f"the database is what this release expects, at {HEAD}",
+        revision=HEAD,
+    )
+
+
+def test_downgraded_and_upgraded(database: str, run: Run) -> None:
+    """A database that went down and up again is clean."""
+    run(migrations.downgrade(database, "base"))
+    run(migrations.upgrade(database))
+    assert run(migrations.check(database)).state is CheckState.CLEAN
+
+
+def test_created_from_the_models(empty_database: str, run: Run) -> None:
+    """Tables of `metadata.create_all` lack nothing but the revision, which can be recorded."""
+
+    async def create_all() -> None:
+        async with sqlalchemy_connect(empty_database) as connection:
+            await connection.run_sync(metadata.create_all)
+            await connection.commit()
+
+    run(create_all())
+    report = run(migrations.check(empty_database))
+    assert report.state is CheckState.UNVERSIONED
+    assert [as_told(one) for one in report.differences] == [
+        ("revision", "alembic_version", HEAD, None)
+    ]
+    run(execute(empty_database, report.differences[0].mend))
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(migrations.current(empty_database)) == HEAD
+
+
+def test_read_from_its_own_text(filled: str, run: Run) -> None:
+    """PostgreSQL prints some CHECKs differently once it has read its own text, as from a dump."""
+    texts = (
+        "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) "
+        "FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text = ANY ($1)"
+    )
+
+    async def restore() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            before = {row[0] for row in await raw.fetch(texts, list(metadata.tables))}
+            for text in before:
+                table, name, definition = text.split(" ", 2)
+                await raw.execute(
+                    f"ALTER TABLE {table} DROP CONSTRAINT {name}, "
+                    f"ADD CONSTRAINT {name} {definition}"
+                )
+            assert before != {row[0] for row in await raw.fetch(texts, list(metadata.tables))}
+            assert (await migrations.check(connection)).state is CheckState.CLEAN
+
+    run(restore())
+
+
+def test_what_is_for_everybody_to_tune(filled: str, run: Run) -> None:
+    """An index that helps queries, and how things are stored, is nobody's difference."""
+
+    async def tune() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "CREATE INDEX mine ON events (home_team, kickoff) WHERE kickoff > '2024-01-01';"
+                "ALTER INDEX idx_market_odds_snapshot SET (fillfactor = 70);"
+                "ALTER TABLE market_odds SET (autovacuum_vacuum_scale_factor = 0.01);"
+                "ALTER TABLE market_odds ALTER COLUMN outcomes SET STATISTICS 0;"
+                "ALTER SEQUENCE market_odds_id_seq CACHE 100;"
+                "COMMENT ON TABLE events IS 'matches'; GRANT SELECT ON events TO PUBLIC"
+            )
+            assert (await migrations.check(connection)).state is CheckState.CLEAN
+
+    run(tune())
+
+
+def test_other_applications(database: str, run: Run) -> None:
+    """Others' tables, references to ours and revisions are none of its business."""
+    run(
+        execute(
+            database,
+            "CREATE TABLE bets (id serial PRIMARY KEY, event_id int REFERENCES events,"
+            " snapshot_id bigint REFERENCES odds_snapshots ON DELETE CASCADE);"
+            "CREATE VIEW kickoffs AS SELECT kickoff FROM events;"
+            "CREATE SCHEMA archive; CREATE TABLE archive.events (id int);"
+            "INSERT INTO alembic_version VALUES ('theirs_0042')",
+        )
+    )
+    assert run(migrations.check(database)).state is CheckState.CLEAN
+    ours = "version_num LIKE 'oddsschema_%'"
+    run(
+        execute(
+            database, f"UPDATE alembic_version SET version_num = 'oddsschema_0001' WHERE {ours}"
+        )
+    )
+    assert run(migrations.check(database)).state is CheckState.OLDER
+    run(execute(database, f"DELETE FROM alembic_version WHERE {ours}"))
+    assert run(migrations.check(database)).state is CheckState.UNVERSIONED
+
+
+# -- several differences at once -------------------------------------------------------------------
+
+
+async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
+    """What and where the differences are; all of them are mended in their order."""
+    report = await migrations.check(connection)
+    for difference in report.differences:
+        await raw.execute(difference.mend)
+    assert (await migrations.check(connection)).state is CheckState.CLEAN
+    return [(one.what, one.where) for one in report.differences]
+
+
+def test_renamed_and_changed(filled: str, run: Run) -> None:
+    """Of a table that was renamed and changed, each change is told by the names that are there."""
+
+    async def rename_and_change() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "ALTER TABLE scrape_errors RENAME TO failures;"
+                "ALTER TABLE failures RENAME COLUMN error_type TO kind;"
+                "ALTER TABLE failures ALTER COLUMN error_message DROP NOT NULL;"
+                "DROP INDEX idx_scrape_errors_run"
+            )
+            assert await mended(connection, raw) == [
+                ("column nullability", "failures.error_message"),
+                ("index", "failures.idx_scrape_errors_run"),
+                ("column name", "failures.kind"),
+                ("table name", "failures"),
+            ]
+
+    run(rename_and_change())
+
+
+def test_added_things_that_hang_together(filled: str, run: Run) -> None:
+    """What was added is removed in an order in which nothing is in the way."""
+
+    async def add() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "ALTER TABLE bookmakers ADD code int UNIQUE;"
+                "ALTER TABLE sports ADD CONSTRAINT whole UNIQUE (id, slug), ADD code int UNIQUE,"
+                " ADD CONSTRAINT made_by FOREIGN KEY (code) REFERENCES bookmakers (code);"
+                "ALTER TABLE tournaments ADD slug varchar(100),"
+                " ADD CONSTRAINT through FOREIGN KEY (sport_id, slug) REFERENCES sports (id, slug);"
+                "ALTER TABLE events ADD CONSTRAINT loop FOREIGN KEY (id) REFERENCES sports (code)"
+                " NOT VALID"
+            )
+            assert sorted(await mended(connection, raw)) == [
+                ("column", "bookmakers.code"),
+                ("column", "sports.code"),
+                ("column", "tournaments.slug"),
+                ("foreign key", "events.loop"),
+                ("foreign key", "sports.made_by"),
+                ("foreign key", "tournaments.through"),
+                ("unique constraint", "sports.whole"),
+            ]
+
+    run(add())
+
+
+def test_dropped_tables_come_back(database: str, run: Run) -> None:
+    """With all tables gone, mending builds them anew, each after those that it refers to."""
+    run(execute(database, f"DROP TABLE {', '.join(metadata.tables)}"))
+
+    async def mend() -> None:
+        async with rolled_back(database) as (connection, raw):
+            assert sorted(await mended(connection, raw)) == sorted(
+                ("table", table) for table in metadata.tables
+            )
+
+    run(mend())
+
+
+def test_identity_in_place_of_a_sequence(filled: str, run: Run) -> None:
+    """An identity column goes back to its sequence, which then goes on after the ids in use."""
+
+    async def identity() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "ALTER TABLE sports ALTER id DROP DEFAULT; DROP SEQUENCE sports_id_seq;"
+                "ALTER TABLE sports ALTER id ADD GENERATED BY DEFAULT AS IDENTITY;"
+                "INSERT INTO sports (id, name, slug) VALUES (41, 'Rugby', 'rugby')"
+            )
+            assert await mended(connection, raw) == [
+                ("column identity", "sports.id"),
+                ("sequence", "sports.sports_id_seq"),
+            ]
+            new = "INSERT INTO sports (name, slug) VALUES ('Judo', 'judo') RETURNING id"
+            assert await raw.fetchval(new) > 41
+
+    run(identity())
+
+
+def test_values_are_kept(filled: str, run: Run) -> None:
+    """Mending a type keeps what fits, and refuses to cut off what does not."""
+
+    async def change_types() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "SET TIME ZONE 'Africa/Lagos'; UPDATE events SET kickoff = '2024-01-09 12:00+00';"
+                "ALTER TABLE events ALTER kickoff TYPE timestamp USING kickoff AT TIME ZONE 'UTC';"
+                f"ALTER TABLE events ALTER name TYPE text; UPDATE events SET name = '{'x' * 501}'"
+            )
+            name, kickoff = (await migrations.check(connection)).differences[::-1]
+            assert (name.where, kickoff.where) == ("events.name", "events.kickoff")
+            with pytest.raises(asyncpg.StringDataRightTruncationError):
+                async with raw.transaction():
+                    await raw.execute(name.mend)
+            await raw.execute("UPDATE events SET name = 'A - B'")
+            await raw.execute(name.mend)
+            await raw.execute(kickoff.mend)
+            kept = await raw.fetchrow("SELECT name, kickoff FROM events")
+            assert (kept["name"], kept["kickoff"].isoformat()) == (
+                "A - B",
+                "2024-01-09T12:00:00+00:00",
+            )
+
+    run(change_types())
+
+
+def test_view_in_place_of_a_table(filled: str, run: Run) -> None:
+    """Where something else has a table's name, it is told, and left to somebody who knows."""
+
+    async def replace() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "DROP TABLE scrape_errors; CREATE VIEW scrape_errors AS SELECT 1 AS a"
+            )
+            told, *others = (await migrations.check(connection)).differences
+            assert as_told(told) == ("table", "scrape_errors", "table", "view")
+            assert told.mend.startswith("-- rename the view")
+            assert not others
+            await raw.execute("ALTER VIEW scrape_errors RENAME TO something")
+            assert await mended(connection, raw) == [("table", "scrape_errors")]
+
+    run(replace())
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (
+            "ALTER TABLE events ALTER name DROP NOT NULL;"
+            "ALTER TABLE events ADD CONSTRAINT named NOT NULL name NOT VALID",
+            ("column nullability", "events.name", "NOT NULL", "NOT NULL NOT VALID"),
+        ),
+        (
+            "ALTER TABLE event_bookmakers ALTER CONSTRAINT fk_event_bookmakers_event_id_events "
+            "NOT ENFORCED",
+            (
+                "foreign key",
+                "event_bookmakers.fk_event_bookmakers_event_id_events",
+                "FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE",
+                "FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE NOT ENFORCED",
+            ),
+        ),
+    ],
+    ids=["NOT-NULL-not-validated", "foreign-key-not-enforced"],
+)
+def test_tampering_since_18(sql: str, told: tuple[str, ...], filled: str, run: Run) -> None:
+    """What can be done to a constraint since PostgreSQL 18 is told and mended too."""
+
+    async def tamper_and_mend() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            if raw.get_server_version() < (18,):
+                pytest.skip("this PostgreSQL cannot do that")
+            await raw.execute(sql)
+            assert [as_told(one) for one in (await migrations.check(connection)).differences] == [
+                told
+            ]
+            await mended(connection, raw)
+
+    run(tamper_and_mend())
