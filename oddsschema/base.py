@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import attrgetter, itemgetter
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -115,9 +115,15 @@ def _rules_check(rules: tuple[Rule, ...]) -> Check:
 class Contract(SQLModel, registry=registry(metadata=metadata)):
     """A validated, immutable bundle of fields. Unknown keys are refused."""
 
-    # Validators are built when they are first needed: most programs need few of them. (SQLModel
-    # declares a type of its own for the configuration, which pydantic's is not.)
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # type: ignore[assignment]
+    # Validators are built when they are first needed: most programs need few of them. Not `True`: a
+    # TypeAdapter, which FastAPI makes for each body, compares with it, and would be put off too, to
+    # where FastAPI does not silence pydantic's warnings any more. (SQLModel declares a type of its
+    # own for the configuration, which pydantic's is not.)
+    model_config = ConfigDict(  # type: ignore[assignment]
+        extra="forbid",
+        frozen=True,
+        defer_build=1,  # type: ignore[typeddict-item]  # above
+    )
 
     #: The rules over several fields, in the order in which they are checked.
     __rules__: ClassVar[tuple[Rule, ...]] = ()
@@ -127,7 +133,8 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - see above
         return object.__new__(cls)
 
-    __init__ = BaseModel.__init__
+    if not TYPE_CHECKING:  # to mypy, a class whose __init__ was assigned is Any
+        __init__ = BaseModel.__init__
     # (SQLModel's is declared without the return type of pydantic's.)
     __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]
 
@@ -224,7 +231,8 @@ class Table(Contract):
     # which is how Python spells it, and mypy does not know.
     __hash__ = None  # type: ignore[assignment]
     # Loading makes objects with __new__ alone: SQLModel's prepares what pydantic expects of them.
-    __new__ = SQLModel.__new__
+    if not TYPE_CHECKING:  # to mypy, a class whose __new__ was assigned is Any
+        __new__ = SQLModel.__new__
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

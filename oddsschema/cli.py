@@ -1,27 +1,34 @@
 """The command line: arguments, exit codes, printing.
 
 Data goes to standard output, all else to standard error. Exit codes: 0 all is well; 1 something
-was refused, failed or differs; 2 it could not start.
+was refused, failed or differs; 2 it could not start. `check` tells more states apart.
 """
 
 import asyncio
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import fields
 from datetime import timedelta
+from functools import wraps
 from typing import IO, Any, NoReturn, TypeVar
 
 import click
+from pydantic import ValidationError
 
 from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
+from oddsschema.check import CheckReport, CheckState
+from oddsschema.cli_schema import schema
 from oddsschema.embedded import database_url
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
 from oddsschema.ingest import (
     IngestReport,
+    Limits,
     Options,
     Refusal,
     read_files,
@@ -29,6 +36,7 @@ from oddsschema.ingest import (
     stream_files,
     validate,
 )
+from oddsschema.ingest.limits import option_name
 from oddsschema.simulate import BOOKMAKERS, simulate
 
 _Result = TypeVar("_Result")
@@ -43,12 +51,46 @@ url_option = click.option(
 strict_option = click.option(
     "--strict", is_flag=True, help="Let one bad market sink its whole capture."
 )
+
+
+def limits_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each limit; the command gets them as `limits`."""
+
+    @wraps(command)
+    def with_limits(**given: Any) -> None:
+        limits = Limits(**{limit.name: given.pop(f"max_{limit.name}") for limit in fields(Limits)})
+        command(limits=limits, **given)
+
+    decorated: Callable[..., None] = with_limits
+    for limit in reversed(fields(Limits)):
+        decorated = click.option(
+            option_name(limit.name),
+            type=click.IntRange(*Limits.range(limit.name)),
+            default=limit.default,
+            show_default=True,
+            metavar="N",
+            help=limit.metadata["help"],
+        )(decorated)
+    return decorated
+
+
 files_argument = click.argument(
     "files",
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
 )
+
+#: What `oddsschema check` exits with.
+EXIT_CODES = {
+    CheckState.CLEAN: 0,
+    CheckState.DRIFT: 1,
+    CheckState.OLDER: 3,
+    CheckState.NEWER: 4,
+    CheckState.UNVERSIONED: 5,
+    CheckState.EMPTY: 6,
+    CheckState.UNREACHABLE: 7,
+}
 
 
 def main() -> NoReturn:
@@ -58,21 +100,48 @@ def main() -> NoReturn:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\n", err=True)
+        # What was misplaced is repeated, and may be a URL with a password.
+        message = re.sub(r"://[^@\s]*@", "://…@", error.format_message())
+        click.echo(f"Error: {message}", err=True)
         sys.exit(2)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except OddsSchemaError as error:
-        click.echo(f"error: {error}", err=True)
+    except Exception as error:
+        told = _error_in_words(error)
+        if told is None:
+            raise
+        click.echo(f"error: {told}", err=True)
         sys.exit(2)
     sys.exit(0)
+
+
+def _error_in_words(error: Exception) -> str | None:
+    """What a user can do something about; None for what is a bug of ours."""
+    import asyncpg
+
+    if isinstance(error, OddsSchemaError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        )
+    # SQLAlchemy wraps what the driver raises.
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        return f"{cause}: this role lacks a privilege (docs/roles.md lists them)"
+    return None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="oddsschema")
 def cli() -> None:
     """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
+
+
+cli.add_command(schema)
 
 
 # -- migrations ------------------------------------------------------------------------------------
@@ -123,17 +192,38 @@ def current(url: str | None) -> None:
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @url_option
-def check(url: str | None) -> None:
-    """Say what differs between the database and this release."""
+def check(as_json: bool, url: str | None) -> None:
+    """Say what differs between the database and this release, and what mends it.
+
+    \b
+    Exit codes:
+      0  the database is what this release expects
+      1  it differs: one line for each difference
+      2  it could not be compared
+      3  it is at an older revision
+      4  it is at a newer revision
+      5  it has tables of oddsschema, but no revision
+      6  it has no tables of oddsschema
+      7  it cannot be reached
+    """
     from oddsschema import migrations
 
-    differences = _on_database(url, migrations.check)
-    for difference in differences:
-        click.echo(difference)
-    if differences:
-        sys.exit(1)
-    click.echo("the database is what this release expects")
+    try:
+        report = _on_database(url, migrations.check)
+    except DatabaseUnavailableError as error:
+        report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    elif report.state is CheckState.UNREACHABLE:
+        click.echo(f"error: {report}", err=True)
+    else:
+        for difference in report.differences:
+            click.echo(str(difference))
+        # The lines above are what there is to read, for a program too.
+        click.echo(str(report), err=bool(report.differences))
+    sys.exit(EXIT_CODES[report.state])
 
 
 # -- captures --------------------------------------------------------------------------------------
@@ -142,11 +232,12 @@ def check(url: str | None) -> None:
 @cli.command("validate")
 @files_argument
 @strict_option
-def validate_files(files: tuple[str, ...], strict: bool) -> None:
+@limits_options
+def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None:
     """Hold the captures of FILES (NDJSON, plain or .gz, - for standard input) to the contract."""
     accepted = refused = 0
-    for item in read_files(files):
-        checked = validate(item, strict=strict)
+    for item in read_files(files, limits):
+        checked = validate(item, strict=strict, limits=limits)
         accepted += checked.capture is not None
         if checked.refusal is not None:
             refused += 1
@@ -174,6 +265,7 @@ def validate_files(files: tuple[str, ...], strict: bool) -> None:
     show_default=True,
     help="How many rows are committed at a time.",
 )
+@limits_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @url_option
 def ingest(
@@ -186,6 +278,7 @@ def ingest(
     chunk_rows: int,
     as_json: bool,
     url: str | None,
+    limits: Limits,
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
     progress = Progress()
@@ -200,13 +293,14 @@ def ingest(
         keep_raw=raw,
         strict=strict,
         chunk_rows=chunk_rows,
+        limits=limits,
         on_refusal=refused,
         on_progress=progress.show,
     )
 
     async def run(url: str) -> tuple[IngestReport, list[BatchSummary]]:
         report = await ingest_captures(
-            url, stream_files(files), trigger=trigger, notes=notes, options=options
+            url, stream_files(files, limits), trigger=trigger, notes=notes, options=options
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 

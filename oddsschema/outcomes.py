@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from annotated_types import Ge, MaxLen, MinLen
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+from pydantic import Field as Bounds
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, to_json
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field
 
 from oddsschema.base import Check, Contract, Getter, on_objects_and_dicts
 from oddsschema.columns import UNTRIMMED, unwrapped
@@ -117,7 +119,7 @@ def _condition(size: FieldInfo) -> str:
     return f"CASE WHEN {{}} @@ 'strict {shape}' THEN {' AND '.join(rest)} ELSE false END"
 
 
-_SIZE = Field(min_length=1, max_length=500)
+_SIZE = Bounds(min_length=1, max_length=500)
 
 #: What can be bet on in a market, with its prices: 1 to 500 outcomes of different names.
 Outcomes = Annotated[

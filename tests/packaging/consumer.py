@@ -1,0 +1,95 @@
+"""What a consumer of oddsschema writes, for type checkers to look at: it is checked, not run."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import assert_type
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+import oddsschema
+from oddsschema import (
+    Capture,
+    CompetitorEvent,
+    CompetitorMarketOdds,
+    CompetitorOddsSnapshot,
+    CompetitorTournament,
+    IngestReport,
+    Options,
+    Outcome,
+    ScrapeBatch,
+    ScrapeRun,
+    ScrapeStatus,
+    Sport,
+    migrations,
+)
+
+KICKOFF = datetime(2026, 1, 20, 17, tzinfo=UTC)
+
+
+def build() -> CompetitorMarketOdds:
+    """Construction, with relationships beside the fields."""
+    sport = Sport(name="Football", slug="football")
+    tournament = CompetitorTournament(
+        source="bet9ja", external_id="1", name="Super League", country_iso="CHE", sport=sport
+    )
+    event = CompetitorEvent(
+        source="bet9ja",
+        external_id="2",
+        sportradar_id="3",
+        name="Basel - Zurich",
+        home_team="Basel",
+        away_team="Zurich",
+        kickoff=KICKOFF,
+        tournament=tournament,
+    )
+    snapshot = CompetitorOddsSnapshot(competitor_event=event, captured_at=KICKOFF)
+    market = CompetitorMarketOdds(
+        betpawa_market_id="3743",
+        betpawa_market_name="1X2 - Full Time",
+        outcomes=(Outcome(name="1", odds=1.46), Outcome(name="X", odds=4.6)),
+        snapshot=snapshot,
+    )
+    market.line = 2.5
+    assert_type(market.outcomes, tuple[Outcome, ...])
+    assert_type(market.snapshot.competitor_event.tournament.sport.name, str)
+    assert_type(market.handicap_home, float | None)
+    return market
+
+
+def validate(line: bytes) -> Capture:
+    """Validation of JSON, and what it gives."""
+    capture = Capture.model_validate_json(line)
+    assert_type(capture.source, str)
+    if capture.competitor_event is not None:
+        assert_type(capture.competitor_event.tournament.country_iso, str | None)
+    return capture
+
+
+async def read(session: AsyncSession) -> Sequence[ScrapeRun]:
+    """Selects, joins, relationships."""
+    found = await session.execute(
+        select(CompetitorEvent, CompetitorTournament)
+        .join(CompetitorTournament)
+        .where(col(CompetitorEvent.kickoff) > KICKOFF, col(CompetitorEvent.deleted_at).is_(None))
+        .order_by(col(CompetitorEvent.kickoff))
+    )
+    for event, tournament in found.tuples():
+        assert_type(event, CompetitorEvent)
+        assert_type(tournament.name, str)
+    batch = await session.get_one(ScrapeBatch, 1)
+    assert_type(batch.status, ScrapeStatus)
+    return batch.runs
+
+
+async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
+    """Ingestion, both ways."""
+    await migrations.upgrade(url)
+    async with (
+        oddsschema.batch(url, trigger="scheduled", options=Options(strict=True)) as batch,
+        batch.run("bet9ja") as run,
+    ):
+        await run.ingest(captures)
+    assert_type(batch.report().captures_stored, int)
+    return await oddsschema.ingest(url, [b"{}"])
