@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field
 
-from oddsschema.base import Check, Getter, Rule, on_objects_and_dicts
+from oddsschema.base import Check, Getter, Rule, all_given, on_objects_and_dicts
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
@@ -35,22 +35,24 @@ class CapturedSport(Named):
 class CapturedTournament(NationalCompetition):
     """A tournament of BetPawa's, found by sport, name and country."""
 
-    sport: CapturedSport
+    sport: CapturedSport = Field(description="What is played.")
 
 
 class CapturedEvent(Fixture, Listing):
     """An event of BetPawa's, found by its SportRadar id."""
 
     bookmaker: Slug = Field(description="The reference bookmaker: 'betpawa'.")
-    tournament: CapturedTournament
+    tournament: CapturedTournament = Field(description="What it is part of.")
 
 
 class CapturedCompetitorTournament(CompetitorCompetition):
     """A competitor's tournament, found by source and external id."""
 
-    # May be left out, for it is the event's: wider than the contract's own.
-    source: Slug | None = None  # type: ignore[assignment]
-    sport: CapturedSport
+    # Wider than the contract's own.
+    source: Slug | None = Field(  # type: ignore[assignment]
+        default=None, description="The event's, and may be left out."
+    )
+    sport: CapturedSport = Field(description="What is played.")
 
 
 def _same_source(source: str, tournament: Any) -> None:
@@ -64,7 +66,7 @@ class CapturedCompetitorEvent(CompetitorKey, Fixture):
 
     __rules__ = (Rule(("source", "tournament"), _same_source),)
 
-    tournament: CapturedCompetitorTournament
+    tournament: CapturedCompetitorTournament = Field(description="What it is part of.")
 
 
 def _distinct(getter: Getter) -> Check:
@@ -96,7 +98,13 @@ def _one_event(event: object, competitor_event: object) -> None:
 class Capture(Snapshot):
     """One event of one bookmaker at one instant: `event` for BetPawa, else `competitor_event`."""
 
-    __rules__ = (Rule(("event", "competitor_event"), _one_event),)
+    __rules__ = (
+        Rule(
+            ("event", "competitor_event"),
+            _one_event,
+            json_schema={"oneOf": [all_given("event"), all_given("competitor_event")]},
+        ),
+    )
 
     captured_at: UtcTime = Field(description="When the odds were read, UTC.")
     event: CapturedEvent | None = Field(default=None, description="BetPawa's event.")

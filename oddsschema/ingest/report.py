@@ -30,7 +30,7 @@ class Refusal(BaseModel):
         description="How many markets were refused, of a capture that was stored without them; "
         "None when the whole capture was."
     )
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = Field(description="All that is wrong with it.")
     capture: Any = Field(
         default=None,
         exclude=True,
@@ -46,17 +46,23 @@ class Refusal(BaseModel):
 class RunReport(BaseModel):
     """One platform's part of a batch."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, defer_build=True, json_schema_serialization_defaults_required=True
+    )
 
-    run_id: int
+    run_id: int = Field(description="The run's row in scrape_runs.")
     platform: str | None = Field(description="None for captures that do not say whose they are.")
-    status: ScrapeStatus
-    captures_stored: int
-    captures_known: int = Field(description="Delivered before, and stored then.")
-    captures_refused: int
-    captures_lost: int = Field(description="Good, but not stored: the run was broken off.")
-    markets_stored: int
-    markets_refused: int = Field(description="Of captures that were stored without them.")
+    status: ScrapeStatus = Field(description="How the run ended.")
+    captures_stored: int = Field(description="How many captures were written.")
+    captures_known: int = Field(description="How many were delivered before, and stored then.")
+    captures_refused: int = Field(description="How many broke the contract as a whole.")
+    captures_lost: int = Field(
+        description="How many were good, but not stored: the run was broken off."
+    )
+    markets_stored: int = Field(description="How many markets were written.")
+    markets_refused: int = Field(
+        description="How many broke the contract, of captures that were stored without them."
+    )
     error: str | None = Field(default=None, description="What broke the run off.")
 
 
@@ -65,10 +71,10 @@ class IngestReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    batch_id: int
-    status: ScrapeStatus
-    runs: tuple[RunReport, ...]
-    refusals: tuple[Refusal, ...]
+    batch_id: int = Field(description="The batch's row in scrape_batches.")
+    status: ScrapeStatus = Field(description="Where the batch stands.")
+    runs: tuple[RunReport, ...] = Field(description="A run for each platform.")
+    refusals: tuple[Refusal, ...] = Field(description="What was not stored, and why.")
     retries: int = Field(description="How often something failed for a passing reason.")
 
     @property

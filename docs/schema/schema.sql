@@ -1,0 +1,318 @@
+CREATE TABLE bookmakers (
+    name VARCHAR(100) NOT NULL,
+    slug VARCHAR(100) NOT NULL,
+    id SERIAL NOT NULL,
+    is_active BOOLEAN DEFAULT true NOT NULL,
+    base_url VARCHAR(500),
+    logo_url VARCHAR(500),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_bookmakers PRIMARY KEY (id),
+    CONSTRAINT uq_bookmakers_name UNIQUE (name),
+    CONSTRAINT uq_bookmakers_slug UNIQUE (slug),
+    CONSTRAINT ck_bookmakers_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_bookmakers_slug CHECK (length(slug) >= 1 AND slug !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_bookmakers_base_url CHECK (base_url !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_bookmakers_logo_url CHECK (logo_url !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_bookmakers_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_bookmakers_updated_at CHECK (updated_at >= '1970-01-01 00:00:00+00:00' AND updated_at < '2201-01-01 00:00:00+00:00')
+);
+
+CREATE TABLE scrape_batches (
+    id SERIAL NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    status VARCHAR(20) DEFAULT 'pending' NOT NULL,
+    trigger VARCHAR(50),
+    notes TEXT,
+    CONSTRAINT pk_scrape_batches PRIMARY KEY (id),
+    CONSTRAINT ck_scrape_batches_started_at CHECK (started_at >= '1970-01-01 00:00:00+00:00' AND started_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_scrape_batches_completed_at CHECK (completed_at >= '1970-01-01 00:00:00+00:00' AND completed_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_scrape_batches_status CHECK (status IN ('pending', 'running', 'completed', 'partial', 'failed', 'connection_failed')),
+    CONSTRAINT ck_scrape_batches_trigger CHECK (trigger !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_scrape_batches_notes CHECK (notes !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$')
+);
+
+CREATE INDEX idx_scrape_batches_started ON scrape_batches (started_at);
+
+CREATE TABLE sports (
+    name VARCHAR(100) NOT NULL,
+    slug VARCHAR(100) NOT NULL,
+    id SERIAL NOT NULL,
+    CONSTRAINT pk_sports PRIMARY KEY (id),
+    CONSTRAINT uq_sports_name UNIQUE (name),
+    CONSTRAINT uq_sports_slug UNIQUE (slug),
+    CONSTRAINT ck_sports_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_sports_slug CHECK (length(slug) >= 1 AND slug !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$')
+);
+
+CREATE TABLE competitor_tournaments (
+    name VARCHAR(255) NOT NULL,
+    sportradar_id VARCHAR(100),
+    source VARCHAR(20) NOT NULL,
+    external_id VARCHAR(100) NOT NULL,
+    country_raw VARCHAR(100),
+    country_iso VARCHAR(3),
+    id SERIAL NOT NULL,
+    sport_id INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_competitor_tournaments PRIMARY KEY (id),
+    CONSTRAINT uq_competitor_tournaments_source_external UNIQUE (source, external_id),
+    CONSTRAINT ck_competitor_tournaments_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_tournaments_sportradar_id CHECK (length(sportradar_id) >= 1 AND sportradar_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_tournaments_source CHECK (source ~ '^[a-z0-9][a-z0-9_-]{0,19}$'),
+    CONSTRAINT ck_competitor_tournaments_external_id CHECK (length(external_id) >= 1 AND external_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_tournaments_country_raw CHECK (country_raw !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_tournaments_country_iso CHECK (country_iso IN ('ABW', 'AFG', 'AGO', 'AIA', 'ALA', 'ALB', 'AND', 'ARE', 'ARG', 'ARM', 'ASM', 'ATA', 'ATF', 'ATG', 'AUS', 'AUT', 'AZE', 'BDI', 'BEL', 'BEN', 'BES', 'BFA', 'BGD', 'BGR', 'BHR', 'BHS', 'BIH', 'BLM', 'BLR', 'BLZ', 'BMU', 'BOL', 'BRA', 'BRB', 'BRN', 'BTN', 'BVT', 'BWA', 'CAF', 'CAN', 'CCK', 'CHE', 'CHL', 'CHN', 'CIV', 'CMR', 'COD', 'COG', 'COK', 'COL', 'COM', 'CPV', 'CRI', 'CUB', 'CUW', 'CXR', 'CYM', 'CYP', 'CZE', 'DEU', 'DJI', 'DMA', 'DNK', 'DOM', 'DZA', 'ECU', 'EGY', 'ERI', 'ESH', 'ESP', 'EST', 'ETH', 'FIN', 'FJI', 'FLK', 'FRA', 'FRO', 'FSM', 'GAB', 'GBR', 'GEO', 'GGY', 'GHA', 'GIB', 'GIN', 'GLP', 'GMB', 'GNB', 'GNQ', 'GRC', 'GRD', 'GRL', 'GTM', 'GUF', 'GUM', 'GUY', 'HKG', 'HMD', 'HND', 'HRV', 'HTI', 'HUN', 'IDN', 'IMN', 'IND', 'IOT', 'IRL', 'IRN', 'IRQ', 'ISL', 'ISR', 'ITA', 'JAM', 'JEY', 'JOR', 'JPN', 'KAZ', 'KEN', 'KGZ', 'KHM', 'KIR', 'KNA', 'KOR', 'KWT', 'LAO', 'LBN', 'LBR', 'LBY', 'LCA', 'LIE', 'LKA', 'LSO', 'LTU', 'LUX', 'LVA', 'MAC', 'MAF', 'MAR', 'MCO', 'MDA', 'MDG', 'MDV', 'MEX', 'MHL', 'MKD', 'MLI', 'MLT', 'MMR', 'MNE', 'MNG', 'MNP', 'MOZ', 'MRT', 'MSR', 'MTQ', 'MUS', 'MWI', 'MYS', 'MYT', 'NAM', 'NCL', 'NER', 'NFK', 'NGA', 'NIC', 'NIU', 'NLD', 'NOR', 'NPL', 'NRU', 'NZL', 'OMN', 'PAK', 'PAN', 'PCN', 'PER', 'PHL', 'PLW', 'PNG', 'POL', 'PRI', 'PRK', 'PRT', 'PRY', 'PSE', 'PYF', 'QAT', 'REU', 'ROU', 'RUS', 'RWA', 'SAU', 'SDN', 'SEN', 'SGP', 'SGS', 'SHN', 'SJM', 'SLB', 'SLE', 'SLV', 'SMR', 'SOM', 'SPM', 'SRB', 'SSD', 'STP', 'SUR', 'SVK', 'SVN', 'SWE', 'SWZ', 'SXM', 'SYC', 'SYR', 'TCA', 'TCD', 'TGO', 'THA', 'TJK', 'TKL', 'TKM', 'TLS', 'TON', 'TTO', 'TUN', 'TUR', 'TUV', 'TWN', 'TZA', 'UGA', 'UKR', 'UMI', 'URY', 'USA', 'UZB', 'VAT', 'VCT', 'VEN', 'VGB', 'VIR', 'VNM', 'VUT', 'WLF', 'WSM', 'YEM', 'ZAF', 'ZMB', 'ZWE')),
+    CONSTRAINT ck_competitor_tournaments_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_tournaments_deleted_at CHECK (deleted_at >= '1970-01-01 00:00:00+00:00' AND deleted_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT fk_competitor_tournaments_sport_id_sports FOREIGN KEY(sport_id) REFERENCES sports (id)
+);
+
+CREATE INDEX idx_competitor_tournaments_source ON competitor_tournaments (source);
+
+CREATE INDEX idx_competitor_tournaments_sport ON competitor_tournaments (sport_id);
+
+CREATE INDEX idx_competitor_tournaments_sr_id ON competitor_tournaments (sportradar_id) WHERE sportradar_id IS NOT NULL;
+
+CREATE TABLE scrape_runs (
+    id SERIAL NOT NULL,
+    status VARCHAR(20) DEFAULT 'pending' NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    events_scraped INTEGER DEFAULT 0 NOT NULL,
+    events_failed INTEGER DEFAULT 0 NOT NULL,
+    trigger VARCHAR(50),
+    platform_timings JSONB,
+    batch_id INTEGER,
+    platform VARCHAR(20),
+    CONSTRAINT pk_scrape_runs PRIMARY KEY (id),
+    CONSTRAINT ck_scrape_runs_status CHECK (status IN ('pending', 'running', 'completed', 'partial', 'failed', 'connection_failed')),
+    CONSTRAINT ck_scrape_runs_started_at CHECK (started_at >= '1970-01-01 00:00:00+00:00' AND started_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_scrape_runs_completed_at CHECK (completed_at >= '1970-01-01 00:00:00+00:00' AND completed_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_scrape_runs_events_scraped CHECK (events_scraped >= 0),
+    CONSTRAINT ck_scrape_runs_events_failed CHECK (events_failed >= 0),
+    CONSTRAINT ck_scrape_runs_trigger CHECK (trigger !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_scrape_runs_platform_timings CHECK (NOT jsonb_path_exists(platform_timings, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
+    CONSTRAINT ck_scrape_runs_platform CHECK (platform ~ '^[a-z0-9][a-z0-9_-]{0,19}$'),
+    CONSTRAINT fk_scrape_runs_batch_id_scrape_batches FOREIGN KEY(batch_id) REFERENCES scrape_batches (id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_scrape_runs_batch ON scrape_runs (batch_id);
+
+CREATE INDEX idx_scrape_runs_started ON scrape_runs (started_at);
+
+CREATE INDEX idx_scrape_runs_status ON scrape_runs (status);
+
+CREATE TABLE tournaments (
+    name VARCHAR(255) NOT NULL,
+    sportradar_id VARCHAR(100),
+    country VARCHAR(100) DEFAULT 'Unknown' NOT NULL,
+    id SERIAL NOT NULL,
+    sport_id INTEGER NOT NULL,
+    CONSTRAINT pk_tournaments PRIMARY KEY (id),
+    CONSTRAINT uq_tournaments_sportradar_id UNIQUE (sportradar_id),
+    CONSTRAINT uq_tournaments_sport_id_name_country UNIQUE (sport_id, name, country),
+    CONSTRAINT ck_tournaments_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_tournaments_sportradar_id CHECK (length(sportradar_id) >= 1 AND sportradar_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_tournaments_country CHECK (length(country) >= 1 AND country !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT fk_tournaments_sport_id_sports FOREIGN KEY(sport_id) REFERENCES sports (id)
+);
+
+CREATE TABLE events (
+    sportradar_id VARCHAR(100) NOT NULL,
+    name VARCHAR(500) NOT NULL,
+    home_team VARCHAR(255) NOT NULL,
+    away_team VARCHAR(255) NOT NULL,
+    kickoff TIMESTAMP WITH TIME ZONE NOT NULL,
+    id SERIAL NOT NULL,
+    tournament_id INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_events PRIMARY KEY (id),
+    CONSTRAINT uq_events_sportradar_id UNIQUE (sportradar_id),
+    CONSTRAINT ck_events_sportradar_id CHECK (length(sportradar_id) >= 1 AND sportradar_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_events_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_events_home_team CHECK (length(home_team) >= 1 AND home_team !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_events_away_team CHECK (length(away_team) >= 1 AND away_team !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_events_kickoff CHECK (kickoff >= '1970-01-01 00:00:00+00:00' AND kickoff < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_events_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT fk_events_tournament_id_tournaments FOREIGN KEY(tournament_id) REFERENCES tournaments (id) ON DELETE CASCADE
+);
+
+CREATE TABLE competitor_events (
+    sportradar_id VARCHAR(100) NOT NULL,
+    name VARCHAR(500) NOT NULL,
+    home_team VARCHAR(255) NOT NULL,
+    away_team VARCHAR(255) NOT NULL,
+    kickoff TIMESTAMP WITH TIME ZONE NOT NULL,
+    source VARCHAR(20) NOT NULL,
+    external_id VARCHAR(100) NOT NULL,
+    id SERIAL NOT NULL,
+    tournament_id INTEGER NOT NULL,
+    betpawa_event_id INTEGER,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_competitor_events PRIMARY KEY (id),
+    CONSTRAINT uq_competitor_events_source_external UNIQUE (source, external_id),
+    CONSTRAINT ck_competitor_events_sportradar_id CHECK (length(sportradar_id) >= 1 AND sportradar_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_events_name CHECK (length(name) >= 1 AND name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_events_home_team CHECK (length(home_team) >= 1 AND home_team !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_events_away_team CHECK (length(away_team) >= 1 AND away_team !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_events_kickoff CHECK (kickoff >= '1970-01-01 00:00:00+00:00' AND kickoff < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_events_source CHECK (source ~ '^[a-z0-9][a-z0-9_-]{0,19}$'),
+    CONSTRAINT ck_competitor_events_external_id CHECK (length(external_id) >= 1 AND external_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_events_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_events_updated_at CHECK (updated_at >= '1970-01-01 00:00:00+00:00' AND updated_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_events_deleted_at CHECK (deleted_at >= '1970-01-01 00:00:00+00:00' AND deleted_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT fk_competitor_events_tournament_id_competitor_tournaments FOREIGN KEY(tournament_id) REFERENCES competitor_tournaments (id) ON DELETE CASCADE,
+    CONSTRAINT fk_competitor_events_betpawa_event_id_events FOREIGN KEY(betpawa_event_id) REFERENCES events (id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_competitor_events_betpawa ON competitor_events (betpawa_event_id) WHERE betpawa_event_id IS NOT NULL;
+
+CREATE INDEX idx_competitor_events_kickoff ON competitor_events (kickoff);
+
+CREATE INDEX idx_competitor_events_source ON competitor_events (source);
+
+CREATE INDEX idx_competitor_events_sr_id ON competitor_events (sportradar_id);
+
+CREATE INDEX idx_competitor_events_tournament ON competitor_events (tournament_id);
+
+CREATE TABLE event_bookmakers (
+    external_event_id VARCHAR(100) NOT NULL,
+    event_url VARCHAR(1000),
+    id SERIAL NOT NULL,
+    event_id INTEGER NOT NULL,
+    bookmaker_id INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_event_bookmakers PRIMARY KEY (id),
+    CONSTRAINT uq_event_bookmakers_event_id_bookmaker_id UNIQUE (event_id, bookmaker_id),
+    CONSTRAINT ck_event_bookmakers_external_event_id CHECK (length(external_event_id) >= 1 AND external_event_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_event_bookmakers_event_url CHECK (event_url !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_event_bookmakers_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT fk_event_bookmakers_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE CASCADE,
+    CONSTRAINT fk_event_bookmakers_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id)
+);
+
+CREATE TABLE odds_snapshots (
+    captured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    raw_response JSONB,
+    id BIGSERIAL NOT NULL,
+    event_id INTEGER NOT NULL,
+    bookmaker_id INTEGER NOT NULL,
+    scrape_run_id INTEGER,
+    CONSTRAINT pk_odds_snapshots PRIMARY KEY (id),
+    CONSTRAINT uq_odds_snapshots_event_id_bookmaker_id_captured_at UNIQUE (event_id, bookmaker_id, captured_at),
+    CONSTRAINT uq_odds_snapshots_event_id_id UNIQUE (event_id, id),
+    CONSTRAINT ck_odds_snapshots_captured_at CHECK (captured_at >= '1970-01-01 00:00:00+00:00' AND captured_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
+    CONSTRAINT fk_odds_snapshots_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE CASCADE,
+    CONSTRAINT fk_odds_snapshots_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id),
+    CONSTRAINT fk_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_snapshots_bookmaker ON odds_snapshots (bookmaker_id);
+
+CREATE INDEX idx_snapshots_event ON odds_snapshots (event_id);
+
+CREATE INDEX idx_snapshots_event_time ON odds_snapshots (event_id, captured_at DESC);
+
+CREATE INDEX idx_snapshots_run ON odds_snapshots (scrape_run_id);
+
+CREATE TABLE scrape_errors (
+    id SERIAL NOT NULL,
+    scrape_run_id INTEGER NOT NULL,
+    bookmaker_id INTEGER,
+    event_id INTEGER,
+    error_type VARCHAR(50) NOT NULL,
+    error_message TEXT NOT NULL,
+    occurred_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_scrape_errors PRIMARY KEY (id),
+    CONSTRAINT ck_scrape_errors_error_type CHECK (length(error_type) >= 1 AND error_type !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_scrape_errors_error_message CHECK (length(error_message) >= 1 AND error_message !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_scrape_errors_occurred_at CHECK (occurred_at >= '1970-01-01 00:00:00+00:00' AND occurred_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT fk_scrape_errors_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE CASCADE,
+    CONSTRAINT fk_scrape_errors_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id) ON DELETE SET NULL,
+    CONSTRAINT fk_scrape_errors_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_scrape_errors_bookmaker ON scrape_errors (bookmaker_id);
+
+CREATE INDEX idx_scrape_errors_run ON scrape_errors (scrape_run_id);
+
+CREATE TABLE competitor_odds_snapshots (
+    captured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    raw_response JSONB,
+    id BIGSERIAL NOT NULL,
+    competitor_event_id INTEGER NOT NULL,
+    scrape_run_id INTEGER,
+    CONSTRAINT pk_competitor_odds_snapshots PRIMARY KEY (id),
+    CONSTRAINT fk_competitor_odds_snapshots_event_id_competitor_events FOREIGN KEY(competitor_event_id) REFERENCES competitor_events (id) ON DELETE CASCADE,
+    CONSTRAINT uq_competitor_odds_snapshots_competitor_event_id_captured_at UNIQUE (competitor_event_id, captured_at),
+    CONSTRAINT uq_competitor_odds_snapshots_competitor_event_id_id UNIQUE (competitor_event_id, id),
+    CONSTRAINT ck_competitor_odds_snapshots_captured_at CHECK (captured_at >= '1970-01-01 00:00:00+00:00' AND captured_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
+    CONSTRAINT fk_competitor_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_competitor_odds_snapshots_captured ON competitor_odds_snapshots (captured_at);
+
+CREATE INDEX idx_competitor_odds_snapshots_event ON competitor_odds_snapshots (competitor_event_id);
+
+CREATE INDEX idx_competitor_odds_snapshots_run ON competitor_odds_snapshots (scrape_run_id);
+
+CREATE TABLE market_odds (
+    betpawa_market_id VARCHAR(50) NOT NULL,
+    betpawa_market_name VARCHAR(255) NOT NULL,
+    line DOUBLE PRECISION,
+    handicap_type VARCHAR(50),
+    handicap_home DOUBLE PRECISION,
+    handicap_away DOUBLE PRECISION,
+    outcomes JSONB NOT NULL,
+    id BIGSERIAL NOT NULL,
+    event_id INTEGER NOT NULL,
+    snapshot_id BIGINT NOT NULL,
+    CONSTRAINT pk_market_odds PRIMARY KEY (id),
+    CONSTRAINT fk_market_odds_snapshot_id_odds_snapshots FOREIGN KEY(event_id, snapshot_id) REFERENCES odds_snapshots (event_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_market_odds_betpawa_market_id CHECK (length(betpawa_market_id) >= 1 AND betpawa_market_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_market_odds_betpawa_market_name CHECK (length(betpawa_market_name) >= 1 AND betpawa_market_name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_market_odds_line CHECK (line > '-Infinity' AND line < 'Infinity'),
+    CONSTRAINT ck_market_odds_handicap_type CHECK (handicap_type IN ('european', 'asian')),
+    CONSTRAINT ck_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
+    CONSTRAINT ck_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
+    CONSTRAINT ck_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name like_regex "^$|^[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]|[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]$") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND jsonb_array_length(jsonb_path_query_array(outcomes, '$[*].*')) = 3 * jsonb_array_length(outcomes) AND (pg_column_size(jsonb_path_query_array(outcomes, '$[*].name')) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
+);
+
+CREATE INDEX idx_market_odds_market ON market_odds (betpawa_market_id);
+
+CREATE INDEX idx_market_odds_snapshot ON market_odds (snapshot_id);
+
+CREATE TABLE competitor_market_odds (
+    betpawa_market_id VARCHAR(50) NOT NULL,
+    betpawa_market_name VARCHAR(255) NOT NULL,
+    line DOUBLE PRECISION,
+    handicap_type VARCHAR(50),
+    handicap_home DOUBLE PRECISION,
+    handicap_away DOUBLE PRECISION,
+    outcomes JSONB NOT NULL,
+    id BIGSERIAL NOT NULL,
+    competitor_event_id INTEGER NOT NULL,
+    snapshot_id BIGINT NOT NULL,
+    CONSTRAINT pk_competitor_market_odds PRIMARY KEY (id),
+    CONSTRAINT fk_competitor_market_odds_snapshot_id_competitor_odds_snapshots FOREIGN KEY(competitor_event_id, snapshot_id) REFERENCES competitor_odds_snapshots (competitor_event_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_competitor_market_odds_betpawa_market_id CHECK (length(betpawa_market_id) >= 1 AND betpawa_market_id !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_market_odds_betpawa_market_name CHECK (length(betpawa_market_name) >= 1 AND betpawa_market_name !~ '^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$'),
+    CONSTRAINT ck_competitor_market_odds_line CHECK (line > '-Infinity' AND line < 'Infinity'),
+    CONSTRAINT ck_competitor_market_odds_handicap_type CHECK (handicap_type IN ('european', 'asian')),
+    CONSTRAINT ck_competitor_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
+    CONSTRAINT ck_competitor_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
+    CONSTRAINT ck_competitor_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name like_regex "^$|^[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]|[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]$") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND jsonb_array_length(jsonb_path_query_array(outcomes, '$[*].*')) = 3 * jsonb_array_length(outcomes) AND (pg_column_size(jsonb_path_query_array(outcomes, '$[*].name')) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_competitor_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
+);
+
+CREATE INDEX idx_competitor_market_odds_market ON competitor_market_odds (betpawa_market_id);
+
+CREATE INDEX idx_competitor_market_odds_snapshot ON competitor_market_odds (snapshot_id);
