@@ -11,12 +11,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from oddsschema.database import Connections, is_transient, open_connections, require_migrated
 from oddsschema.errors import ChunkError, OddsSchemaError
 from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.chunk import Chunk, ChunkResult
 from oddsschema.ingest.collector import rarely_collecting
 from oddsschema.ingest.history import Written
+from oddsschema.ingest.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingest.pipeline import Pipeline
 from oddsschema.ingest.read import Item, Source, items
 from oddsschema.ingest.report import IngestReport, Problem, Refusal, RunReport
@@ -41,6 +44,8 @@ class Options:
     keep_raw: bool = False
     #: One bad market sinks its capture.
     strict: bool = False
+    #: What is refused for its size.
+    limits: Limits = DEFAULT_LIMITS
     #: How many rows (markets, mostly) are committed at a time: few enough to start writing soon and
     #: to keep memory flat, many enough that a commit costs little beside them.
     chunk_rows: int = 20_000
@@ -184,9 +189,7 @@ class Run:
         self._options = options
         self._progress = progress
         self._chunk = Chunk()
-        self._pipeline = Pipeline(
-            connections, run_id, platform, keep_raw=options.keep_raw, done=self._count
-        )
+        self._pipeline = Pipeline(connections, run_id, platform, done=self._count)
         self._written = Written()
         self._accepted = 0
         self._markets_accepted = 0
@@ -199,22 +202,17 @@ class Run:
         Can be called again and again; what is left of a chunk is written when the run ends. Raises
         what the source raises, and ChunkError when the database refuses a chunk.
         """
-        async for item in items(source):
-            checked = validate(item, strict=self._options.strict)
+        limits = self._options.limits
+        async for item in items(source, limits):
+            checked = validate(item, strict=self._options.strict, limits=limits)
             if checked.capture is not None and checked.platform != self.platform:
                 reason = f"a capture of {checked.platform}, in a run of {self.platform}"
-                refusal = Refusal(
-                    file=item.file,
-                    line=item.line,
-                    markets=None,
-                    problems=(Problem(path="$", reason=reason),),
-                    capture=item.payload,
-                )
-                checked = Checked(None, refusal, checked.platform)
+                checked = _refused(item, "$", reason)
             await self.take(item, checked)
 
     async def take(self, item: Item, checked: Checked) -> None:
         """Take in what became of an item of this platform; write a chunk when it is full."""
+        checked = self._with_raw_as_text(item, checked)
         if checked.capture is not None:
             self._accepted += 1
             self._markets_accepted += len(checked.capture["markets"])
@@ -227,7 +225,7 @@ class Run:
             self._chunk.accept(item, checked.capture)
         if checked.refusal is not None:
             self._chunk.refuse(checked.refusal)
-        if self._chunk.size >= self._options.chunk_rows:
+        if self._chunk.is_full(self._options.chunk_rows):
             await self._flush()
         await self._pipeline.give_way()
 
@@ -294,6 +292,19 @@ class Run:
         """Captures that were accepted and are not committed."""
         return self._accepted - self._written.stored - self._written.known
 
+    def _with_raw_as_text(self, item: Item, checked: Checked) -> Checked:
+        """raw_response is kept as little as it can be from here on: as JSON text, or not at all."""
+        capture = checked.capture
+        if capture is None or capture["raw_response"] is None:
+            return checked
+        raw = to_json(capture["raw_response"]) if self._options.keep_raw else None
+        capture["raw_response"] = raw
+        limits = self._options.limits
+        if raw is None or isinstance(item.payload, bytes | str) or len(raw) <= limits.line_bytes:
+            return checked
+        reason = limits.exceeded("line_bytes", f"it has {len(raw):,} bytes as JSON")
+        return _refused(item, "$.raw_response", reason)
+
     def _note(self, refusal: Refusal) -> None:
         if refusal.markets is None:
             self._captures_refused += 1
@@ -313,3 +324,15 @@ class Run:
         for refusal in result.refusals:
             self._accepted -= 1
             self._note(refusal)
+
+
+def _refused(item: Item, path: str, reason: str) -> Checked:
+    """A capture that holds the contract, and is refused all the same."""
+    refusal = Refusal(
+        file=item.file,
+        line=item.line,
+        markets=None,
+        problems=(Problem(path=path, reason=reason),),
+        capture=item.payload,
+    )
+    return Checked(None, refusal, None)

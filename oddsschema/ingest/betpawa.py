@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from oddsschema.ingest.door import PlainCapture
 from oddsschema.ingest.history import BETPAWA, Written, append, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
-from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
     import asyncpg
@@ -101,7 +101,6 @@ async def write_betpawa(
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
-    keep_raw: bool,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
@@ -156,7 +155,6 @@ async def write_betpawa(
         run_id,
         offers,
         bookmaker_id=bookmaker_id,
-        keep_raw=keep_raw,
         before_markets=before_markets,
     )
     return written, [row["sportradar_id"] for row in inserted]

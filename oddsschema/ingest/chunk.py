@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.betpawa import write_betpawa
 from oddsschema.ingest.competitor import write_competitors
+from oddsschema.ingest.door import PlainCapture
 from oddsschema.ingest.history import Written
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.reference import upsert_sports
 from oddsschema.ingest.report import Problem, Refusal
-from oddsschema.ingest.validate import PlainCapture, event_of
+from oddsschema.ingest.validate import event_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -30,29 +33,50 @@ class ChunkResult:
     transaction: str | None = None
 
 
+#: How many bytes of text a chunk takes, however few rows they are: its captures' own, and what it
+#: has to write of raw_response and of refusals.
+_TEXT = 16 * 2**20
+
+
 @dataclass(slots=True)
 class Chunk:
-    """Captures that were accepted, and refusals, since the last chunk."""
+    """Captures that were accepted, and refusals, since the last chunk.
+
+    A capture's raw_response is its JSON text here, or None when it is not to be stored.
+    """
 
     captures: list[tuple[Item, PlainCapture]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     #: Snapshots, markets and refusals: about how many rows it will be.
     size: int = 0
+    #: In bytes.
+    text: int = 0
     #: Where the first and the last of it stood.
     first: str = ""
     last: str = ""
 
     def accept(self, item: Item, capture: PlainCapture) -> None:
         """Take in a validated capture."""
+        if isinstance(item.payload, bytes | str):
+            self.text += len(item.payload)
+        else:
+            # An object's memory is its owner's, and may be needed.
+            item = Item(item.file, item.line, None)
+        self.text += len(capture["raw_response"] or b"")
         self.captures.append((item, capture))
         self.size += 1 + len(capture["markets"])
         self.first = self.first or str(item)
         self.last = str(item)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Take in a refusal."""
-        self.refusals.append(refusal)
+        """Take in a refusal; what was refused is not needed any more."""
+        self.refusals.append(refusal.model_copy(update={"capture": None}))
+        self.text += len(str(refusal))
         self.size += 1
+
+    def is_full(self, rows: int) -> bool:
+        """Whether it is time to write it."""
+        return self.size >= rows or self.text >= _TEXT
 
 
 async def write_chunk(
@@ -62,7 +86,6 @@ async def write_chunk(
     chunk: Chunk,
     result: ChunkResult,
     *,
-    keep_raw: bool,
     before_markets: Callable[[], None],
 ) -> None:
     """Write a chunk, in the caller's transaction, and put down in `result` what became of it.
@@ -81,7 +104,6 @@ async def write_chunk(
                 run_id,
                 captures,
                 sports,
-                keep_raw=keep_raw,
                 before_markets=before_markets,
             )
             result.written.add(written)
@@ -124,7 +146,15 @@ async def _with_sports(
                     line=item.line,
                     markets=None,
                     problems=(problem,),
-                    capture=item.payload,
+                    capture=_delivered(item, capture),
                 )
             )
     return accepted, refused, sports
+
+
+def _delivered(item: Item, capture: PlainCapture) -> Any:
+    """A capture as it came; of one that was no text, as it was validated."""
+    if item.payload is not None:
+        return item.payload
+    raw = capture["raw_response"]
+    return {**capture, "raw_response": None if raw is None else from_json(raw)}

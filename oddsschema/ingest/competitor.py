@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from oddsschema.ingest.door import PlainCapture
 from oddsschema.ingest.history import COMPETITORS, Written, append, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
-from oddsschema.ingest.validate import PlainCapture
 
 if TYPE_CHECKING:
     import asyncpg
@@ -103,7 +103,6 @@ async def write_competitors(
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
-    keep_raw: bool,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug.
@@ -152,7 +151,6 @@ async def write_competitors(
         COMPETITORS,
         run_id,
         offers,
-        keep_raw=keep_raw,
         before_markets=before_markets,
     )
     new = [*(row["sportradar_id"] for row in inserted), *(row[2] for row in changed)]

@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any
 
-from pydantic_core import to_json
-
 from oddsschema.outcomes import outcomes_json
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -42,8 +40,8 @@ def int8(value: int) -> bytes:
 
 
 def float8(value: float | None) -> bytes:
-    """A DOUBLE PRECISION."""
-    return _NULL if value is None else _float8(8, value)
+    """A DOUBLE PRECISION. -0.0, which is no other value, is written as 0."""
+    return _NULL if value is None else _float8(8, value + 0.0)
 
 
 def text(value: str | None) -> bytes:
@@ -69,11 +67,6 @@ def jsonb(document: bytes | None) -> bytes:
 def row(*fields: bytes) -> bytes:
     """A row of already encoded fields."""
     return _columns(len(fields)) + b"".join(fields)
-
-
-def json_or_null(value: Any) -> bytes:
-    """Any JSON value as a JSONB field."""
-    return jsonb(None if value is None else to_json(value))
 
 
 def market_rows(

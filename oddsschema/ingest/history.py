@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from oddsschema.capture import MARKET_KEY
 from oddsschema.ingest import copy
-from oddsschema.ingest.validate import PlainCapture
+from oddsschema.ingest.door import PlainCapture
 from oddsschema.models import Market
 
 if TYPE_CHECKING:
@@ -126,7 +126,6 @@ async def append(
     offers: Sequence[Offer],
     *,
     bookmaker_id: int | None = None,
-    keep_raw: bool,
     before_markets: Callable[[], None],
 ) -> Written:
     """Write the snapshots and markets of the offers that are not there yet.
@@ -147,7 +146,7 @@ async def append(
                 copy.int4(offer.event_id),
                 copy.timestamptz(offer.capture["captured_at"]),
                 copy.int4(run_id),
-                copy.json_or_null(offer.capture["raw_response"] if keep_raw else None),
+                copy.jsonb(offer.capture["raw_response"]),
                 *of_bookmaker,
             )
             for offer in new

@@ -30,7 +30,6 @@ class Pipeline:
         run_id: int,
         platform: str | None,
         *,
-        keep_raw: bool,
         done: Callable[[ChunkResult], None],
     ) -> None:
         #: What the database did to a chunk: nothing more is taken after it.
@@ -38,7 +37,6 @@ class Pipeline:
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
-        self._keep_raw = keep_raw
         self._done = done
         self._writing: asyncio.Task[None] | None = None
         #: The last attempt at the chunk that is being written, until its end is known.
@@ -96,7 +94,6 @@ class Pipeline:
                 self._platform,
                 chunk,
                 self._attempt,
-                keep_raw=self._keep_raw,
                 before_markets=self._at_leisure.set,
             )
             return self._attempt

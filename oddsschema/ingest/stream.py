@@ -53,8 +53,13 @@ async def ingest(
     return opened.report()
 
 
+#: How many bytes of lines that do not say whose they are wait for one that does.
+_UNCLAIMED = 16 * 2**20
+
+
 async def _deal_out(source: Source, batch: Batch) -> None:
     """Validate every capture, and give it to its platform's run."""
+    strict, limits = batch.options.strict, batch.options.limits
     runs: dict[str | None, Run] = {}
 
     async def give(platform: str | None, item: Item, checked: Checked) -> None:
@@ -65,18 +70,20 @@ async def _deal_out(source: Source, batch: Batch) -> None:
         with suppress(ChunkError):
             await run.take(item, checked)
 
-    unclaimed: list[tuple[Item, Checked]] = []
+    unclaimed: list[Item] = []
+    size = 0
     file, platform = "", None
-    async for item in items(source):
+    async for item in items(source, limits):
         if item.file != file:
             file, platform = item.file, None
-        checked = validate(item, strict=batch.options.strict)
+        checked = validate(item, strict=strict, limits=limits)
         # A line that does not say whose it is belongs to the one before it.
         platform = checked.platform or platform
-        if platform is None:
-            unclaimed.append((item, checked))
+        if platform is None and size < _UNCLAIMED:
+            unclaimed.append(item)
+            size += 1000 + len(item.payload) if isinstance(item.payload, bytes | str) else 1000
         else:
             await give(platform, item, checked)
     only = next(iter(runs)) if len(runs) == 1 else None
-    for item, checked in unclaimed:
-        await give(only, item, checked)
+    for item in unclaimed:
+        await give(only, item, validate(item, strict=strict, limits=limits))

@@ -1,23 +1,23 @@
-"""The door: what comes in is a capture that holds the contract, or a refusal that says why not.
+"""What comes in becomes a capture that holds the contract, or a refusal that says why not.
 
-A capture is validated as a whole, at full speed. Only when that fails is it looked at closely: when
-nothing but single markets are wrong, these are refused and the rest of the capture is accepted.
+A capture is validated as a whole, at full speed, and only up to the first thing that is wrong. Then
+it is looked at closely: when nothing but single markets are wrong, these are refused and the rest
+of the capture is accepted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import from_json
 
-from oddsschema.base import plain_validator
 from oddsschema.capture import Capture
+from oddsschema.ingest.closely import LEVELS, json_problem, look_closely
+from oddsschema.ingest.door import PlainCapture, UnknownKeyError, door
+from oddsschema.ingest.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.report import Problem, Refusal
-from oddsschema.types import NO_NUL, Slug
-
-#: A capture that was validated into dicts: see `oddsschema.base.plain_validator`.
-PlainCapture = dict[str, Any]
+from oddsschema.types import Slug
 
 #: What a line of a rejects file holds: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
@@ -34,20 +34,12 @@ class Checked(NamedTuple):
     platform: str | None
 
 
-def validate(item: Item, *, strict: bool = False) -> Checked:
-    """Hold one item to the contract of `Capture`. With `strict`, a bad market sinks its capture."""
-    payload = item.payload
-    validator = plain_validator(Capture)
-    try:
-        if isinstance(payload, bytes | str):
-            capture: PlainCapture = validator.validate_json(payload)
-        elif isinstance(payload, Capture):
-            capture = validator.validate_python(payload.model_dump())
-        else:
-            capture = validator.validate_python(payload)
-    except ValidationError as error:
-        return _looked_at_closely(item, error, strict)
-    return Checked(capture, None, platform_of(capture))
+def validate(item: Item, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS) -> Checked:
+    """Hold one item to the contract of `Capture`, and to the limits.
+
+    With `strict`, a bad market sinks its capture.
+    """
+    return _validated(item, strict, limits)
 
 
 def platform_of(capture: PlainCapture) -> str:
@@ -71,87 +63,84 @@ def reject(refusal: Refusal) -> dict[str, Any]:
     return {"refused": refusal.model_dump(mode="json"), "capture": capture}
 
 
-def _looked_at_closely(item: Item, error: ValidationError, strict: bool) -> Checked:
+def _validated(item: Item, strict: bool, limits: Limits, *, may_be_reject: bool = True) -> Checked:
     if item.unreadable is not None:
-        problems = (Problem(path="$", reason=item.unreadable),)
-        refusal = Refusal(file=item.file, line=item.line, markets=None, problems=problems)
-        return Checked(None, refusal, None)
+        return _refused(item, None, Problem(path="$", reason=item.unreadable))
     payload: Any = item.payload
-    if isinstance(payload, bytes | str):
-        try:
-            payload = from_json(payload)
-        except ValueError:
-            return _refused(item, payload, error)
+    is_text = isinstance(payload, bytes | str)
+    if is_text and (too_long := _too_long(payload, limits)):
+        return _refused(item, payload, too_long)
     if isinstance(payload, Capture):
         payload = payload.model_dump()
-    if isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
-        return validate(Item(item.file, item.line, payload["capture"]), strict=strict)
-    if strict or not isinstance(payload, Mapping):
-        return _refused(item, payload, error)
-    return _without_bad_markets(item, payload, error)
-
-
-def _without_bad_markets(item: Item, payload: Mapping[str, Any], error: ValidationError) -> Checked:
-    """Leave bad markets out until the rest is good; give up when something else is bad."""
-    first = error
-    problems: list[Problem] = []
-    left = dict(enumerate(payload["markets"])) if _has_markets(payload) else {}
-    while True:
-        positions = list(left)
-        bad: dict[int, None] = {}
-        for details in _details(error):
-            wrong = _markets_of(details)
-            if not wrong or not positions:
-                return _refused(item, payload, first)
-            for at in wrong:
-                # The place in what came in, not in what was left of it.
-                bad[positions[at]] = None
-                loc = ("markets", positions[at], *details["loc"][2:])
-                problems.append(_problem({**details, "loc": loc}))
-        for position in bad:
-            del left[position]
-        if not left:
-            return _refused(item, payload, first)
-        try:
-            rest = {**payload, "markets": list(left.values())}
-            capture: PlainCapture = plain_validator(Capture).validate_python(rest)
-        except ValidationError as next_error:
-            error = next_error
-            continue
-        refused = [market for at, market in enumerate(payload["markets"]) if at not in left]
+    within = door(Capture, limits)
+    try:
+        capture = (within.validate_json if is_text else within.validate_python)(payload)
+    except (ValidationError, UnknownKeyError) as error:
+        if isinstance(payload, str):
+            # As bytes, lone surrogates are an error like others.
+            payload = payload.encode(errors="surrogatepass")
+        if isinstance(payload, bytes):
+            try:
+                payload = from_json(payload)
+            except ValueError as no_json:
+                return _refused(item, item.payload, json_problem(no_json, limits))
+        if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
+            inner = Item(item.file, item.line, payload["capture"])
+            return _validated(inner, strict, limits, may_be_reject=False)
+        found = look_closely(payload, error, limits)
+        if found.capture is None or strict:
+            return _refused(item, payload, *found.problems)
         refusal = Refusal(
             file=item.file,
             line=item.line,
-            markets=len(refused),
-            problems=tuple(problems),
-            capture={**payload, "markets": refused},
+            markets=len(found.left_out),
+            problems=found.problems,
+            capture={**payload, "markets": found.left_out},
         )
-        return Checked(capture, refusal, platform_of(capture))
+        checked = Checked(found.capture, refusal, platform_of(found.capture))
+    else:
+        checked = Checked(capture, None, platform_of(capture))
+    if checked.capture is None or (is_text and limits.depth == PARSER_DEPTH):
+        return checked  # the parser goes no deeper
+    # The contract itself has four levels: only raw_response can have more.
+    if not _is_deeper(checked.capture["raw_response"], limits.depth):
+        return checked
+    too_deep = Problem(path="$.raw_response", reason=limits.exceeded("depth", LEVELS))
+    return _refused(item, payload, too_deep)._replace(platform=checked.platform)
 
 
-def _has_markets(payload: Mapping[str, Any]) -> bool:
-    return isinstance(payload.get("markets"), list | tuple)
+def _too_long(text: bytes | str, limits: Limits) -> Problem | None:
+    """What there is to say of a text over the limit."""
+    size = len(text)
+    if isinstance(text, str) and 4 * size > limits.line_bytes:
+        size = len(text.encode(errors="surrogatepass"))
+    if size <= limits.line_bytes:
+        return None
+    reason = limits.exceeded("line_bytes", f"the line has {size:,} bytes")
+    return Problem(path="$", reason=reason)
 
 
-def _markets_of(details: ErrorDetails) -> list[int]:
-    """Which markets are wrong; none when something else is."""
-    match details["loc"]:
-        case ("markets", int(position), *_):
-            return [position]
-        case ("markets",) if details["type"] == "markets_equal":
-            # Of those that are the same, the first stands.
-            return list(details["ctx"]["again"])
-    return []
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether more than so many arrays and objects are inside one another."""
+    level = _containers([value])
+    for _ in range(depth):
+        if not level:
+            return False
+        level = _containers(
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        )
+    return bool(level)
 
 
-def _refused(item: Item, payload: Any, error: ValidationError) -> Checked:
-    details = _details(error)
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def _refused(item: Item, payload: Any, *problems: Problem) -> Checked:
     refusal = Refusal(
-        file=item.file,
-        line=item.line,
-        markets=None,
-        problems=tuple(map(_problem, details)),
-        capture=payload,
+        file=item.file, line=item.line, markets=None, problems=problems, capture=payload
     )
     return Checked(None, refusal, _claimed_platform(payload))
 
@@ -167,28 +156,3 @@ def _claimed_platform(payload: Any) -> str | None:
             except ValidationError:
                 return None
     return None
-
-
-def _details(error: ValidationError) -> list[ErrorDetails]:
-    """What is wrong, without what only follows from it: a bad element makes a tuple too short."""
-    found = error.errors(include_url=False, include_input=False)
-    return [
-        one
-        for one in found
-        if one["type"] != "too_short"
-        or not any(
-            other["loc"][: len(one["loc"])] == one["loc"] for other in found if other is not one
-        )
-    ]
-
-
-def _problem(details: ErrorDetails) -> Problem:
-    path = "$" + "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in details["loc"]
-    )
-    reason = details["msg"].removeprefix("Value error, ")
-    if details.get("ctx", {}).get("pattern") == NO_NUL:
-        reason = "Text must not contain NUL (\\u0000), which PostgreSQL cannot store"
-    if details["type"] == "json_invalid":
-        reason = reason.replace("line 1 column", "column")
-    return Problem(path=path, reason=reason)
