@@ -1,13 +1,13 @@
 """Simulated captures: what three bookmakers might offer on football, for demos, tests and load.
 
->>> for scrape in simulate(seed=7, scrapes=3):
-...     await oddsschema.ingest(url, chain.from_iterable(scrape.values()))
+>>> await oddsschema.ingest(url, stream(simulate(seed=7, scrapes=3)))
 
 Goals are Poisson with the teams' strengths, so an event's markets agree with each other. Teams and
 leagues are real; fixtures, ids and odds are made up.
 """
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -128,6 +128,24 @@ def simulate(
     if start.tzinfo is None:
         raise ValueError("start must have a time zone")
     return islice(_scrapes(seed, platforms, events, start.astimezone(UTC), interval), scrapes)
+
+
+def stream(scrapes: Iterable[Scrape], *, rate: float | None = None) -> Iterator[dict[str, Any]]:
+    """The captures of scrapes, one after the other, at most `rate` a second; waiting blocks.
+
+    Raises ValueError for a rate that is not above zero.
+    """
+    if rate is not None and not rate > 0:
+        raise ValueError(f"rate must be above zero, not {rate}")
+    captures = (one for scrape in scrapes for captures in scrape.values() for one in captures)
+    return captures if rate is None else _paced(captures, rate)
+
+
+def _paced(captures: Iterable[dict[str, Any]], rate: float) -> Iterator[dict[str, Any]]:
+    began = time.monotonic()
+    for number, capture in enumerate(captures):
+        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        yield capture
 
 
 def _scrapes(

