@@ -1,41 +1,55 @@
 """Runs the migrations: on a connection handed over, on a URL, or as SQL text.
 
-The URL is `-x url=...`, else DATABASE_URL, else the embedded PostgreSQL.
+The URL is `-x url=...`, else DATABASE_URL, else the embedded PostgreSQL. `-x lock_timeout=...` and
+`-x statement_timeout=...` are in seconds; 0 is none.
 """
 
 import asyncio
 import os
+from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from oddsschema import metadata
 from oddsschema.database import sqlalchemy_connect
 from oddsschema.embedded import database_url
+from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options
+from oddsschema.timeouts import timeouts
+
+arguments: dict[str, Any] = context.get_x_argument(as_dictionary=True)
 
 
-def run(connection: Connection) -> None:
-    """Migrate on an open connection, in one transaction."""
-    context.configure(connection=connection, target_metadata=metadata, **autogenerate_options())
-    with context.begin_transaction():
+def run(**how: Any) -> None:
+    """Migrate, each revision in a transaction, or all in the caller's."""
+    given = {
+        name: arguments[name] for name in ("lock_timeout", "statement_timeout") if name in arguments
+    }
+    limits = context.config.attributes.get("timeouts", given)
+    context.configure(transaction_per_migration=True, **how, **autogenerate_options())
+    with timeouts(context.get_context(), **limits), context.begin_transaction():
         context.run_migrations()
 
 
 async def connect_and_run(url: str) -> None:
     """Migrate a database that nobody has opened yet."""
+
+    def on_connection(connection: Connection) -> None:
+        run(connection=connection)
+
     async with sqlalchemy_connect(url) as connection:
-        await connection.run_sync(run)
+        await connection.run_sync(on_connection)
         await connection.commit()
 
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=metadata, literal_binds=True)
-    with context.begin_transaction():
-        context.run_migrations()
+    run(dialect_name="postgresql", literal_binds=True)
 elif connection := context.config.attributes.get("connection"):
-    run(connection)
+    run(connection=connection)
 else:
-    given = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL")
-    with database_url(given) as url:
-        asyncio.run(connect_and_run(url))
+    try:
+        with database_url(arguments.get("url") or os.environ.get("DATABASE_URL")) as url:
+            asyncio.run(connect_and_run(url))
+    except OddsSchemaError as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,99 @@
+"""The routes. Request and response models are oddsschema's own classes."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import selectinload
+
+import oddsschema
+from odds_api.answers import (
+    BatchWithRuns,
+    BookmakerOdds,
+    Failure,
+    Refusal,
+    RefusedError,
+    add_handlers,
+)
+from odds_api.odds import latest_odds
+from oddsschema import Bookmaker, Capture, Event, ScrapeBatch
+from oddsschema.types import Int4
+
+
+@asynccontextmanager
+async def connections(app: FastAPI) -> AsyncIterator[None]:
+    """The connections to the database, as long as the server runs."""
+    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
+    app.state.engine = create_async_engine(url)
+    yield
+    await app.state.engine.dispose()
+
+
+async def session(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session for one request; what it does not commit is rolled back."""
+    async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
+        yield session
+
+
+Session = Annotated[AsyncSession, Depends(session)]
+
+app = FastAPI(
+    title="Odds",
+    lifespan=connections,
+    responses={400: {"model": Failure}, 422: {"model": Refusal}},
+)
+add_handlers(app)
+
+
+@app.post("/captures", status_code=201)
+async def store(capture: Capture, session: Session) -> BatchWithRuns:
+    """Store a capture, in a batch of its own."""
+    connection = await session.connection()
+    report = await oddsschema.ingest(connection, [capture], trigger="api")
+    if report.refusals:
+        raise RefusedError(problem for one in report.refusals for problem in one.problems)
+    await session.commit()
+    return await batch(report.batch_id, session)
+
+
+@app.get("/batches/{batch_id}", responses={404: {"model": Failure}})
+async def batch(batch_id: Int4, session: Session) -> BatchWithRuns:
+    """A batch with its runs."""
+    found = await session.get(ScrapeBatch, batch_id, options=[selectinload(ScrapeBatch.runs)])
+    if found is None:
+        raise HTTPException(404, f"there is no batch {batch_id}")
+    return BatchWithRuns(batch=found, runs=found.runs)
+
+
+@app.get("/events")
+async def events(
+    session: Session, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> list[Event]:
+    """BetPawa's events, in the order in which they start."""
+    found = await session.scalars(select(Event).order_by(Event.kickoff, Event.id).limit(limit))
+    return list(found)
+
+
+@app.get("/events/{event_id}/odds", responses={404: {"model": Failure}})
+async def odds(event_id: Int4, session: Session) -> list[BookmakerOdds]:
+    """The latest odds of an event: BetPawa's, and those of each competitor."""
+    event = await session.get(Event, event_id)
+    if event is None:
+        raise HTTPException(404, f"there is no event {event_id}")
+    return await latest_odds(event, session)
+
+
+@app.post("/bookmakers", status_code=201, responses={409: {"model": Failure}})
+async def add(bookmaker: Bookmaker, session: Session) -> Bookmaker:
+    """Add a bookmaker."""
+    session.add(bookmaker)
+    try:
+        await session.commit()
+    except IntegrityError as error:
+        raise HTTPException(409, str(error.orig)) from error
+    return bookmaker

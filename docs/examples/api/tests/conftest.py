@@ -1,0 +1,38 @@
+"""The API on a socket, as uvicorn serves it, with a database of its own."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from threading import Thread
+
+import httpx
+import pytest
+import uvicorn
+from odds_api.app import app
+
+
+@pytest.fixture(scope="module")
+def url(
+    oddsschema_new_database: Callable[[str], AbstractContextManager[str]], oddsschema_template: str
+) -> Iterator[str]:
+    """Where the API is."""
+    with oddsschema_new_database(oddsschema_template) as database, socket.socket() as listening:
+        os.environ["DATABASE_URL"] = database
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = Thread(target=server.run, args=[[listening]])
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    """Asks the API over HTTP."""
+    with httpx.Client(base_url=url) as client:
+        yield client

@@ -1,0 +1,137 @@
+import json
+from copy import deepcopy
+from typing import Any
+
+import httpx
+import pytest
+
+FIXTURE = {
+    "sportradar_id": "07767614",
+    "name": "Basel - Zurich",
+    "home_team": "Basel",
+    "away_team": "Zurich",
+    "kickoff": "2024-01-20T17:00:00Z",
+}
+FOOTBALL = {"slug": "football", "name": "Football"}
+MARKET = {
+    "betpawa_market_id": "3743",
+    "betpawa_market_name": "1X2 - Full Time",
+    "line": None,
+    "handicap_type": None,
+    "handicap_home": None,
+    "handicap_away": None,
+    "outcomes": [
+        {"name": "1", "odds": 1.46, "is_active": True},
+        {"name": "X", "odds": 4.6, "is_active": True},
+        {"name": "2", "odds": 5.7, "is_active": False},
+    ],
+}
+COMPETITORS: dict[str, Any] = {
+    "captured_at": "2024-01-09T12:00:00Z",
+    "competitor_event": {
+        **FIXTURE,
+        "source": "bet9ja",
+        "external_id": "889652939",
+        "tournament": {"external_id": "2768340", "name": "Super League", "sport": FOOTBALL},
+    },
+    "markets": [MARKET],
+}
+BETPAWAS: dict[str, Any] = {
+    "captured_at": "2024-01-09T12:01:00Z",
+    "event": {
+        **FIXTURE,
+        "bookmaker": "betpawa",
+        "external_event_id": "32299257",
+        "tournament": {"name": "Super League", "country": "Switzerland", "sport": FOOTBALL},
+    },
+    "markets": [MARKET],
+}
+
+
+def test_odds_per_bookmaker(client: httpx.Client) -> None:
+    """What is posted of an event comes back by bookmaker: the newest odds of each."""
+    older = {**COMPETITORS, "captured_at": "2024-01-09T11:00:00Z", "markets": []}
+    for capture in (COMPETITORS, older, BETPAWAS):
+        assert client.post("/captures", json=capture).status_code == 201
+    (event,) = client.get("/events").json()
+    assert event.items() >= FIXTURE.items()
+    assert client.get(f"/events/{event['id']}/odds").json() == [
+        {"bookmaker": "betpawa", "captured_at": "2024-01-09T12:01:00Z", "markets": [MARKET]},
+        {"bookmaker": "bet9ja", "captured_at": "2024-01-09T12:00:00Z", "markets": [MARKET]},
+    ]
+
+
+def test_batch_with_runs(client: httpx.Client) -> None:
+    """The answer to a capture is its batch with its run, and can be asked for again."""
+    stored = client.post("/captures", json=COMPETITORS).json()
+    assert stored["batch"].items() >= {"status": "completed", "trigger": "api"}.items()
+    (run,) = stored["runs"]
+    assert run.items() >= {"platform": "bet9ja", "events_scraped": 1, "events_failed": 0}.items()
+    assert client.get(f"/batches/{stored['batch']['id']}").json() == stored
+
+
+@pytest.mark.parametrize("path", ["/batches/2147483647", "/events/2147483647/odds"])
+def test_not_there(client: httpx.Client, path: str) -> None:
+    """What is not there is 404."""
+    assert client.get(path).status_code == 404
+
+
+def post(client: httpx.Client, body: bytes) -> httpx.Response:
+    """Post a capture that may be none."""
+    headers = {"content-type": "application/json"}
+    return client.post("/captures", content=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "path"),
+    [
+        (("markets", 0, "outcomes", 1, "odds"), 0.99, "$.markets[0].outcomes[1].odds"),
+        (("markets", 0, "handicap_type"), "asian", "$.markets[0]"),
+        (("competitor_event", "kickoff"), "2024-01-20T17:00:00", "$.competitor_event.kickoff"),
+        (("competitor_event", "tournament", "source"), "betway", "$.competitor_event"),
+        (("what is this?",), 1, '$["what is this?"]'),
+    ],
+)
+def test_bad_capture(client: httpx.Client, place: tuple[Any, ...], value: Any, path: str) -> None:
+    """What breaks the contract is 422, with its JSON path, and is not stored."""
+    before = client.get("/batches/1")
+    capture = deepcopy(COMPETITORS)
+    *way, last = place
+    part: Any = capture
+    for step in way:
+        part = part[step]
+    part[last] = value
+    refused = post(client, json.dumps(capture).encode())
+    assert refused.status_code == 422
+    assert [problem["path"] for problem in refused.json()["problems"]] == [path]
+    assert all(problem["reason"] for problem in refused.json()["problems"])
+    assert client.get("/batches/1").json() == before.json()
+
+
+def test_what_the_database_refuses(client: httpx.Client) -> None:
+    """What only the database can see is 422 as well: a new sport with another one's name."""
+    capture = deepcopy(COMPETITORS)
+    capture["competitor_event"]["tournament"]["sport"] = {"slug": "soccer", "name": "Football"}
+    refused = client.post("/captures", json=capture)
+    assert refused.status_code == 422
+    (problem,) = refused.json()["problems"]
+    assert problem["path"] == "$.competitor_event.tournament.sport.name"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"captured_at": NaN}', b"null"])
+def test_no_capture(client: httpx.Client, body: bytes) -> None:
+    """What is no capture at all is 422, too."""
+    refused = post(client, body)
+    assert refused.status_code == 422
+    assert refused.json()["problems"]
+
+
+def test_bookmaker(client: httpx.Client) -> None:
+    """A table class is what is posted and what is answered; a second one of its name is 409."""
+    added = client.post("/bookmakers", json={"name": "Betway", "slug": "betway"})
+    assert added.status_code == 201
+    assert added.json().items() >= {"name": "Betway", "is_active": True, "logo_url": None}.items()
+    assert added.json()["created_at"]
+    again = client.post("/bookmakers", json={"name": "Betway", "slug": "other"})
+    assert again.status_code == 409
+    assert "uq_bookmakers_name" in again.json()["detail"]

@@ -1,0 +1,34 @@
+"""Runs the migrations of this project and of oddsschema on DATABASE_URL."""
+
+import asyncio
+import os
+
+from alembic import context
+from odds_watch import metadata
+from sqlalchemy import Connection, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from oddsschema.migrations import autogenerate_options
+from oddsschema.timeouts import timeouts
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        transaction_per_migration=True,
+        **autogenerate_options(metadata),
+    )
+    with timeouts(context.get_context()), context.begin_transaction():
+        context.run_migrations()
+
+
+async def connect_and_run() -> None:
+    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(connect_and_run())

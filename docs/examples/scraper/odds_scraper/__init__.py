@@ -1,0 +1,1 @@
+"""Scrapes bookmakers' odds into the tables of oddsschema."""

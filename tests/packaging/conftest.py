@@ -1,0 +1,13 @@
+"""The built wheel."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.packaging._environment import ROOT, built
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))

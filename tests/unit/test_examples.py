@@ -1,0 +1,25 @@
+"""The pages that show the projects of docs/examples show all of their files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+#: Not worth a look: what it is says its name, or the page's text.
+NOT_SHOWN = {"__init__.py"}
+
+
+@pytest.mark.parametrize("project", ["scraper", "api", "extending"])
+def test_page_shows_the_project(project: str) -> None:
+    """A page includes each file of its project, under the name that the file has there."""
+    page = (DOCS / f"howto-{project}.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r'^```\w+ title="(.*)"\n--8<-- "(.*)"\n```$', page, re.MULTILINE))
+    home = DOCS / "examples" / project
+    files = {
+        str(file.relative_to(home))
+        for pattern in ("pyproject.toml", "*/**/*.py")
+        for file in home.glob(pattern)
+        if file.name not in NOT_SHOWN
+    }
+    assert shown == {name: f"examples/{project}/{name}" for name in files}
