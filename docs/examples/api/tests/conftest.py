@@ -1,6 +1,5 @@
 """The API on a socket, as uvicorn serves it, with a database of its own."""
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +17,12 @@ def url(
     oddsschema_new_database: Callable[[str], AbstractContextManager[str]], oddsschema_template: str
 ) -> Iterator[str]:
     """Where the API is."""
-    with oddsschema_new_database(oddsschema_template) as database, socket.socket() as listening:
-        os.environ["DATABASE_URL"] = database
+    with (
+        oddsschema_new_database(oddsschema_template) as database,
+        pytest.MonkeyPatch.context() as patch,
+        socket.socket() as listening,
+    ):
+        patch.setenv("DATABASE_URL", database)
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         thread = Thread(target=server.run, args=[[listening]])
