@@ -439,13 +439,13 @@ def files() -> Iterator[File]:
     yield File("gzip and zeros", packed + bytes(1000), 10, 0)
     yield File("gzip and garbage", packed + b"garbage", 10, 1)
     yield File("gzip and one more that is cut", packed + packed[:20], 10, 1)
-    yield File("gzip in gzip", gzip.compress(packed), 0, packed.count(b"\n") + 1)
+    yield File("gzip in gzip", gzip.compress(packed), 0, None)
     # Ten captures, a long way to the damage, and what is lost.
     filler = b" " + random.randbytes(300_000).hex().encode() + b"\n"
     large = gzip.compress(text + filler + text)
     middle = len(large) // 2
     yield File("gzip cut in the middle", large[:middle], 10, 1)
-    corrupt = large[:middle] + b"\0" * 500 + large[middle + 500 :]
-    yield File("gzip corrupt in the middle", corrupt, 10, None)
+    no_such_block = packed[:10] + b"\x07" + packed[11:]
+    yield File("gzip corrupt in the middle", packed + no_such_block + packed, 10, 1)
     bomb = gzip.compress(start + bytes(100_000_000) + b"\n" + lines[9], 9)
     yield File("gzip of 100 MB of zeros", bomb, 10, 1)
