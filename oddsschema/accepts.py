@@ -20,10 +20,15 @@ from pydantic_core import CoreSchema, core_schema
 
 from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
 
-#: What is trimmed, as a class of a regular expression (PostgreSQL's too): Unicode's White_Space.
-WHITE_SPACE = r"[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+#: The code points of what is trimmed: Unicode's White_Space.
+WHITE_SPACE = (
+    *range(0x9, 0xE),
+    *(0x20, 0x85, 0xA0, 0x1680),
+    *range(0x2000, 0x200B),
+    *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+)
 
-_SPACE = WHITE_SPACE.encode().decode("unicode_escape")
+_SPACE = f"[{''.join(map(chr, WHITE_SPACE))}]"
 #: Any character but NUL; surrogates are none.
 _CHARACTER = "[\x01-\ud7ff\ue000-\U0010ffff]"
 #: Stands for the definition itself inside of it.

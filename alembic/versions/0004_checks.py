@@ -11,9 +11,13 @@ branch_labels = None
 depends_on = None
 
 # The conditions, with {} for the column.
-WHITE_SPACE = r"[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-TEXT = f"{{}} !~ '^{WHITE_SPACE}|{WHITE_SPACE}$'"
-NAME = f"length({{}}) >= 1 AND {TEXT}"
+WHITE_SPACE = """
+9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201,
+8202, 8232, 8233, 8239, 8287, 12288
+"""
+NO_WHITE_SPACE = f"NOT IN ({' '.join(WHITE_SPACE.split())})"
+TEXT = f"ascii({{}}) {NO_WHITE_SPACE} AND ascii(right({{}}, 1)) {NO_WHITE_SPACE}"
+NAME = f"{{}} <> '' AND {TEXT}"
 SLUG = "{} ~ '^[a-z0-9][a-z0-9_-]{0,19}$'"
 STATUS = "{} IN ('pending', 'running', 'completed', 'partial', 'failed', 'connection_failed')"
 TIME = "{} >= '1970-01-01 00:00:00+00:00' AND {} < '2201-01-01 00:00:00+00:00'"
@@ -23,15 +27,13 @@ HANDICAP_TYPE = "{} IN ('european', 'asian')"
 HANDICAP = "num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3)"
 FLOAT_MAX = 2**1024 - 2**971  # the greatest float64
 JSON = f"NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')"
-JSON_WHITE_SPACE = WHITE_SPACE.replace("\\", "\\\\")
 OUTCOMES = (
     "CASE WHEN {} @@ 'strict "
-    f'!($[*].name like_regex "^$|^{JSON_WHITE_SPACE}|{JSON_WHITE_SPACE}$") && '
+    '!($[*].name.type() != "string") && !($[*].name == "") && '
     f"!(+$[*].odds < 1.0) && !($[*].odds > {FLOAT_MAX}) && "
     '!($[*].is_active.type() != "boolean")\' '
     "THEN jsonb_array_length({}) BETWEEN 1 AND 500 "
-    "AND jsonb_array_length(jsonb_path_query_array({}, '$[*].*')) = 3 * jsonb_array_length({}) "
-    "AND (pg_column_size(jsonb_path_query_array({}, '$[*].name')) <= 255 "
+    "AND (pg_column_compression({}) IS NULL AND pg_column_size({}) <= 255 "
     'OR NOT {} @? \'$[*].name ? (@ like_regex "^.{255}." flag "s")\') '
     "ELSE false END"
 )

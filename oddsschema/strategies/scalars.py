@@ -20,7 +20,7 @@ from oddsschema.types import NO_NUL, WHITE_SPACE, CountryIso
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 
 #: What pydantic trims. Python's own strip() would take \x1c to \x1f as well.
-_MARGINS = re.compile(rf"^{WHITE_SPACE}+|{WHITE_SPACE}+$")
+_MARGINS = "".join(map(chr, WHITE_SPACE))
 #: The mark by which a country's code is known among other texts.
 _COUNTRY = get_args(CountryIso)[-1]
 #: The length of a long text where the contract sets no limit.
@@ -104,7 +104,7 @@ def _texts(pattern: str, shortest: int, longest: int) -> SearchStrategy[str]:
         short = st.text(CHARACTERS, min_size=shortest, max_size=max(shortest, min(longest, 12)))
     else:
         short = st.from_regex(pattern, fullmatch=True)
-    short = short.map(lambda text: _MARGINS.sub("", text))
+    short = short.map(lambda text: text.strip(_MARGINS))
     # Ends as it begins, so that trimming takes nothing away.
     stretched = short.filter(bool).map(lambda text: (text * longest)[: longest - 1] + text[0])
     return (short | short | stretched).filter(

@@ -8,7 +8,6 @@ the other once it is converted. What is left are the `EXCEPTIONS`.
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
@@ -46,9 +45,14 @@ TABLES = {
 EXCEPTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
     # A CHECK cannot compare the elements of an array with each other at an acceptable cost.
     "two outcomes of a market have one name": lambda row: _names_twice(row.get("outcomes")),
+    # Finding either would cost a third of all that outcomes are checked for.
+    "an outcome has a key that is not known": lambda row: _keys(row.get("outcomes")) > KEYS,
+    "white space is around an outcome's name": lambda row: _untrimmed(row.get("outcomes")),
     # Python's parser and pydantic stop at some depth; PostgreSQL goes deeper.
     "JSON is nested deeper than Python reads": lambda row: False,
 }
+
+KEYS = set(Outcome.model_fields)
 
 #: The id of the rows that others refer to: no sequence gets there.
 KEY = 2_000_000_000
@@ -291,8 +295,23 @@ def is_exception(row: dict[str, Any]) -> bool:
 
 
 def _names_twice(outcomes: Any) -> bool:
-    names = [one.get("name") for one in outcomes if isinstance(one, dict)] if outcomes else []
-    return len({name for name in names if isinstance(name, str)}) < len(names)
+    names = _names(outcomes)
+    return len(set(names)) < len(names)
+
+
+def _untrimmed(outcomes: Any) -> bool:
+    white_space = "".join(map(chr, WHITE_SPACE))
+    return any(name != name.strip(white_space) for name in _names(outcomes))
+
+
+def _keys(outcomes: Any) -> set[str]:
+    return {key for one in outcomes or () if isinstance(one, dict) for key in one}
+
+
+def _names(outcomes: Any) -> list[str]:
+    """The names of what may be outcomes, where they are texts."""
+    found = [one.get("name") for one in outcomes if isinstance(one, dict)] if outcomes else []
+    return [name for name in found if isinstance(name, str)]
 
 
 def _told(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None) -> str:
@@ -448,8 +467,6 @@ def test_contract_and_insert_agree(
 
 # -- each bound ------------------------------------------------------------------------------------
 
-_SPACES_TRIMMED = re.findall(WHITE_SPACE, "".join(map(chr, range(0x3001))))
-
 
 def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
     """Each bound of a field: its name, a value that just keeps it and one that just does not."""
@@ -489,7 +506,7 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
             case _ if getattr(mark, "strip_whitespace", None):
                 if pattern == NO_NUL:
                     yield "no_nul", "x", "\0"
-                    for space in _SPACES_TRIMMED:
+                    for space in map(chr, WHITE_SPACE):
                         yield "trimmed", f"x{space}x", f"x{space}"
                         yield "trimmed", f"x{space}x", f"{space}x"
                 elif pattern is not None:
@@ -506,6 +523,8 @@ def _beyond_outcomes() -> Iterator[tuple[str, Any, Any]]:
     (good,) = OUTCOMES
     for name, field in Outcome.model_fields.items():
         for what, inside, outside in beyond(field):
+            if what == "trimmed":
+                continue  # one of the EXCEPTIONS
             yield f"{name}-{what}", [{**good, name: inside}], [{**good, name: outside}]
         yield f"{name}-null", OUTCOMES, [{**good, name: None}]
         yield f"{name}-list", OUTCOMES, [{**good, name: [good[name]]}]
@@ -514,7 +533,6 @@ def _beyond_outcomes() -> Iterator[tuple[str, Any, Any]]:
             OUTCOMES,
             [{key: value for key, value in good.items() if key != name}],
         )
-    yield "unknown key", OUTCOMES, [{**good, "price": 1.5}]
     yield "no array", OUTCOMES, good
     yield "nested", OUTCOMES, [OUTCOMES]
 
