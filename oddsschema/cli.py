@@ -23,6 +23,8 @@ from pydantic import ValidationError
 from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
 from oddsschema.check import CheckReport, CheckState
+from oddsschema.cli_history import history
+from oddsschema.cli_retention import prune, size
 from oddsschema.cli_schema import schema
 from oddsschema.embedded import database_url
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
@@ -141,7 +143,8 @@ def cli() -> None:
     """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
 
 
-cli.add_command(schema)
+for _command in (history, prune, schema, size):
+    cli.add_command(_command)
 
 
 # -- migrations ------------------------------------------------------------------------------------
@@ -415,6 +418,8 @@ def _in_words(report: IngestReport) -> str:
         f"{report.captures_known:,} were already there",
         f"{report.captures_refused:,} refused",
     ]
+    if report.captures_confirmed:
+        said.insert(1, f"{report.captures_confirmed:,} found nothing changed")
     if report.markets_refused:
         said.append(f"{report.markets_refused:,} markets of other captures refused")
     if report.captures_lost:

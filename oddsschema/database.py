@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenacity import AsyncRetrying
 
 #: The newest revision of the migrations that this release carries.
-HEAD = "oddsschema_0005"
+HEAD = "oddsschema_0007"
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 from pydantic import StringConstraints as _Text
 from pydantic_core import PydanticCustomError
-from sqlalchemy import BigInteger, Enum, Integer
+from sqlalchemy import ARRAY, BigInteger, DateTime, Enum, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema import accepts
@@ -74,6 +74,10 @@ def _no_bool(value: Any) -> Any:
 
 def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
+
+
+def _in_order(values: tuple[datetime, ...]) -> tuple[datetime, ...]:
+    return tuple(sorted(values))
 
 
 def _alpha3(value: str) -> str:
@@ -208,13 +212,27 @@ Flag = Annotated[bool, Accepts(accepts.flag)]
 
 # -- times and documents ---------------------------------------------------------------------------
 
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2201, 1, 1, tzinfo=UTC)
+
 #: An instant: naive times are refused, others converted to UTC. The years 1970 to 2200.
 UtcTime = Annotated[
     datetime,
     AwareDatetime,
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2201, 1, 1, tzinfo=UTC)),
+    Field(ge=_FIRST, lt=_END),
     Accepts(accepts.time),
     AfterValidator(_to_utc),
+]
+
+#: Instants, the earliest first.
+Instants = Annotated[
+    tuple[UtcTime, ...],
+    Keeps(
+        _in_order,
+        "array_position({}, NULL) IS NULL "
+        f"AND '{_FIRST}' <= ALL ({{}}) AND '{_END}' > ALL ({{}})",
+    ),
+    ARRAY(DateTime(timezone=True), as_tuple=True),
 ]
 
 #: Any JSON value that JSONB can hold and Python read; None is SQL's NULL.

@@ -18,7 +18,7 @@ from oddsschema.errors import ChunkError, OddsSchemaError
 from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.chunk import Chunk, ChunkResult
 from oddsschema.ingest.collector import rarely_collecting
-from oddsschema.ingest.history import Written
+from oddsschema.ingest.history import Storage, Written
 from oddsschema.ingest.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingest.pipeline import Pipeline
 from oddsschema.ingest.read import Item, Source, items
@@ -37,7 +37,7 @@ _REFUSALS_KEPT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Storage):
     """How captures are ingested."""
 
     #: Store each capture's raw_response.
@@ -189,7 +189,7 @@ class Run:
         self._options = options
         self._progress = progress
         self._chunk = Chunk()
-        self._pipeline = Pipeline(connections, run_id, platform, done=self._count)
+        self._pipeline = Pipeline(connections, run_id, platform, storage=options, done=self._count)
         self._written = Written()
         self._accepted = 0
         self._markets_accepted = 0
@@ -273,6 +273,7 @@ class Run:
             platform=self.platform,
             status=self.status,
             captures_stored=self._written.stored,
+            captures_confirmed=self._written.confirmed,
             captures_known=self._written.known,
             captures_refused=self._captures_refused,
             captures_lost=self._lost if self.error is not None else 0,
@@ -290,7 +291,8 @@ class Run:
     @property
     def _lost(self) -> int:
         """Captures that were accepted and are not committed."""
-        return self._accepted - self._written.stored - self._written.known
+        written = self._written
+        return self._accepted - written.stored - written.confirmed - written.known
 
     def _with_raw_as_text(self, item: Item, checked: Checked) -> Checked:
         """raw_response is kept as little as it can be from here on: as JSON text, or not at all."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.door import PlainCapture
-from oddsschema.ingest.history import BETPAWA, Written, append, plan
+from oddsschema.ingest.history import BETPAWA, Storage, Written, append, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _RENAME_TOURNAMENT = """
 UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
 WHERE t.id = $1 AND NOT EXISTS (
     SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
-    WHERE e.tournament_id = t.id AND s.captured_at > $5
+    WHERE e.tournament_id = t.id AND COALESCE(s.last_confirmed_at, s.captured_at) > $5
 )
 RETURNING t.id
 """
@@ -101,6 +101,7 @@ async def write_betpawa(
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
+    storage: Storage,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
@@ -152,6 +153,7 @@ async def write_betpawa(
     written = await append(
         connection,
         BETPAWA,
+        storage,
         run_id,
         offers,
         bookmaker_id=bookmaker_id,

@@ -10,7 +10,7 @@ from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.betpawa import write_betpawa
 from oddsschema.ingest.competitor import write_competitors
 from oddsschema.ingest.door import PlainCapture
-from oddsschema.ingest.history import Written
+from oddsschema.ingest.history import Storage, Written
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.reference import upsert_sports
 from oddsschema.ingest.report import Problem, Refusal
@@ -86,6 +86,7 @@ async def write_chunk(
     chunk: Chunk,
     result: ChunkResult,
     *,
+    storage: Storage,
     before_markets: Callable[[], None],
 ) -> None:
     """Write a chunk, in the caller's transaction, and put down in `result` what became of it.
@@ -104,11 +105,12 @@ async def write_chunk(
                 run_id,
                 captures,
                 sports,
+                storage=storage,
                 before_markets=before_markets,
             )
             result.written.add(written)
             result.new_events.extend(new)
-    result.written.known = len(accepted) - result.written.stored
+    result.written.known = len(accepted) - result.written.stored - result.written.confirmed
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
     failed = sum(refusal.markets is None for refusal in refusals)

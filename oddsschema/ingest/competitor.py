@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.door import PlainCapture
-from oddsschema.ingest.history import COMPETITORS, Written, append, plan
+from oddsschema.ingest.history import COMPETITORS, Storage, Written, append, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ WITH changed AS (
     WHERE NOT EXISTS (
         SELECT FROM competitor_events AS e
         JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
-        WHERE e.tournament_id = t.id AND s.captured_at > c.captured_at
+        WHERE e.tournament_id = t.id
+            AND COALESCE(s.last_confirmed_at, s.captured_at) > c.captured_at
     )
     ORDER BY t.external_id
     FOR NO KEY UPDATE OF t
@@ -103,6 +104,7 @@ async def write_competitors(
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
+    storage: Storage,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug.
@@ -149,6 +151,7 @@ async def write_competitors(
     written = await append(
         connection,
         COMPETITORS,
+        storage,
         run_id,
         offers,
         before_markets=before_markets,

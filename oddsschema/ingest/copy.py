@@ -6,12 +6,15 @@ would need a JSONB codec set on it), and what repeats from row to row is encoded
 Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oddsschema.outcomes import outcomes_json
+
+if TYPE_CHECKING:
+    from oddsschema.ingest.history import Snapshot
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -24,6 +27,11 @@ _int4 = Struct(">ii").pack
 _int8 = Struct(">iq").pack
 _float8 = Struct(">id").pack
 _columns = Struct(">h").pack
+_array = Struct(">iiii").pack
+_dimension = Struct(">ii").pack
+
+#: The type's oid, which no release of PostgreSQL changes.
+_TIMESTAMPTZ = 1184
 
 #: How many bytes are handed to the connection at a time.
 _BLOCK = 256 * 1024
@@ -52,9 +60,22 @@ def text(value: str | None) -> bytes:
     return _length(len(encoded)) + encoded
 
 
-def timestamptz(value: datetime) -> bytes:
+def boolean(value: bool) -> bytes:
+    """A BOOLEAN."""
+    return b"\0\0\0\1\1" if value else b"\0\0\0\1\0"
+
+
+def timestamptz(value: datetime | None) -> bytes:
     """A TIMESTAMPTZ, from an aware datetime."""
-    return _int8(8, (value - _EPOCH) // _MICROSECOND)
+    return _NULL if value is None else _int8(8, (value - _EPOCH) // _MICROSECOND)
+
+
+def timestamptz_array(values: Sequence[datetime]) -> bytes:
+    """A TIMESTAMPTZ[], from aware datetimes."""
+    if not values:
+        return _array(12, 0, 0, _TIMESTAMPTZ)
+    elements = b"".join(map(timestamptz, values))
+    return _array(20 + len(elements), 1, 0, _TIMESTAMPTZ) + _dimension(len(values), 1) + elements
 
 
 def jsonb(document: bytes | None) -> bytes:
@@ -69,18 +90,16 @@ def row(*fields: bytes) -> bytes:
     return _columns(len(fields)) + b"".join(fields)
 
 
-def market_rows(
-    captures: Iterable[tuple[int, int, Iterable[dict[str, Any]]]],
-) -> Iterator[bytes]:
-    """Rows of the markets of (event id, snapshot id, plain markets), columns as `Market` has them.
+def market_rows(snapshots: "Iterable[Snapshot]") -> Iterator[bytes]:
+    """Rows of the markets of snapshots; the columns of `Market`, then unavailable_at.
 
     The hot path: what repeats is encoded once, and no function is called that need not be.
     """
     # A scrape repeats the same few hundred markets for each event: only their prices are its own.
     known: dict[tuple[Any, ...], bytes] = {}
-    for event_id, snapshot_id, markets in captures:
-        prefix = _columns(9) + int4(event_id) + int8(snapshot_id)
-        for market in markets:
+    for snapshot in snapshots:
+        prefix = _columns(10) + int4(snapshot.event_id) + int8(snapshot.id or 0)
+        for market in snapshot.markets:
             *head, outcomes = market.values()
             key = tuple(head)
             middle = known.get(key)
@@ -88,7 +107,15 @@ def market_rows(
                 middle = _encoded_head(*head)
                 if len(known) < 10_000:
                     known[key] = middle
-            yield b"%b%b%b" % (prefix, middle, jsonb(outcomes_json(outcomes)))
+            yield b"%b%b%b%b" % (prefix, middle, jsonb(outcomes_json(outcomes)), _NULL)
+        for stored, unavailable_at in (
+            (snapshot.stored, None),
+            (snapshot.gone, snapshot.captured_at),
+        ):
+            for (market_id, line, kind, home, away), (name, text_of_outcomes, _) in stored:
+                middle = _encoded_head(market_id, name, line, kind, home, away)
+                document = jsonb(text_of_outcomes.encode())
+                yield b"%b%b%b%b" % (prefix, middle, document, timestamptz(unavailable_at))
 
 
 def _encoded_head(

@@ -1,18 +1,38 @@
-"""Snapshots and markets: appended by COPY, each capture once."""
+"""An event's history: what a capture adds to it, written by COPY, each capture once.
+
+A snapshot is complete (a keyframe: every market that was offered) or holds what has changed since
+the snapshot before it: markets that are new or differ, and with `unavailable_at` those that have
+gone. A capture that finds nothing changed is noted on the snapshot that it confirms. What an event
+offers is so told by its last keyframe and the snapshots since: see `oddsschema.ingest.state`.
+
+All is decided in the caller's transaction, in which the events' rows are locked.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from oddsschema.capture import MARKET_KEY
 from oddsschema.ingest import copy
 from oddsschema.ingest.door import PlainCapture
+from oddsschema.ingest.state import Key, State, Stored, compare, market_key, states
 from oddsschema.models import Market
 
 if TYPE_CHECKING:
     import asyncpg
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """What of a capture is stored, and when a snapshot is a keyframe."""
+
+    #: "complete": every market of every capture. "changes": what differs from the last one.
+    store: Literal["changes", "complete"] = "changes"
+    #: A keyframe comes when the rows of changes since the last one exceed this share of the markets
+    #: that are offered: more of it means less to store, and more to read.
+    keyframe_share: float = 1.0
+    #: And when something changes and the last one is older than this.
+    keyframe_age: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -26,60 +46,149 @@ class Side:
     #: Whether an event's snapshots are those of one bookmaker among others.
     by_bookmaker: bool
 
+    def sql(self, template: str, bookmaker: str = "") -> str:
+        """A statement on these tables; `bookmaker` is the parameter that holds its id."""
+        condition = f"AND s.bookmaker_id = {bookmaker}" if self.by_bookmaker else ""
+        return template.format(
+            snapshots=self.snapshots, markets=self.markets, event=self.event, bookmaker=condition
+        )
+
+    def arguments(self, bookmaker_id: int | None) -> list[int | None]:
+        """What the parameter of `sql` is given."""
+        return [bookmaker_id] if self.by_bookmaker else []
+
 
 COMPETITORS = Side(
     "competitor_odds_snapshots", "competitor_market_odds", "competitor_event_id", False
 )
 BETPAWA = Side("odds_snapshots", "market_odds", "event_id", True)
 
-# For each offered snapshot: when its event was last captured, whether it is there, and its id.
-_PLAN = """
-SELECT latest.captured_at AS latest, s.id IS NULL AS is_new,
-    COALESCE(s.id, nextval(pg_get_serial_sequence('{snapshots}', 'id'))) AS id
-FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, captured_at, position)
-LEFT JOIN {snapshots} AS s
-    ON s.{event} = c.event AND s.captured_at = c.captured_at {bookmaker}
+#: How many captures one snapshot can be confirmed by: each makes its row a little longer.
+_MOST_CONFIRMATIONS = 100
+
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+# Where each capture falls: the snapshot that stands at its instant, the one that comes after it,
+# and when the event was last captured.
+_PLACES = """
+SELECT before.id, before.captured_at, before.confirmed_at, before.scrape_run_id,
+    after.id AS next_id, after.captured_at AS next_at, after.is_complete AS next_is_complete,
+    latest.at AS latest
+FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, at, position)
 LEFT JOIN LATERAL (
-    SELECT captured_at FROM {snapshots} AS s
-    WHERE s.{event} = c.event {bookmaker} ORDER BY captured_at DESC LIMIT 1
+    SELECT * FROM {snapshots} AS s
+    WHERE s.{event} = c.event {bookmaker} AND s.captured_at <= c.at
+    ORDER BY s.captured_at DESC LIMIT 1
+) AS before ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM {snapshots} AS s
+    WHERE s.{event} = c.event {bookmaker} AND s.captured_at > c.at
+    ORDER BY s.captured_at LIMIT 1
+) AS after ON true
+LEFT JOIN LATERAL (
+    SELECT COALESCE(s.last_confirmed_at, s.captured_at) AS at FROM {snapshots} AS s
+    WHERE s.{event} = c.event {bookmaker}
+    ORDER BY s.captured_at DESC LIMIT 1
 ) AS latest ON true
 ORDER BY c.position
 """
 
-
-_MARKET_KEYS = """
-SELECT m.snapshot_id, {key}
-FROM unnest($1::int[], $2::bigint[]) AS s (event, id)
-JOIN {markets} AS m ON m.{event} = s.event AND m.snapshot_id = s.id
+_RESERVE = """
+SELECT nextval(pg_get_serial_sequence('{snapshots}', 'id')) FROM generate_series(1, $1)
 """
 
-_market_key = itemgetter(*MARKET_KEY)
+_CONFIRM = """
+UPDATE {snapshots} AS s
+SET confirmed_at = c.instants, last_confirmed_at = c.instants[cardinality(c.instants)]
+FROM (
+    SELECT event, id, array_remove(array_agg(at ORDER BY at), NULL) AS instants
+    FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) AS c (event, id, at)
+    GROUP BY event, id
+) AS c
+WHERE s.{event} = c.event AND s.id = c.id
+"""
+
+_COMPLETE = "UPDATE {snapshots} AS s SET is_complete = true WHERE s.{event} = $1 AND s.id = $2"
+
+_MARKET_KEYS = """
+SELECT m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home, m.handicap_away
+FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2
+"""
 
 
 @dataclass(slots=True)
 class Written:
-    """How many captures and markets went into the database, and how many had been there."""
+    """How many captures became snapshots, confirmed one, or had been there; how many markets."""
 
     stored: int = 0
+    confirmed: int = 0
     known: int = 0
     markets: int = 0
 
     def add(self, other: "Written") -> None:
         """Count in what another part wrote."""
         self.stored += other.stored
+        self.confirmed += other.confirmed
         self.known += other.known
         self.markets += other.markets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Snapshot:
+    """A snapshot: one that is there, or one that is to be written, with its rows."""
+
+    event_id: int
+    captured_at: datetime
+    run_id: int | None
+    #: None until it is written.
+    id: int | None = None
+    confirmed_at: list[datetime] = field(default_factory=list)
+    is_complete: bool = True
+    raw_response: bytes | None = None
+    markets: Sequence[dict[str, Any]] = ()
+    #: Rows as they were stored before.
+    stored: Sequence[tuple[Key, Stored]] = ()
+    #: Markets that have gone.
+    gone: Sequence[tuple[Key, Stored]] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows of markets it writes."""
+        return len(self.markets) + len(self.stored) + len(self.gone)
+
+
+@dataclass(slots=True)
 class Offer:
-    """A capture that is to be appended to an event's history."""
+    """A capture that is to be added to an event's history, and where it falls in it."""
 
     event_id: int
     capture: PlainCapture
-    #: The snapshot that it will be, or is already.
-    snapshot_id: int
-    is_new: bool
+    #: The snapshot that stands at its instant.
+    before: Snapshot | None
+    #: The snapshot after it: its id, its instant, whether it is complete.
+    after: tuple[int, datetime, bool] | None
+
+    @property
+    def at(self) -> datetime:
+        """When it was captured."""
+        at: datetime = self.capture["captured_at"]
+        return at
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this event was captured at this instant before."""
+        before = self.before
+        return before is not None and (
+            before.captured_at == self.at or self.at in before.confirmed_at
+        )
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the event was captured later before."""
+        before = self.before
+        return self.after is not None or (
+            before is not None and any(one > self.at for one in before.confirmed_at)
+        )
 
 
 async def plan(
@@ -88,115 +197,302 @@ async def plan(
     captures: Iterable[tuple[int, PlainCapture]],
     bookmaker_id: int | None = None,
 ) -> tuple[list[Offer], dict[int, datetime]]:
-    """What is to be done with captures of (event id, capture), and when events were last captured.
+    """Where captures of (event id, capture) fall, oldest first; when events were last captured.
 
-    The events' rows must be locked, so that nobody else appends to them meanwhile.
+    The events' rows must be locked, so that nobody else adds to them meanwhile.
     """
     offered: dict[tuple[int, datetime], PlainCapture] = {}
     for event_id, capture in captures:
         key = event_id, capture["captured_at"]
         offered[key] = _joined(offered[key], capture) if key in offered else capture
-    bookmaker = "AND s.bookmaker_id = $3" if side.by_bookmaker else ""
     rows = await connection.fetch(
-        _PLAN.format(snapshots=side.snapshots, event=side.event, bookmaker=bookmaker),
+        side.sql(_PLACES, "$3"),
         [event_id for event_id, _ in offered],
         [captured_at for _, captured_at in offered],
-        *([bookmaker_id] if side.by_bookmaker else []),
+        *side.arguments(bookmaker_id),
     )
     offers = []
     latest: dict[int, datetime] = {}
     for ((event_id, _), capture), row in zip(offered.items(), rows, strict=True):
-        offers.append(Offer(event_id, capture, row["id"], row["is_new"]))
+        before = after = None
+        if row["id"] is not None:
+            before = Snapshot(
+                event_id, row["captured_at"], row["scrape_run_id"], row["id"], row["confirmed_at"]
+            )
+        if row["next_id"] is not None:
+            after = row["next_id"], row["next_at"], row["next_is_complete"]
+        offers.append(Offer(event_id, capture, before, after))
         if row["latest"] is not None:
             latest[event_id] = row["latest"]
-    return offers, latest
+    return sorted(offers, key=lambda offer: offer.at), latest
 
 
 def _joined(first: PlainCapture, again: PlainCapture) -> PlainCapture:
     """One event at one instant, delivered twice: of a market that is in both, the first stands."""
-    there = set(map(_market_key, first["markets"]))
-    more = [market for market in again["markets"] if _market_key(market) not in there]
+    there = set(map(market_key, first["markets"]))
+    more = [market for market in again["markets"] if market_key(market) not in there]
     return {**first, "markets": (*first["markets"], *more)} if more else first
 
 
 async def append(
     connection: "asyncpg.Connection[Any]",
     side: Side,
+    storage: Storage,
     run_id: int,
     offers: Sequence[Offer],
     *,
     bookmaker_id: int | None = None,
     before_markets: Callable[[], None],
 ) -> Written:
-    """Write the snapshots and markets of the offers that are not there yet.
+    """Add what the offers say to their events' histories.
 
-    A snapshot that is there gets the markets that it lacks: those that were refused when it was
-    delivered first, and have been put right since.
+    Of an instant that is known, the markets that are not there yet are added: those that were
+    refused when it was delivered first, and have been put right since.
     """
-    new = [offer for offer in offers if offer.is_new]
-    if new:
-        columns = ["id", side.event, "captured_at", "scrape_run_id", "raw_response"]
-        of_bookmaker = []
-        if side.by_bookmaker:
-            columns.append("bookmaker_id")
-            of_bookmaker.append(copy.int4(bookmaker_id))
-        snapshots = (
-            copy.row(
-                copy.int8(offer.snapshot_id),
-                copy.int4(offer.event_id),
-                copy.timestamptz(offer.capture["captured_at"]),
-                copy.int4(run_id),
-                copy.jsonb(offer.capture["raw_response"]),
-                *of_bookmaker,
-            )
-            for offer in new
-        )
-        await _copy_rows(connection, side.snapshots, columns, snapshots)
-    lacking = await _lacking(connection, side, [offer for offer in offers if not offer.is_new])
-    markets = [
-        *((offer.event_id, offer.snapshot_id, offer.capture["markets"]) for offer in new),
-        *lacking,
-    ]
+    writer = _Writer(connection, side, storage, run_id, bookmaker_id)
+    known = [offer for offer in offers if offer.is_known]
+    late = [offer for offer in offers if offer.is_late and not offer.is_known]
+    fresh = [offer for offer in offers if not (offer.is_known or offer.is_late)]
+    touched = await writer.complete(known)
+    for offer in late:
+        await writer.insert(offer)
+        touched.add(offer.event_id)
+    if moved := [(offer.event_id, offer.capture) for offer in fresh if offer.event_id in touched]:
+        again, _ = await plan(connection, side, moved, bookmaker_id)
+        fresh = [offer for offer in fresh if offer.event_id not in touched] + again
     before_markets()
-    if markets:
-        columns = [side.event, "snapshot_id", *Market.model_fields]
-        await _copy_rows(connection, side.markets, columns, copy.market_rows(markets))
-    return Written(stored=len(new), markets=sum(len(ones) for _, _, ones in markets))
+    await writer.append(fresh)
+    return writer.written
 
 
-async def _lacking(
-    connection: "asyncpg.Connection[Any]", side: Side, known: Sequence[Offer]
-) -> list[tuple[int, int, Sequence[Any]]]:
-    """The markets that snapshots lack, of captures that were delivered again."""
-    if not known:
-        return []
-    key = ", ".join(f"m.{column}" for column in MARKET_KEY)
-    rows = await connection.fetch(
-        _MARKET_KEYS.format(markets=side.markets, event=side.event, key=key),
-        [offer.event_id for offer in known],
-        [offer.snapshot_id for offer in known],
-    )
-    there = {tuple(row) for row in rows}
-    lacking: list[tuple[int, int, Sequence[Any]]] = []
-    for offer in known:
-        markets = [
-            market
-            for market in offer.capture["markets"]
-            if (offer.snapshot_id, *_market_key(market)) not in there
+class _Writer:
+    """Adds captures to histories, in one transaction."""
+
+    def __init__(
+        self,
+        connection: "asyncpg.Connection[Any]",
+        side: Side,
+        storage: Storage,
+        run_id: int,
+        bookmaker_id: int | None,
+    ) -> None:
+        self.written = Written()
+        self._connection = connection
+        self._side = side
+        self._storage = storage
+        self._run_id = run_id
+        self._bookmaker_id = bookmaker_id
+
+    # -- captures that are newer than all before ---------------------------------------------------
+
+    async def append(self, offers: Sequence[Offer]) -> None:
+        """Write captures that come after everything that is known of their events, oldest first."""
+        if self._storage.store == "complete":
+            snapshots = [self._complete_snapshot(offer) for offer in offers]
+            self.written.stored += len(snapshots)
+            await self._write(snapshots)
+            return
+        events = list(dict.fromkeys(offer.event_id for offer in offers))
+        current = dict(
+            zip(events, await self._states([(one, _LATEST) for one in events]), strict=True)
+        )
+        last = {offer.event_id: offer.before for offer in reversed(offers)}
+        confirmed: dict[int, Snapshot] = {}
+        new: list[Snapshot] = []
+        for offer in offers:
+            snapshot = self._changes(offer, current[offer.event_id])
+            standing = last[offer.event_id]
+            if (
+                snapshot.rows == 0
+                and standing is not None
+                and not snapshot.is_complete
+                and snapshot.raw_response is None
+                and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
+            ):
+                self.written.confirmed += 1
+                standing.confirmed_at.append(offer.at)
+                if standing.id is not None:
+                    confirmed[standing.id] = standing
+            else:
+                self.written.stored += 1
+                last[offer.event_id] = snapshot
+                new.append(snapshot)
+        await self._confirm(confirmed.values())
+        await self._write(new)
+
+    def _changes(self, offer: Offer, state: State) -> Snapshot:
+        """What a capture adds to a state, which it brings up to date: all of it, or the changes."""
+        markets = offer.capture["markets"]
+        changed, gone = difference = compare(state, markets)
+        rows = len(changed) + len(gone)
+        if not difference and state.keyframe_at is not None:
+            is_complete = False
+        elif (
+            state.keyframe_at is None
+            or rows >= len(markets)
+            or state.changes + rows > self._storage.keyframe_share * len(markets)
+            or offer.at - state.keyframe_at > self._storage.keyframe_age
+        ):
+            is_complete = True
+        else:
+            is_complete = False
+        if is_complete:
+            state.keyframe_at, state.changes = offer.at, 0
+            state.markets = dict(state.offered())
+            return self._complete_snapshot(offer)
+        state.changes += rows
+        return Snapshot(
+            offer.event_id,
+            offer.at,
+            self._run_id,
+            is_complete=False,
+            raw_response=offer.capture["raw_response"],
+            markets=changed,
+            gone=gone,
+        )
+
+    def _complete_snapshot(self, offer: Offer) -> Snapshot:
+        return Snapshot(
+            offer.event_id,
+            offer.at,
+            self._run_id,
+            raw_response=offer.capture["raw_response"],
+            markets=offer.capture["markets"],
+        )
+
+    # -- captures among those that are known -------------------------------------------------------
+
+    async def complete(self, offers: Sequence[Offer]) -> set[int]:
+        """Add what known instants lack; the ids of the events whose history that touched."""
+        touched = set()
+        found = await self._states([(offer.event_id, offer.at) for offer in offers])
+        for offer, state in zip(offers, found, strict=True):
+            there = {key for key, _ in state.offered()}
+            if any(market_key(market) not in there for market in offer.capture["markets"]):
+                await self.insert(offer)
+                touched.add(offer.event_id)
+        return touched
+
+    async def insert(self, offer: Offer) -> None:
+        """Write a capture that is older than others of its event, or lacking in what is there.
+
+        It becomes a keyframe, and so does what comes after it: other instants stay as they were.
+        """
+        # Others may have been inserted since it was planned.
+        ((offer,), _) = await plan(
+            self._connection, self._side, [(offer.event_id, offer.capture)], self._bookmaker_id
+        )
+        (state,) = await self._states([(offer.event_id, offer.at)])
+        before, at = offer.before, offer.at
+        offered = list(state.offered())
+        markets = offer.capture["markets"]
+        is_known = offer.is_known
+        if is_known:
+            there = {key for key, _ in offered}
+            markets = [market for market in markets if market_key(market) not in there]
+        elif (
+            not compare(state, markets)
+            and before is not None
+            and offer.capture["raw_response"] is None
+            and self._storage.store == "changes"
+        ):
+            before.confirmed_at = sorted([*before.confirmed_at, at])
+            await self._confirm([before])
+            self.written.confirmed += 1
+            return
+        else:
+            self.written.stored += 1
+        await self._detach(offer, offered)
+        if is_known and before is not None and before.captured_at == at:
+            before.markets = markets
+            await self._write_markets([before])
+            return
+        snapshot = self._complete_snapshot(offer)
+        snapshot.markets = markets
+        snapshot.stored = offered if is_known else ()
+        await self._write([snapshot])
+
+    async def _detach(self, offer: Offer, offered: Sequence[tuple[Key, Stored]]) -> None:
+        """Let what comes after an instant stand on its own: `offered` is what stands at it."""
+        before, at = offer.before, offer.at
+        if before is not None and before.confirmed_at:
+            later = [one for one in before.confirmed_at if one > at]
+            before.confirmed_at = [one for one in before.confirmed_at if one < at]
+            await self._confirm([before])
+            if later:
+                first, *rest = later
+                follower = Snapshot(offer.event_id, first, before.run_id)
+                follower.confirmed_at, follower.stored = rest, offered
+                await self._write([follower])
+                return
+        if offer.after is not None and not offer.after[2]:
+            after_id, after_at, _ = offer.after
+            (state,) = await self._states([(offer.event_id, after_at)])
+            rows = await self._connection.fetch(
+                self._side.sql(_MARKET_KEYS), offer.event_id, after_id
+            )
+            there = set(map(tuple, rows))
+            after = Snapshot(offer.event_id, after_at, None, after_id)
+            after.stored = [(key, one) for key, one in state.offered() if key not in there]
+            await self._write_markets([after])
+            await self._connection.execute(self._side.sql(_COMPLETE), offer.event_id, after_id)
+
+    # -- rows --------------------------------------------------------------------------------------
+
+    async def _states(self, asked: Sequence[tuple[int, datetime]]) -> list[State]:
+        return await states(self._connection, self._side, asked, self._bookmaker_id)
+
+    async def _confirm(self, snapshots: Iterable[Snapshot]) -> None:
+        """Note on snapshots that are there what confirms them."""
+        told: list[tuple[int, int | None, datetime | None]] = []
+        for one in snapshots:
+            instants: Sequence[datetime | None] = one.confirmed_at or [None]
+            told.extend((one.event_id, one.id, instant) for instant in instants)
+        if told:
+            columns = [list(column) for column in zip(*told, strict=True)]
+            await self._connection.execute(self._side.sql(_CONFIRM), *columns)
+
+    async def _write(self, snapshots: Sequence[Snapshot]) -> None:
+        """Write new snapshots with their rows."""
+        if not snapshots:
+            return
+        ids = await self._connection.fetch(self._side.sql(_RESERVE), len(snapshots))
+        columns = [
+            *("id", self._side.event, "captured_at", "scrape_run_id", "raw_response"),
+            *("is_complete", "confirmed_at", "last_confirmed_at"),
+            *(["bookmaker_id"] if self._side.by_bookmaker else []),
         ]
-        if markets:
-            lacking.append((offer.event_id, offer.snapshot_id, markets))
-    return lacking
+        for snapshot, (snapshot_id,) in zip(snapshots, ids, strict=True):
+            snapshot.id = snapshot_id
+        rows = (
+            copy.row(
+                copy.int8(one.id or 0),
+                copy.int4(one.event_id),
+                copy.timestamptz(one.captured_at),
+                copy.int4(one.run_id),
+                copy.jsonb(one.raw_response),
+                copy.boolean(one.is_complete),
+                copy.timestamptz_array(one.confirmed_at),
+                copy.timestamptz(one.confirmed_at[-1] if one.confirmed_at else None),
+                *map(copy.int4, self._side.arguments(self._bookmaker_id)),
+            )
+            for one in snapshots
+        )
+        await self._copy(self._side.snapshots, columns, rows)
+        await self._write_markets(snapshots)
 
+    async def _write_markets(self, snapshots: Sequence[Snapshot]) -> None:
+        """Write the rows of snapshots that are there."""
+        self.written.markets += sum(snapshot.rows for snapshot in snapshots)
+        if any(snapshot.rows for snapshot in snapshots):
+            columns = [self._side.event, "snapshot_id", *Market.model_fields, "unavailable_at"]
+            await self._copy(self._side.markets, columns, copy.market_rows(snapshots))
 
-async def _copy_rows(
-    connection: "asyncpg.Connection[Any]",
-    table: str,
-    columns: Sequence[str],
-    rows: Iterator[bytes],
-) -> None:
-    async def blocks() -> Any:
-        for block in copy.stream(rows):
-            yield block
+    async def _copy(self, table: str, columns: Sequence[str], rows: Iterator[bytes]) -> None:
+        async def blocks() -> Any:
+            for block in copy.stream(rows):
+                yield block
 
-    await connection.copy_to_table(table, source=blocks(), columns=columns, format="binary")
+        await self._connection.copy_to_table(
+            table, source=blocks(), columns=columns, format="binary"
+        )

@@ -12,6 +12,7 @@ from oddsschema.database import Connections
 from oddsschema.errors import ChunkError, UncertainCommitError
 from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.chunk import Chunk, ChunkResult, write_chunk
+from oddsschema.ingest.history import Storage
 from oddsschema.ingest.reference import link_events
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Pipeline:
         run_id: int,
         platform: str | None,
         *,
+        storage: Storage,
         done: Callable[[ChunkResult], None],
     ) -> None:
         #: What the database did to a chunk: nothing more is taken after it.
@@ -37,6 +39,7 @@ class Pipeline:
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
+        self._storage = storage
         self._done = done
         self._writing: asyncio.Task[None] | None = None
         #: The last attempt at the chunk that is being written, until its end is known.
@@ -94,6 +97,7 @@ class Pipeline:
                 self._platform,
                 chunk,
                 self._attempt,
+                storage=self._storage,
                 before_markets=self._at_leisure.set,
             )
             return self._attempt

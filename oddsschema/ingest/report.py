@@ -54,6 +54,9 @@ class RunReport(BaseModel):
     platform: str | None = Field(description="None for captures that do not say whose they are.")
     status: ScrapeStatus = Field(description="How the run ended.")
     captures_stored: int = Field(description="How many captures were written.")
+    captures_confirmed: int = Field(
+        description="How many found nothing changed, and are noted as that."
+    )
     captures_known: int = Field(description="How many were delivered before, and stored then.")
     captures_refused: int = Field(description="How many broke the contract as a whole.")
     captures_lost: int = Field(
@@ -81,6 +84,11 @@ class IngestReport(BaseModel):
     def captures_stored(self) -> int:
         """Captures whose snapshot this ingestion wrote."""
         return sum(run.captures_stored for run in self.runs)
+
+    @property
+    def captures_confirmed(self) -> int:
+        """Captures that found no change since the last one."""
+        return sum(run.captures_confirmed for run in self.runs)
 
     @property
     def captures_known(self) -> int:

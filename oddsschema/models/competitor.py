@@ -8,7 +8,7 @@ from sqlmodel import Field, Relationship
 from oddsschema.base import Contract, Table
 from oddsschema.columns import foreign_key, primary_key, server_time
 from oddsschema.models.event import Event, Fixture
-from oddsschema.models.odds import Market, Snapshot
+from oddsschema.models.odds import StoredMarket, StoredSnapshot
 from oddsschema.models.scrape import ScrapeRun
 from oddsschema.models.sport import Competition, Sport
 from oddsschema.types import CountryIso, Int4, Int8, Name100, Slug, Text100, UtcTime
@@ -100,7 +100,7 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
     )
 
 
-class CompetitorOddsSnapshot(Snapshot, Table, table=True):
+class CompetitorOddsSnapshot(StoredSnapshot, Table, table=True):
     """A competitor event's odds at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_odds_snapshots"
@@ -135,7 +135,7 @@ class CompetitorOddsSnapshot(Snapshot, Table, table=True):
     )
 
 
-class CompetitorMarketOdds(Market, Table, table=True):
+class CompetitorMarketOdds(StoredMarket, Table, table=True):
     """A market of a competitor event at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_market_odds"

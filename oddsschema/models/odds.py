@@ -2,16 +2,27 @@
 
 from typing import ClassVar, Optional
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc, text
 from sqlmodel import Field, Relationship
 
 from oddsschema.base import Contract, Table, all_or_none
-from oddsschema.columns import foreign_key, primary_key, server_time
+from oddsschema.columns import defaulted, foreign_key, primary_key, server_time
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.event import Event
 from oddsschema.models.scrape import ScrapeRun
 from oddsschema.outcomes import Outcomes
-from oddsschema.types import Handicap, Int4, Int8, Json, Line, Name50, Name255, UtcTime
+from oddsschema.types import (
+    Flag,
+    Handicap,
+    Instants,
+    Int4,
+    Int8,
+    Json,
+    Line,
+    Name50,
+    Name255,
+    UtcTime,
+)
 
 
 class Snapshot(Contract):
@@ -21,6 +32,23 @@ class Snapshot(Contract):
     raw_response: Json | None = Field(
         default=None,
         description="What the bookmaker sent. Large, and kept only on request.",
+    )
+
+
+class StoredSnapshot(Snapshot):
+    """A snapshot's place in its event's history."""
+
+    is_complete: Flag = defaulted(
+        True, "Whether its rows are all that was offered, or what changed since the one before."
+    )
+    last_confirmed_at: UtcTime | None = Field(
+        default=None, description="When a capture last found nothing changed since, UTC."
+    )
+    confirmed_at: Instants = Field(
+        default=(),
+        nullable=False,
+        sa_column_kwargs={"server_default": text("'{}'")},
+        description="All instants at which a capture found nothing changed since, UTC.",
     )
 
 
@@ -51,7 +79,16 @@ class Market(Contract):
     outcomes: Outcomes = Field(description="What can be bet on, with decimal odds.")
 
 
-class OddsSnapshot(Snapshot, Table, table=True):
+class StoredMarket(Market):
+    """A market's place in its event's history."""
+
+    unavailable_at: UtcTime | None = Field(
+        default=None,
+        description="When it was found not to be offered any more, UTC; the outcomes are the last.",
+    )
+
+
+class OddsSnapshot(StoredSnapshot, Table, table=True):
     """A reference event's odds at one instant."""
 
     __tablename__: ClassVar[str] = "odds_snapshots"
@@ -79,7 +116,7 @@ class OddsSnapshot(Snapshot, Table, table=True):
     )
 
 
-class MarketOdds(Market, Table, table=True):
+class MarketOdds(StoredMarket, Table, table=True):
     """A market of a reference event at one instant."""
 
     __tablename__: ClassVar[str] = "market_odds"

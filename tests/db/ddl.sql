@@ -96,6 +96,7 @@ CREATE TABLE competitor_market_odds (
     line double precision,
     outcomes jsonb NOT NULL,
     snapshot_id bigint NOT NULL,
+    unavailable_at timestamp with time zone,
     CONSTRAINT ck_competitor_market_odds_betpawa_market_id CHECK ((((betpawa_market_id)::text <> ''::text) AND (ascii((betpawa_market_id)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((betpawa_market_id)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
     CONSTRAINT ck_competitor_market_odds_betpawa_market_name CHECK ((((betpawa_market_name)::text <> ''::text) AND (ascii((betpawa_market_name)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((betpawa_market_name)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
     CONSTRAINT ck_competitor_market_odds_handicap CHECK ((num_nulls(handicap_type, handicap_home, handicap_away) = ANY (ARRAY[0, 3]))),
@@ -108,16 +109,22 @@ CASE
     WHEN (outcomes @@ 'strict ((((!($[*]."name".type() != "string") && !($[*]."name" == "")) && !(+$[*]."odds" < 1.0)) && !($[*]."odds" > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)) && !($[*]."is_active".type() != "boolean"))'::jsonpath) THEN (((jsonb_array_length(outcomes) >= 1) AND (jsonb_array_length(outcomes) <= 500)) AND (((pg_column_compression(outcomes) IS NULL) AND (pg_column_size(outcomes) <= 255)) OR (NOT (outcomes @? '$[*]."name"?(@ like_regex "^.{255}." flag "s")'::jsonpath))))
     ELSE false
 END),
+    CONSTRAINT ck_competitor_market_odds_unavailable_at CHECK (((unavailable_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (unavailable_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT fk_competitor_market_odds_snapshot_id_competitor_odds_snapshots FOREIGN KEY (competitor_event_id, snapshot_id) REFERENCES competitor_odds_snapshots(competitor_event_id, id) ON DELETE CASCADE,
     CONSTRAINT pk_competitor_market_odds PRIMARY KEY (id)
 );
 CREATE TABLE competitor_odds_snapshots (
     captured_at timestamp with time zone NOT NULL DEFAULT now(),
     competitor_event_id integer NOT NULL,
+    confirmed_at timestamp with time zone[] NOT NULL DEFAULT '{}'::timestamp with time zone[],
     id bigint NOT NULL DEFAULT nextval('competitor_odds_snapshots_id_seq'::regclass),
+    is_complete boolean NOT NULL DEFAULT true,
+    last_confirmed_at timestamp with time zone,
     raw_response jsonb,
     scrape_run_id integer,
     CONSTRAINT ck_competitor_odds_snapshots_captured_at CHECK (((captured_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (captured_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT ck_competitor_odds_snapshots_confirmed_at CHECK (((array_position(confirmed_at, NULL::timestamp with time zone) IS NULL) AND ('1970-01-01 00:00:00+00'::timestamp with time zone <= ALL (confirmed_at)) AND ('2201-01-01 00:00:00+00'::timestamp with time zone > ALL (confirmed_at)))),
+    CONSTRAINT ck_competitor_odds_snapshots_last_confirmed_at CHECK (((last_confirmed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (last_confirmed_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT ck_competitor_odds_snapshots_raw_response CHECK ((NOT jsonb_path_exists(raw_response, 'strict $.**?(@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)'::jsonpath))),
     CONSTRAINT fk_competitor_odds_snapshots_event_id_competitor_events FOREIGN KEY (competitor_event_id) REFERENCES competitor_events(id) ON DELETE CASCADE,
     CONSTRAINT fk_competitor_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY (scrape_run_id) REFERENCES scrape_runs(id) ON DELETE SET NULL,
@@ -193,6 +200,7 @@ CREATE TABLE market_odds (
     line double precision,
     outcomes jsonb NOT NULL,
     snapshot_id bigint NOT NULL,
+    unavailable_at timestamp with time zone,
     CONSTRAINT ck_market_odds_betpawa_market_id CHECK ((((betpawa_market_id)::text <> ''::text) AND (ascii((betpawa_market_id)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((betpawa_market_id)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
     CONSTRAINT ck_market_odds_betpawa_market_name CHECK ((((betpawa_market_name)::text <> ''::text) AND (ascii((betpawa_market_name)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((betpawa_market_name)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
     CONSTRAINT ck_market_odds_handicap CHECK ((num_nulls(handicap_type, handicap_home, handicap_away) = ANY (ARRAY[0, 3]))),
@@ -205,17 +213,23 @@ CASE
     WHEN (outcomes @@ 'strict ((((!($[*]."name".type() != "string") && !($[*]."name" == "")) && !(+$[*]."odds" < 1.0)) && !($[*]."odds" > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)) && !($[*]."is_active".type() != "boolean"))'::jsonpath) THEN (((jsonb_array_length(outcomes) >= 1) AND (jsonb_array_length(outcomes) <= 500)) AND (((pg_column_compression(outcomes) IS NULL) AND (pg_column_size(outcomes) <= 255)) OR (NOT (outcomes @? '$[*]."name"?(@ like_regex "^.{255}." flag "s")'::jsonpath))))
     ELSE false
 END),
+    CONSTRAINT ck_market_odds_unavailable_at CHECK (((unavailable_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (unavailable_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT fk_market_odds_snapshot_id_odds_snapshots FOREIGN KEY (event_id, snapshot_id) REFERENCES odds_snapshots(event_id, id) ON DELETE CASCADE,
     CONSTRAINT pk_market_odds PRIMARY KEY (id)
 );
 CREATE TABLE odds_snapshots (
     bookmaker_id integer NOT NULL,
     captured_at timestamp with time zone NOT NULL DEFAULT now(),
+    confirmed_at timestamp with time zone[] NOT NULL DEFAULT '{}'::timestamp with time zone[],
     event_id integer NOT NULL,
     id bigint NOT NULL DEFAULT nextval('odds_snapshots_id_seq'::regclass),
+    is_complete boolean NOT NULL DEFAULT true,
+    last_confirmed_at timestamp with time zone,
     raw_response jsonb,
     scrape_run_id integer,
     CONSTRAINT ck_odds_snapshots_captured_at CHECK (((captured_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (captured_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT ck_odds_snapshots_confirmed_at CHECK (((array_position(confirmed_at, NULL::timestamp with time zone) IS NULL) AND ('1970-01-01 00:00:00+00'::timestamp with time zone <= ALL (confirmed_at)) AND ('2201-01-01 00:00:00+00'::timestamp with time zone > ALL (confirmed_at)))),
+    CONSTRAINT ck_odds_snapshots_last_confirmed_at CHECK (((last_confirmed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (last_confirmed_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT ck_odds_snapshots_raw_response CHECK ((NOT jsonb_path_exists(raw_response, 'strict $.**?(@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)'::jsonpath))),
     CONSTRAINT fk_odds_snapshots_bookmaker_id_bookmakers FOREIGN KEY (bookmaker_id) REFERENCES bookmakers(id),
     CONSTRAINT fk_odds_snapshots_event_id_events FOREIGN KEY (event_id) REFERENCES events(id) ON DELETE CASCADE,

@@ -1,0 +1,157 @@
+"""What an event offers, as the database has it, and what of a capture is new against that."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic_core import from_json
+
+from oddsschema.capture import MARKET_KEY
+from oddsschema.outcomes import outcomes_json
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from oddsschema.ingest.history import Side
+
+#: What tells the markets of an event apart: the values of `MARKET_KEY`.
+Key = tuple[str, float | None, str | None, float | None, float | None]
+
+
+#: A market as it is stored: its name, its outcomes as JSON, and whether it has gone: is not offered
+#: any more, and these are its last outcomes. (A plain tuple: there are many.)
+Stored = tuple[str, str, bool]
+
+
+@dataclass(slots=True)
+class State:
+    """An event's markets at an instant, those included that have gone since the keyframe."""
+
+    #: When the last snapshot that holds every market was captured; None before there is any.
+    keyframe_at: datetime | None
+    #: How many rows tell what has changed since.
+    changes: int
+    markets: dict[Key, Stored] = field(default_factory=dict)
+
+    def offered(self) -> Iterator[tuple[Key, Stored]]:
+        """The markets that are offered."""
+        return ((key, stored) for key, stored in self.markets.items() if not stored[2])
+
+
+# The rows of the last keyframe and of what came after it, oldest first: the last one of a market
+# says how it stands.
+_STATES = """
+SELECT keyframe.captured_at, rows.*
+FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS e (event, at, position)
+LEFT JOIN LATERAL (
+    SELECT s.captured_at FROM {snapshots} AS s
+    WHERE s.{event} = e.event {bookmaker} AND s.captured_at <= e.at AND s.is_complete
+    ORDER BY s.captured_at DESC LIMIT 1
+) AS keyframe ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE o.captured_at > keyframe.captured_at) AS changes,
+        array_agg(o.betpawa_market_id) AS ids, array_agg(o.line) AS lines,
+        array_agg(o.handicap_type) AS types, array_agg(o.handicap_home) AS homes,
+        array_agg(o.handicap_away) AS aways, array_agg(o.betpawa_market_name) AS names,
+        array_agg(o.outcomes) AS outcomes, array_agg(o.is_gone) AS gone
+    FROM (
+        SELECT s.captured_at, m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home,
+            m.handicap_away, m.betpawa_market_name, m.outcomes::text,
+            m.unavailable_at IS NOT NULL AS is_gone
+        FROM {snapshots} AS s
+        JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
+        WHERE s.{event} = e.event {bookmaker}
+            AND s.captured_at >= keyframe.captured_at AND s.captured_at <= e.at
+        ORDER BY s.captured_at
+    ) AS o
+) AS rows
+ORDER BY e.position
+"""
+
+
+async def states(
+    connection: "asyncpg.Connection[Any]",
+    side: "Side",
+    asked: Sequence[tuple[int, datetime]],
+    bookmaker_id: int | None,
+) -> list[State]:
+    """The state of each (event id, instant) that is asked for."""
+    rows = await connection.fetch(
+        side.sql(_STATES, "$3"),
+        [event_id for event_id, _ in asked],
+        [at for _, at in asked],
+        *side.arguments(bookmaker_id),
+    )
+    found = []
+    for row in rows:
+        keyframe_at, changes, *columns = row
+        state = State(keyframe_at, changes)
+        if columns[0] is not None:
+            *keys, names, outcomes, gone = columns
+            state.markets = dict(
+                zip(
+                    zip(*keys, strict=True),
+                    zip(names, outcomes, gone, strict=True),
+                    strict=True,
+                )
+            )
+        found.append(state)
+    return found
+
+
+market_key = itemgetter(*MARKET_KEY)
+
+
+class Difference(NamedTuple):
+    """What a capture has that a state has not, and what a state has that a capture has not."""
+
+    changed: list[dict[str, Any]]
+    gone: list[tuple[Key, Stored]]
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.gone)
+
+
+def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
+    """Compare a capture's plain markets with a state, by value, and bring the state up to date.
+
+    Outcomes may come in any order, and 1.50 is 1.5.
+    """
+    known = state.markets
+    missing = len(known)
+    changed = []
+    for market in markets:
+        market_id, name, line, kind, home, away, outcomes = market.values()
+        key = (market_id, line, kind, home, away)
+        stored = known.get(key)
+        if stored is not None:
+            missing -= 1
+            if stored[0] == name and not stored[2] and is_same(stored[1], outcomes):
+                continue
+        changed.append(market)
+        known[key] = (name, outcomes_json(outcomes).decode(), False)
+    gone: list[tuple[Key, Stored]] = []
+    if missing:
+        keys = set(map(market_key, markets))
+        gone = [(key, one) for key, one in state.offered() if key not in keys]
+        for key, (name, text, _) in gone:
+            known[key] = (name, text, True)
+    return Difference(changed, gone)
+
+
+def is_same(stored: str, outcomes: Sequence[dict[str, Any]]) -> bool:
+    """Whether stored outcomes are these, in any order and however their numbers are written."""
+    text = outcomes_json(outcomes).decode()
+    if stored == text:
+        return True
+    # PostgreSQL writes six blanks an outcome but one, which JSON does not need. When just as many
+    # go, none of a name's own has gone.
+    compact = stored.replace('": ', '":').replace(', "', ',"').replace("}, {", "},{")
+    if compact == text and len(stored) - len(text) == 6 * len(outcomes) - 1:
+        return True
+    there = from_json(stored)
+    return len(there) == len(outcomes) and {
+        one["name"]: (float(one["odds"]), one.get("is_active", True)) for one in there
+    } == {one["name"]: (one["odds"], one["is_active"]) for one in outcomes}

@@ -1,0 +1,16 @@
+"""Retention: what is older than a cutoff goes, and what answers after it need stays."""
+
+from oddsschema.retention.pruning import PruneOptions, prune
+from oddsschema.retention.report import Kept, PruneReport, Removed
+from oddsschema.retention.sizes import SizeReport, TableSize, size
+
+__all__ = [
+    "Kept",
+    "PruneOptions",
+    "PruneReport",
+    "Removed",
+    "SizeReport",
+    "TableSize",
+    "prune",
+    "size",
+]

@@ -1,0 +1,385 @@
+"""Deleting what is older than a cutoff, in small transactions beside an ingestion.
+
+>>> report = await oddsschema.retention.prune(url, timedelta(days=14))
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from oddsschema.database import Connections, open_connections, require_migrated
+from oddsschema.ingest.history import Side
+from oddsschema.retention import statements
+from oddsschema.retention.report import TABLES, Kept, PruneReport, Removed, summed
+from oddsschema.retention.statements import EVENTS, REMNANTS, Remnants, measured, on
+
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+#: How many events, or runs, are looked at at a time.
+_PAGE = 500
+#: How many rows of markets a snapshot is taken to have until some are known.
+_MARKETS = 100
+_LOCKED = "another transaction has their events locked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneOptions:
+    """How a prune goes about it."""
+
+    #: About how many rows are deleted in one transaction: an ingestion that wants to add to one of
+    #: their events waits that long.
+    chunk_rows: int = 10_000
+    #: For how many seconds, all in all, events are waited for that somebody else has locked.
+    patience: float = 10
+    #: For how many seconds what fails for a passing reason is tried again.
+    retry_for: float = 60
+    #: Called with the report so far, as it grows.
+    on_progress: Callable[[PruneReport], None] | None = None
+
+
+async def prune(
+    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    keep: timedelta | datetime = timedelta(days=14),
+    *,
+    dry_run: bool = False,
+    options: PruneOptions = PruneOptions(),
+) -> PruneReport:
+    """Delete what is older than `keep` by the server's clock, or than the instant that `keep` is.
+
+    Every instant from that cutoff on is told as before, but for events that are over: their kickoff
+    and their last capture lie before it, and they go as a whole. With `dry_run` nothing is deleted,
+    and the report tells what would be.
+
+    It can be broken off anywhere and started again, and several may go on at once. `target` is a
+    URL, or an open connection: in a transaction, this keeps all locks until that ends.
+
+    What cannot be deleted, such as rows that another application's table refers to, is in the
+    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError.
+    """
+    async with open_connections(target, retry_for=options.retry_for) as connections:
+        cutoff = await connections.transact(partial(_cutoff, keep))
+        work = _Prune(connections, cutoff, options, dry_run, is_ours=isinstance(target, str))
+        if dry_run:
+            await work.count()
+        else:
+            await work.delete()
+        return work.report()
+
+
+async def _cutoff(keep: timedelta | datetime, connection: "asyncpg.Connection[Any]") -> datetime:
+    await require_migrated(connection)
+    if isinstance(keep, datetime):
+        return keep
+    cutoff: datetime = await connection.fetchval("SELECT clock_timestamp() - $1::interval", keep)
+    return cutoff
+
+
+@dataclass
+class _Step:
+    """One transaction: what it may delete, and what it did."""
+
+    #: At most so many rows, but for these.
+    limit: int
+    skip: Sequence[int]
+    #: The rows that it is about to delete.
+    ids: list[int] = field(default_factory=list)
+    tables: dict[str, Removed] = field(default_factory=dict)
+    keyframe_rows: int = 0
+
+
+class _Prune:
+    """Goes through all that is old, and adds up what it finds."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        cutoff: datetime,
+        options: PruneOptions,
+        dry_run: bool,
+        *,
+        is_ours: bool,
+    ) -> None:
+        self._connections = connections
+        self._cutoff = cutoff
+        self._options = options
+        self._dry_run = dry_run
+        # On somebody else's connection, settings would outlast a transaction.
+        self._is_ours = is_ours
+        self._patience = options.patience if is_ours else 0.0
+        self._tables = {table: Removed() for table in TABLES}
+        self._keyframe_rows = 0
+        self._kept: dict[tuple[str, str], int] = {}
+
+    def report(self) -> PruneReport:
+        """What came of it so far."""
+        return PruneReport(
+            cutoff=self._cutoff,
+            dry_run=self._dry_run,
+            tables=self._tables,
+            keyframe_rows=self._keyframe_rows,
+            kept=tuple(
+                Kept(table=table, rows=rows, reason=reason)
+                for (table, reason), rows in self._kept.items()
+            ),
+            retries=self._connections.retries,
+        )
+
+    def _add(self, tables: dict[str, Removed]) -> None:
+        self._tables = summed(self._tables, tables)
+        if self._options.on_progress is not None:
+            self._options.on_progress(self.report())
+
+    def _keep(self, table: str, reason: str, rows: int = 1) -> None:
+        self._kept[table, reason] = self._kept.get((table, reason), 0) + rows
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """Rows, in a transaction of their own; $1 is the cutoff."""
+
+        async def work(connection: "asyncpg.Connection[Any]") -> list[Any]:
+            rows: list[Any] = await connection.fetch(statement, self._cutoff, *arguments)
+            return rows
+
+        return await self._connections.transact(work)
+
+    # -- a dry run ---------------------------------------------------------------------------------
+
+    async def count(self) -> None:
+        """Count what there is to delete."""
+        for side in EVENTS:
+            after: int | None = 0
+            while after is not None:
+                page = on(side, statements.PAGE_MEASURED)
+                ((after, *counts),) = await self._fetch(page, after, _PAGE)
+                self._add(_of_snapshots(side, *counts))
+        for one in REMNANTS:
+            told = {one.table: one.old}
+            if one.with_them is not None:
+                child, column = one.with_them
+                told[child] = f"t.{column} IN (SELECT t.id FROM {one.table} AS t WHERE {one.old})"
+            for table, condition in told.items():
+                ((rows, size),) = await self._fetch(measured(table, condition))
+                self._add({table: Removed(rows=rows, bytes=size)})
+
+    # -- deleting ----------------------------------------------------------------------------------
+
+    async def delete(self) -> None:
+        """Delete it: histories first, then what nothing refers to any more."""
+        for side in EVENTS:
+            await self._delete_histories(side)
+        for remnants in REMNANTS:
+            if remnants.table == "scrape_runs":
+                await self._forget_runs()
+            await self._repeat(
+                remnants.table, partial(self._delete_remnants, remnants), self._options.chunk_rows
+            )
+
+    async def _repeat(
+        self, table: str, work: Callable[[_Step, "asyncpg.Connection[Any]"], Any], limit: int
+    ) -> None:
+        """Do a step again and again, until there is nothing left to delete.
+
+        What the database refuses to delete is looked for by halves, and left alone.
+        """
+        import asyncpg
+
+        skip: list[int] = []
+        size = limit
+        while True:
+            step = _Step(size, skip)
+            try:
+                await self._connections.transact(partial(self._begin_and, work, step))
+            except asyncpg.IntegrityConstraintViolationError as error:
+                if len(step.ids) > 1:
+                    size = len(step.ids) // 2
+                else:
+                    skip.extend(step.ids)
+                    self._keep(table, _reason(error))
+                continue
+            if not step.ids:
+                return
+            self._keyframe_rows += step.keyframe_rows
+            self._add(step.tables)
+            size = min(limit, 2 * size)
+
+    async def _begin_and(
+        self,
+        work: Callable[[_Step, "asyncpg.Connection[Any]"], Awaitable[None]],
+        step: _Step,
+        connection: "asyncpg.Connection[Any]",
+    ) -> None:
+        if self._is_ours:
+            # What a crash of the server undoes is done again by the next prune.
+            await connection.execute("SET LOCAL synchronous_commit = off")
+        await work(step, connection)
+
+    # -- histories ---------------------------------------------------------------------------------
+
+    async def _delete_histories(self, side: Side) -> None:
+        """Delete the old snapshots of all events, an event's oldest first."""
+        after = 0
+        busy: list[int] = []
+        while page := await self._fetch(on(side, statements.PAGE), after, _PAGE):
+            after = page[-1]["id"]
+            for events in self._groups(side, page):
+                busy += await self._delete_old(side, events)
+        await self._wait_for(side, busy, partial(self._delete_old, side))
+
+    def _snapshots_a_step(self, side: Side) -> int:
+        snapshots, markets = self._tables[side.snapshots].rows, self._tables[side.markets].rows
+        each = markets / snapshots if snapshots else _MARKETS
+        return max(1, round(self._options.chunk_rows / (1 + each)))
+
+    def _groups(self, side: Side, page: Sequence[Any]) -> Iterator[list[int]]:
+        """Events with enough old snapshots for a step."""
+        group: list[int] = []
+        snapshots = 0
+        for event, old in page:
+            if old:
+                group.append(event)
+                snapshots += old
+            if group and snapshots >= self._snapshots_a_step(side):
+                yield group
+                group, snapshots = [], 0
+        if group:
+            yield group
+
+    async def _delete_old(
+        self, side: Side, events: Sequence[int], patience: float = 0.0
+    ) -> list[int]:
+        """Delete the old snapshots of some events; those of them that somebody else has locked."""
+        busy: list[int] = []
+
+        async def work(step: _Step, connection: "asyncpg.Connection[Any]") -> None:
+            locked = await self._lock(connection, side, events, patience)
+            busy[:] = set(events) - set(locked)
+            rows = await connection.fetch(
+                on(side, statements.OLDEST), self._cutoff, locked, step.limit, step.skip
+            )
+            step.ids = [row["id"] for row in rows]
+            if not rows:
+                return
+            going_on = list({row["event"] for row in rows if not row["is_over"]})
+            step.keyframe_rows = await self._complete(connection, side, going_on)
+            await connection.execute(on(side, statements.DELETE_SNAPSHOTS), step.ids)
+            sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
+            step.tables = _of_snapshots(side, len(rows), *sums)
+
+        await self._repeat(side.snapshots, work, self._snapshots_a_step(side))
+        return busy
+
+    async def _complete(
+        self, connection: "asyncpg.Connection[Any]", side: Side, events: list[int]
+    ) -> int:
+        """Let what stands at the cutoff stand on its own; how many rows that took."""
+        incomplete = await connection.fetch(on(side, statements.INCOMPLETE), self._cutoff, events)
+        if not incomplete:
+            return 0
+        rows: int = await connection.fetchval(on(side, statements.FILL), self._cutoff, events)
+        await connection.execute(on(side, statements.COMPLETE), [row[0] for row in incomplete])
+        return rows
+
+    async def _lock(
+        self,
+        connection: "asyncpg.Connection[Any]",
+        side: Side,
+        events: Sequence[int],
+        patience: float,
+    ) -> list[int]:
+        """Lock events as ingestion does: those that are free, or all within so many seconds."""
+        if patience:
+            await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
+        statement = statements.LOCK if patience else statements.LOCK_FREE
+        return [row["id"] for row in await connection.fetch(on(side, statement), list(events))]
+
+    async def _wait_for(
+        self,
+        side: Side,
+        events: Sequence[int],
+        work: Callable[[Sequence[int], float], Awaitable[list[int]]],
+    ) -> None:
+        """Do the work on events that were locked, one by one, when they are free.
+
+        Who waits has no other event locked, so that nobody can be waiting for him.
+        """
+        import asyncpg
+
+        left = 0
+        for event in events:
+            began = time.monotonic()
+            try:
+                left += len(await work([event], self._patience))
+            except asyncpg.LockNotAvailableError:
+                left += 1
+            self._patience = max(0.0, self._patience - (time.monotonic() - began))
+        if left:
+            self._keep(EVENTS[side], _LOCKED, left)
+
+    # -- what remains ------------------------------------------------------------------------------
+
+    async def _forget_runs(self) -> None:
+        """Let the snapshots that stay forget the runs that go.
+
+        Left to the foreign key, it would be done without a lock on their events.
+        """
+        for side in EVENTS:
+            after = 0
+            busy: list[int] = []
+            referring = on(side, statements.REFERRING)
+            while events := [row[0] for row in await self._fetch(referring, after, _PAGE)]:
+                after = events[-1]
+                busy += await self._forget(side, events)
+            await self._wait_for(side, busy, partial(self._forget, side))
+
+    async def _forget(self, side: Side, events: Sequence[int], patience: float = 0.0) -> list[int]:
+        """Let some events' snapshots forget; those of them that somebody else has locked."""
+
+        async def work(connection: "asyncpg.Connection[Any]") -> list[int]:
+            locked = await self._lock(connection, side, events, patience)
+            await connection.execute(on(side, statements.FORGET_RUNS), self._cutoff, locked)
+            return list(set(events) - set(locked))
+
+        return await self._connections.transact(work)
+
+    async def _delete_remnants(
+        self, remnants: Remnants, step: _Step, connection: "asyncpg.Connection[Any]"
+    ) -> None:
+        candidates = await connection.fetch(
+            remnants.candidates(), self._cutoff, step.limit, step.skip
+        )
+        # Now that they are locked: somebody may have come to refer to them before.
+        rows = await connection.fetch(
+            remnants.confirmed(), self._cutoff, [row["id"] for row in candidates]
+        )
+        step.ids = [row["id"] for row in rows]
+        removed = Removed(rows=len(rows), bytes=sum(row["bytes"] for row in rows))
+        step.tables = {remnants.table: removed}
+        if remnants.with_them is not None:
+            child, column = remnants.with_them
+            told = measured(child, f"t.{column} = ANY ($1)")
+            number, size = await connection.fetchrow(told, step.ids)
+            step.tables[child] = Removed(rows=number, bytes=size)
+        await connection.execute(remnants.delete(), step.ids)
+
+
+def _of_snapshots(
+    side: Side, rows: int, size: int, market_rows: int, market_size: int
+) -> dict[str, Removed]:
+    return {
+        side.snapshots: Removed(rows=rows, bytes=size),
+        side.markets: Removed(rows=market_rows, bytes=market_size),
+    }
+
+
+def _reason(error: "asyncpg.IntegrityConstraintViolationError") -> str:
+    """Why the database would not delete, as a user can act on it."""
+    import asyncpg
+
+    refers = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
+    if isinstance(error, refers):
+        return f"the table {error.table_name} refers to them ({error.constraint_name})"
+    return str(error)

@@ -1,0 +1,150 @@
+"""How long do the reads take? `python tests/benchmarks/reads.py [--rows N ...] [--rounds N]`.
+
+Histories of 300 events at three platforms, of 170 markets each, of which 5 % change from scrape to
+scrape: the more rows, the more scrapes. Of each read, the server's own time (EXPLAIN ANALYZE, each
+round another event) and the buffers it touched; the time that planning took stands apart. The
+server is an embedded one, or that of DATABASE_URL, where a database is created and dropped.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import bulk
+from sqlalchemy import make_url
+
+from oddsschema import migrations, queries
+from oddsschema.embedded import EmbeddedPostgres
+from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
+
+EVENTS = 300
+
+#: Indexes that are not there, by which `--index` tries what they would gain.
+INDEXES = """
+CREATE INDEX ON competitor_market_odds (betpawa_market_id, competitor_event_id);
+CREATE INDEX ON market_odds (betpawa_market_id, event_id);
+"""
+
+
+def reads(scrapes: int) -> dict[str, Callable[[int], Any]]:
+    """By name, a statement on an event."""
+    at, first, last = bulk.at(scrapes * 0.7), scrapes - 1, scrapes
+    history, opening, closing = (
+        ask().where(row.betpawa_market_id == "3743", row.line == 1)
+        for ask, row in (
+            (queries.price_history, PricePoint),
+            (queries.opening_prices, Price),
+            (queries.closing_prices, Price),
+        )
+    )
+    return {
+        "one platform as of an instant": lambda event: queries.offers(at).where(
+            Offer.competitor_event_id == event
+        ),
+        "one platform now": lambda event: queries.offers().where(
+            Offer.competitor_event_id == event
+        ),
+        "side by side as of an instant": lambda event: queries.offers(at).where(
+            Offer.event_id == event
+        ),
+        "side by side now": lambda event: queries.offers().where(Offer.event_id == event),
+        "100 events of a platform": lambda event: queries.offers().where(
+            Offer.competitor_event_id.in_(range(event, event + 100))  # type: ignore[union-attr]
+        ),
+        "100 events side by side": lambda event: queries.offers().where(
+            Offer.event_id.in_(range(event % 200 + 1, event % 200 + 101))  # type: ignore[union-attr]
+        ),
+        "best prices": lambda event: queries.best_prices(
+            queries.offers().where(Offer.event_id == event)
+        ),
+        "a market's history": lambda event: history.where(PricePoint.competitor_event_id == event),
+        "a market's history everywhere": lambda event: history.where(PricePoint.event_id == event),
+        "a market's opening price": lambda event: opening.where(Price.competitor_event_id == event),
+        "a market's closing price": lambda event: closing.where(Price.competitor_event_id == event),
+        "all closing prices of an event": lambda event: queries.closing_prices().where(
+            Price.competitor_event_id == event
+        ),
+        "what moved in an event": lambda event: queries.moves(first, last).where(
+            Move.event_id == event
+        ),
+        "coverage of a batch": lambda _: queries.coverage().where(Coverage.batch_id == last),
+    }
+
+
+async def measure(url: str, rows: int, rounds: int, index: bool) -> dict[str, list[float]]:
+    """By read: the medians of milliseconds, of planning, of buffers and rows."""
+    await migrations.upgrade(url)
+    connection = await asyncpg.connect(url)
+    begin = time.perf_counter()
+    scrapes = await bulk.fill(connection, rows, EVENTS)
+    if index:
+        await connection.execute(INDEXES)
+        await connection.execute("VACUUM ANALYZE")
+    stored = await connection.fetchval(
+        "SELECT (SELECT count(*) FROM market_odds) + (SELECT count(*) FROM competitor_market_odds)"
+    )
+    print(f"{stored:,} rows of {scrapes} scrapes in {time.perf_counter() - begin:.0f} s")
+    found = {}
+    for name, statement in reads(scrapes).items():
+        rng = random.Random(7)
+        told = []
+        for _ in range(rounds + 1):
+            asked = statement(rng.randint(1, EVENTS))
+            await bulk.explain(connection, asked)  # so that all is in memory
+            plan = await bulk.explain(connection, asked, "BUFFERS, TIMING OFF")
+            top = plan["Plan"]
+            buffers = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
+            told.append(
+                (plan["Execution Time"], plan["Planning Time"], buffers, top["Actual Rows"])
+            )
+        found[name] = [statistics.median(values) for values in zip(*told[1:], strict=True)]
+    await connection.close()
+    return found
+
+
+async def in_own_database(server: str, rows: int, rounds: int, index: bool) -> dict[str, Any]:
+    """Measure in a database that is dropped afterwards."""
+    admin = await asyncpg.connect(server)
+    await admin.execute("DROP DATABASE IF EXISTS oddsschema_reads WITH (FORCE)")
+    await admin.execute("CREATE DATABASE oddsschema_reads")
+    own = make_url(server).set(database="oddsschema_reads").render_as_string(hide_password=False)
+    try:
+        return await measure(own, rows, rounds, index)
+    finally:
+        await admin.execute("DROP DATABASE oddsschema_reads WITH (FORCE)")
+        await admin.close()
+
+
+def main() -> None:
+    """Parse arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--index", action="store_true", help="with the indexes of INDEXES")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        server = os.environ.get("DATABASE_URL")
+        if server is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+            directory.chmod(0o711)  # as root, the server runs as somebody else
+            server = stack.enter_context(EmbeddedPostgres(directory / "server")).url
+        for rows in arguments.rows:
+            found = asyncio.run(in_own_database(server, rows, arguments.rounds, arguments.index))
+            print(f"{'':<34}{'ms':>10}{'planning':>10}{'buffers':>10}{'rows':>10}")
+            for name, (taken, planning, buffers, yielded) in found.items():
+                print(
+                    f"{name:<34}{taken:>10.2f}{planning:>10.2f}{buffers:>10,.0f}{yielded:>10,.0f}"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""An event's history against a model that keeps everything.
+
+However captures come (late, repeated, in part, in chunks of any size, under any policy of storage),
+what the database tells of each instant, and of those between, is what the model tells.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddsschema import Options, ingest, migrations
+from oddsschema.ingest.history import BETPAWA, COMPETITORS
+from oddsschema.ingest.state import states
+from tests.db._histories import START, STORAGE, Model, captured, connection, plain
+
+__all__ = ["connection"]  # the fixture
+
+Run = Callable[..., Any]
+
+
+async def told(connection: Any, instants: list[datetime]) -> dict[str, list[dict[Any, Any]]]:
+    """What the database tells of each platform at each of the instants."""
+    event_id = await connection.fetchval("SELECT id FROM events")
+    bookmaker_id = await connection.fetchval("SELECT id FROM bookmakers WHERE slug = 'betpawa'")
+    competitor_event_id = await connection.fetchval("SELECT id FROM competitor_events")
+    found = {}
+    for platform, side, asked in (
+        ("betpawa", BETPAWA, event_id),
+        ("bet9ja", COMPETITORS, competitor_event_id),
+    ):
+        at_each = await states(
+            connection, side, [(asked or 0, at) for at in instants], bookmaker_id
+        )
+        found[platform] = [
+            {
+                key: plain(
+                    {
+                        "betpawa_market_name": name,
+                        "outcomes": json.loads(outcomes),
+                    }
+                )
+                for key, (name, outcomes, _) in state.offered()
+            }
+            for state in at_each
+        ]
+    return found
+
+
+@given(
+    parts=st.lists(st.tuples(captured(), STORAGE), min_size=1, max_size=4),
+)
+def test_every_instant_is_told_as_it_was(
+    parts: list[tuple[list[dict[str, Any]], Options]], connection: Any, run: Run
+) -> None:
+    """Of each event, every instant is told as the captures until then told it."""
+    model = Model()
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+
+    async def body() -> None:
+        for captures, options in parts:
+            for capture in captures:
+                model.take(capture)
+            report = await ingest(connection, captures, options=options)
+            assert report.all_stored, report
+            found = await told(connection, instants)
+            for platform, at_each in found.items():
+                assert at_each == [model.at(platform, at) for at in instants], platform
+            # And none of it is there twice: delivered again, nothing is written.
+            again = await ingest(connection, captures, options=options)
+            assert (again.captures_stored, again.captures_confirmed) == (0, 0)
+            assert again.markets_stored == 0
+
+    async def rolled_back() -> None:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await body()
+        finally:
+            await transaction.rollback()
+
+    run(rolled_back())
+
+
+@settings(max_examples=settings.default.max_examples // 3)
+@given(captures=captured())
+def test_older_release_reads_the_same(
+    captures: list[dict[str, Any]], new_database: Callable[..., Any], template: str, run: Run
+) -> None:
+    """Taken back to complete snapshots and up again, every instant is told as it was."""
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+
+    async def told_in(url: str) -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await told(connection, instants)
+        finally:
+            await connection.close()
+
+    with new_database(template) as url:
+        run(ingest(url, captures, options=Options(keyframe_share=10.0)))
+        before = run(told_in(url))
+        run(migrations.downgrade(url, "oddsschema_0005"))
+        run(migrations.upgrade(url))
+        assert run(told_in(url)) == before
+
+
+@settings(max_examples=settings.default.max_examples // 3)
+@given(captures=captured(), options=STORAGE)
+def test_two_writers_make_one_history(
+    captures: list[dict[str, Any]],
+    options: Options,
+    new_database: Callable[..., Any],
+    template: str,
+    run: Run,
+) -> None:
+    """Two writers of the same events at once leave what one would have left."""
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+    model = Model()
+    for capture in captures:
+        model.take(capture)
+    # Which of two deliveries of one instant is the first is nobody's to say.
+    parts = [
+        [one for one in captures if one["captured_at"].minute % 2 == odd] for odd in (False, True)
+    ]
+
+    async def body(url: str) -> None:
+        reports = await asyncio.gather(*(ingest(url, part, options=options) for part in parts))
+        assert all(report.all_stored for report in reports), reports
+        connection = await asyncpg.connect(url)
+        try:
+            found = await told(connection, instants)
+        finally:
+            await connection.close()
+        for platform, at_each in found.items():
+            assert at_each == [model.at(platform, at) for at in instants], platform
+
+    with new_database(template) as url:
+        run(body(url))
