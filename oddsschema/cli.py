@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import fields
 from datetime import timedelta
 from functools import wraps
-from typing import IO, Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar, get_args
 
 import click
 from pydantic import ValidationError
@@ -38,6 +38,7 @@ from oddsschema.ingest import (
     stream_files,
     validate,
 )
+from oddsschema.ingest.history import Store
 from oddsschema.ingest.limits import option_name
 from oddsschema.simulate import BOOKMAKERS, simulate
 
@@ -268,6 +269,13 @@ def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None
     show_default=True,
     help="How many rows are committed at a time.",
 )
+@click.option(
+    "--store",
+    type=click.Choice(get_args(Store)),
+    default=Options.store,
+    show_default=True,
+    help="Store what changed since an event's last capture, or each capture complete.",
+)
 @limits_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @url_option
@@ -279,6 +287,7 @@ def ingest(
     strict: bool,
     rejects: IO[str] | None,
     chunk_rows: int,
+    store: Store,
     as_json: bool,
     url: str | None,
     limits: Limits,
@@ -296,6 +305,7 @@ def ingest(
         keep_raw=raw,
         strict=strict,
         chunk_rows=chunk_rows,
+        store=store,
         limits=limits,
         on_refusal=refused,
         on_progress=progress.show,
@@ -419,7 +429,7 @@ def _in_words(report: IngestReport) -> str:
         f"{report.captures_refused:,} refused",
     ]
     if report.captures_confirmed:
-        said.insert(1, f"{report.captures_confirmed:,} found nothing changed")
+        said[0] += f" ({report.captures_confirmed:,} found nothing changed)"
     if report.markets_refused:
         said.append(f"{report.markets_refused:,} markets of other captures refused")
     if report.captures_lost:

@@ -199,6 +199,9 @@ CREATE TABLE event_bookmakers (
 CREATE TABLE odds_snapshots (
     captured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     raw_response JSONB,
+    is_complete BOOLEAN DEFAULT true NOT NULL,
+    last_confirmed_at TIMESTAMP WITH TIME ZONE,
+    confirmed_at TIMESTAMP WITH TIME ZONE[] DEFAULT '{}' NOT NULL,
     id BIGSERIAL NOT NULL,
     event_id INTEGER NOT NULL,
     bookmaker_id INTEGER NOT NULL,
@@ -208,6 +211,8 @@ CREATE TABLE odds_snapshots (
     CONSTRAINT uq_odds_snapshots_event_id_id UNIQUE (event_id, id),
     CONSTRAINT ck_odds_snapshots_captured_at CHECK (captured_at >= '1970-01-01 00:00:00+00:00' AND captured_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
+    CONSTRAINT ck_odds_snapshots_last_confirmed_at CHECK (last_confirmed_at >= '1970-01-01 00:00:00+00:00' AND last_confirmed_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_odds_snapshots_confirmed_at CHECK (array_position(confirmed_at, NULL) IS NULL AND '1970-01-01 00:00:00+00:00' <= ALL (confirmed_at) AND '2201-01-01 00:00:00+00:00' > ALL (confirmed_at)),
     CONSTRAINT fk_odds_snapshots_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE CASCADE,
     CONSTRAINT fk_odds_snapshots_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id),
     CONSTRAINT fk_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
@@ -245,6 +250,9 @@ CREATE INDEX idx_scrape_errors_run ON scrape_errors (scrape_run_id);
 CREATE TABLE competitor_odds_snapshots (
     captured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     raw_response JSONB,
+    is_complete BOOLEAN DEFAULT true NOT NULL,
+    last_confirmed_at TIMESTAMP WITH TIME ZONE,
+    confirmed_at TIMESTAMP WITH TIME ZONE[] DEFAULT '{}' NOT NULL,
     id BIGSERIAL NOT NULL,
     competitor_event_id INTEGER NOT NULL,
     scrape_run_id INTEGER,
@@ -254,6 +262,8 @@ CREATE TABLE competitor_odds_snapshots (
     CONSTRAINT uq_competitor_odds_snapshots_competitor_event_id_id UNIQUE (competitor_event_id, id),
     CONSTRAINT ck_competitor_odds_snapshots_captured_at CHECK (captured_at >= '1970-01-01 00:00:00+00:00' AND captured_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_competitor_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
+    CONSTRAINT ck_competitor_odds_snapshots_last_confirmed_at CHECK (last_confirmed_at >= '1970-01-01 00:00:00+00:00' AND last_confirmed_at < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_odds_snapshots_confirmed_at CHECK (array_position(confirmed_at, NULL) IS NULL AND '1970-01-01 00:00:00+00:00' <= ALL (confirmed_at) AND '2201-01-01 00:00:00+00:00' > ALL (confirmed_at)),
     CONSTRAINT fk_competitor_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
 );
 
@@ -271,6 +281,7 @@ CREATE TABLE market_odds (
     handicap_home DOUBLE PRECISION,
     handicap_away DOUBLE PRECISION,
     outcomes JSONB NOT NULL,
+    unavailable_at TIMESTAMP WITH TIME ZONE,
     id BIGSERIAL NOT NULL,
     event_id INTEGER NOT NULL,
     snapshot_id BIGINT NOT NULL,
@@ -283,6 +294,7 @@ CREATE TABLE market_odds (
     CONSTRAINT ck_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
     CONSTRAINT ck_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
     CONSTRAINT ck_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_market_odds_unavailable_at CHECK (unavailable_at >= '1970-01-01 00:00:00+00:00' AND unavailable_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
 );
 
@@ -298,6 +310,7 @@ CREATE TABLE competitor_market_odds (
     handicap_home DOUBLE PRECISION,
     handicap_away DOUBLE PRECISION,
     outcomes JSONB NOT NULL,
+    unavailable_at TIMESTAMP WITH TIME ZONE,
     id BIGSERIAL NOT NULL,
     competitor_event_id INTEGER NOT NULL,
     snapshot_id BIGINT NOT NULL,
@@ -310,6 +323,7 @@ CREATE TABLE competitor_market_odds (
     CONSTRAINT ck_competitor_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
     CONSTRAINT ck_competitor_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
     CONSTRAINT ck_competitor_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_competitor_market_odds_unavailable_at CHECK (unavailable_at >= '1970-01-01 00:00:00+00:00' AND unavailable_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_competitor_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
 );
 

@@ -292,7 +292,7 @@ class Run:
     def _lost(self) -> int:
         """Captures that were accepted and are not committed."""
         written = self._written
-        return self._accepted - written.stored - written.confirmed - written.known
+        return self._accepted - written.stored - written.known
 
     def _with_raw_as_text(self, item: Item, checked: Checked) -> Checked:
         """raw_response is kept as little as it can be from here on: as JSON text, or not at all."""

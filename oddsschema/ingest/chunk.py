@@ -110,7 +110,7 @@ async def write_chunk(
             )
             result.written.add(written)
             result.new_events.extend(new)
-    result.written.known = len(accepted) - result.written.stored - result.written.confirmed
+    result.written.known = len(accepted) - result.written.stored
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
     failed = sum(refusal.markets is None for refusal in refusals)

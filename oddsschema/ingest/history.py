@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     import asyncpg
 
 
+#: "complete": every market of every capture is stored. "changes": what differs from the last one.
+Store = Literal["changes", "complete"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Storage:
     """What of a capture is stored, and when a snapshot is a keyframe."""
 
-    #: "complete": every market of every capture. "changes": what differs from the last one.
-    store: Literal["changes", "complete"] = "changes"
+    store: Store = "changes"
     #: A keyframe comes when the rows of changes since the last one exceed this share of the markets
     #: that are offered: more of it means less to store, and more to read.
     keyframe_share: float = 1.0
@@ -118,7 +121,7 @@ FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2
 
 @dataclass(slots=True)
 class Written:
-    """How many captures became snapshots, confirmed one, or had been there; how many markets."""
+    """How many captures were new, of these confirmed a snapshot, or were known; rows of markets."""
 
     stored: int = 0
     confirmed: int = 0
@@ -309,6 +312,7 @@ class _Writer:
                 and snapshot.raw_response is None
                 and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
             ):
+                self.written.stored += 1
                 self.written.confirmed += 1
                 standing.confirmed_at.append(offer.at)
                 if standing.id is not None:
@@ -398,6 +402,7 @@ class _Writer:
         ):
             before.confirmed_at = sorted([*before.confirmed_at, at])
             await self._confirm([before])
+            self.written.stored += 1
             self.written.confirmed += 1
             return
         else:

@@ -53,16 +53,16 @@ class RunReport(BaseModel):
     run_id: int = Field(description="The run's row in scrape_runs.")
     platform: str | None = Field(description="None for captures that do not say whose they are.")
     status: ScrapeStatus = Field(description="How the run ended.")
-    captures_stored: int = Field(description="How many captures were written.")
+    captures_stored: int = Field(description="How many captures were new, and are kept.")
     captures_confirmed: int = Field(
-        description="How many found nothing changed, and are noted as that."
+        description="How many of the stored found nothing changed, and are noted as that."
     )
     captures_known: int = Field(description="How many were delivered before, and stored then.")
     captures_refused: int = Field(description="How many broke the contract as a whole.")
     captures_lost: int = Field(
         description="How many were good, but not stored: the run was broken off."
     )
-    markets_stored: int = Field(description="How many markets were written.")
+    markets_stored: int = Field(description="How many rows of markets were written.")
     markets_refused: int = Field(
         description="How many broke the contract, of captures that were stored without them."
     )
@@ -82,12 +82,12 @@ class IngestReport(BaseModel):
 
     @property
     def captures_stored(self) -> int:
-        """Captures whose snapshot this ingestion wrote."""
+        """Captures that were new, and are kept."""
         return sum(run.captures_stored for run in self.runs)
 
     @property
     def captures_confirmed(self) -> int:
-        """Captures that found no change since the last one."""
+        """Captures that were stored, and found nothing changed since the last one."""
         return sum(run.captures_confirmed for run in self.runs)
 
     @property
@@ -107,7 +107,7 @@ class IngestReport(BaseModel):
 
     @property
     def markets_stored(self) -> int:
-        """Markets that this ingestion wrote."""
+        """Rows of markets that this ingestion wrote."""
         return sum(run.markets_stored for run in self.runs)
 
     @property

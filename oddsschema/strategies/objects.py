@@ -57,12 +57,12 @@ def _values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
     if isinstance(python_type, type) and issubclass(python_type, Contract):
         return contracts(python_type)
     match get_args(python_type):
-        case (type() as element, EllipsisType()) if issubclass(element, Contract):
-            if element is Outcome:
-                return outcomes()
-            if element is Market:
-                return markets()
-            return st.lists(contracts(element), max_size=4).map(tuple)
+        case (type() as element, EllipsisType()) if element is Outcome:
+            return outcomes()
+        case (type() as element, EllipsisType()) if element is Market:
+            return markets()
+        case (element, EllipsisType()):
+            return st.lists(_values(*unwrapped(element)), max_size=4).map(tuple)
     return scalars(python_type, marks)
 
 

@@ -1,7 +1,9 @@
 """What a database holds, put together again as captures, and compared by value."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -25,6 +27,9 @@ from oddsschema import (
     OddsSnapshot,
     Tournament,
 )
+from oddsschema.capture import MARKET_KEY
+
+market_key = itemgetter(*MARKET_KEY)
 
 
 def comparable(value: Any) -> Any:
@@ -41,11 +46,17 @@ def comparable(value: Any) -> Any:
 
 
 def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
-    """Captures by what tells them apart, as plain values; none may stand there twice."""
+    """Captures by what tells them apart, as plain values; none may stand there twice.
+
+    The order of markets, and of a market's outcomes, says nothing.
+    """
     found = {}
     for capture in captures:
         values = capture.model_dump()
         event = values["event"] or values["competitor_event"]
+        for market in values["markets"]:
+            market["outcomes"] = sorted(market["outcomes"], key=itemgetter("name"))
+        values["markets"] = sorted(values["markets"], key=lambda market: repr(market_key(market)))
         if capture.competitor_event is not None:
             event["tournament"]["source"] = event["source"]  # which may be left out
         own_id = event["sportradar_id"] if values["event"] else event["external_id"]
@@ -61,32 +72,49 @@ def contract_of(contract: type[Contract], row: Any, **parts: Any) -> Any:
     return contract(**values, **parts)
 
 
-def capture_of(snapshot: Any, **event: Any) -> Capture:
-    """A capture, from a snapshot with its markets and the event put together."""
-    markets = sorted(snapshot.markets, key=lambda market: market.id)
-    return Capture(
-        captured_at=snapshot.captured_at,
-        raw_response=snapshot.raw_response,
-        markets=tuple(contract_of(Market, market) for market in markets),
-        **event,
-    )
+def captures_of(snapshots: Iterable[Any], parts: Callable[[Any], dict[str, Any]]) -> list[Capture]:
+    """The captures that snapshots tell of; `parts` puts together a snapshot's event."""
+    found = []
+    offered: dict[Any, dict[Any, Any]] = defaultdict(dict)
+    for snapshot in sorted(snapshots, key=attrgetter("captured_at")):
+        event = parts(snapshot)
+        markets = offered[repr(sorted(event.items()))]
+        if snapshot.is_complete:
+            markets.clear()
+        for row in snapshot.markets:
+            market = contract_of(Market, row)
+            key = market_key(market.model_dump())
+            if row.unavailable_at is None:
+                markets[key] = market
+            else:
+                assert row.unavailable_at == snapshot.captured_at
+                del markets[key]
+        for at in (snapshot.captured_at, *snapshot.confirmed_at):
+            raw = snapshot.raw_response if at == snapshot.captured_at else None
+            found.append(
+                Capture(captured_at=at, raw_response=raw, markets=tuple(markets.values()), **event)
+            )
+        assert snapshot.last_confirmed_at == max(snapshot.confirmed_at, default=None)
+    return found
 
 
 async def read_back(connection: AsyncConnection) -> list[Capture]:
     """Every capture that a database holds, put together again from its tables."""
-    found = []
     async with AsyncSession(connection) as session:
         event = joinedload(CompetitorOddsSnapshot.competitor_event)  # type: ignore[arg-type]
         competitors = select(CompetitorOddsSnapshot).options(
             event.joinedload(CompetitorEvent.tournament).joinedload(CompetitorTournament.sport),  # type: ignore[arg-type]
             selectinload(CompetitorOddsSnapshot.markets),  # type: ignore[arg-type]
         )
-        for theirs in await session.scalars(competitors):
-            row = theirs.competitor_event
+
+        def their_event(snapshot: CompetitorOddsSnapshot) -> dict[str, Any]:
+            row = snapshot.competitor_event
             sport = contract_of(CapturedSport, row.tournament.sport)
             tournament = contract_of(CapturedCompetitorTournament, row.tournament, sport=sport)
             event_of = contract_of(CapturedCompetitorEvent, row, tournament=tournament)
-            found.append(capture_of(theirs, competitor_event=event_of))
+            return {"competitor_event": event_of}
+
+        found = captures_of(await session.scalars(competitors), their_event)
         event = joinedload(OddsSnapshot.event)  # type: ignore[arg-type]
         reference = select(OddsSnapshot).options(
             joinedload(OddsSnapshot.bookmaker),  # type: ignore[arg-type]
@@ -94,22 +122,26 @@ async def read_back(connection: AsyncConnection) -> list[Capture]:
             event.selectinload(Event.event_bookmakers),  # type: ignore[arg-type]
             selectinload(OddsSnapshot.markets),  # type: ignore[arg-type]
         )
-        for ours in await session.scalars(reference):
-            sport = contract_of(CapturedSport, ours.event.tournament.sport)
-            tournament = contract_of(CapturedTournament, ours.event.tournament, sport=sport)
+
+        def our_event(snapshot: OddsSnapshot) -> dict[str, Any]:
+            sport = contract_of(CapturedSport, snapshot.event.tournament.sport)
+            tournament = contract_of(CapturedTournament, snapshot.event.tournament, sport=sport)
             (listing,) = (
-                one for one in ours.event.event_bookmakers if one.bookmaker_id == ours.bookmaker_id
+                one
+                for one in snapshot.event.event_bookmakers
+                if one.bookmaker_id == snapshot.bookmaker_id
             )
             event_of = contract_of(
                 CapturedEvent,
-                ours.event,
+                snapshot.event,
                 tournament=tournament,
-                bookmaker=ours.bookmaker.slug,
+                bookmaker=snapshot.bookmaker.slug,
                 external_event_id=listing.external_event_id,
                 event_url=listing.event_url,
             )
-            found.append(capture_of(ours, event=event_of))
-    return found
+            return {"event": event_of}
+
+        return found + captures_of(await session.scalars(reference), our_event)
 
 
 def errors(report: IngestReport) -> list[str]:

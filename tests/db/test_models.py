@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import CheckConstraint, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
@@ -30,7 +30,6 @@ from oddsschema import (
     Sport,
     Table,
     Tournament,
-    migrations,
 )
 from oddsschema.base import metadata
 from oddsschema.database import sqlalchemy_connect
@@ -318,6 +317,18 @@ def test_uniqueness(
     run(body())
 
 
+async def drop_checks(url: str) -> None:
+    """Leave a database that takes what its contracts would refuse."""
+    async with sqlalchemy_connect(url) as connection:
+        for table in metadata.sorted_tables:
+            for check in table.constraints:
+                if isinstance(check, CheckConstraint):
+                    await connection.execute(
+                        text(f"ALTER TABLE {table} DROP CONSTRAINT {check.name}")
+                    )
+        await connection.commit()
+
+
 def test_loading_validates_nothing(database: str, run: Run) -> None:
     """Rows that today's contract would refuse, written by another release, load as they are."""
 
@@ -345,7 +356,7 @@ def test_loading_validates_nothing(database: str, run: Run) -> None:
             assert (await session.scalars(select(ScrapeRun))).one().events_failed == -1
 
     # Before there were CHECKs.
-    run(migrations.downgrade(database, "oddsschema_0003"))
+    run(drop_checks(database))
     run(body())
 
 

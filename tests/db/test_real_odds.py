@@ -1,70 +1,101 @@
-"""Real captures, ingested by the command line: counts in the database are those of the files."""
+"""Real captures, ingested by the command line: the database tells what the files tell."""
 
 import asyncio
 import gzip
 import json
+import random
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import pytest
+
+from oddsschema import Capture
+from oddsschema.database import sqlalchemy_connect
+from tests.db._readback import keyed, read_back
 
 REAL_ODDS = sorted((Path(__file__).parents[3] / "shared" / "real-odds").glob("*.ndjson.gz"))
 
 pytestmark = pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
 
-COUNTS = """
-SELECT e.source, count(DISTINCT s.id) AS captures, count(*) AS markets,
-    sum(jsonb_array_length(m.outcomes)) AS outcomes
-FROM competitor_events AS e
-JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
-JOIN competitor_market_odds AS m ON m.competitor_event_id = e.id AND m.snapshot_id = s.id
-GROUP BY e.source
-"""
+#: What is offered: markets, by whose event of which instant they are.
+Offered = dict[Any, Any]
 
 
-def counted() -> dict[str, tuple[int, int, int]]:
-    """Captures, markets and outcomes of each source, counted in the files."""
-    totals: dict[str, list[int]] = {}
+def offered(captures: Iterable[Capture]) -> Offered:
+    """What some captures tell, but for the events' names, of which the database keeps the last."""
+    return {key: capture["markets"] for key, capture in keyed(list(captures)).items()}
+
+
+@pytest.fixture(scope="module")
+def told() -> Offered:
+    """What the files tell."""
+    lines: list[bytes] = []
     for path in REAL_ODDS:
-        with gzip.open(path) as lines:
-            for line in lines:
-                capture = json.loads(line)
-                markets = capture["markets"]
-                total = totals.setdefault(capture["competitor_event"]["source"], [0, 0, 0])
-                total[0] += 1
-                total[1] += len(markets)
-                total[2] += sum(len(market["outcomes"]) for market in markets)
-    return {source: (a, b, c) for source, (a, b, c) in totals.items()}
+        with gzip.open(path) as file:
+            lines.extend(file)
+    assert len(lines) == 3429
+    return offered(map(Capture.model_validate_json, lines))
 
 
-def stored(url: str) -> dict[str, tuple[int, int, int]]:
-    """The same, counted in the database."""
+def stored(url: str) -> Offered:
+    """What the database tells."""
 
-    async def query() -> dict[str, tuple[int, int, int]]:
-        connection = await asyncpg.connect(url)
-        rows = await connection.fetch(COUNTS)
-        await connection.close()
-        return {row["source"]: (row["captures"], row["markets"], row["outcomes"]) for row in rows}
+    async def query() -> Offered:
+        async with sqlalchemy_connect(url) as connection:
+            return offered(await read_back(connection))
 
     return asyncio.run(query())
 
 
-def ingest(url: str) -> str:
-    """What `oddsschema ingest` prints for all files."""
-    command = [sys.executable, "-m", "oddsschema", "ingest", "--url", url, *map(str, REAL_ODDS)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def ingest(url: str, files: Sequence[Path], *options: str) -> str:
+    """What `oddsschema ingest` prints for some files."""
+    command = [sys.executable, "-m", "oddsschema", "ingest", "--url", url, *options]
+    done = subprocess.run([*command, *map(str, files)], check=True, capture_output=True, text=True)
+    return done.stdout
 
 
-def test_real_captures_are_stored_once(database: str) -> None:
+@pytest.mark.parametrize("store", ["changes", "complete"])
+def test_real_captures_are_stored_once(database: str, told: Offered, store: str) -> None:
     """All captures, markets and outcomes arrive; delivered again, none is stored twice."""
-    first = ingest(database)
+    first = ingest(database, REAL_ODDS, "--store", store)
     assert "bet9ja ✓ 1,019 events" in first
     assert "sportybet ✓ 2,410 events" in first
-    assert "3,429 captures with 55,336 markets stored" in first
-    assert stored(database) == counted()
+    assert "3,429 captures with " in first
+    assert ("55,336 markets stored" in first) == (store == "complete")
+    assert stored(database) == told
 
-    second = ingest(database)
+    second = ingest(database, REAL_ODDS, "--store", store)
     assert "0 captures with 0 markets stored, 3,429 were already there" in second
-    assert stored(database) == counted()
+    assert stored(database) == told
+
+
+def reverse(captures: list[bytes]) -> None:
+    """The newest first."""
+    captures.sort(key=lambda line: str(json.loads(line)["captured_at"]), reverse=True)
+
+
+def shuffle(captures: list[bytes]) -> None:
+    """In no order."""
+    random.Random(6).shuffle(captures)
+
+
+@pytest.mark.parametrize("reorder", [reverse, shuffle])
+def test_order_of_arrival(
+    database: str,
+    told: Offered,
+    tmp_path: Path,
+    reorder: Callable[[list[bytes]], None],
+) -> None:
+    """In whatever order real captures arrive, the database tells the same."""
+    lines: list[bytes] = []
+    for path in REAL_ODDS:
+        with gzip.open(path) as file:
+            lines.extend(file)
+    reorder(lines)
+    file = tmp_path / "reordered.ndjson"
+    file.write_bytes(b"".join(lines))
+    assert "3,429 captures with " in ingest(database, [file])
+    assert stored(database) == told

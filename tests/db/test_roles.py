@@ -211,8 +211,16 @@ async def scrape(target: Any) -> None:
         await opened.open_run("bet9ja")
     assert failing.status is ScrapeStatus.CONNECTION_FAILED
     async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
-        await last.ingest([capture("betpawa", 0, 60)])
+        await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
     assert last.error is None, last.error
+    # Nothing has changed; a price has; something came late, before that.
+    for platform in ("betpawa", "sportybet"):
+        same = capture(platform, 0, 60)
+        moved = capture(platform, 0, 60)
+        moved["markets"][0]["outcomes"][0]["odds"] += 1
+        for minute, one in ((61, same), (65, moved), (63, same | {"markets": []})):
+            report = await ingest(target, [changed(one, minute)], options=Options(retry_for=0))
+            assert report.captures_stored == 1, report
     # In a transaction of the caller's, no time goes by.
     assert await close_stale(target, timedelta(seconds=-1)) == 1
     assert await newest_batches(target)
