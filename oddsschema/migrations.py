@@ -100,9 +100,15 @@ def upgrade_sql(
 
 
 async def current(target: str | AsyncConnection) -> str | None:
-    """The revision that the database is at; None when it has none of this package's."""
+    """The revision that the database is at; None when it has none of this package's.
+
+    Where only other projects' revisions are recorded, one of which may stand for ours, it is what
+    `check` finds.
+    """
     async with _connected(target) as connection:
-        return await connection.run_sync(_current)
+        recorded = await connection.run_sync(_recorded)
+        ours = next((one for one in recorded if one.startswith("oddsschema_")), None)
+        return (await check(connection)).revision if recorded and ours is None else ours
 
 
 async def check(target: str | AsyncConnection) -> CheckReport:
@@ -201,8 +207,8 @@ def require_dependency_on_tables(
     """Alembic's hook: a new revision depends on the one of ours that made the tables it refers to.
 
     On our newest one it must not: alembic keeps heads alone, so that it would be recorded in the
-    place of ours, and oddsschema would take the database for one that is not migrated. On the
-    branch ("oddsschema") it must not: alembic takes that for its first revision.
+    place of ours, and only a comparison of the tables would tell where ours are. On the branch
+    ("oddsschema") it must not: alembic takes that for its first revision.
 
     Raises alembic's CommandError.
     """
@@ -263,7 +269,7 @@ async def _run(
 def _require_known_revisions(connection: Connection) -> None:
     """Raise OddsSchemaError when alembic, which knows ours alone, could do nothing here."""
     known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
-    recorded = MigrationContext.configure(connection).get_current_heads()
+    recorded = _recorded(connection)
     unknown = ", ".join(sorted(set(recorded) - known))
     if any(not one.startswith("oddsschema_") for one in recorded):
         raise OddsSchemaError(
@@ -313,9 +319,8 @@ def _revisions() -> str:
 # -- comparing -------------------------------------------------------------------------------------
 
 
-def _current(connection: Connection) -> str | None:
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return next((head for head in heads if head.startswith("oddsschema_")), None)
+def _recorded(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
 
 
 def _release() -> Release:
