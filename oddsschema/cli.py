@@ -37,6 +37,7 @@ from oddsschema.ingest import (
     validate,
 )
 from oddsschema.ingest.limits import option_name
+from oddsschema.problems import problems
 from oddsschema.simulate import BOOKMAKERS, simulate
 from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
@@ -150,9 +151,7 @@ def _error_in_words(error: Exception) -> str | None:
     if isinstance(error, OddsSchemaError):
         return str(error)
     if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        )
+        return "; ".join(map(str, problems(error)))
     # SQLAlchemy wraps what the driver raises.
     cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
