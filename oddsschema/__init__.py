@@ -20,6 +20,7 @@ from oddsschema.ingest import (
     Batch,
     IngestReport,
     Options,
+    Problem,
     Refusal,
     Run,
     RunReport,
@@ -52,6 +53,7 @@ from oddsschema.models import (
     Tournament,
 )
 from oddsschema.outcomes import Outcome
+from oddsschema.problems import problems
 from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "OddsSnapshot",
     "Options",
     "Outcome",
+    "Problem",
     "Refusal",
     "Run",
     "RunReport",
@@ -104,4 +107,5 @@ __all__ = [
     "batch",
     "ingest",
     "metadata",
+    "problems",
 ]

@@ -28,9 +28,13 @@ WHITE_SPACE = (
     *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
 )
 
-_SPACE = f"[{''.join(map(chr, WHITE_SPACE))}]"
-#: Any character but NUL; surrogates are none.
-_CHARACTER = "[\x01-\ud7ff\ue000-\U0010ffff]"
+_SPACES = "".join(map(chr, WHITE_SPACE))
+_SPACE = f"[{_SPACES}]"
+#: Nothing but characters, of which NUL and surrogates are none. (Said of what a text has not: what
+#: makes texts of patterns, as Hypothesis does, goes through a class character by character.)
+_STORABLE: JsonSchemaValue = {
+    "not": {"type": "string", "pattern": "[^\x01-\ud7ff\ue000-\U0010ffff]"}
+}
 #: Stands for the definition itself inside of it.
 _ITSELF: JsonSchemaValue = {}
 #: What is finite to Python and to float8.
@@ -96,8 +100,8 @@ def text(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """Text that PostgreSQL can hold; not blank when it must be there."""
     needed = "minLength" in schema
     title = f"{'Name' if needed else 'Text'}{schema.get('maxLength', '')}"
-    said = {**schema, "title": title, "pattern": f"^{_CHARACTER}*$"}
-    return said | ({"not": {"pattern": f"^{_SPACE}*$"}} if needed else {})
+    said = {key: value for key, value in schema.items() if key != "pattern"}
+    return said | {"title": title, **_STORABLE} | ({"pattern": f"[^{_SPACES}]"} if needed else {})
 
 
 def slug(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
@@ -171,8 +175,8 @@ def document(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
         "title": "Json",
         "type": ["null", "boolean", "number", "string", "array", "object"],
         **_FINITE,
-        "pattern": f"^{_CHARACTER}*$",
+        **_STORABLE,
         "items": _ITSELF,
-        "propertyNames": {"pattern": f"^{_CHARACTER}*$"},
+        "propertyNames": _STORABLE,
         "additionalProperties": _ITSELF,
     }

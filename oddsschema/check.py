@@ -63,7 +63,7 @@ async def check_connection(connection: "asyncpg.Connection[Any]", release: Relea
     """Compare the database with a release, in a transaction that the caller rolls back."""
     await connection.execute(SETTINGS)
     there = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
-    recorded = await _recorded(connection)
+    recorded, others = await _recorded(connection)
 
     if unknown := sorted(set(recorded) - set(release.revisions)):
         return CheckReport(
@@ -88,14 +88,22 @@ async def check_connection(connection: "asyncpg.Connection[Any]", release: Relea
     if not recorded and there != set(release.tables):
         return CheckReport(
             state=CheckState.UNVERSIONED,
-            message=f"no revision is recorded, and of oddsschema's tables there are only some "
+            message=_implied_unknown(others)
+            if others
+            else f"no revision is recorded, and of oddsschema's tables there are only some "
             f"({', '.join(sorted(there))}): if they are another application's, give oddsschema a "
             "schema of its own (?search_path=… in the URL); if nobody needs them, drop them; then "
             "run 'oddsschema upgrade'",
         )
 
     differences = await find_differences(connection, release.tables, release.statements)
-    if not recorded:
+    if others and not recorded and differences:
+        return CheckReport(
+            state=CheckState.UNVERSIONED,
+            message=_implied_unknown(others),
+            differences=tuple(differences),
+        )
+    if not others and not recorded:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message="the tables of oddsschema are there, but no revision is recorded: mend what is "
@@ -118,12 +126,25 @@ async def check_connection(connection: "asyncpg.Connection[Any]", release: Relea
     )
 
 
-async def _recorded(connection: "asyncpg.Connection[Any]") -> list[str]:
-    """The revisions of this package that are recorded; others' may stand beside them."""
+async def _recorded(connection: "asyncpg.Connection[Any]") -> tuple[list[str], list[str]]:
+    """The revisions that are recorded: of this package, and of others.
+
+    Alembic records heads alone: when another project's depends on ours, it stands for ours, too.
+    """
     if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
-        return []
+        return [], []
     rows = await connection.fetch("SELECT version_num FROM alembic_version ORDER BY version_num")
-    return [row[0] for row in rows if row[0].startswith("oddsschema_")]
+    revisions = [row[0] for row in rows]
+    ours = [one for one in revisions if one.startswith("oddsschema_")]
+    return ours, [one for one in revisions if one not in ours]
+
+
+def _implied_unknown(others: Sequence[str]) -> str:
+    return (
+        f"only another project's revisions are recorded ({', '.join(others)}), and the tables of "
+        "oddsschema are not what this release expects: if that project builds on oddsschema, run "
+        "its 'alembic upgrade heads'; what is listed mends it otherwise"
+    )
 
 
 async def _where(connection: "asyncpg.Connection[Any]") -> str:

@@ -40,7 +40,9 @@ from oddsschema.ingest import (
 )
 from oddsschema.ingest.history import Store
 from oddsschema.ingest.limits import option_name
+from oddsschema.problems import problems
 from oddsschema.simulate import BOOKMAKERS, simulate
+from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
 _Result = TypeVar("_Result")
 
@@ -73,6 +75,30 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             metavar="N",
             help=limit.metadata["help"],
+        )(decorated)
+    return decorated
+
+
+def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for both timeouts of a migration; the command gets them as `timeouts`."""
+
+    @wraps(command)
+    def with_timeouts(lock_timeout: float, statement_timeout: float, **given: Any) -> None:
+        timeouts = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+        command(timeouts=timeouts, **given)
+
+    decorated: Callable[..., None] = with_timeouts
+    for name, default, what in (
+        ("--statement-timeout", STATEMENT_TIMEOUT, "a statement may take"),
+        ("--lock-timeout", LOCK_TIMEOUT, "to wait for a lock; all who want that table wait too"),
+    ):
+        decorated = click.option(
+            name,
+            type=float,
+            default=default,
+            show_default=True,
+            metavar="SECONDS",
+            help=f"How long {what}. 0 for no limit.",
         )(decorated)
     return decorated
 
@@ -128,9 +154,7 @@ def _error_in_words(error: Exception) -> str | None:
     if isinstance(error, OddsSchemaError):
         return str(error)
     if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        )
+        return "; ".join(map(str, problems(error)))
     # SQLAlchemy wraps what the driver raises.
     cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
@@ -154,18 +178,19 @@ for _command in (history, prune, schema, size):
 @cli.command()
 @click.argument("revision", default="head")
 @click.option("--sql", is_flag=True, help="Print the SQL; connect to nothing.")
+@timeouts_options
 @url_option
-def upgrade(revision: str, sql: bool, url: str | None) -> None:
+def upgrade(revision: str, sql: bool, timeouts: dict[str, float], url: str | None) -> None:
     """Create the tables, or bring them to REVISION (the newest)."""
     from oddsschema import migrations
 
     if sql:
-        click.echo(migrations.upgrade_sql(revision), nl=False)
+        click.echo(migrations.upgrade_sql(revision, **timeouts), nl=False)
         return
 
     async def run(url: str) -> None:
         before = await migrations.current(url)
-        await migrations.upgrade(url, revision)
+        await migrations.upgrade(url, revision, **timeouts)
         _say_moved(before, await migrations.current(url))
 
     _on_database(url, run)
@@ -173,14 +198,15 @@ def upgrade(revision: str, sql: bool, url: str | None) -> None:
 
 @cli.command()
 @click.argument("revision")
+@timeouts_options
 @url_option
-def downgrade(revision: str, url: str | None) -> None:
+def downgrade(revision: str, timeouts: dict[str, float], url: str | None) -> None:
     """Take the tables back to REVISION; "base" drops them all, with their rows."""
     from oddsschema import migrations
 
     async def run(url: str) -> None:
         before = await migrations.current(url)
-        await migrations.downgrade(url, revision)
+        await migrations.downgrade(url, revision, **timeouts)
         _say_moved(before, await migrations.current(url))
 
     _on_database(url, run)

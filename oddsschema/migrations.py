@@ -5,11 +5,11 @@ caller's. A project with tables of its own adds the versions to its `version_loc
 `autogenerate_options` to its env.py: see docs/howto-extending.md.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import asyncpg
 from alembic import command
@@ -20,6 +20,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError, to_tuple
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import Connection, MetaData, Table
@@ -29,14 +30,13 @@ from sqlalchemy.types import Enum
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from oddsschema.base import metadata
+from oddsschema.broken import broken_checks
 from oddsschema.catalog import undone
 from oddsschema.check import CheckReport, Release, check_connection
 from oddsschema.database import HEAD, sqlalchemy_connect
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
 from oddsschema.outcomes import OutcomesJSONB
 from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-
-_Result = TypeVar("_Result")
 
 
 def script_location() -> Path:
@@ -59,11 +59,12 @@ async def upgrade(
     when it has waited `lock_timeout` seconds for a lock, since everybody else who wants that table
     waits with it, or `statement_timeout` seconds for a statement; 0 stands for no limit.
 
-    Raises DatabaseUnavailableError, and OddsSchemaError when time was up, and for a revision that
-    does not exist.
+    Raises DatabaseUnavailableError, and OddsSchemaError when time was up, when rows that were there
+    before break a new CHECK (with the SELECT that finds them), and for a revision that does not
+    exist.
     """
     config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _run(target, config, lambda: command.upgrade(config, revision))
+    await _run(target, config, revision, command.upgrade)
 
 
 async def downgrade(
@@ -78,7 +79,7 @@ async def downgrade(
     Timeouts and errors are those of `upgrade`.
     """
     config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _run(target, config, lambda: command.downgrade(config, revision))
+    await _run(target, config, revision, command.downgrade)
 
 
 def upgrade_sql(
@@ -93,14 +94,21 @@ def upgrade_sql(
     """
     config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     config.output_buffer = StringIO()
-    _translated(lambda: command.upgrade(config, revision, sql=True))
+    with _in_words(revision):
+        command.upgrade(config, revision, sql=True)
     return config.output_buffer.getvalue()
 
 
 async def current(target: str | AsyncConnection) -> str | None:
-    """The revision that the database is at; None when it has none of this package's."""
+    """The revision that the database is at; None when it has none of this package's.
+
+    Where only other projects' revisions are recorded, one of which may stand for ours, it is what
+    `check` finds.
+    """
     async with _connected(target) as connection:
-        return await connection.run_sync(_current)
+        recorded = await connection.run_sync(_recorded)
+        ours = next((one for one in recorded if one.startswith("oddsschema_")), None)
+        return (await check(connection)).revision if recorded and ours is None else ours
 
 
 async def check(target: str | AsyncConnection) -> CheckReport:
@@ -199,8 +207,8 @@ def require_dependency_on_tables(
     """Alembic's hook: a new revision depends on the one of ours that made the tables it refers to.
 
     On our newest one it must not: alembic keeps heads alone, so that it would be recorded in the
-    place of ours, and oddsschema would take the database for one that is not migrated. On the
-    branch ("oddsschema") it must not: alembic takes that for its first revision.
+    place of ours, and only a comparison of the tables would tell where ours are. On the branch
+    ("oddsschema") it must not: alembic takes that for its first revision.
 
     Raises alembic's CommandError.
     """
@@ -238,10 +246,16 @@ def _config(**timeouts: float) -> Config:
     return config
 
 
-async def _run(target: str | AsyncConnection, config: Config, run: Callable[[], None]) -> None:
+async def _run(
+    target: str | AsyncConnection,
+    config: Config,
+    revision: str,
+    move: Callable[[Config, str], None],
+) -> None:
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
-        _translated(run)
+        with _in_words(revision), broken_checks(connection):
+            move(config, revision)
 
     async with _connected(target) as connection:
         await connection.run_sync(_require_known_revisions)
@@ -255,7 +269,7 @@ async def _run(target: str | AsyncConnection, config: Config, run: Callable[[], 
 def _require_known_revisions(connection: Connection) -> None:
     """Raise OddsSchemaError when alembic, which knows ours alone, could do nothing here."""
     known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
-    recorded = MigrationContext.configure(connection).get_current_heads()
+    recorded = _recorded(connection)
     unknown = ", ".join(sorted(set(recorded) - known))
     if any(not one.startswith("oddsschema_") for one in recorded):
         raise OddsSchemaError(
@@ -281,19 +295,32 @@ async def _connected(target: str | AsyncConnection) -> AsyncIterator[AsyncConnec
         yield target
 
 
-def _translated(run: Callable[[], _Result]) -> _Result:
+@contextmanager
+def _in_words(revision: str) -> Iterator[None]:
+    """Raise OddsSchemaError for what alembic raises, with the revisions when it is about them."""
     try:
-        return run()
+        yield
     except CommandError as error:
+        # (A range is for SQL text alone.)
+        if isinstance(error.__cause__, RevisionError) or ":" in revision:
+            raise OddsSchemaError(f"{error}; {_revisions()}") from error
         raise OddsSchemaError(str(error)) from error
+    except (AssertionError, ValueError) as error:
+        # What alembic answers to an argument that it does not expect ("", "@", "head+1").
+        raise OddsSchemaError(f"{revision!r} leads to no revision; {_revisions()}") from error
+
+
+def _revisions() -> str:
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    known = ", ".join(sorted(script.revision for script in scripts))
+    return f"there are base, {known} and head (the newest)"
 
 
 # -- comparing -------------------------------------------------------------------------------------
 
 
-def _current(connection: Connection) -> str | None:
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return next((head for head in heads if head.startswith("oddsschema_")), None)
+def _recorded(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
 
 
 def _release() -> Release:

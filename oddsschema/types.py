@@ -72,6 +72,15 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def _no_timestamp(value: Any) -> Any:
+    # pydantic takes numbers, as text too, for seconds or for milliseconds, whichever seems nearer.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
+        raise PydanticCustomError(
+            "time_type", "Input should be a time with an offset, as in 2024-01-09T12:00:00Z"
+        )
+    return value
+
+
 def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
@@ -215,11 +224,12 @@ Flag = Annotated[bool, Accepts(accepts.flag)]
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2201, 1, 1, tzinfo=UTC)
 
-#: An instant: naive times are refused, others converted to UTC. The years 1970 to 2200.
+#: An instant: naive times and numbers are refused, others converted to UTC. The years 1970 to 2200.
 UtcTime = Annotated[
     datetime,
     AwareDatetime,
     Field(ge=_FIRST, lt=_END),
+    BeforeValidator(_no_timestamp),
     Accepts(accepts.time),
     AfterValidator(_to_utc),
 ]

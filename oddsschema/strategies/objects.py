@@ -28,7 +28,7 @@ from oddsschema.columns import unwrapped
 from oddsschema.models import Market
 from oddsschema.outcomes import Outcome
 from oddsschema.strategies.scalars import bound, scalars
-from oddsschema.types import HandicapType
+from oddsschema.types import HandicapType, UtcTime
 
 _C = TypeVar("_C", bound=Contract)
 _T = TypeVar("_T", bound=Table)
@@ -61,6 +61,8 @@ def _values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
             return outcomes()
         case (type() as element, EllipsisType()) if element is Market:
             return markets()
+        case (element, EllipsisType()) if element == UtcTime:
+            return st.lists(_values(*unwrapped(element)), max_size=4).map(sorted).map(tuple)
         case (element, EllipsisType()):
             return st.lists(_values(*unwrapped(element)), max_size=4).map(tuple)
     return scalars(python_type, marks)

@@ -266,8 +266,8 @@ def _times() -> Iterator[tuple[str, Any, str | None]]:
         ("2024-01-09T12:00:00", False),
         ("2024-01-09 12:00Z", True),
         ("2024-01-09", False),
-        ("1704800000", True),
-        ("1704800000.5", True),
+        ("1704800000", False),
+        ("1704800000.5", False),
         ("1e999", False),
         ("now", False),
         ("", False),
@@ -281,9 +281,8 @@ def _times() -> Iterator[tuple[str, Any, str | None]]:
                 _with(place, written),
                 _STORED if is_good else f"$.{place}",
             )
-    for number, is_good in ((1704800000, True), (-1, False), (10**30, False), (1e300, False)):
-        refused_at = _STORED if is_good else "$.captured_at"
-        yield f"{number} for captured_at", _as_text("captured_at", repr(number)), refused_at
+    for number in (1704800000, -1, 10**30, 1e300):
+        yield f"{number} for captured_at", _as_text("captured_at", repr(number)), "$.captured_at"
 
 
 def _names() -> Iterator[tuple[str, Any, str | None]]:

@@ -69,10 +69,25 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "unversioned",
-            "UPDATE alembic_version SET version_num = 'theirs_0001'",
+            "DELETE FROM alembic_version",
             5,
             "the tables of oddsschema are there, but no revision is recorded: mend what is listed, "
             "the revision last",
+        ),
+        (
+            "clean",
+            "UPDATE alembic_version SET version_num = 'theirs_0001'",
+            0,
+            "the database is what this release expects, at {head}",
+        ),
+        (
+            "unversioned",
+            "UPDATE alembic_version SET version_num = 'theirs_0001';"
+            "ALTER TABLE sports DROP CONSTRAINT ck_sports_name",
+            5,
+            "only another project's revisions are recorded (theirs_0001), and the tables of "
+            "oddsschema are not what this release expects: if that project builds on oddsschema, "
+            "run its 'alembic upgrade heads'; what is listed mends it otherwise",
         ),
         (
             "unversioned",
@@ -91,7 +106,10 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
             "there are no tables of oddsschema in the schema public: run 'oddsschema upgrade'",
         ),
     ],
-    ids=["clean", "drift", "older", "newer", "unversioned", "some-tables", "empty"],
+    ids=[
+        *("clean", "drift", "older", "newer", "unversioned", "another-project's"),
+        *("another-project's-drift", "some-tables", "empty"),
+    ],
 )
 def test_state(
     state: str, sql: str, exit_code: int, sentence: str, database: str, run: Run

@@ -8,7 +8,10 @@ ddl.sql, so that every change of the schema is seen in review. To write the file
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ import pytest
 import pytest_alembic
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_alembic import tests as alembic_tests
 from sqlalchemy import Connection
 
@@ -168,6 +173,91 @@ def test_unknown_revision(empty_database: str, run: Run) -> None:
     with pytest.raises(OddsSchemaError, match="no_such"):
         run(migrations.upgrade(empty_database, "no_such"))
     assert run(catalog(empty_database)) == []
+
+
+ODD_REVISIONS = [
+    *("@", "", "a:b:c", ":", ":head", "base:", "head+1", "heads+1", "oddsschema@", "@+1", "+"),
+    *("head ", "%", "\0", "oddsschema_9999"),
+]
+
+
+@pytest.mark.parametrize("revision", ODD_REVISIONS)
+def test_what_is_no_revision(revision: str, database: str, run: Run) -> None:
+    """Whatever is no revision is an error that says which there are, and changes nothing."""
+    for move in (
+        lambda: run(migrations.upgrade(database, revision)),
+        lambda: run(migrations.downgrade(database, revision)),
+        lambda: migrations.upgrade_sql(revision),
+    ):
+        with pytest.raises(OddsSchemaError, match=f"oddsschema_0001, oddsschema_0002.*{HEAD}"):
+            move()
+    assert run(migrations.check(database)).state is CheckState.CLEAN
+
+
+@given(
+    st.text() | st.text("@:+-01", max_size=6) | st.from_regex(r"(head|oddsschema(_000\d)?)\W*\d?")
+)
+def test_any_text_as_a_revision(revision: str) -> None:
+    """Any text leads to SQL or to an error of this package."""
+    with suppress(OddsSchemaError):
+        assert "COMMIT" in migrations.upgrade_sql(revision)
+
+
+# -- rows that break what a revision wants to hold -------------------------------------------------
+
+BROKEN = {
+    "competitor_events": ("home_team", "' Basel'", "'Basel'"),
+    "competitor_odds_snapshots": ("captured_at", "'1969-12-31'", "'2024-01-09'"),
+    "competitor_tournaments": ("country_iso", "'XXX'", "'CHE'"),
+    "scrape_runs": ("status", "'lost'", "'failed'"),
+    "sports": ("slug", "E'football\\n'", "'football'"),
+}
+
+
+@pytest.mark.parametrize("handed_over", [False, True], ids=["url", "connection"])
+@pytest.mark.parametrize("table", BROKEN)
+def test_rows_that_break_a_check(
+    table: str, handed_over: bool, empty_database: str, run: Run
+) -> None:
+    """The error names table and CHECK, finds the rows, and when they are mended it goes on."""
+    column, bad, good = BROKEN[table]
+    run(migrations.upgrade(empty_database, "oddsschema_0003"))
+    run(execute(empty_database, ROWS))
+    run(execute(empty_database, f"UPDATE {table} SET {column} = {bad}"))
+
+    async def upgrade() -> None:
+        async with sqlalchemy_connect(empty_database) as connection:
+            await migrations.upgrade(connection if handed_over else empty_database)
+            await connection.commit()
+
+    with pytest.raises(OddsSchemaError) as refused:
+        run(upgrade())
+    said, select = str(refused.value).split("They are\n  ")
+    assert said.startswith(f"rows of {table} break the CHECK ck_{table}_{column},")
+    assert "run it again" in said
+    stays = "oddsschema_0003" if handed_over else "oddsschema_0004"
+    assert run(migrations.current(empty_database)) == stays
+    ids = f"SELECT id FROM {table} ORDER BY id"
+    assert run(fetch(empty_database, select)) == run(fetch(empty_database, ids))
+    run(execute(empty_database, f"UPDATE {table} SET {column} = {good}"))
+    assert run(fetch(empty_database, select)) == []
+    run(upgrade())
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+
+
+def test_rows_that_break_a_check_in_a_schema_of_its_own(empty_database: str, run: Run) -> None:
+    """`oddsschema upgrade` says it in words, and the SELECT finds the table where it is."""
+    url = f"{empty_database}{'&' if '?' in empty_database else '?'}search_path=%22Odds.2%22"
+    run(execute(empty_database, 'CREATE SCHEMA "Odds.2"'))
+    run(migrations.upgrade(url, "oddsschema_0003"))
+    run(execute(url, f"{ROWS}; INSERT INTO sports (name, slug) VALUES ('Rugby ', 'rugby')"))
+    program = [sys.executable, "-W", "error", "-m", "oddsschema", "upgrade", "--url", url]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: rows of sports break the CHECK ck_sports_name,")
+    assert run(fetch(url, f"SELECT name FROM ({done.stderr.split('They are')[1]}) AS _")) == [
+        "Rugby "
+    ]
 
 
 # -- PostgreSQL's own view -------------------------------------------------------------------------

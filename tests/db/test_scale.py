@@ -406,7 +406,7 @@ def stored(
 
     async def body(url: str) -> None:
         lines = map(delivered, scrape.captures())
-        report = await ingest(url, lines, options=Options(keep_raw=True))
+        report = await ingest(url, lines, options=Options(keep_raw=True, store="complete"))
         assert report.refusals == (), f"seed {SEED}: {report.refusals[0]}"
         assert report.status is ScrapeStatus.COMPLETED, f"seed {SEED}: {report.runs}"
         assert report.markets_stored == MARKETS

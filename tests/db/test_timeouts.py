@@ -190,3 +190,30 @@ def test_alembic(older: str, run: Run) -> None:
     assert "FAILED: waited 0.2 s for a lock that another session holds" in run(upgrade("0.2"))
     assert "FAILED: lock_timeout is a number of seconds" in run(upgrade("soon"))
     assert run(migrations.current(older)) == BEFORE
+
+
+def test_command_line(older: str, run: Run) -> None:
+    """`oddsschema upgrade` and `downgrade` hear both options, and write them into SQL text."""
+    program = [sys.executable, "-W", "error", "-m", "oddsschema"]
+
+    async def move(*command: str) -> tuple[int | None, str]:
+        async with reader(older):
+            moving = await asyncio.create_subprocess_exec(
+                *program, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            said, _ = await moving.communicate()
+        return moving.returncode, said.decode()
+
+    url = ("--url", older)
+    code, said = run(move("upgrade", *url, "--lock-timeout", "0.2"))
+    assert code == 2
+    assert said.startswith("error: waited 0.2 s for a lock that another session holds")
+    code, said = run(
+        move("downgrade", "base", *url, "--lock-timeout=0", "--statement-timeout", "0.3")
+    )
+    assert code == 2
+    assert said.startswith("error: a statement did not end within 0.3 s")
+    assert run(migrations.current(older)) == BEFORE
+
+    code, sql = run(move("upgrade", "--sql", "--lock-timeout", "7"))
+    assert (code, sql) == (0, migrations.upgrade_sql(lock_timeout=7))

@@ -1,5 +1,3 @@
-import json
-
 import schemathesis
 from hypothesis import HealthCheck, settings
 from odds_api.app import app
@@ -8,11 +6,7 @@ from schemathesis.specs.openapi.checks import (
     positive_data_acceptance,
 )
 
-#: Any character but NUL: a class that Hypothesis takes 15 s to read, each time that it meets it.
-SLOW, FAST = "[\\u0001-\ud7ff\ue000-\U0010ffff]", r"[^\\u0000]"
-openapi = json.dumps(app.openapi(), ensure_ascii=False)
-assert SLOW in openapi
-schema = schemathesis.openapi.from_dict(json.loads(openapi.replace(SLOW, FAST)))
+schema = schemathesis.openapi.from_dict(app.openapi())
 schema.config.phases.coverage.enabled = False
 
 
@@ -24,7 +18,7 @@ schema.config.phases.coverage.enabled = False
 )
 def test_answers(case: schemathesis.Case, url: str) -> None:
     """Whatever is asked, the answer is one that OpenAPI tells of, and no server error."""
-    # What JSON Schema cannot tell: that names differ, and that times may be numbers, for two.
+    # What JSON Schema cannot tell: that names differ, and that numbers may be text like "1e2".
     untold = [negative_data_rejection, positive_data_acceptance]
     case.call_and_validate(base_url=url, excluded_checks=untold)
 

@@ -17,6 +17,7 @@ from oddsschema import (
     HandicapType,
     Market,
     Outcome,
+    problems,
 )
 
 log = logging.getLogger(__name__)
@@ -121,9 +122,7 @@ class Site:
                 self._note(f"event {event['id']}, market {offered['name']}", error)
 
     def _note(self, what: str, error: ValidationError | None = None) -> None:
-        """Keep a problem for the end, and tell it at once: where, what is wrong, what was given."""
-        for one in error.errors() if error else ():
-            place = ".".join(map(str, one["loc"]))
-            what += f"; {place}: {one['msg']}, not {one['input']!r}"
+        """Keep a problem for the end, and tell it at once: where, and what is wrong."""
+        what += "".join(f"; {problem}" for problem in problems(error)) if error else ""
         self.problems.append(f"{self.slug}: {what}")
         log.warning("%s: %s", self.slug, what)

@@ -1,0 +1,61 @@
+"""What a contract refused, as places and reasons."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from pydantic import ValidationError
+
+from oddsschema import Capture, Market, Outcome, problems
+from oddsschema.ingest import Item, validate
+from oddsschema.strategies import captures, damaged_captures
+
+
+@given(damaged_captures())
+def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
+    """What the typed API refuses, ingestion refuses too, in the same places."""
+    text = json.dumps(capture).encode()
+    refusal = validate(Item("-", 1, text), strict=True).refusal
+    try:
+        Capture.model_validate_json(text)
+    except ValidationError as error:
+        assert refusal is not None
+        # (Of two markets that are the same, it knows which is the second.)
+        places = [problem.path for problem in refusal.problems]
+        for problem in problems(error):
+            assert any(place.startswith(problem.path) for place in places)
+            assert problem.reason
+        assert all(str(one).isprintable() for one in problems(error))
+    else:
+        assert refusal is None
+
+
+@given(captures())
+def test_the_place_of_each(capture: Capture) -> None:
+    """Each thing that is wrong has its own path, from what was validated on."""
+    assume(capture.markets)
+    value = capture.model_dump(mode="json")
+    outcomes = [{**one, "odds": 0.9} for one in value["markets"][0]["outcomes"]]
+    value["markets"][0]["outcomes"] = outcomes
+    inner = [f"outcomes[{at}].odds" for at in range(len(outcomes))]
+    for contract, given_, prefix in (
+        (Capture, value, "$.markets[0]."),
+        (Market, value["markets"][0], "$."),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            contract.model_validate(given_)
+        assert [one.path for one in problems(refused.value)] == [prefix + one for one in inner]
+    with pytest.raises(ValidationError) as refused:
+        Outcome(**outcomes[0])
+    (one,) = problems(refused.value)
+    assert str(one) == "$.odds: Input should be greater than or equal to 1"
+
+
+def test_no_json() -> None:
+    """Text that is no JSON is wrong as a whole."""
+    with pytest.raises(ValidationError) as refused:
+        Market.model_validate_json("{")
+    (one,) = problems(refused.value)
+    assert one.path == "$"
+    assert one.reason.startswith("Invalid JSON")
