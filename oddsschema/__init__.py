@@ -52,6 +52,7 @@ from oddsschema.models import (
     Tournament,
 )
 from oddsschema.outcomes import Outcome
+from oddsschema.retention import PruneOptions, PruneReport, prune
 from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 
 __all__ = [
@@ -90,6 +91,8 @@ __all__ = [
     "OddsSnapshot",
     "Options",
     "Outcome",
+    "PruneOptions",
+    "PruneReport",
     "Refusal",
     "Run",
     "RunReport",
@@ -104,4 +107,5 @@ __all__ = [
     "batch",
     "ingest",
     "metadata",
+    "prune",
 ]

@@ -1,6 +1,6 @@
 """Deleting what is older than a cutoff, in small transactions beside an ingestion.
 
->>> report = await oddsschema.retention.prune(url, timedelta(days=14))
+>>> report = await oddsschema.prune(url, timedelta(days=14))
 """
 
 import time
