@@ -1,4 +1,4 @@
-"""docs/roles.md names all that a scraper's and a reader's role need, and nothing else."""
+"""docs/roles.md names all that a scraper's, a pruner's and a reader's role need, no more."""
 
 import asyncio
 import os
@@ -22,12 +22,14 @@ from oddsschema import (
     batch,
     ingest,
     migrations,
+    prune,
 )
 from oddsschema.base import metadata
 from oddsschema.batches import close_stale, newest_batches, stale_batches
 from oddsschema.database import sqlalchemy_connect
 from oddsschema.ingest import betpawa, bookkeeping, competitor, history, reference
-from tests.db._scrapes import PLATFORMS, assert_whole, capture, content, expected, scrapes
+from oddsschema.retention import size
+from tests.db._scrapes import PLATFORMS, START, assert_whole, capture, content, expected, scrapes
 
 Run = Callable[..., Any]
 
@@ -88,7 +90,7 @@ class Roles:
         self.database = f"odds_{self._suffix}"
 
     def role(self, name: str) -> str:
-        """A role of the page: "owner", "scraper" or "reader"."""
+        """A role of the page: "owner", "scraper", "pruner" or "reader"."""
         return f"odds_{name}_{self._suffix}"
 
     def url(self, name: str | None = None) -> str:
@@ -101,7 +103,9 @@ class Roles:
 
     def renamed(self, sql: str) -> str:
         """The page's SQL, with our names for its own."""
-        sql = re.sub(r"\bodds_(owner|scraper|reader)\b", lambda found: self.role(found[1]), sql)
+        sql = re.sub(
+            r"\bodds_(owner|scraper|pruner|reader)\b", lambda found: self.role(found[1]), sql
+        )
         return re.sub(r"\bDATABASE odds\b", f"DATABASE {self.database}", sql)
 
     async def grant(self) -> None:
@@ -130,7 +134,7 @@ async def execute(url: str, *statements: str) -> None:
 def roles(server_url: str, run: Run) -> Iterator[Roles]:
     """The page, followed to the letter: the roles, the database, the upgrade, the privileges."""
     made = Roles(server_url)
-    names = ("owner", "scraper", "reader")
+    names = ("owner", "scraper", "pruner", "reader")
     try:
         statements = made.renamed(BY_SUPERUSER).strip().split("\n")
         passwords = [f"ALTER ROLE {made.role(name)} PASSWORD '{name}''s'" for name in names]
@@ -222,6 +226,7 @@ async def read(target: Any) -> None:
     """Do all that a reader does."""
     await newest_batches(target)
     await stale_batches(target)
+    await size(target)
 
 
 async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
@@ -230,7 +235,35 @@ async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
         await connection.fetch(f"SELECT * FROM {table}")
 
 
-ACTS = {"scraper": (scrape,), "reader": (read, read_tables)}
+AGED = """
+UPDATE scrape_batches SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_runs SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_errors SET occurred_at = '2020-01-01Z';
+"""
+
+
+async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
+    """Do all that a pruner does, on histories that a superuser has made old."""
+    role = await connection.fetchval("SELECT current_user")
+    await connection.execute("RESET ROLE")
+    histories: list[Any] = ["no capture"]
+    for platform in PLATFORMS:
+        # Of one event all is over, and what stands of the other at the cutoff is a change.
+        first = capture(platform, 1, 0)
+        less = changed(first, 1) | {"markets": first["markets"][1:]}
+        histories += [capture(platform, 0, 0), first, less, changed(first, 20)]
+    await ingest(connection, histories, options=Options(store="changes"))
+    await connection.execute(AGED)
+    await connection.execute(f"SET LOCAL ROLE {role}")
+    cutoff = START + timedelta(minutes=10)
+    planned = await prune(connection, cutoff, dry_run=True)
+    report = await prune(connection, cutoff)
+    assert (report.tables, report.kept) == (planned.tables, ())
+    assert report.keyframe_rows
+    assert all(removed.rows for removed in report.tables.values())
+
+
+ACTS = {"scraper": (scrape,), "pruner": (prune_all,), "reader": (read, read_tables)}
 
 
 # -- the page is enough ----------------------------------------------------------------------------
@@ -296,7 +329,7 @@ def test_reader_reads(roles: Roles, run: Run) -> None:
 
 
 def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
-    """PostgreSQL's own count of what the two roles may do, by table and column, is the page's."""
+    """PostgreSQL's own count of what the roles may do, by table and column, is the page's."""
     effective = """
         SELECT r.name, p.privilege, CASE WHEN has_table_privilege(r.role, c.oid, p.privilege)
             THEN NULL ELSE a.attname END AS column, c.relname
@@ -410,15 +443,192 @@ APPENDED_ONLY = tuple(
 )
 
 
+#: What a pruner is there for.
+PRUNER_MAY = {
+    "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
+    *(f"DELETE FROM {one.name}" for one in GRANTS if one[0] == "DELETE" and one.role == "pruner"),
+}
+
+
 @pytest.mark.parametrize("name", ACTS)
 def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
-    """Neither role can delete, truncate, alter, drop or create; the reader can write nothing."""
+    """No role can truncate, alter, drop or create; a pruner alone deletes; a reader only reads."""
     by_table = (*DENIED, *READERS) if name == "reader" else DENIED
-    statements = [
+    statements = {
+        f"{module.__name__}.{name}": value
+        for module in (betpawa, bookkeeping, competitor, history, reference)
+        for name, value in vars(module).items()
+        if isinstance(value, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|WITH)\b", value)
+    }
+    assert len(statements) > 20
+    run_queries = run(queries())
+    # Those with braces are filled in with the names of tables.
+    patterns = {
+        name: re.compile(".*".join(map(re.escape, re.split(r"\{\w+\}", value))), re.DOTALL)
+        for name, value in statements.items()
+    }
+    assert [
+        name
+        for name, pattern in patterns.items()
+        if not any(pattern.fullmatch(query) for query in run_queries)
+    ] == []
+
+
+def test_reader_reads(roles: Roles, run: Run) -> None:
+    """Under exactly the reader's privileges, all tables and all commands that look can be used."""
+
+    async def body(url: str) -> None:
+        await read(url)
+        assert await migrations.current(url) is not None
+        assert not (await migrations.check(url)).differences
+        async with sqlalchemy_connect(url) as connection, AsyncSession(connection) as session:
+            for table in Table.__subclasses__():
+                if table.metadata is metadata:
+                    await session.scalars(select(table))
+
+    run(body(roles.url("reader")))
+
+
+# -- and no more than enough -----------------------------------------------------------------------
+
+
+def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
+    """PostgreSQL's own count of what the roles may do, by table and column, is the page's."""
+    effective = """
+        SELECT r.name, p.privilege, CASE WHEN has_table_privilege(r.role, c.oid, p.privilege)
+            THEN NULL ELSE a.attname END AS column, c.relname
+        FROM unnest($1::text[], $2::text[]) AS r (name, role)
+        CROSS JOIN unnest($3::text[]) AS p (privilege)
+        CROSS JOIN pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND CASE
+            WHEN p.privilege IN ('DELETE', 'TRUNCATE', 'TRIGGER')
+            THEN has_table_privilege(r.role, c.oid, p.privilege)
+            ELSE has_column_privilege(r.role, c.oid, a.attnum, p.privilege) END
+        UNION
+        SELECT r.name, p.privilege, NULL, c.relname
+        FROM unnest($1::text[], $2::text[]) AS r (name, role)
+        CROSS JOIN unnest('{USAGE,SELECT,UPDATE}'::text[]) AS p (privilege)
+        CROSS JOIN pg_class AS c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S'
+            AND has_sequence_privilege(r.role, c.oid, p.privilege)
+        UNION
+        SELECT r.name, p.privilege, NULL, 'public'
+        FROM unnest($1::text[], $2::text[]) AS r (name, role)
+        CROSS JOIN unnest('{USAGE,CREATE}'::text[]) AS p (privilege)
+        WHERE has_schema_privilege(r.role, 'public', p.privilege)
+        UNION
+        SELECT r.name, p.privilege, NULL, 'odds'
+        FROM unnest($1::text[], $2::text[]) AS r (name, role)
+        CROSS JOIN unnest('{CONNECT,CREATE,TEMPORARY}'::text[]) AS p (privilege)
+        WHERE has_database_privilege(r.role, current_database(), p.privilege)
+    """
+
+    async def found() -> set[tuple[str, ...]]:
+        connection = await asyncpg.connect(roles.url())
+        try:
+            names = list(ACTS)
+            rows = await connection.fetch(
+                effective, names, [roles.role(name) for name in names], list(TABLE_PRIVILEGES)
+            )
+        finally:
+            await connection.close()
+        return {tuple(row) for row in rows}
+
+    assert run(found()) == {(one.role, one.privilege, one.column, one.name) for one in GRANTS}
+
+
+@pytest.mark.parametrize("grant", GRANTS, ids=str)
+def test_each_grant_is_needed(grant: Grant, roles: Roles, run: Run) -> None:
+    """Without any single one of the page's privileges something is denied."""
+    revoke = grant.revoke(roles.role(grant.role), roles.database)
+
+    async def act() -> None:
+        async with acting_as(roles, grant.role, revoke) as connection:
+            for do in ACTS[grant.role]:
+                await do(connection)
+
+    async def connect() -> None:
+        try:
+            await execute(roles.url(), revoke)
+            await migrations.current(roles.url(grant.role))
+            # For what it compares with, it makes temporary tables.
+            await migrations.check(roles.url(grant.role))
+        finally:
+            await roles.grant()
+
+    body = connect if grant.kind == "DATABASE" else act
+    # Of a schema that may not be used, PostgreSQL says that there is nothing in it.
+    denied = "has no tables" if grant.kind == "SCHEMA" else "permission denied"
+    with pytest.raises(
+        (asyncpg.InsufficientPrivilegeError, OddsSchemaError, AssertionError), match=denied
+    ):
+        run(body())
+
+
+DENIED = (
+    "DELETE FROM {table}",
+    "TRUNCATE {table} CASCADE",
+    "DROP TABLE {table} CASCADE",
+    "ALTER TABLE {table} ADD COLUMN hole TEXT",
+    "ALTER TABLE {table} OWNER TO CURRENT_USER",
+    "ALTER TABLE {table} DISABLE TRIGGER ALL",
+    "CREATE INDEX ON {table} (id)",
+    "UPDATE {table} SET id = id",
+    "SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1)",
+)
+DENIED_ANYWHERE = (
+    "UPDATE alembic_version SET version_num = 'other'",
+    "DELETE FROM alembic_version",
+    "CREATE TABLE mine (id INTEGER)",
+    "CREATE SCHEMA mine",
+    "CREATE ROLE mine",
+    "COPY sports TO PROGRAM 'true'",
+    "COPY sports FROM '/etc/hostname'",
+    "SELECT pg_read_file('/etc/hostname')",
+)
+READERS = (
+    "INSERT INTO {table} DEFAULT VALUES",
+    "SELECT nextval(pg_get_serial_sequence('{table}', 'id'))",
+    "SELECT * FROM {table} FOR KEY SHARE",
+    "COPY {table} FROM STDIN",
+)
+#: By their tables: these rows are history.
+APPENDED_ONLY = tuple(
+    f"UPDATE {table} SET {column} = {column}"
+    for table, columns in {
+        "odds_snapshots": ("captured_at", "raw_response", "event_id", "scrape_run_id"),
+        "market_odds": ("outcomes", "line", "snapshot_id"),
+        "competitor_odds_snapshots": ("captured_at", "raw_response", "competitor_event_id"),
+        "competitor_market_odds": ("outcomes", "line", "snapshot_id"),
+        "scrape_errors": ("error_message", "scrape_run_id"),
+        "bookmakers": ("name", "slug", "is_active"),
+    }.items()
+    for column in columns
+)
+
+
+#: What a pruner is there for.
+PRUNER_MAY = {
+    "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
+    *(f"DELETE FROM {one.name}" for one in GRANTS if one[0] == "DELETE" and one.role == "pruner"),
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
+    """No role can truncate, alter, drop or create; a pruner alone deletes; a reader only reads."""
+    by_table = (*DENIED, *READERS) if name == "reader" else DENIED
+    allowed_to_pruner = {
+        f"DELETE FROM {grant.name}"
+        if grant.privilege == "DELETE"
+        else f"UPDATE {grant.name} SET {grant.column} = {grant.column}"
+        for grant in PRUNED
+    }
+    statements = {
         *(one.format(table=table) for one in by_table for table in metadata.tables),
         *DENIED_ANYWHERE,
         *APPENDED_ONLY,
-    ]
+    } - (PRUNER_MAY if name == "pruner" else set())
 
     async def allowed() -> list[str]:
         found = []
@@ -435,7 +645,7 @@ def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
     assert run(allowed()) == []
 
 
-@pytest.mark.parametrize("name", ["owner", "scraper", "reader"])
+@pytest.mark.parametrize("name", ["owner", *ACTS])
 def test_no_role_has_attributes(name: str, roles: Roles, run: Run) -> None:
     """None of the roles, the owner among them, is a superuser or the like."""
 
