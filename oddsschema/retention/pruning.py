@@ -3,7 +3,6 @@
 >>> report = await oddsschema.prune(url, timedelta(days=14))
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +33,8 @@ class PruneOptions:
     #: About how many rows are deleted in one transaction: an ingestion that wants to add to one of
     #: their events waits that long.
     chunk_rows: int = 10_000
-    #: For how many seconds, all in all, events are waited for that somebody else has locked.
+    #: For how many seconds an event is waited for that somebody else has locked. After one that was
+    #: not had in that time, no other is waited for.
     patience: float = 10
     #: For how many seconds what fails for a passing reason is tried again.
     retry_for: float = 60
@@ -310,12 +310,12 @@ class _Prune:
 
         left = 0
         for event in events:
-            began = time.monotonic()
             try:
                 left += len(await work([event], self._patience))
             except asyncpg.LockNotAvailableError:
+                # Who keeps one so long may well have them all.
+                self._patience = 0.0
                 left += 1
-            self._patience = max(0.0, self._patience - (time.monotonic() - began))
         if left:
             self._keep(EVENTS[side], _LOCKED, left)
 

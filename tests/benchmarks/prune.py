@@ -91,7 +91,8 @@ def prune_in_turns(url: str, cutoff: datetime, may_go_on: Event, deleted: Any) -
         may_go_on.wait()
 
     may_go_on.wait()
-    asyncio.run(prune(url, cutoff, options=PruneOptions(on_progress=stop)))
+    report = asyncio.run(prune(url, cutoff, options=PruneOptions(on_progress=stop)))
+    assert not report.kept, report.kept
 
 
 async def measure(url: str, arguments: argparse.Namespace) -> None:
