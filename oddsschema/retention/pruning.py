@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 #: How many rows of markets a snapshot is taken to have until some are known.
 _MARKETS = 100
-_LOCKED = "another transaction has their events locked"
+_LOCKED = "another transaction has them locked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,8 @@ class _Step:
     #: At most so many rows, but for these.
     limit: int
     skip: Sequence[int]
+    #: Whether it found nothing that it might delete.
+    is_last: bool = True
     #: The rows that it is about to delete.
     ids: list[int] = field(default_factory=list)
     tables: dict[str, Removed] = field(default_factory=dict)
@@ -174,20 +176,21 @@ class _Prune:
         for remnants in REMNANTS:
             if remnants.table == "scrape_runs":
                 await self._forget_runs()
-            await self._repeat(
-                remnants.table, partial(self._delete_remnants, remnants), self._options.chunk_rows
-            )
+            await self._delete_unused(remnants)
 
     async def _repeat(
-        self, table: str, work: Callable[[_Step, "asyncpg.Connection[Any]"], Any], limit: int
+        self,
+        table: str,
+        work: Callable[[_Step, "asyncpg.Connection[Any]"], Any],
+        limit: int,
+        skip: list[int],
     ) -> None:
         """Do a step again and again, until there is nothing left to delete.
 
-        What the database refuses to delete is looked for by halves, and left alone.
+        What the database refuses to delete is looked for by halves, and left alone: in `skip`.
         """
         import asyncpg
 
-        skip: list[int] = []
         size = limit
         while True:
             step = _Step(size, skip)
@@ -200,7 +203,7 @@ class _Prune:
                     skip.extend(step.ids)
                     self._keep(table, _reason(error))
                 continue
-            if not step.ids:
+            if step.is_last:
                 return
             self._keyframe_rows += step.keyframe_rows
             self._add(step.tables)
@@ -261,6 +264,7 @@ class _Prune:
                 on(side, statements.OLDEST), self._cutoff, locked, step.limit, step.skip
             )
             step.ids = [row["id"] for row in rows]
+            step.is_last = not rows
             if not rows:
                 return
             going_on = list({row["event"] for row in rows if not row["is_over"]})
@@ -269,7 +273,7 @@ class _Prune:
             sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
             step.tables = _of_snapshots(side, len(rows), *sums)
 
-        await self._repeat(side.snapshots, work, self._snapshots_a_step(side))
+        await self._repeat(side.snapshots, work, self._snapshots_a_step(side), [])
         return busy
 
     async def _complete(
@@ -345,12 +349,37 @@ class _Prune:
 
         return await self._connections.transact(work)
 
+    async def _delete_unused(self, remnants: Remnants) -> None:
+        """Delete what can go: first what nobody has locked, then one by one what is left."""
+        import asyncpg
+
+        skip: list[int] = []
+        free = partial(self._delete_remnants, remnants, 0.0)
+        await self._repeat(remnants.table, free, self._options.chunk_rows, skip)
+        if self._patience:
+            each = partial(self._delete_remnants, remnants, self._patience)
+            try:
+                await self._repeat(remnants.table, each, 1, skip)
+                return
+            except asyncpg.LockNotAvailableError:
+                self._patience = 0.0
+        ((left,),) = await self._fetch(remnants.left(), skip)
+        if left:
+            self._keep(remnants.table, _LOCKED, left)
+
     async def _delete_remnants(
-        self, remnants: Remnants, step: _Step, connection: "asyncpg.Connection[Any]"
+        self,
+        remnants: Remnants,
+        patience: float,
+        step: _Step,
+        connection: "asyncpg.Connection[Any]",
     ) -> None:
+        if patience:
+            await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
         candidates = await connection.fetch(
-            remnants.candidates(), self._cutoff, step.limit, step.skip
+            remnants.candidates(waiting=bool(patience)), self._cutoff, step.limit, step.skip
         )
+        step.is_last = not candidates
         # Now that they are locked: somebody may have come to refer to them before.
         rows = await connection.fetch(
             remnants.confirmed(), self._cutoff, [row["id"] for row in candidates]

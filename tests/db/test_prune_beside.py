@@ -130,6 +130,28 @@ def test_events_that_are_locked(database: str, run: Run) -> None:
     run(body())
 
 
+def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None:
+    """Beside somebody who locks all events most of the time, all is deleted in the end."""
+    _, _, captures = scraped(1)
+    locks = [f"SELECT FROM {table} FOR NO KEY UPDATE" for table in ("competitor_events", "events")]
+
+    async def locking() -> None:
+        while True:
+            async with holding(database, *locks):
+                await asyncio.sleep(0.2)
+
+    async def body() -> None:
+        await ingest(database, captures, options=CHANGES)
+        other = asyncio.create_task(locking())
+        report = await prune(database, at(40), options=PruneOptions(patience=1))
+        other.cancel()
+        await asyncio.wait([other])
+        assert report.kept == ()
+        await is_pruned(database, at(40))
+
+    run(body())
+
+
 def test_long_transactions_of_readers(database: str, run: Run) -> None:
     """A reader's long transaction keeps nothing from being deleted, and sees it all the same."""
     _, _, captures = scraped(1)
