@@ -5,7 +5,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +59,13 @@ async def prune(
     URL, or an open connection: in a transaction, this keeps all locks until that ends.
 
     What cannot be deleted, such as rows that another application's table refers to, is in the
-    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError.
+    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError, and ValueError
+    for an instant without a time zone and for a negative time.
     """
+    if isinstance(keep, datetime) and keep.tzinfo is None:
+        raise ValueError(f"keep must have a time zone: {keep}")
+    if isinstance(keep, timedelta) and keep < timedelta(0):
+        raise ValueError(f"keep must not be negative: {keep}")
     async with open_connections(target, retry_for=options.retry_for) as connections:
         cutoff = await connections.transact(partial(_cutoff, keep))
         work = _Prune(connections, cutoff, options, dry_run, is_ours=isinstance(target, str))
@@ -74,8 +79,10 @@ async def prune(
 async def _cutoff(keep: timedelta | datetime, connection: "asyncpg.Connection[Any]") -> datetime:
     await require_migrated(connection)
     if isinstance(keep, datetime):
-        return keep
-    cutoff: datetime = await connection.fetchval("SELECT clock_timestamp() - $1::interval", keep)
+        return keep.astimezone(UTC)
+    # Nothing is older than 1970.
+    statement = "SELECT greatest(clock_timestamp() - $1::interval, to_timestamp(0))"
+    cutoff: datetime = await connection.fetchval(statement, keep)
     return cutoff
 
 

@@ -5,7 +5,7 @@ in time, late or again, the database is held to it.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -233,6 +233,18 @@ def test_cutoff_by_the_servers_clock(database: str, run: Run) -> None:
         await hold(database, model, minutes[1:])
 
     run(body())
+
+
+def test_times_to_keep_that_are_none(database: str, run: Run) -> None:
+    """An instant without a time zone and a negative time are refused; a very long one keeps all."""
+    for keep in (datetime(2024, 1, 9), timedelta(seconds=-1)):  # noqa: DTZ001 - what is refused
+        with pytest.raises(ValueError, match="keep must"):
+            run(prune(database, keep))
+    report = run(prune(database, timedelta(days=999_999)))
+    assert report.cutoff == datetime(1970, 1, 1, tzinfo=UTC)
+    there = timezone(timedelta(hours=5))
+    report = run(prune(database, datetime(2024, 1, 9, 17, tzinfo=there)))
+    assert str(report).startswith("before 2024-01-09 12:00:00 UTC")
 
 
 # -- the command line ------------------------------------------------------------------------------
