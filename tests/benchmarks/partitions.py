@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=20)
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory.chmod(0o711)  # as root, the server runs as somebody else
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
         asyncio.run(measure(server.url, arguments))

@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the markets that change")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory.chmod(0o711)  # as root, the server runs as somebody else
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
         asyncio.run(_create(server.url))
