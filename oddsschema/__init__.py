@@ -54,6 +54,7 @@ from oddsschema.models import (
 )
 from oddsschema.outcomes import Outcome
 from oddsschema.problems import problems
+from oddsschema.retention import PruneOptions, PruneReport, prune
 from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 
 __all__ = [
@@ -93,6 +94,8 @@ __all__ = [
     "Options",
     "Outcome",
     "Problem",
+    "PruneOptions",
+    "PruneReport",
     "Refusal",
     "Run",
     "RunReport",
@@ -108,4 +111,5 @@ __all__ = [
     "ingest",
     "metadata",
     "problems",
+    "prune",
 ]

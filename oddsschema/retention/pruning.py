@@ -1,12 +1,11 @@
 """Deleting what is older than a cutoff, in small transactions beside an ingestion.
 
->>> report = await oddsschema.retention.prune(url, timedelta(days=14))
+>>> report = await oddsschema.prune(url, timedelta(days=14))
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 #: How many rows of markets a snapshot is taken to have until some are known.
 _MARKETS = 100
-_LOCKED = "another transaction has their events locked"
+_LOCKED = "another transaction has them locked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,8 @@ class PruneOptions:
     #: About how many rows are deleted in one transaction: an ingestion that wants to add to one of
     #: their events waits that long.
     chunk_rows: int = 10_000
-    #: For how many seconds, all in all, events are waited for that somebody else has locked.
+    #: For how many seconds an event is waited for that somebody else has locked. After one that was
+    #: not had in that time, no other is waited for.
     patience: float = 10
     #: For how many seconds what fails for a passing reason is tried again.
     retry_for: float = 60
@@ -59,8 +59,13 @@ async def prune(
     URL, or an open connection: in a transaction, this keeps all locks until that ends.
 
     What cannot be deleted, such as rows that another application's table refers to, is in the
-    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError.
+    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError, and ValueError
+    for an instant without a time zone and for a negative time.
     """
+    if isinstance(keep, datetime) and keep.tzinfo is None:
+        raise ValueError(f"keep must have a time zone: {keep}")
+    if isinstance(keep, timedelta) and keep < timedelta(0):
+        raise ValueError(f"keep must not be negative: {keep}")
     async with open_connections(target, retry_for=options.retry_for) as connections:
         cutoff = await connections.transact(partial(_cutoff, keep))
         work = _Prune(connections, cutoff, options, dry_run, is_ours=isinstance(target, str))
@@ -74,8 +79,10 @@ async def prune(
 async def _cutoff(keep: timedelta | datetime, connection: "asyncpg.Connection[Any]") -> datetime:
     await require_migrated(connection)
     if isinstance(keep, datetime):
-        return keep
-    cutoff: datetime = await connection.fetchval("SELECT clock_timestamp() - $1::interval", keep)
+        return keep.astimezone(UTC)
+    # Nothing is older than 1970.
+    statement = "SELECT greatest(clock_timestamp() - $1::interval, to_timestamp(0))"
+    cutoff: datetime = await connection.fetchval(statement, keep)
     return cutoff
 
 
@@ -86,6 +93,8 @@ class _Step:
     #: At most so many rows, but for these.
     limit: int
     skip: Sequence[int]
+    #: Whether it found nothing that it might delete.
+    is_last: bool = True
     #: The rows that it is about to delete.
     ids: list[int] = field(default_factory=list)
     tables: dict[str, Removed] = field(default_factory=dict)
@@ -174,20 +183,21 @@ class _Prune:
         for remnants in REMNANTS:
             if remnants.table == "scrape_runs":
                 await self._forget_runs()
-            await self._repeat(
-                remnants.table, partial(self._delete_remnants, remnants), self._options.chunk_rows
-            )
+            await self._delete_unused(remnants)
 
     async def _repeat(
-        self, table: str, work: Callable[[_Step, "asyncpg.Connection[Any]"], Any], limit: int
+        self,
+        table: str,
+        work: Callable[[_Step, "asyncpg.Connection[Any]"], Any],
+        limit: int,
+        skip: list[int],
     ) -> None:
         """Do a step again and again, until there is nothing left to delete.
 
-        What the database refuses to delete is looked for by halves, and left alone.
+        What the database refuses to delete is looked for by halves, and left alone: in `skip`.
         """
         import asyncpg
 
-        skip: list[int] = []
         size = limit
         while True:
             step = _Step(size, skip)
@@ -200,7 +210,7 @@ class _Prune:
                     skip.extend(step.ids)
                     self._keep(table, _reason(error))
                 continue
-            if not step.ids:
+            if step.is_last:
                 return
             self._keyframe_rows += step.keyframe_rows
             self._add(step.tables)
@@ -261,6 +271,7 @@ class _Prune:
                 on(side, statements.OLDEST), self._cutoff, locked, step.limit, step.skip
             )
             step.ids = [row["id"] for row in rows]
+            step.is_last = not rows
             if not rows:
                 return
             going_on = list({row["event"] for row in rows if not row["is_over"]})
@@ -269,7 +280,7 @@ class _Prune:
             sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
             step.tables = _of_snapshots(side, len(rows), *sums)
 
-        await self._repeat(side.snapshots, work, self._snapshots_a_step(side))
+        await self._repeat(side.snapshots, work, self._snapshots_a_step(side), [])
         return busy
 
     async def _complete(
@@ -310,12 +321,12 @@ class _Prune:
 
         left = 0
         for event in events:
-            began = time.monotonic()
             try:
                 left += len(await work([event], self._patience))
             except asyncpg.LockNotAvailableError:
+                # Who keeps one so long may well have them all.
+                self._patience = 0.0
                 left += 1
-            self._patience = max(0.0, self._patience - (time.monotonic() - began))
         if left:
             self._keep(EVENTS[side], _LOCKED, left)
 
@@ -345,12 +356,37 @@ class _Prune:
 
         return await self._connections.transact(work)
 
+    async def _delete_unused(self, remnants: Remnants) -> None:
+        """Delete what can go: first what nobody has locked, then one by one what is left."""
+        import asyncpg
+
+        skip: list[int] = []
+        free = partial(self._delete_remnants, remnants, 0.0)
+        await self._repeat(remnants.table, free, self._options.chunk_rows, skip)
+        if self._patience:
+            each = partial(self._delete_remnants, remnants, self._patience)
+            try:
+                await self._repeat(remnants.table, each, 1, skip)
+                return
+            except asyncpg.LockNotAvailableError:
+                self._patience = 0.0
+        ((left,),) = await self._fetch(remnants.left(), skip)
+        if left:
+            self._keep(remnants.table, _LOCKED, left)
+
     async def _delete_remnants(
-        self, remnants: Remnants, step: _Step, connection: "asyncpg.Connection[Any]"
+        self,
+        remnants: Remnants,
+        patience: float,
+        step: _Step,
+        connection: "asyncpg.Connection[Any]",
     ) -> None:
+        if patience:
+            await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
         candidates = await connection.fetch(
-            remnants.candidates(), self._cutoff, step.limit, step.skip
+            remnants.candidates(waiting=bool(patience)), self._cutoff, step.limit, step.skip
         )
+        step.is_last = not candidates
         # Now that they are locked: somebody may have come to refer to them before.
         rows = await connection.fetch(
             remnants.confirmed(), self._cutoff, [row["id"] for row in candidates]

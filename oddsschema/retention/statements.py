@@ -219,14 +219,18 @@ class Remnants:
     #: A table whose rows go with them, and its column that refers to them.
     with_them: tuple[str, str] | None = None
 
-    def candidates(self) -> str:
-        """The first $2 that can go, but for $3, without those that somebody else has locked."""
+    def candidates(self, *, waiting: bool) -> str:
+        """The first $2 that can go, but for $3, with those that are locked, or without."""
         return f"""
             SELECT t.id FROM {self.table} AS t
             WHERE {self.unused} AND t.id <> ALL ($3)
             ORDER BY t.id LIMIT $2
-            FOR UPDATE OF t SKIP LOCKED
+            FOR UPDATE OF t {"" if waiting else "SKIP LOCKED"}
         """
+
+    def left(self) -> str:
+        """How many can go, but for $2."""
+        return f"SELECT count(*) FROM {self.table} AS t WHERE {self.unused} AND t.id <> ALL ($2)"
 
     def confirmed(self) -> str:
         """Of $2, which are locked, those that still can go, and their bytes."""

@@ -91,7 +91,8 @@ def prune_in_turns(url: str, cutoff: datetime, may_go_on: Event, deleted: Any) -
         may_go_on.wait()
 
     may_go_on.wait()
-    asyncio.run(prune(url, cutoff, options=PruneOptions(on_progress=stop)))
+    report = asyncio.run(prune(url, cutoff, options=PruneOptions(on_progress=stop)))
+    assert not report.kept, report.kept
 
 
 async def measure(url: str, arguments: argparse.Namespace) -> None:
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the markets that change")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory.chmod(0o711)  # as root, the server runs as somebody else
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
         asyncio.run(_create(server.url))

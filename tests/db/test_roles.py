@@ -1,4 +1,4 @@
-"""docs/roles.md names all that a scraper's and a reader's role need, and nothing else."""
+"""docs/roles.md names all that a scraper's, a pruner's and a reader's role need, no more."""
 
 import asyncio
 import os
@@ -22,12 +22,14 @@ from oddsschema import (
     batch,
     ingest,
     migrations,
+    prune,
 )
 from oddsschema.base import metadata
 from oddsschema.batches import close_stale, newest_batches, stale_batches
 from oddsschema.database import sqlalchemy_connect
 from oddsschema.ingest import betpawa, bookkeeping, competitor, history, reference
-from tests.db._scrapes import PLATFORMS, assert_whole, capture, content, expected, scrapes
+from oddsschema.retention import size
+from tests.db._scrapes import PLATFORMS, START, assert_whole, capture, content, expected, scrapes
 
 Run = Callable[..., Any]
 
@@ -88,7 +90,7 @@ class Roles:
         self.database = f"odds_{self._suffix}"
 
     def role(self, name: str) -> str:
-        """A role of the page: "owner", "scraper" or "reader"."""
+        """A role of the page: "owner", "scraper", "pruner" or "reader"."""
         return f"odds_{name}_{self._suffix}"
 
     def url(self, name: str | None = None) -> str:
@@ -101,7 +103,9 @@ class Roles:
 
     def renamed(self, sql: str) -> str:
         """The page's SQL, with our names for its own."""
-        sql = re.sub(r"\bodds_(owner|scraper|reader)\b", lambda found: self.role(found[1]), sql)
+        sql = re.sub(
+            r"\bodds_(owner|scraper|pruner|reader)\b", lambda found: self.role(found[1]), sql
+        )
         return re.sub(r"\bDATABASE odds\b", f"DATABASE {self.database}", sql)
 
     async def grant(self) -> None:
@@ -130,7 +134,7 @@ async def execute(url: str, *statements: str) -> None:
 def roles(server_url: str, run: Run) -> Iterator[Roles]:
     """The page, followed to the letter: the roles, the database, the upgrade, the privileges."""
     made = Roles(server_url)
-    names = ("owner", "scraper", "reader")
+    names = ("owner", "scraper", "pruner", "reader")
     try:
         statements = made.renamed(BY_SUPERUSER).strip().split("\n")
         passwords = [f"ALTER ROLE {made.role(name)} PASSWORD '{name}''s'" for name in names]
@@ -230,6 +234,7 @@ async def read(target: Any) -> None:
     """Do all that a reader does."""
     await newest_batches(target)
     await stale_batches(target)
+    await size(target)
 
 
 async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
@@ -238,7 +243,35 @@ async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
         await connection.fetch(f"SELECT * FROM {table}")
 
 
-ACTS = {"scraper": (scrape,), "reader": (read, read_tables)}
+AGED = """
+UPDATE scrape_batches SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_runs SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_errors SET occurred_at = '2020-01-01Z';
+"""
+
+
+async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
+    """Do all that a pruner does, on histories that a superuser has made old."""
+    role = await connection.fetchval("SELECT current_user")
+    await connection.execute("RESET ROLE")
+    histories: list[Any] = ["no capture"]
+    for platform in PLATFORMS:
+        # Of one event all is over, and what stands of the other at the cutoff is a change.
+        first = capture(platform, 1, 0)
+        less = changed(first, 1) | {"markets": first["markets"][1:]}
+        histories += [capture(platform, 0, 0), first, less, changed(first, 20)]
+    await ingest(connection, histories, options=Options(store="changes"))
+    await connection.execute(AGED)
+    await connection.execute(f"SET LOCAL ROLE {role}")
+    cutoff = START + timedelta(minutes=10)
+    planned = await prune(connection, cutoff, dry_run=True)
+    report = await prune(connection, cutoff)
+    assert (report.tables, report.kept) == (planned.tables, ())
+    assert report.keyframe_rows
+    assert all(removed.rows for removed in report.tables.values())
+
+
+ACTS = {"scraper": (scrape,), "pruner": (prune_all,), "reader": (read, read_tables)}
 
 
 # -- the page is enough ----------------------------------------------------------------------------
@@ -304,7 +337,7 @@ def test_reader_reads(roles: Roles, run: Run) -> None:
 
 
 def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
-    """PostgreSQL's own count of what the two roles may do, by table and column, is the page's."""
+    """PostgreSQL's own count of what the roles may do, by table and column, is the page's."""
     effective = """
         SELECT r.name, p.privilege, CASE WHEN has_table_privilege(r.role, c.oid, p.privilege)
             THEN NULL ELSE a.attname END AS column, c.relname
@@ -418,15 +451,22 @@ APPENDED_ONLY = tuple(
 )
 
 
+#: What a pruner is there for.
+PRUNER_MAY = {
+    "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
+    *(f"DELETE FROM {one.name}" for one in GRANTS if one[0] == "DELETE" and one.role == "pruner"),
+}
+
+
 @pytest.mark.parametrize("name", ACTS)
 def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
-    """Neither role can delete, truncate, alter, drop or create; the reader can write nothing."""
+    """No role can truncate, alter, drop or create; a pruner alone deletes; a reader only reads."""
     by_table = (*DENIED, *READERS) if name == "reader" else DENIED
-    statements = [
+    statements = {
         *(one.format(table=table) for one in by_table for table in metadata.tables),
         *DENIED_ANYWHERE,
         *APPENDED_ONLY,
-    ]
+    } - (PRUNER_MAY if name == "pruner" else set())
 
     async def allowed() -> list[str]:
         found = []
@@ -443,7 +483,7 @@ def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
     assert run(allowed()) == []
 
 
-@pytest.mark.parametrize("name", ["owner", "scraper", "reader"])
+@pytest.mark.parametrize("name", ["owner", *ACTS])
 def test_no_role_has_attributes(name: str, roles: Roles, run: Run) -> None:
     """None of the roles, the owner among them, is a superuser or the like."""
 
