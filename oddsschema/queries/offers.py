@@ -23,7 +23,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from oddsschema.capture import MARKET_KEY
 from oddsschema.models import Event, Market
-from oddsschema.queries.listings import Listing, MarketType, Side, on_both_sides
+from oddsschema.queries.listings import AtBookmaker, MarketType, Side, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
@@ -41,7 +41,7 @@ OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Offer(Market, Listing, Row):
+class Offer(Market, AtBookmaker, Row):
     """A market as a bookmaker offers it at an instant."""
 
     seen_at: UtcTime = Field(description="When the event was last captured until then, UTC.")
