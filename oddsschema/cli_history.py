@@ -1,6 +1,7 @@
 """`oddsschema history`: what bookmakers offer of an event, and how a market's prices got there."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import cycle, groupby
@@ -152,16 +153,17 @@ def _side_by_side(rows: _Rows) -> Iterator[str]:
     if not rows:
         yield "nothing is on offer"
         return
-    bookmakers = sorted({offer.bookmaker for offer, _ in rows}, key=_reference_first)
+    names = _names(rows)
+    bookmakers = list(names.values())
 
     def line(label: str, cells: dict[str, str]) -> str:
         return f"  {label:<24}" + "".join(f"{cells.get(one, '-'):>14}" for one in bookmakers)
 
     yield line("", {one: one for one in bookmakers})
-    yield line("seen", {offer.bookmaker: f"{offer.seen_at:%d %b %H:%M}" for offer, _ in rows})
+    yield line("seen", {names[_listing(one)]: f"{one.seen_at:%d %b %H:%M}" for one, _ in rows})
     for market, offered in _by(rows, _market_order):
         yield _title(market)
-        outcomes = {offer.bookmaker: _outcomes(offer) for offer, _ in offered}
+        outcomes = {names[_listing(offer)]: _outcomes(offer) for offer, _ in offered}
         for label in dict.fromkeys(label for known in outcomes.values() for label in known):
             known = {who: one[label] for who, one in outcomes.items() if label in one}
             odds = [one.odds for one in known.values() if one.is_active]
@@ -170,7 +172,7 @@ def _side_by_side(rows: _Rows) -> Iterator[str]:
                 label,
                 {who: ("*" if one.odds == best else "") + _odds(one) for who, one in known.items()},
             )
-        margins = {offer.bookmaker: f"{margin:.1%}" for offer, margin in offered if margin}
+        margins = {names[_listing(one)]: f"{margin:.1%}" for one, margin in offered if margin}
         if margins:
             yield line("overround", margins)
     if len(bookmakers) > 1:
@@ -179,17 +181,18 @@ def _side_by_side(rows: _Rows) -> Iterator[str]:
 
 def _changes(rows: _Rows) -> Iterator[str]:
     """Each market's points at each bookmaker, and a plot of each price."""
+    names = _names(rows)
     for market, of_market in _by(rows, _market_order):
         yield ""
         yield _title(market)
-        for first, told in _by(of_market, _bookmaker):
+        for first, told in _by(of_market, _listing):
             points = [point for point, _ in told]
             labels = _labels(points)
             widths = [max(8, len(label) + 2) for label in labels]
             heads = "".join(
                 f"{label:>{width}}" for label, width in zip(labels, widths, strict=True)
             )
-            yield f"  {first.bookmaker:<21}{heads}  overround"
+            yield f"  {names[_listing(first)]:<21}{heads}  overround"
             before: Any = None
             for point, margin in told:
                 state = point.is_available and _outcomes(point)
@@ -268,12 +271,16 @@ def _market_order(market: Market) -> Any:
     ]
 
 
-def _bookmaker(row: Any) -> Any:
-    return _reference_first(row.bookmaker)
+def _listing(row: Any) -> Any:
+    """Where a row's event is listed; BetPawa's comes first."""
+    return row.bookmaker != "betpawa", row.bookmaker, row.competitor_event_id or 0
 
 
-def _reference_first(bookmaker: str) -> Any:
-    return bookmaker != "betpawa", bookmaker
+def _names(rows: _Rows) -> dict[Any, str]:
+    """What listings are called, in order: as their bookmaker, if it lists the event only once."""
+    listings = sorted({_listing(row) for row, _ in rows})
+    times = Counter(bookmaker for _, bookmaker, _ in listings)
+    return {one: one[1] if times[one[1]] == 1 else f"{one[1]} {one[2]}" for one in listings}
 
 
 def _title(market: Market) -> str:
@@ -311,15 +318,15 @@ def _draw(figure: Any, fixture: _Fixture, rows: _Rows) -> None:
     markets = list(_by(rows, _market_order))
     figure.set_size_inches(10, 1 + 3.5 * len(markets))
     figure.suptitle(f"{fixture.name}, kickoff {fixture.kickoff:%Y-%m-%d %H:%M} UTC")
-    bookmakers = sorted({point.bookmaker for point, _ in rows}, key=_reference_first)
-    kinds = dict(zip(bookmakers, cycle(["-", "--", ":", "-."]), strict=False))
+    names = _names(rows)
+    kinds = dict(zip(names, cycle(["-", "--", ":", "-."]), strict=False))
     panels = figure.subplots(len(markets), squeeze=False, sharex=True)[:, 0]
     for axes, (market, of_market) in zip(panels, markets, strict=True):
         colours = {
             label: f"C{number}"
             for number, label in enumerate(_labels([point for point, _ in of_market]))
         }
-        for first, told in _by(of_market, _bookmaker):
+        for first, told in _by(of_market, _listing):
             points = [point for point, _ in told]
             for label in _labels(points):
                 prices = [_price(point, label) for point in points]
@@ -328,9 +335,9 @@ def _draw(figure: Any, fixture: _Fixture, rows: _Rows) -> None:
                     [float("nan") if price is None else price for price in prices],
                     where="post",
                     color=colours[label],
-                    linestyle=kinds[first.bookmaker],
+                    linestyle=kinds[_listing(first)],
                     marker=".",
-                    label=f"{label}, {first.bookmaker}",
+                    label=f"{label}, {names[_listing(first)]}",
                 )
         axes.set(title=_title(market), ylabel="decimal odds")
         axes.grid(alpha=0.3)
