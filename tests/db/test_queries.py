@@ -651,8 +651,8 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
             30 * scrapes + 3_000,
         ),
         # Of all events, the state at two instants.
-        "moves": (changes, 800 * MANY["events"]),
-        "an event's moves": (changes.where(Move.event_id == 7), 800 + 20 * MANY["events"]),
+        "moves": (changes, 1_000 * MANY["events"]),
+        "an event's moves": (changes.where(Move.event_id == 7), 1_000 + 20 * MANY["events"]),
         "coverage": (queries.coverage().where(Coverage.batch_id == scrapes), 60 * MANY["events"]),
         "unmatched events": (queries.unmatched_events(), 100),
     }
