@@ -64,7 +64,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
     """Every market that is on offer as of an instant, or now, at every bookmaker, in no order.
 
     An event side by side: `.where(Offer.event_id == 5)`; one bookmaker's event:
-    `.where(Offer.competitor_event_id == 7)`; many events: `.where(Offer.event_id.in_(ids))`.
+    `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
     """
 
     def ask(side: Side) -> Select[Any]:
