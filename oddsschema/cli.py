@@ -4,18 +4,17 @@ Data goes to standard output, all else to standard error. Exit codes: 0 all is w
 was refused, failed or differs; 2 it could not start. `check` tells more states apart.
 """
 
-import asyncio
 import json
 import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import timedelta
 from functools import wraps
-from typing import IO, Any, NoReturn, TypeVar, get_args
+from typing import IO, Any, NoReturn, get_args
 
 import click
 from pydantic import ValidationError
@@ -23,10 +22,10 @@ from pydantic import ValidationError
 from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
 from oddsschema.check import CheckReport, CheckState
+from oddsschema.cli_database import on_database, url_option
 from oddsschema.cli_history import history
 from oddsschema.cli_retention import prune, size
 from oddsschema.cli_schema import schema
-from oddsschema.embedded import database_url
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
 from oddsschema.ingest import (
     IngestReport,
@@ -44,15 +43,6 @@ from oddsschema.problems import problems
 from oddsschema.simulate import BOOKMAKERS, simulate
 from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
-_Result = TypeVar("_Result")
-
-url_option = click.option(
-    "--url",
-    envvar="DATABASE_URL",
-    metavar="URL",
-    help="postgresql://user@host/name. Without it, DATABASE_URL; without that, a private "
-    "PostgreSQL of your own.",
-)
 strict_option = click.option(
     "--strict", is_flag=True, help="Let one bad market sink its whole capture."
 )
@@ -193,7 +183,7 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, float], url: str | Non
         await migrations.upgrade(url, revision, **timeouts)
         _say_moved(before, await migrations.current(url))
 
-    _on_database(url, run)
+    on_database(url, run)
 
 
 @cli.command()
@@ -209,7 +199,7 @@ def downgrade(revision: str, timeouts: dict[str, float], url: str | None) -> Non
         await migrations.downgrade(url, revision, **timeouts)
         _say_moved(before, await migrations.current(url))
 
-    _on_database(url, run)
+    on_database(url, run)
 
 
 @cli.command()
@@ -218,7 +208,7 @@ def current(url: str | None) -> None:
     """Print the database's revision."""
     from oddsschema import migrations
 
-    click.echo(_on_database(url, migrations.current) or "none")
+    click.echo(on_database(url, migrations.current) or "none")
 
 
 @cli.command()
@@ -241,7 +231,7 @@ def check(as_json: bool, url: str | None) -> None:
     from oddsschema import migrations
 
     try:
-        report = _on_database(url, migrations.check)
+        report = on_database(url, migrations.check)
     except DatabaseUnavailableError as error:
         report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
     if as_json:
@@ -343,7 +333,7 @@ def ingest(
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 
-    report, summaries = _on_database(url, run)
+    report, summaries = on_database(url, run)
     progress.clear()
     if as_json:
         click.echo(report.model_dump_json(indent=2))
@@ -375,10 +365,10 @@ def batches(limit: int, stale: bool, older_than: int, close: bool, url: str | No
     """Print the batches, newest first, a line each."""
     silence = timedelta(minutes=older_than)
     if close:
-        closed = _on_database(url, lambda url: close_stale(url, silence))
+        closed = on_database(url, lambda url: close_stale(url, silence))
         click.echo(f"{closed:,} stale runs closed")
         return
-    found = _on_database(
+    found = on_database(
         url, lambda url: stale_batches(url, silence) if stale else newest_batches(url, limit)
     )
     for summary in found:
@@ -433,12 +423,6 @@ def simulate_captures(
 
 
 # -- helpers ---------------------------------------------------------------------------------------
-
-
-def _on_database(given: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Run with the URL that was given, or on the embedded server, which is up meanwhile."""
-    with database_url(given) as url:
-        return asyncio.run(run(url))
 
 
 def _say_moved(before: str | None, after: str | None) -> None:

@@ -1,28 +1,31 @@
 """`oddsschema history`: what bookmakers offer of an event, and how a market's prices got there."""
 
-import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from sqlalchemy import null
+from sqlalchemy import case, null
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import col, select
 
 from oddsschema.capture import MARKET_KEY
-from oddsschema.cli_retention import url_option
+from oddsschema.cli_database import on_database, url_option
 from oddsschema.database import require_migrated, sqlalchemy_connect
-from oddsschema.embedded import database_url
 from oddsschema.models import CompetitorEvent, Event, Market
+from oddsschema.outcomes import Outcome
 from oddsschema.queries import OUTCOME_NAMES, Offer, PricePoint, offers, overround, price_history
 
 #: Columns of a plot in the terminal.
 _WIDTH = 40
 _LEVELS = "▁▂▃▄▅▆▇█"
+
+#: What a query yields: a market at a bookmaker, and its overround.
+_Rows = Sequence[tuple[Any, float | None]]
 
 
 class _Fixture(NamedTuple):
@@ -51,7 +54,7 @@ class _Fixture(NamedTuple):
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.svg",
     help="Draw MARKET's prices; needs oddsschema[plot].",
 )
@@ -69,7 +72,7 @@ def history(
     """Print what is on offer of EVENT, side by side, or how the prices of a MARKET changed.
 
     EVENT is a SportRadar id, or the id of an event of BetPawa's. MARKET is BetPawa's id of it, or
-    some of its name.
+    some of its name. Times are UTC.
     """
     if market is None and plot is not None:
         raise click.UsageError("--plot draws the prices of a MARKET: name one")
@@ -77,18 +80,22 @@ def history(
         raise click.UsageError("--at is for what was on offer: leave MARKET out")
     figure = _new_figure() if plot is not None else None
     instant = None if at is None else at.replace(tzinfo=UTC)
-    with database_url(url) as found_url:
-        fixture, rows = asyncio.run(_read(found_url, event, market, line, instant))
-    if as_json:
-        click.echo(json.dumps([row.model_dump(mode="json") for row, _ in rows], indent=2))
-    else:
-        click.echo(f"{fixture.name}, kickoff {_time(fixture.kickoff)}")
-        for text in _side_by_side(rows) if market is None else _changes(rows):
-            click.echo(text)
+    fixture, rows = on_database(url, lambda url: _read(url, event, market, line, instant))
+    if market is not None and not rows:
+        raise click.ClickException(
+            f"{fixture.name} never had such a market: MARKET is BetPawa's id of it, or some of its "
+            f"name (`oddsschema history {event}` lists what is on offer)"
+        )
     if figure is not None:
-        _draw(figure, fixture, [row for row, _ in rows])
-        figure.savefig(plot)
-        click.echo(f"drawn in {plot}", err=True)
+        _draw(figure, fixture, rows)
+        _save(figure, str(plot))
+    if as_json:
+        told = [row.model_dump(mode="json") | {"overround": margin} for row, margin in rows]
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(f"{fixture.name}, kickoff {fixture.kickoff:%Y-%m-%d %H:%M} UTC")
+    for text in _side_by_side(rows) if market is None else _changes(rows):
+        click.echo(text.rstrip())
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -96,11 +103,12 @@ def history(
 
 async def _read(
     url: str, event: str, market: str | None, line: float | None, at: datetime | None
-) -> tuple[_Fixture, Sequence[Any]]:
+) -> tuple[_Fixture, _Rows]:
     """The event, and its offers or the points of a market's history, each with the overround."""
     row: Any = Offer if market is None else PricePoint
     asked = offers(at) if market is None else price_history()
-    statement: Any = asked.add_columns(overround(row.outcomes))
+    winners = case((row.betpawa_market_name.startswith("Double Chance"), 2), else_=1)
+    statement: Any = asked.add_columns(overround(row.outcomes, winners))
     if line is not None:
         statement = statement.where(row.line == line)
     if market is not None and market.isdecimal():
@@ -140,85 +148,78 @@ async def _find(connection: AsyncConnection, event: str) -> _Fixture:
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _side_by_side(rows: Sequence[tuple[Offer, float | None]]) -> Iterator[str]:
+def _side_by_side(rows: _Rows) -> Iterator[str]:
     """A table for each market, a column for each bookmaker."""
-    bookmakers = sorted({offer.bookmaker for offer, _ in rows}, key=_reference_first)
     if not rows:
         yield "nothing is on offer"
         return
+    names = _names(rows)
+    bookmakers = list(names.values())
 
     def line(label: str, cells: dict[str, str]) -> str:
         return f"  {label:<24}" + "".join(f"{cells.get(one, '-'):>14}" for one in bookmakers)
 
     yield line("", {one: one for one in bookmakers})
-    yield line("seen", {offer.bookmaker: f"{offer.seen_at:%d %b %H:%M}" for offer, _ in rows})
-    for market, group in _by(rows, _market_order):
-        offered = list(group)
-        yield f"{_title(market)}"
-        outcomes = {
-            offer.bookmaker: {OUTCOME_NAMES.get(one.name, one.name): one for one in offer.outcomes}
-            for offer, _ in offered
-        }
+    yield line("seen", {names[_listing(one)]: f"{one.seen_at:%d %b %H:%M}" for one, _ in rows})
+    for market, offered in _by(rows, _market_order):
+        yield _title(market)
+        outcomes = {names[_listing(offer)]: _outcomes(offer) for offer, _ in offered}
         for label in dict.fromkeys(label for known in outcomes.values() for label in known):
-            prices = {one: known[label] for one, known in outcomes.items() if label in known}
-            best = max((one.odds for one in prices.values() if one.is_active), default=None)
+            known = {who: one[label] for who, one in outcomes.items() if label in one}
+            odds = [one.odds for one in known.values() if one.is_active]
+            best = max(odds) if len(odds) > 1 else None
             yield line(
                 label,
-                {
-                    bookmaker: (f"{'*' if one.odds == best else ''}{one.odds:.2f}")
-                    if one.is_active
-                    else "closed"
-                    for bookmaker, one in prices.items()
-                },
+                {who: ("*" if one.odds == best else "") + _odds(one) for who, one in known.items()},
             )
-        yield line(
-            "overround",
-            {offer.bookmaker: f"{margin:.1%}" for offer, margin in offered if margin is not None},
-        )
-    yield "  * the best price"
+        margins = {names[_listing(one)]: f"{margin:.1%}" for one, margin in offered if margin}
+        if margins:
+            yield line("overround", margins)
+    if len(bookmakers) > 1:
+        yield "  * the best price"
 
 
-def _changes(rows: Sequence[tuple[PricePoint, float | None]]) -> Iterator[str]:
+def _changes(rows: _Rows) -> Iterator[str]:
     """Each market's points at each bookmaker, and a plot of each price."""
-    if not rows:
-        yield "no such market was ever on offer"
-    for market, group in _by(rows, _market_order):
-        yield f"{_title(market)}"
-        for bookmaker, points in _by(list(group), lambda point: point.bookmaker):
-            told = list(points)
-            yield f"  {bookmaker.bookmaker}"
-            for number, (point, margin) in enumerate(told):
-                yield f"    {_time(point.at)}  {_prices(told, number)}{_margin(point, margin)}"
-            history = [point for point, _ in told]
-            for name in dict.fromkeys(one.name for point in history for one in point.outcomes):
-                yield f"    {name:<16}{_plot(history, name)}"
+    names = _names(rows)
+    for market, of_market in _by(rows, _market_order):
+        yield ""
+        yield _title(market)
+        for first, told in _by(of_market, _listing):
+            points = [point for point, _ in told]
+            labels = _labels(points)
+            widths = [max(8, len(label) + 2) for label in labels]
+            heads = "".join(
+                f"{label:>{width}}" for label, width in zip(labels, widths, strict=True)
+            )
+            yield f"  {names[_listing(first)]:<21}{heads}  overround"
+            before: Any = None
+            for point, margin in told:
+                state = point.is_available and _outcomes(point)
+                if state == before and point is not points[-1]:
+                    continue  # the bookmaker calls an outcome by another name
+                if state == before:
+                    cells = "  unchanged" if state else "  still not on offer"
+                elif not state:
+                    cells = "  not on offer"
+                else:
+                    prices = [_odds(state[label]) if label in state else "-" for label in labels]
+                    cells = _columns(prices, widths)
+                    cells += "" if margin is None else f"{margin:>11.1%}"
+                yield f"  {point.at:%Y-%m-%d %H:%M:%S}  {cells}"
+                before = state
+            for label in labels:
+                yield f"    {label:<17}  {_plot(points, label)}"
 
 
-def _prices(told: Sequence[tuple[PricePoint, Any]], number: int) -> str:
-    point = told[number][0]
-    before = told[number - 1][0] if number else None
-    if before is not None and _state(before) == _state(point):
-        return "as before, when last captured"
-    if not point.is_available:
-        return "not on offer"
-    return "  ".join(
-        f"{one.name} {one.odds:.2f}" + ("" if one.is_active else " closed")
-        for one in point.outcomes
-    )
+def _columns(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
-def _margin(point: PricePoint, margin: float | None) -> str:
-    return f"  ({margin:.1%})" if point.is_available and margin is not None else ""
-
-
-def _state(point: PricePoint) -> Any:
-    return point.is_available, {(one.name, one.odds, one.is_active) for one in point.outcomes}
-
-
-def _plot(points: Sequence[PricePoint], name: str) -> str:
+def _plot(points: Sequence[PricePoint], label: str) -> str:
     """A bar for each part of the time, as high as the price was; none while there was none."""
     first, last = points[0].at, points[-1].at
-    prices = [_price(point, name) for point in points]
+    prices = [_price(point, label) for point in points]
     known = [price for price in prices if price is not None]
     if not known:
         return "closed"
@@ -231,22 +232,36 @@ def _plot(points: Sequence[PricePoint], name: str) -> str:
         price = prices[standing]
         level = 0.0 if price is None else (price - lowest) / ((highest - lowest) or 1)
         bars.append(" " if price is None else _LEVELS[round(level * (len(_LEVELS) - 1))])
-    return f"{''.join(bars)}  {lowest:.2f} to {highest:.2f}"
+    extent = f"{lowest:.2f}" if lowest == highest else f"{lowest:.2f} to {highest:.2f}"
+    return f"{''.join(bars)}  {extent}"
 
 
-def _price(point: PricePoint, name: str) -> float | None:
+def _outcomes(market: Market) -> dict[str, Outcome]:
+    """A market's outcomes by the names that all bookmakers' have."""
+    known = ((OUTCOME_NAMES.get(one.name, one.name), one) for one in market.outcomes)
+    return {label: one.model_copy(update={"name": label}) for label, one in known}
+
+
+def _labels(points: Sequence[PricePoint]) -> list[str]:
+    return list(dict.fromkeys(label for point in points for label in _outcomes(point)))
+
+
+def _odds(outcome: Outcome) -> str:
+    return f"{outcome.odds:.2f}" if outcome.is_active else "closed"
+
+
+def _price(point: PricePoint, label: str) -> float | None:
     """What an outcome's odds are, if it can be bet on."""
-    if not point.is_available:
-        return None
-    return next((one.odds for one in point.outcomes if one.name == name and one.is_active), None)
+    outcome = _outcomes(point).get(label) if point.is_available else None
+    return outcome.odds if outcome is not None and outcome.is_active else None
 
 
-def _by(rows: Iterable[Any], order: Any) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """Rows of (contract, overround) in groups, each with its first contract."""
+def _by(rows: Iterable[Any], order: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Rows of (market, overround) in groups, each with its first market."""
     in_order = sorted(rows, key=lambda row: order(row[0]))
     for _, group in groupby(in_order, key=lambda row: order(row[0])):
         members = list(group)
-        yield members[0][0], iter(members)
+        yield members[0][0], members
 
 
 def _market_order(market: Market) -> Any:
@@ -256,8 +271,16 @@ def _market_order(market: Market) -> Any:
     ]
 
 
-def _reference_first(bookmaker: str) -> Any:
-    return bookmaker != "betpawa", bookmaker
+def _listing(row: Any) -> Any:
+    """Where a row's event is listed; BetPawa's comes first."""
+    return row.bookmaker != "betpawa", row.bookmaker, row.competitor_event_id or 0
+
+
+def _names(rows: _Rows) -> dict[Any, str]:
+    """What listings are called, in order: as their bookmaker, if it lists the event only once."""
+    listings = sorted({_listing(row) for row, _ in rows})
+    times = Counter(bookmaker for _, bookmaker, _ in listings)
+    return {one: one[1] if times[one[1]] == 1 else f"{one[1]} {one[2]}" for one in listings}
 
 
 def _title(market: Market) -> str:
@@ -271,10 +294,6 @@ def _title(market: Market) -> str:
     return ", ".join(said)
 
 
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
 # -- pictures --------------------------------------------------------------------------------------
 
 
@@ -285,27 +304,57 @@ def _new_figure() -> Any:
         raise click.ClickException(
             "--plot needs matplotlib: pip install 'oddsschema[plot]'"
         ) from None
-    return Figure(figsize=(10, 6), layout="constrained")
+    return Figure(layout="constrained")
 
 
-def _draw(figure: Any, fixture: _Fixture, points: Sequence[PricePoint]) -> None:
-    """A step for each change of each price; a gap where it was not on offer."""
-    axes = figure.subplots()
-    several = len({_title(point) for point in points}) > 1
-    of_listing = groupby(points, key=lambda point: (_market_order(point), point.bookmaker))
-    for _, group in of_listing:
-        told = list(group)
-        for name in dict.fromkeys(one.name for point in told for one in point.outcomes):
-            label = f"{told[0].bookmaker} {name}" + (f", {_title(told[0])}" if several else "")
-            prices = [_price(point, name) for point in told]
-            axes.step(
-                [point.at for point in told],
-                [float("nan") if price is None else price for price in prices],
-                where="post",
-                label=label,
-            )
-    title = _title(points[0]) if points and not several else "no points" if not points else ""
-    axes.set(title=f"{fixture.name}\n{title}".strip(), xlabel="UTC", ylabel="decimal odds")
-    if points:
-        axes.legend()
-    figure.autofmt_xdate()
+def _draw(figure: Any, fixture: _Fixture, rows: _Rows) -> None:
+    """For each market a panel: a colour for each outcome, a kind of line for each bookmaker.
+
+    Prices are steps, with a dot where they changed and where they were last seen, and a gap where
+    they were not on offer.
+    """
+    from matplotlib import dates
+
+    markets = list(_by(rows, _market_order))
+    figure.set_size_inches(10, 1 + 3.5 * len(markets))
+    figure.suptitle(f"{fixture.name}, kickoff {fixture.kickoff:%Y-%m-%d %H:%M} UTC")
+    names = _names(rows)
+    kinds = dict(zip(names, cycle(["-", "--", ":", "-."]), strict=False))
+    panels = figure.subplots(len(markets), squeeze=False, sharex=True)[:, 0]
+    for axes, (market, of_market) in zip(panels, markets, strict=True):
+        colours = {
+            label: f"C{number}"
+            for number, label in enumerate(_labels([point for point, _ in of_market]))
+        }
+        for first, told in _by(of_market, _listing):
+            points = [point for point, _ in told]
+            for label in _labels(points):
+                prices = [_price(point, label) for point in points]
+                axes.step(
+                    [point.at for point in points],
+                    [float("nan") if price is None else price for price in prices],
+                    where="post",
+                    color=colours[label],
+                    linestyle=kinds[_listing(first)],
+                    marker=".",
+                    label=f"{label}, {names[_listing(first)]}",
+                )
+        axes.set(title=_title(market), ylabel="decimal odds")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    untyped: Any = dates
+    locator = untyped.AutoDateLocator()
+    panels[-1].xaxis.set_major_locator(locator)
+    panels[-1].xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+    panels[-1].set_xlabel("UTC")
+
+
+def _save(figure: Any, path: str) -> None:
+    from matplotlib import rc_context
+
+    try:
+        with rc_context({"svg.fonttype": "none"}):  # text that can be found and copied
+            figure.savefig(path)
+    except (OSError, ValueError) as error:  # no such directory, no such format
+        raise click.ClickException(f"cannot draw {path}: {error}") from error
+    click.echo(f"drawn in {path}", err=True)

@@ -1,28 +1,20 @@
 """The command line of `oddsschema.retention`: `oddsschema prune` and `oddsschema size`."""
 
-import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
 
 import click
 
-from oddsschema.embedded import database_url
+from oddsschema.cli_database import on_database, url_option
 from oddsschema.retention import PruneOptions, PruneReport
 from oddsschema.retention import prune as prune_history
 from oddsschema.retention import size as measure
 
-_Result = TypeVar("_Result")
-
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 _BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
-url_option = click.option(
-    "--url", envvar="DATABASE_URL", metavar="URL", help="As for the other commands."
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 
@@ -76,7 +68,7 @@ def prune(keep: timedelta, dry_run: bool, as_json: bool, url: str | None) -> Non
         return await prune_history(url, keep, options=options)
 
     try:
-        report = _on_database(url, run)
+        report = on_database(url, run)
     except KeyboardInterrupt:
         progress.clear()
         rows = progress.report.total.rows if progress.report else 0
@@ -111,7 +103,7 @@ def prune(keep: timedelta, dry_run: bool, as_json: bool, url: str | None) -> Non
 @url_option
 def size(days: float, disk: int | None, as_json: bool, url: str | None) -> None:
     """Print the tables' sizes and growth, and how long the disk lasts."""
-    report = _on_database(url, lambda url: measure(url, days, free_bytes=disk))
+    report = on_database(url, lambda url: measure(url, days, free_bytes=disk))
     click.echo(report.model_dump_json(indent=2) if as_json else str(report))
 
 
@@ -135,9 +127,3 @@ class _Progress:
         """Leave the line to somebody else."""
         if self._is_terminal and self._shown:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _on_database(given: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Run with the URL that was given, or on the embedded server, which is up meanwhile."""
-    with database_url(given) as url:
-        return asyncio.run(run(url))

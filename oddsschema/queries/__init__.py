@@ -1,8 +1,8 @@
 """What everybody asks of the odds, as selects: typed, one statement each, to be composed further.
 
-They are for SQLModel's sessions and SQLAlchemy's, sync or async. Those that yield `Row`s take
-conditions on their columns: `offers().where(Offer.event_id == 5)`. None lists anything of an event,
-or a tournament, that is soft-deleted.
+They are for SQLModel's sessions and SQLAlchemy's, sync or async, and take conditions on the columns
+of what they yield: `offers().where(Offer.event_id == 5)`. None lists anything of an event, or a
+tournament, that is soft-deleted.
 """
 
 from oddsschema.queries.history import (
@@ -13,23 +13,18 @@ from oddsschema.queries.history import (
     overround_history,
     price_history,
 )
-from oddsschema.queries.listings import Listing, MarketType
 from oddsschema.queries.offers import OUTCOME_NAMES, BestPrice, Offer, best_prices, offers
 from oddsschema.queries.outcomes import implied_probabilities, overround
-from oddsschema.queries.rows import Row
 from oddsschema.queries.scrapes import Coverage, Move, coverage, moves, unmatched_events
 
 __all__ = [
     "OUTCOME_NAMES",
     "BestPrice",
     "Coverage",
-    "Listing",
-    "MarketType",
     "Move",
     "Offer",
     "Price",
     "PricePoint",
-    "Row",
     "best_prices",
     "closing_prices",
     "coverage",

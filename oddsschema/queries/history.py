@@ -21,23 +21,23 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from oddsschema.capture import MARKET_KEY
 from oddsschema.models import Market
-from oddsschema.queries.listings import Listing, Side, on_both_sides
+from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
 from oddsschema.queries.offers import seen_at
-from oddsschema.queries.outcomes import overround, prices
+from oddsschema.queries.outcomes import Winners, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
 from oddsschema.types import UtcTime
 
 _FIELDS = tuple(Market.model_fields)
 
 
-class PricePoint(Market, Listing, Row):
+class PricePoint(Market, AtBookmaker, Row):
     """From an instant on, a market had these prices, or was not on offer."""
 
     at: UtcTime = Field(description="When it was first seen so, UTC.")
     is_available: bool = Field(description="False: not on offer; the outcomes are its last.")
 
 
-class Price(Market, Listing, Row):
+class Price(Market, AtBookmaker, Row):
     """A market's prices before kickoff, the first or the last."""
 
     seen_at: UtcTime = Field(description="When they were seen, UTC: first, or last.")
@@ -55,7 +55,7 @@ def price_history() -> SelectOfScalar[PricePoint]:
     return selecting(PricePoint, on_both_sides(PricePoint, _history)).order_by(*_in_order())
 
 
-def overround_history(winners: int = 1) -> SelectOfTwo[PricePoint, float | None]:
+def overround_history(winners: Winners = 1) -> SelectOfTwo[PricePoint, float | None]:
     """Each point of the price history with the overround from then on: see `overround`."""
     margin = overround(PricePoint.outcomes, winners).label("overround")
     history = on_both_sides(PricePoint, _history)

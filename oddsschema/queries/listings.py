@@ -38,7 +38,7 @@ from oddsschema.queries.rows import Row, table_of
 from oddsschema.types import Handicap, Int4, Line, Name50, Name100, Name255, Slug
 
 
-class Listing(Contract):
+class AtBookmaker(Contract):
     """An event at a bookmaker."""
 
     event_id: Int4 | None = Field(description="BetPawa's event; None where none is matched.")
@@ -69,7 +69,7 @@ class Side(NamedTuple):
     listings: Select[Any]
     #: The tables that they come from.
     tables: Sequence[FromClause]
-    #: The columns of `Listing`.
+    #: The columns of `AtBookmaker`.
     listing: Sequence[ColumnElement[Any]]
     kickoff: ColumnElement[Any]
     snapshots: Any

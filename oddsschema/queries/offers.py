@@ -23,7 +23,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from oddsschema.capture import MARKET_KEY
 from oddsschema.models import Event, Market
-from oddsschema.queries.listings import Listing, MarketType, Side, on_both_sides
+from oddsschema.queries.listings import AtBookmaker, MarketType, Side, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
@@ -41,7 +41,7 @@ OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Offer(Market, Listing, Row):
+class Offer(Market, AtBookmaker, Row):
     """A market as a bookmaker offers it at an instant."""
 
     seen_at: UtcTime = Field(description="When the event was last captured until then, UTC.")
@@ -64,7 +64,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
     """Every market that is on offer as of an instant, or now, at every bookmaker, in no order.
 
     An event side by side: `.where(Offer.event_id == 5)`; one bookmaker's event:
-    `.where(Offer.competitor_event_id == 7)`; many events: `.where(Offer.event_id.in_(ids))`.
+    `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
     """
 
     def ask(side: Side) -> Select[Any]:

@@ -23,6 +23,9 @@ from oddsschema.outcomes import Outcome
 #: attribute is what its objects' is.
 OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
 
+#: How many outcomes of a market win: of all markets, or as an expression, of each.
+Winners = int | ColumnElement[int]
+
 
 def each(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
     """The outcomes of a market as a table: name, odds, is_active."""
@@ -45,7 +48,7 @@ def prices(outcomes: Any) -> ColumnElement[Any]:
     return select(func.jsonb_object_agg(outcome.c.name, price, type_=JSONB)).scalar_subquery()
 
 
-def overround(outcomes: OutcomesColumn, winners: int = 1) -> ColumnElement[float | None]:
+def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[float | None]:
     """A market's overround, the bookmaker's margin: the sum of 1 / odds, less 1. 0.07 is 7 %.
 
     Where several outcomes win together (Double Chance: 2), `winners` says how many, and the sum is
@@ -58,7 +61,7 @@ def overround(outcomes: OutcomesColumn, winners: int = 1) -> ColumnElement[float
 
 
 def implied_probabilities(
-    outcomes: OutcomesColumn, winners: int = 1
+    outcomes: OutcomesColumn, winners: Winners = 1
 ) -> ColumnElement[dict[str, float] | None]:
     """How likely each outcome is by its price, by name: 1 / odds, without the overround.
 

@@ -22,14 +22,14 @@ from sqlmodel.sql.expression import select as select_entity
 
 from oddsschema.capture import MARKET_KEY
 from oddsschema.models import CompetitorEvent, CompetitorTournament, ScrapeRun
-from oddsschema.queries.listings import SIDES, Listing, MarketType, Side, on_both_sides
+from oddsschema.queries.listings import SIDES, AtBookmaker, MarketType, Side, on_both_sides
 from oddsschema.queries.offers import bounds, newest
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Count, Int4, Name255, Odds, Slug, Status
 
 
-class Move(MarketType, Listing, Row):
+class Move(MarketType, AtBookmaker, Row):
     """A price that is not what it was."""
 
     outcome: Name255 = Field(description="What is bet on, in the bookmaker's words.")
@@ -58,7 +58,11 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
 
     What stands after a batch is what its event's last snapshot says that this batch, or one before
     it, has brought. A price is on offer while its market is and its outcome is active.
+
+    Raises ValueError when `before` is the later one.
     """
+    if before > after:
+        raise ValueError(f"batch {before} came after batch {after}: moves(before, after)")
 
     def ask(side: Side) -> Select[Any]:
         changed = _changed(side, before, after)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,6 +22,9 @@ Run = Callable[..., Any]
 
 START = datetime(2024, 1, 9, 12, tzinfo=UTC)
 KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
+
+#: Six days of captures of two bookmakers, where they are.
+REAL_ODDS = sorted((Path(__file__).parents[3] / "shared" / "real-odds").glob("*.ndjson.gz"))
 
 #: Those whose captures tell of reference events.
 REFERENCES = ("betpawa", "mozzart")

@@ -104,7 +104,10 @@ def test_page_is_true(
     python = _Page(given)
     for kind, text in blocks(page, "python", "console", "json"):
         if kind == "python":
-            run(python.run(text.replace("postgresql://localhost/odds", database)))
+            for driver in ("", "+asyncpg"):
+                of_page = f"postgresql{driver}://localhost/odds"
+                text = text.replace(of_page, database.replace("://", f"{driver}://", 1))
+            run(python.run(text))
         elif kind == "json":
             Capture.model_validate(json.loads(text))
         else:

@@ -4,6 +4,8 @@ However captures came and were stored, each query says of every event, market an
 model says. Conditions on its columns leave of it what they leave of the model's answer.
 """
 
+import gzip
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -21,6 +23,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import (
+    Capture,
     CompetitorEvent,
     CompetitorTournament,
     Event,
@@ -34,9 +37,11 @@ from oddsschema.ingest.state import Key, market_key
 from oddsschema.outcomes import OutcomesJSONB
 from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
 from tests.benchmarks import bulk
-from tests.db._histories import START, STORAGE, Model, capture, captured, plain
+from tests.db._histories import REAL_ODDS, START, STORAGE, Model, capture, captured, plain
 
 Run = Callable[..., Any]
+
+NIGHTLY = settings.get_current_profile_name() == "nightly"
 
 PLATFORMS = ("betpawa", "mozzart", "bet9ja", "sportybet")
 EVENTS = ("1", "2")
@@ -380,6 +385,54 @@ def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> Non
     stored(connection, run, parts, check)
 
 
+def test_moves_go_forward() -> None:
+    """The earlier batch comes first; the other way round would be told as if nothing moved."""
+    with pytest.raises(ValueError, match=r"batch 8 came after batch 7: moves\(before, after\)"):
+        queries.moves(8, 7)
+
+
+# -- real odds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
+@pytest.mark.parametrize("order", ["shuffled", "by day", "reverse"] if NIGHTLY else ["shuffled"])
+def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -> None:
+    """However the days come, each market's history and each state is that of the captures."""
+    files = sorted(REAL_ODDS, key=lambda path: path.name.split("-", 2)[2])
+    if order == "reverse":
+        files.reverse()
+    elif order == "shuffled":
+        random.Random(7).shuffle(files)
+    parts = []
+    for path in files:
+        with gzip.open(path) as lines:
+            captures = [Capture.model_validate_json(line).model_dump() for line in lines]
+        for one in captures:  # Bet9ja lists some events twice, which the model takes for one
+            event = one["competitor_event"]
+            event["sportradar_id"] = event["external_id"]
+        parts.append((captures, Options()))
+
+    async def check(stored: Stored) -> None:
+        found: dict[Any, Any] = defaultdict(list)
+        for point in await stored.all(queries.price_history()):
+            found[(*listing(point), key(point))].append(
+                (point.at, point.is_available, prices(point))
+            )
+        assert found == {
+            (*of, market): points(instants, market)
+            for of, instants in stored.listings.items()
+            for market in {one for state in instants.values() for one in state}
+        }
+        for at in {at for instants in stored.listings.values() for at in instants}:
+            states: dict[Any, dict[Any, Any]] = defaultdict(dict)
+            for offer in await stored.all(queries.offers(at)):
+                states[listing(offer)][key(offer)] = plain(offer.model_dump())
+            wanted = {of: stored.model.at(of[0], at, of[1]) for of in stored.listings}
+            assert states == {of: state for of, state in wanted.items() if state}
+
+    stored(connection, run, parts, check)
+
+
 # -- soft deletion ---------------------------------------------------------------------------------
 
 
@@ -557,7 +610,6 @@ def test_rows_can_be_extended() -> None:
 
 # -- what it costs ---------------------------------------------------------------------------------
 
-NIGHTLY = settings.get_current_profile_name() == "nightly"
 MANY = {"rows": 1_000_000, "events": 300} if NIGHTLY else {"rows": 50_000, "events": 30}
 
 
@@ -599,8 +651,8 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
             30 * scrapes + 3_000,
         ),
         # Of all events, the state at two instants.
-        "moves": (changes, 800 * MANY["events"]),
-        "an event's moves": (changes.where(Move.event_id == 7), 800 + 20 * MANY["events"]),
+        "moves": (changes, 1_000 * MANY["events"]),
+        "an event's moves": (changes.where(Move.event_id == 7), 1_000 + 20 * MANY["events"]),
         "coverage": (queries.coverage().where(Coverage.batch_id == scrapes), 60 * MANY["events"]),
         "unmatched events": (queries.unmatched_events(), 100),
     }

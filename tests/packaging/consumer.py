@@ -7,6 +7,7 @@ from typing import assert_type
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession as ModelSession
 
 import oddsschema
 from oddsschema import (
@@ -23,7 +24,9 @@ from oddsschema import (
     ScrapeStatus,
     Sport,
     migrations,
+    queries,
 )
+from oddsschema.queries import Offer
 
 KICKOFF = datetime(2026, 1, 20, 17, tzinfo=UTC)
 
@@ -81,6 +84,21 @@ async def read(session: AsyncSession) -> Sequence[ScrapeRun]:
     batch = await session.get_one(ScrapeBatch, 1)
     assert_type(batch.status, ScrapeStatus)
     return batch.runs
+
+
+async def ask(session: ModelSession) -> None:
+    """What queries yield, with conditions of one's own."""
+    offers = queries.offers().where(col(Offer.event_id).in_([1, 2]), Offer.line == 2.5)
+    for offer in await session.exec(offers.order_by(Offer.bookmaker)):
+        assert_type(offer, Offer)
+        assert_type(offer.seen_at, datetime)
+    for point, margin in await session.exec(queries.overround_history()):
+        assert_type(point.is_available, bool)
+        assert_type(margin, float | None)
+    best = (await session.exec(queries.best_prices(offers))).one()
+    assert_type(best.bookmakers, tuple[str, ...])
+    unmatched = (await session.exec(queries.unmatched_events())).all()
+    assert_type(unmatched, Sequence[CompetitorEvent])
 
 
 async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:

@@ -108,7 +108,7 @@ def test_names_follow_the_convention(table: Any) -> None:
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
 def test_column_types(column: Column[Any]) -> None:
-    """Times have a zone, also in an array, JSON is JSONB, enumerations are VARCHAR, ids are plain sequences."""
+    """Times have a zone, JSON is JSONB, enumerations are VARCHAR, ids are plain sequences."""
     kind = getattr(column.type, "impl_instance", column.type)
     if isinstance(kind, ARRAY):
         kind = kind.item_type
