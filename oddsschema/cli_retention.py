@@ -38,8 +38,7 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
 @click.option(
     "--keep",
     callback=_duration,
-    default="14d",
-    show_default=True,
+    required=True,
     metavar="TIME",
     help="How long history is kept: 36h, 14d, 2w.",
 )

@@ -31,23 +31,23 @@ TITLES = {"betpawa": "BetPawa", "sportybet": "SportyBet", "bet9ja": "Bet9ja"}
 
 INTERVAL = timedelta(minutes=5)
 
-#: A row a price: BetPawa's own, and the competitors' of the events that were matched to BetPawa's.
+#: A row a price that was new: BetPawa's own, and the competitors' of the events that were matched to BetPawa's.
 PRICES = """
 CREATE TEMPORARY VIEW prices AS
 SELECT event_id, markets.platform, batch_id, captured_at, market, line, outcome.position,
     -- SportyBet says Home where others say 1.
     concat_ws(' ', coalesce('{"Home": "1", "Draw": "X", "Away": "2", "Yes": "Both teams score",
         "No": "Not both score"}'::jsonb ->> (value ->> 'name'), value ->> 'name'), line) AS label,
-    (value ->> 'odds')::float8 AS odds, (value ->> 'is_active')::boolean AS is_active
+    (value ->> 'odds')::float8 AS odds, (value ->> 'is_active')::boolean AND unavailable_at IS NULL AS is_active
 FROM (
     SELECT s.event_id, b.slug AS platform, s.scrape_run_id, s.captured_at,
-        m.betpawa_market_id AS market, m.line, m.outcomes
+        m.betpawa_market_id AS market, m.line, m.outcomes, m.unavailable_at
     FROM odds_snapshots AS s
     JOIN bookmakers AS b ON b.id = s.bookmaker_id
     JOIN market_odds AS m ON m.event_id = s.event_id AND m.snapshot_id = s.id
     UNION ALL
     SELECT e.betpawa_event_id, e.source, s.scrape_run_id, s.captured_at,
-        m.betpawa_market_id, m.line, m.outcomes
+        m.betpawa_market_id, m.line, m.outcomes, m.unavailable_at
     FROM competitor_events AS e
     JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
     JOIN competitor_market_odds AS m
@@ -77,15 +77,15 @@ LIMIT 1
 
 #: An event's newest prices at each bookmaker, and what their inverses add up to, over 1.
 NEWEST = """
-SELECT market, label, platform, odds, is_active, batch_id,
+SELECT market, label, platform, odds, is_active,
+    max(batch_id) OVER (PARTITION BY platform) AS batch_id,
     sum(1 / odds) OVER (PARTITION BY platform, market) - 1 AS overround,
     CASE WHEN is_active AND odds = max(odds) FILTER (WHERE is_active) OVER (PARTITION BY label)
         THEN '*' ELSE '' END AS mark
 FROM (
-    SELECT *, rank() OVER (PARTITION BY platform ORDER BY captured_at DESC) AS age
-    FROM prices WHERE event_id = $1
-) AS aged
-WHERE age = 1
+    SELECT DISTINCT ON (platform, label) * FROM prices WHERE event_id = $1
+    ORDER BY platform, label, captured_at DESC
+) AS newest
 ORDER BY market = '3795', market, position, platform
 """
 

@@ -112,9 +112,12 @@ def market_rows(snapshots: "Iterable[Snapshot]") -> Iterator[bytes]:
             (snapshot.stored, None),
             (snapshot.gone, snapshot.captured_at),
         ):
-            for (market_id, line, kind, home, away), (name, text_of_outcomes, _) in stored:
+            for (market_id, line, kind, home, away), (name, outcomes, _) in stored:
                 middle = _encoded_head(market_id, name, line, kind, home, away)
-                document = jsonb(text_of_outcomes.encode())
+                if isinstance(outcomes, str):
+                    document = jsonb(outcomes.encode())
+                else:
+                    document = jsonb(outcomes_json(outcomes))
                 yield b"%b%b%b%b" % (prefix, middle, document, timestamptz(unavailable_at))
 
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 Key = tuple[str, float | None, str | None, float | None, float | None]
 
 
-#: A market as it is stored: its name, its outcomes as JSON, and whether it has gone: is not offered
-#: any more, and these are its last outcomes. (A plain tuple: there are many.)
-Stored = tuple[str, str, bool]
+#: A market as it is stored, or is going to be: its name, its outcomes, as the database's JSON or as
+#: a capture's plain ones, and whether it has gone: is not offered any more, and these are its last
+#: outcomes. (A plain tuple: there are many.)
+Stored = tuple[str, str | Sequence[dict[str, Any]], bool]
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
             if stored[0] == name and not stored[2] and is_same(stored[1], outcomes):
                 continue
         changed.append(market)
-        known[key] = (name, outcomes_json(outcomes).decode(), False)
+        known[key] = (name, outcomes, False)
     gone: list[tuple[Key, Stored]] = []
     if missing:
         keys = set(map(market_key, markets))
@@ -141,17 +142,27 @@ def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
     return Difference(changed, gone)
 
 
-def is_same(stored: str, outcomes: Sequence[dict[str, Any]]) -> bool:
+def is_same(stored: str | Sequence[dict[str, Any]], outcomes: Sequence[dict[str, Any]]) -> bool:
     """Whether stored outcomes are these, in any order and however their numbers are written."""
+    if not isinstance(stored, str):
+        return _values(stored) == _values(outcomes)
     text = outcomes_json(outcomes).decode()
     if stored == text:
         return True
     # PostgreSQL writes six blanks an outcome but one, which JSON does not need. When just as many
     # go, none of a name's own has gone.
-    compact = stored.replace('": ', '":').replace(', "', ',"').replace("}, {", "},{")
-    if compact == text and len(stored) - len(text) == 6 * len(outcomes) - 1:
-        return True
+    if len(stored) - len(text) == 6 * len(outcomes) - 1:
+        compact = stored.replace('": ', '":').replace(', "', ',"').replace("}, {", "},{")
+        if compact == text:
+            return True
     there = from_json(stored)
-    return len(there) == len(outcomes) and {
-        one["name"]: (float(one["odds"]), one.get("is_active", True)) for one in there
-    } == {one["name"]: (one["odds"], one["is_active"]) for one in outcomes}
+    if len(there) != len(outcomes):
+        return False
+    first, other = there[0], outcomes[0]
+    if first["name"] == other["name"] and first["odds"] != other["odds"]:
+        return False  # as it is most often
+    return _values(there) == _values(outcomes)
+
+
+def _values(outcomes: Sequence[dict[str, Any]]) -> dict[str, tuple[float, bool]]:
+    return {one["name"]: (float(one["odds"]), one.get("is_active", True)) for one in outcomes}

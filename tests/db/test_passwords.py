@@ -121,13 +121,16 @@ PURE = {"oddsschema.database.normalize", "oddsschema.database.redact"}
 
 def commands(file: Path) -> Iterator[list[str]]:
     """Every command that takes a URL, as such and with each of its flags."""
-    needed = {"files": str(file), "revision": "head"}
+    needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2"}
     for name, command in cli.commands.items():
         by_name = {parameter.name: parameter for parameter in command.params}
         if "url" in by_name:
             arguments = [
                 needed[str(one.name)] for one in command.params if isinstance(one, click.Argument)
             ]
+            for option in command.params:
+                if isinstance(option, click.Option) and option.required:
+                    arguments += [option.opts[-1], "14d"]
             yield [name, *arguments]
             for option in command.params:
                 # With --sql a command connects to nothing.

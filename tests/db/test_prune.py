@@ -260,7 +260,7 @@ def test_command(database: str, run: Run) -> None:
     planned = command("prune", "--keep", "2w", "--dry-run", "--url", database)
     assert (planned.returncode, planned.stderr) == (0, "")
     assert run(fetch(database, counted)) == before
-    as_json = command("prune", "--dry-run", "--json", "--url", database)
+    as_json = command("prune", "--keep", "2w", "--dry-run", "--json", "--url", database)
     report = PruneReport.model_validate_json(as_json.stdout)
     assert f"{report.tables['competitor_market_odds'].rows:,} rows" in planned.stdout
     # By now, all of it is over.
@@ -269,12 +269,12 @@ def test_command(database: str, run: Run) -> None:
 
     run(fetch(database, "CREATE TABLE picks (event_id INTEGER REFERENCES competitor_events)"))
     run(fetch(database, "INSERT INTO picks SELECT id FROM competitor_events LIMIT 1"))
-    done = command("prune", "--url", database)
+    done = command("prune", "--keep", "2w", "--url", database)
     assert done.returncode == 1
     assert done.stderr.startswith("kept: 1 rows of competitor_events stay: the table picks refers")
     # BetPawa's event that it is linked to stays with it, and this one's two listings.
     assert f"{report.total.rows - 4:,} rows deleted" in done.stdout
-    again = command("prune", "--json", "--url", database)
+    again = command("prune", "--keep", "2w", "--json", "--url", database)
     assert PruneReport.model_validate_json(again.stdout).total == Removed()
 
 

@@ -330,6 +330,12 @@ TEXT_ARGUMENTS = {
     "trigger": "test_triggers_and_notes",
     "notes": "test_triggers_and_notes",
     "platforms": "test_other_arguments",
+    "at": "test_other_arguments",
+    "keep": "test_other_arguments",
+    "disk": "test_other_arguments",
+    "event": "test_history",
+    "market": "test_history",
+    "plot": "test_history",
 }
 
 
@@ -450,12 +456,36 @@ def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> Non
     assert run(structure(database)) == before
 
 
+def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in the place of an event or a market is one that does not exist; a file has that name."""
+    file = tmp_path / "captures.ndjson"
+    file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
+    assert program("ingest", str(file), "--url", database)[0] == 0
+    ((event, market),) = run(
+        fetch(
+            database,
+            "SELECT e.sportradar_id, m.betpawa_market_id FROM competitor_events AS e"
+            " JOIN competitor_market_odds AS m ON m.competitor_event_id = e.id LIMIT 1",
+        )
+    )
+    before = run(structure(database))
+    for text in HOSTILE:
+        for arguments in ((text,), (event, text)):
+            code, said = program("history", "--url", database, "--", *arguments)
+            assert (code, "error: " in said) == (2, True), said
+        plot = tmp_path / f"{text.replace('/', '|')}.svg"
+        assert program("history", event, market, f"--plot={plot}", "--url", database)[0] == 0
+        assert plot.exists()
+    assert run(structure(database)) == before
+
+
 def test_other_arguments(database: str, program: Program, run: Run) -> None:
     """SQL in the place of a number, a platform or a command is refused before anything happens."""
     before = run(structure(database))
     for text in HOSTILE:
         for name, parameter in options():
-            if str(parameter.name) in TEXT_ARGUMENTS and parameter.name != "platforms":
+            tried = TEXT_ARGUMENTS.get(str(parameter.name), "test_other_arguments")
+            if tried != "test_other_arguments":
                 continue
             if isinstance(parameter, click.Option) and not parameter.is_flag:
                 assert program(name, f"{parameter.opts[-1]}={text}")[0] == 2
