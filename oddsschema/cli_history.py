@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from oddsschema.capture import MARKET_KEY
 from oddsschema.cli_database import on_database, url_option
 from oddsschema.database import require_migrated, sqlalchemy_connect
+from oddsschema.errors import OddsSchemaError
 from oddsschema.models import CompetitorEvent, Event, Market
 from oddsschema.outcomes import Outcome
 from oddsschema.queries import OUTCOME_NAMES, Offer, PricePoint, offers, overround, price_history
@@ -82,7 +83,7 @@ def history(
     instant = None if at is None else at.replace(tzinfo=UTC)
     fixture, rows = on_database(url, lambda url: _read(url, event, market, line, instant))
     if market is not None and not rows:
-        raise click.ClickException(
+        raise OddsSchemaError(
             f"{fixture.name} never had such a market: MARKET is BetPawa's id of it, or some of its "
             f"name (`oddsschema history {event}` lists what is on offer)"
         )
@@ -140,7 +141,7 @@ async def _find(connection: AsyncConnection, event: str) -> _Fixture:
     for statement in statements:
         if (row := (await connection.execute(statement.limit(1))).first()) is not None:
             return _Fixture(*row)
-    raise click.ClickException(
+    raise OddsSchemaError(
         f"no event {event}: it should be a SportRadar id, or the id of an event of BetPawa's"
     )
 
@@ -301,9 +302,7 @@ def _new_figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise click.ClickException(
-            "--plot needs matplotlib: pip install 'oddsschema[plot]'"
-        ) from None
+        raise OddsSchemaError("--plot needs matplotlib: pip install 'oddsschema[plot]'") from None
     return Figure(layout="constrained")
 
 
@@ -356,5 +355,5 @@ def _save(figure: Any, path: str) -> None:
         with rc_context({"svg.fonttype": "none"}):  # text that can be found and copied
             figure.savefig(path)
     except (OSError, ValueError) as error:  # no such directory, no such format
-        raise click.ClickException(f"cannot draw {path}: {error}") from error
+        raise OddsSchemaError(f"cannot draw {path}: {error}") from error
     click.echo(f"drawn in {path}", err=True)

@@ -31,14 +31,15 @@ TITLES = {"betpawa": "BetPawa", "sportybet": "SportyBet", "bet9ja": "Bet9ja"}
 
 INTERVAL = timedelta(minutes=5)
 
-#: A row a price that was new: BetPawa's own, and the competitors' of the events that were matched to BetPawa's.
+#: A row a price that was new: BetPawa's own, and the competitors' of the events that were matched.
 PRICES = """
 CREATE TEMPORARY VIEW prices AS
 SELECT event_id, markets.platform, batch_id, captured_at, market, line, outcome.position,
     -- SportyBet says Home where others say 1.
     concat_ws(' ', coalesce('{"Home": "1", "Draw": "X", "Away": "2", "Yes": "Both teams score",
         "No": "Not both score"}'::jsonb ->> (value ->> 'name'), value ->> 'name'), line) AS label,
-    (value ->> 'odds')::float8 AS odds, (value ->> 'is_active')::boolean AND unavailable_at IS NULL AS is_active
+    (value ->> 'odds')::float8 AS odds,
+    (value ->> 'is_active')::boolean AND unavailable_at IS NULL AS is_active
 FROM (
     SELECT s.event_id, b.slug AS platform, s.scrape_run_id, s.captured_at,
         m.betpawa_market_id AS market, m.line, m.outcomes, m.unavailable_at

@@ -448,9 +448,9 @@ def test_downgraded_and_upgraded(revision: str, stored: str, scrape: Scrape, run
     """Taking the last revision back, or all CHECKs, and putting them there again changes no row."""
     before = run(catalog(stored)), run(fingerprint(stored))
     run(migrations.downgrade(stored, revision))
-    there = run(fingerprint(stored))
     run(migrations.upgrade(stored))
-    if there != before[1] or run(fingerprint(stored)) != before[1]:
+    there = run(fingerprint(stored))
+    if there != before[1]:
         run(assert_all_there(stored, scrape))  # which capture it is, if it is one
         pytest.fail(f"seed {SEED}: {there} was {before[1]}")
     assert run(catalog(stored)) == before[0]

@@ -330,6 +330,7 @@ TEXT_ARGUMENTS = {
     "trigger": "test_triggers_and_notes",
     "notes": "test_triggers_and_notes",
     "platforms": "test_other_arguments",
+    "store": "test_other_arguments",
     "at": "test_other_arguments",
     "keep": "test_other_arguments",
     "disk": "test_other_arguments",
