@@ -45,6 +45,11 @@ def comparable(value: Any) -> Any:
     return value
 
 
+def _order(market: dict[str, Any]) -> str:
+    parts = market_key(market)
+    return repr([part + 0.0 if isinstance(part, float) else part for part in parts])  # no -0.0
+
+
 def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
     """Captures by what tells them apart, as plain values; none may stand there twice.
 
@@ -56,7 +61,7 @@ def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
         event = values["event"] or values["competitor_event"]
         for market in values["markets"]:
             market["outcomes"] = sorted(market["outcomes"], key=itemgetter("name"))
-        values["markets"] = sorted(values["markets"], key=lambda market: repr(market_key(market)))
+        values["markets"] = sorted(values["markets"], key=_order)
         if capture.competitor_event is not None:
             event["tournament"]["source"] = event["source"]  # which may be left out
         own_id = event["sportradar_id"] if values["event"] else event["external_id"]

@@ -1,0 +1,81 @@
+"""Does a long history slow ingestion down? `python tests/benchmarks/grown.py [--rows N] ...`.
+
+The same scrapes go, in turns, into a database with `--rows` rows of markets and into one that has a
+single scrape of the same events. Printed is the time from JSON bytes to commit in each.
+"""
+
+import argparse
+import asyncio
+import gc
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import asyncpg
+import bulk
+from prune import COUNT, scrapes
+from sqlalchemy import make_url
+
+import oddsschema
+from oddsschema import migrations
+from oddsschema.embedded import EmbeddedPostgres
+
+
+async def created(server: str, name: str, rows: int, events: int) -> str:
+    """The URL of a new database with a history of so many rows, or of a scrape at least."""
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    await migrations.upgrade(url)
+    connection = await asyncpg.connect(url)
+    await bulk.fill(connection, rows, events)
+    await connection.execute("CHECKPOINT")
+    print(f"{name}: {await connection.fetchval(COUNT):,} rows of markets")
+    await connection.close()
+    return url
+
+
+async def measure(server: str, arguments: argparse.Namespace) -> None:
+    """Fill, ingest in turns, print."""
+    urls = {
+        "short": await created(server, "short", 0, arguments.events),
+        "grown": await created(server, "grown", arguments.rows, arguments.events),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in urls}
+    source = scrapes(arguments.events, arguments.share)
+    for number in range(arguments.rounds + 2):
+        lines = next(source)
+        for name, url in urls.items():
+            gc.collect()
+            begin = time.perf_counter()
+            report = await oddsschema.ingest(url, lines)
+            if number > 1:  # the first one is a keyframe
+                seconds[name].append(time.perf_counter() - begin)
+            assert report.all_stored
+    markets = arguments.events * bulk.MARKETS
+    print(f"a scrape of {markets:,} markets, {arguments.share:.0%} changing, ingested:")
+    short, grown = (statistics.median(found) for found in seconds.values())
+    for name, median in (("short", short), ("grown", grown)):
+        print(f"{name:<8}{median:8.3f} s{median / short:8.2f}")
+
+
+def main() -> None:
+    """Parse arguments, start a server, measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--events", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--share", type=float, default=0.05, help="of the markets that change")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        directory.chmod(0o711)  # as root, the server runs as somebody else
+        server = stack.enter_context(EmbeddedPostgres(directory / "server")).url
+        asyncio.run(measure(server, arguments))
+
+
+if __name__ == "__main__":
+    main()
