@@ -114,10 +114,7 @@ def market_rows(snapshots: "Iterable[Snapshot]") -> Iterator[bytes]:
         ):
             for (market_id, line, kind, home, away), (name, outcomes, _) in stored:
                 middle = _encoded_head(market_id, name, line, kind, home, away)
-                if isinstance(outcomes, str):
-                    document = jsonb(outcomes.encode())
-                else:
-                    document = jsonb(outcomes_json(outcomes))
+                document = jsonb(outcomes_json(outcomes))
                 yield b"%b%b%b%b" % (prefix, middle, document, timestamptz(unavailable_at))
 
 

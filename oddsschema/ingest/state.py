@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json
 
 from oddsschema.capture import MARKET_KEY
-from oddsschema.outcomes import outcomes_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 Key = tuple[str, float | None, str | None, float | None, float | None]
 
 
-#: A market as it is stored, or is going to be: its name, its outcomes, as the database's JSON or as
-#: a capture's plain ones, and whether it has gone: is not offered any more, and these are its last
-#: outcomes. (A plain tuple: there are many.)
-Stored = tuple[str, str | Sequence[dict[str, Any]], bool]
+#: A market as it is stored, or is going to be: its name, its plain outcomes, and whether it has
+#: gone: is not offered any more, and these are its last outcomes. (A plain tuple: there are many.)
+Stored = tuple[str, Sequence[dict[str, Any]], bool]
 
 
 @dataclass(slots=True)
@@ -56,10 +54,10 @@ CROSS JOIN LATERAL (
         array_agg(o.betpawa_market_id) AS ids, array_agg(o.line) AS lines,
         array_agg(o.handicap_type) AS types, array_agg(o.handicap_home) AS homes,
         array_agg(o.handicap_away) AS aways, array_agg(o.betpawa_market_name) AS names,
-        array_agg(o.outcomes) AS outcomes, array_agg(o.is_gone) AS gone
+        '[' || string_agg(o.outcomes::text, ',') || ']' AS outcomes, array_agg(o.is_gone) AS gone
     FROM (
         SELECT s.captured_at, m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home,
-            m.handicap_away, m.betpawa_market_name, m.outcomes::text,
+            m.handicap_away, m.betpawa_market_name, m.outcomes,
             m.unavailable_at IS NOT NULL AS is_gone
         FROM {snapshots} AS s
         JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
@@ -94,7 +92,7 @@ async def states(
             state.markets = dict(
                 zip(
                     zip(*keys, strict=True),
-                    zip(names, outcomes, gone, strict=True),
+                    zip(names, from_json(outcomes), gone, strict=True),
                     strict=True,
                 )
             )
@@ -142,27 +140,18 @@ def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
     return Difference(changed, gone)
 
 
-def is_same(stored: str | Sequence[dict[str, Any]], outcomes: Sequence[dict[str, Any]]) -> bool:
-    """Whether stored outcomes are these, in any order and however their numbers are written."""
-    if not isinstance(stored, str):
-        return _values(stored) == _values(outcomes)
-    text = outcomes_json(outcomes).decode()
-    if stored == text:
-        return True
-    # PostgreSQL writes six blanks an outcome but one, which JSON does not need. When just as many
-    # go, none of a name's own has gone.
-    if len(stored) - len(text) == 6 * len(outcomes) - 1:
-        compact = stored.replace('": ', '":').replace(', "', ',"').replace("}, {", "},{")
-        if compact == text:
-            return True
-    there = from_json(stored)
-    if len(there) != len(outcomes):
+def is_same(stored: Sequence[dict[str, Any]], outcomes: Sequence[dict[str, Any]]) -> bool:
+    """Whether plain outcomes are the same, in any order; `is_active` may be left out."""
+    if len(stored) != len(outcomes):
         return False
-    first, other = there[0], outcomes[0]
+    # What is so most often comes first: nothing has changed, or the first price has.
+    if all(map(eq, stored, outcomes)):
+        return True
+    first, other = stored[0], outcomes[0]
     if first["name"] == other["name"] and first["odds"] != other["odds"]:
-        return False  # as it is most often
-    return _values(there) == _values(outcomes)
+        return False
+    return _values(stored) == _values(outcomes)
 
 
 def _values(outcomes: Sequence[dict[str, Any]]) -> dict[str, tuple[float, bool]]:
-    return {one["name"]: (float(one["odds"]), one.get("is_active", True)) for one in outcomes}
+    return {one["name"]: (one["odds"], one.get("is_active", True)) for one in outcomes}

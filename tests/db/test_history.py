@@ -5,7 +5,6 @@ what the database tells of each instant, and of those between, is what the model
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,7 +41,7 @@ async def told(connection: Any, instants: list[datetime]) -> dict[str, list[dict
                 key: plain(
                     {
                         "betpawa_market_name": name,
-                        "outcomes": json.loads(outcomes),
+                        "outcomes": outcomes,
                     }
                 )
                 for key, (name, outcomes, _) in state.offered()
