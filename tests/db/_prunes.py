@@ -87,7 +87,7 @@ async def told(connection: Any, model: History, instants: Sequence[datetime]) ->
         asked = [(event_id, instant) for instant in instants]
         found[platform, event] = [
             {
-                key: plain({"betpawa_market_name": name, "outcomes": json.loads(outcomes)})
+                key: plain({"betpawa_market_name": name, "outcomes": outcomes})
                 for key, (name, outcomes, _) in state.offered()
             }
             for state in await states(connection, side, asked, bookmakers.get(platform))
