@@ -189,9 +189,8 @@ async def _tournament_ids(
     if not all(known.is_as_told(one) for one in told):
         await connection.execute(_LOCK_TOURNAMENTS)
         known = _Tournaments(await connection.fetch(_FIND_TOURNAMENTS, *columns))
-        for one, captured_at in told.items():
-            await known.put(connection, one, captured_at)
-    return {one: known.find(one) or 0 for one in told}
+    # What one capture tells may take from a tournament the name by which another has found it.
+    return {one: await known.put(connection, one, captured_at) for one, captured_at in told.items()}
 
 
 class _Tournaments:
@@ -215,12 +214,12 @@ class _Tournaments:
 
     async def put(
         self, connection: "asyncpg.Connection[Any]", told: _Told, captured_at: datetime
-    ) -> None:
-        """Insert a tournament that is not there, or tell one that is there what is new of it."""
+    ) -> int:
+        """The id of a tournament: of a new one, or of one that is told what is new of it."""
         key, sportradar_id = told
         tournament_id = self.find(told)
         if tournament_id is None:
-            tournament_id = await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id)
+            tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
         elif sportradar_id not in self._by_sportradar_id:
             if sportradar_id is not None:
                 await connection.execute(_IDENTIFY_TOURNAMENT, tournament_id, sportradar_id)
@@ -228,9 +227,10 @@ class _Tournaments:
             if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
                 self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}
             else:
-                return
+                return tournament_id
         else:
-            return
+            return tournament_id
         self._by_key[key] = tournament_id
         if sportradar_id is not None:
             self._by_sportradar_id[sportradar_id] = tournament_id
+        return tournament_id
