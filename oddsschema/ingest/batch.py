@@ -5,11 +5,12 @@
 ...         await run.ingest(captures)
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import to_json
 
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 #: How many refusals of a run its report holds. All are counted, and all are in `scrape_errors`.
 _REFUSALS_KEPT = 1000
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +153,10 @@ class Batch:
 
     async def close(self) -> None:
         """End the batch, unless a run of it goes on somewhere else."""
-        self.status = await self._connections.transact(
-            lambda connection: bookkeeping.close_batch(connection, self.id)
+        self.status = await _to_its_end(
+            self._connections.transact(
+                lambda connection: bookkeeping.close_batch(connection, self.id)
+            )
         )
 
     def report(self) -> IngestReport:
@@ -163,6 +168,16 @@ class Batch:
             refusals=tuple(refusal for run in self.runs for refusal in run.refusals),
             retries=self._connections.retries,
         )
+
+
+async def _to_its_end(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Wait for what a cancellation must not break off; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 class Run:
@@ -247,6 +262,9 @@ class Run:
                 await self._pipeline.cancel()
         except ChunkError as failure:
             error = error or failure
+        except asyncio.CancelledError as cancelled:
+            await self.close(cancelled)
+            raise
         if error is not None:
             _log.error("run %d (%s) failed", self.id, self.platform, exc_info=error)
             self.error = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -264,7 +282,7 @@ class Run:
                 await bookkeeping.record_errors(connection, self.id, kind, [self.error])
                 await bookkeeping.count(connection, self.id, scraped=0, failed=self._lost)
 
-        await self._connections.transact(close)
+        await _to_its_end(self._connections.transact(close))
 
     def report(self) -> RunReport:
         """What came of it so far."""

@@ -35,7 +35,11 @@ _COUNT = """
 UPDATE scrape_runs
 SET events_scraped = events_scraped + $2, events_failed = events_failed + $3
 WHERE id = $1
-RETURNING pg_current_xact_id()::text
+RETURNING events_scraped + events_failed
+"""
+
+_COUNTED = """
+SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE NOWAIT
 """
 
 # clock_timestamp(), not now(): in a caller's transaction, now() is when that began.
@@ -107,18 +111,19 @@ async def open_run(
 
 async def count(
     connection: "asyncpg.Connection[Any]", run_id: int, *, scraped: int, failed: int
-) -> str:
-    """Add to what a run has scraped and failed so far; the id of the transaction."""
-    transaction: str = await connection.fetchval(_COUNT, run_id, scraped, failed)
-    return transaction
+) -> int:
+    """Add to what a run has scraped and failed so far; the sum."""
+    counted: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
+    return counted
 
 
-async def transaction_status(connection: "asyncpg.Connection[Any]", transaction: str) -> str | None:
-    """'committed', 'aborted' or 'in progress', of a transaction that `count` gave the id of."""
-    status: str | None = await connection.fetchval(
-        "SELECT pg_xact_status($1::text::xid8)", transaction
-    )
-    return status
+async def counted(connection: "asyncpg.Connection[Any]", run_id: int) -> int:
+    """What a run has scraped and failed so far, of what is committed.
+
+    Raises asyncpg.LockNotAvailableError while a transaction that adds to it has not ended.
+    """
+    found: int = await connection.fetchval(_COUNTED, run_id)
+    return found
 
 
 async def close_run(

@@ -29,8 +29,8 @@ class ChunkResult:
     refusals: list[Refusal] = field(default_factory=list)
     #: SportRadar ids whose other side may just be on its way in another transaction.
     new_events: list[str] = field(default_factory=list)
-    #: The transaction's id, from just before its commit.
-    transaction: str | None = None
+    #: What the run has counted with this chunk, from just before its commit.
+    counted: int | None = None
 
 
 #: How many bytes of text a chunk takes, however few rows they are: its captures' own, and what it
@@ -114,7 +114,7 @@ async def write_chunk(
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", [str(r) for r in refusals])
     failed = sum(refusal.markets is None for refusal in refusals)
-    result.transaction = await bookkeeping.count(
+    result.counted = await bookkeeping.count(
         connection, run_id, scraped=len(accepted), failed=failed
     )
 

@@ -125,18 +125,24 @@ class Pipeline:
             self._at_leisure.set()
 
     async def _settle(self, connection: "asyncpg.Connection[Any]") -> ChunkResult | None:
-        """What became of an attempt whose connection was lost at the commit: the server knows.
+        """What became of an attempt whose connection was lost at the commit: the run's row tells.
 
-        Returns the attempt when it was committed, and counts it.
+        Nobody else counts in it. (A transaction's id would not do: after a crash, the server gives
+        those again that it had not written down.) Returns the attempt when it was committed, and
+        counts it.
         """
+        import asyncpg
+
         attempt = self._attempt
-        if attempt is None or attempt.transaction is None:
+        if attempt is None or attempt.counted is None:
             return None
-        status = await bookkeeping.transaction_status(connection, attempt.transaction)
-        if status == "in progress":
-            raise UncertainCommitError("the server has not ended the lost transaction yet")
+        try:
+            counted = await bookkeeping.counted(connection, self._run_id)
+        except asyncpg.LockNotAvailableError as error:
+            message = "the server has not ended the lost transaction yet"
+            raise UncertainCommitError(message) from error
         self._attempt = None
-        if status != "committed":
+        if counted < attempt.counted:
             return None
         self._done(attempt)
         return attempt

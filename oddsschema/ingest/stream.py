@@ -44,12 +44,12 @@ async def ingest(
     async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         try:
             await _deal_out(source, opened)
+            for run in opened.runs:
+                await run.close()
         except BaseException as error:
             for run in opened.runs:
                 await run.close(error)
             raise
-        for run in opened.runs:
-            await run.close()
     return opened.report()
 
 

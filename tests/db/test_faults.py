@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -150,6 +150,36 @@ def test_cancelled(database: str, run: Run, seed: int) -> None:
         assert status == "failed"
         assert run(fetch(database, "SELECT status FROM scrape_batches")) == [("failed",)]
     run(redeliver(database, captures))
+
+
+@pytest.mark.parametrize("seed", range(CANCELS))
+def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
+    """Cancelled after the last capture, all runs end all the same, and each capture is counted."""
+    rng = random.Random(seed)
+
+    def source(task: asyncio.Task[Any]) -> Iterator[Capture]:
+        yield from MANY[:-1]
+        asyncio.get_running_loop().call_later(rng.uniform(0, 0.05), task.cancel)
+        yield MANY[-1]
+
+    async def ingest() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await oddsschema.ingest(database, source(task), options=Options(chunk_rows=100))
+        await asyncio.sleep(1)  # it was faster than the timer
+
+    async def cancelled() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(ingest())
+
+    run(cancelled())
+    stored = run(assert_whole(database, MANY))
+    runs = run(fetch(database, RUNS))
+    assert {status for _, status, *_ in runs} <= {"completed", "failed"}
+    assert sum(scraped for _, _, scraped, *_ in runs) == len(stored)
+    assert sum(scraped + failed for _, _, scraped, failed, _ in runs) == len(MANY)
+    assert run(stale_batches(database, timedelta(0))) == []
+    run(redeliver(database, MANY))
 
 
 @contextlib.contextmanager
@@ -351,13 +381,25 @@ def assert_completed(run: Run, url: str, captures: Sequence[Capture]) -> None:
 class Proxy:
     """Between a client and its server: cuts the connection at one of the commits.
 
-    Before it reaches the server, or after it was done and before the client learns of it.
+    Before it reaches the server, or after it was done and before the client learns of it. Then
+    `meanwhile` happens, before anybody can connect again.
     """
 
-    def __init__(self, url: str, directory: Path, cut_at: int, *, before: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        directory: Path,
+        cut_at: int,
+        *,
+        before: bool,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.commits = 0
         self._cut_at = cut_at
         self._before = before
+        self._meanwhile = meanwhile
+        self._open = asyncio.Event()
+        self._open.set()
         self._url = make_url(url)
         self._directory = directory
         self._connections: list[asyncio.Task[Any]] = []
@@ -378,6 +420,7 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._connections.append(task)
+        await self._open.wait()
         if isinstance(socket := self._url.query.get("host"), str):
             server, to_server = await asyncio.open_unix_connection(f"{socket}/.s.PGSQL.5432")
         else:
@@ -392,6 +435,10 @@ class Proxy:
                 if b"COMMIT;" in data:
                     self.commits += 1
                     cut = self.commits == self._cut_at
+                    if cut and self._meanwhile is not None:
+                        self._open.clear()
+                        await self._meanwhile()
+                        self._open.set()
                     if cut and self._before:
                         break
                 to_server.write(data)
@@ -738,6 +785,32 @@ def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> Non
     assert report.retries > 0
     assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
     assert_completed(run, url, MANY)
+
+
+@pytest.mark.parametrize("commit", range(4, 8))
+def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, commit: int) -> None:
+    """A chunk that a crash has undone is written again, even if its transaction's id was reused."""
+    url = run(server.new_database())
+    captures = scrapes(range(6), range(2), ["sportybet"])
+
+    async def crash() -> None:
+        server.kill()
+        await asyncio.to_thread(server.start)
+        # The server gives the ids again that it had not written down.
+        admin = await asyncpg.connect(url)
+        for _ in range(50):
+            await admin.execute("SELECT pg_current_xact_id()")
+        await admin.close()
+
+    async def ingest() -> IngestReport:
+        proxy = Proxy(url, short_path, commit, before=True, meanwhile=crash)
+        async with proxy.serving() as proxied:
+            return await oddsschema.ingest(proxied, captures, options=Options(chunk_rows=30))
+
+    report = run(ingest())
+    assert report.retries > 0
+    assert (report.captures_stored, report.captures_known) == (len(captures), 0)
+    assert_completed(run, url, captures)
 
 
 def test_server_that_stays_away(server: Server, run: Run) -> None:
