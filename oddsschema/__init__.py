@@ -26,6 +26,7 @@ from oddsschema.ingest import (
     RunReport,
     batch,
     ingest,
+    problems,
 )
 from oddsschema.models import (
     Bookmaker,
@@ -53,7 +54,6 @@ from oddsschema.models import (
     Tournament,
 )
 from oddsschema.outcomes import Outcome
-from oddsschema.problems import problems
 from oddsschema.retention import PruneOptions, PruneReport, prune
 from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 

@@ -5,6 +5,7 @@ captures, one JSON object a line (NDJSON).
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -26,6 +27,8 @@ from oddsschema.types import Slug, UtcTime
 
 #: What tells the markets of one capture apart.
 MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
+#: The values of these, of a plain market.
+market_key = itemgetter(*MARKET_KEY)
 
 
 class CapturedSport(Named):

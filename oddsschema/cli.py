@@ -21,17 +21,18 @@ from pydantic import ValidationError
 
 from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
-from oddsschema.check import CheckReport, CheckState
-from oddsschema.cli_database import on_database, url_option
 from oddsschema.cli_history import history
+from oddsschema.cli_migrations import check, current, downgrade, upgrade
+from oddsschema.cli_options import json_option, on_database, url_option
 from oddsschema.cli_retention import prune, size
 from oddsschema.cli_schema import schema
-from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
+from oddsschema.errors import OddsSchemaError
 from oddsschema.ingest import (
     IngestReport,
     Limits,
     Options,
     Refusal,
+    problems,
     read_files,
     reject,
     stream_files,
@@ -39,9 +40,7 @@ from oddsschema.ingest import (
 )
 from oddsschema.ingest.history import Store
 from oddsschema.ingest.limits import option_name
-from oddsschema.problems import problems
 from oddsschema.simulate import BOOKMAKERS, simulate
-from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
 strict_option = click.option(
     "--strict", is_flag=True, help="Let one bad market sink its whole capture."
@@ -69,47 +68,12 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options for both timeouts of a migration; the command gets them as `timeouts`."""
-
-    @wraps(command)
-    def with_timeouts(lock_timeout: float, statement_timeout: float, **given: Any) -> None:
-        timeouts = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
-        command(timeouts=timeouts, **given)
-
-    decorated: Callable[..., None] = with_timeouts
-    for name, default, what in (
-        ("--statement-timeout", STATEMENT_TIMEOUT, "a statement may take"),
-        ("--lock-timeout", LOCK_TIMEOUT, "to wait for a lock; all who want that table wait too"),
-    ):
-        decorated = click.option(
-            name,
-            type=float,
-            default=default,
-            show_default=True,
-            metavar="SECONDS",
-            help=f"How long {what}. 0 for no limit.",
-        )(decorated)
-    return decorated
-
-
 files_argument = click.argument(
     "files",
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
 )
-
-#: What `oddsschema check` exits with.
-EXIT_CODES = {
-    CheckState.CLEAN: 0,
-    CheckState.DRIFT: 1,
-    CheckState.OLDER: 3,
-    CheckState.NEWER: 4,
-    CheckState.UNVERSIONED: 5,
-    CheckState.EMPTY: 6,
-    CheckState.UNREACHABLE: 7,
-}
 
 
 def main() -> NoReturn:
@@ -158,92 +122,8 @@ def cli() -> None:
     """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
 
 
-for _command in (history, prune, schema, size):
+for _command in (upgrade, downgrade, current, check, history, prune, size, schema):
     cli.add_command(_command)
-
-
-# -- migrations ------------------------------------------------------------------------------------
-
-
-@cli.command()
-@click.argument("revision", default="head")
-@click.option("--sql", is_flag=True, help="Print the SQL; connect to nothing.")
-@timeouts_options
-@url_option
-def upgrade(revision: str, sql: bool, timeouts: dict[str, float], url: str | None) -> None:
-    """Create the tables, or bring them to REVISION (the newest)."""
-    from oddsschema import migrations
-
-    if sql:
-        click.echo(migrations.upgrade_sql(revision, **timeouts), nl=False)
-        return
-
-    async def run(url: str) -> None:
-        before = await migrations.current(url)
-        await migrations.upgrade(url, revision, **timeouts)
-        _say_moved(before, await migrations.current(url))
-
-    on_database(url, run)
-
-
-@cli.command()
-@click.argument("revision")
-@timeouts_options
-@url_option
-def downgrade(revision: str, timeouts: dict[str, float], url: str | None) -> None:
-    """Take the tables back to REVISION; "base" drops them all, with their rows."""
-    from oddsschema import migrations
-
-    async def run(url: str) -> None:
-        before = await migrations.current(url)
-        await migrations.downgrade(url, revision, **timeouts)
-        _say_moved(before, await migrations.current(url))
-
-    on_database(url, run)
-
-
-@cli.command()
-@url_option
-def current(url: str | None) -> None:
-    """Print the database's revision."""
-    from oddsschema import migrations
-
-    click.echo(on_database(url, migrations.current) or "none")
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@url_option
-def check(as_json: bool, url: str | None) -> None:
-    """Say what differs between the database and this release, and what mends it.
-
-    \b
-    Exit codes:
-      0  the database is what this release expects
-      1  it differs: one line for each difference
-      2  it could not be compared
-      3  it is at an older revision
-      4  it is at a newer revision
-      5  it has tables of oddsschema, but no revision
-      6  it has no tables of oddsschema
-      7  it cannot be reached
-    """
-    from oddsschema import migrations
-
-    try:
-        report = on_database(url, migrations.check)
-    except DatabaseUnavailableError as error:
-        report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
-    if as_json:
-        click.echo(report.model_dump_json(indent=2))
-    elif report.state is CheckState.UNREACHABLE:
-        click.echo(f"error: {report}", err=True)
-    else:
-        for difference in report.differences:
-            click.echo(str(difference))
-        # The lines above are what there is to read, for a program too.
-        click.echo(str(report), err=bool(report.differences))
-    sys.exit(EXIT_CODES[report.state])
 
 
 # -- captures --------------------------------------------------------------------------------------
@@ -293,7 +173,7 @@ def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None
     help="Store what changed since an event's last capture, or each capture complete.",
 )
 @limits_options
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 @url_option
 def ingest(
     files: tuple[str, ...],
@@ -423,13 +303,6 @@ def simulate_captures(
 
 
 # -- helpers ---------------------------------------------------------------------------------------
-
-
-def _say_moved(before: str | None, after: str | None) -> None:
-    if before == after:
-        click.echo(f"already at {after or 'base'}")
-    else:
-        click.echo(f"{before or 'base'} -> {after or 'base'}")
 
 
 def _in_words(report: IngestReport) -> str:

@@ -1,4 +1,4 @@
-"""Which database a command is about: the option that all of them share, and what it leads to."""
+"""What commands share: which database they are about, and how they report."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,6 +17,8 @@ url_option = click.option(
     help="postgresql://user@host/name. Without it, DATABASE_URL; without that, a private "
     "PostgreSQL of your own.",
 )
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 
 def on_database(given: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]) -> _Result:

@@ -7,15 +7,13 @@ from datetime import timedelta
 
 import click
 
-from oddsschema.cli_database import on_database, url_option
+from oddsschema.cli_options import json_option, on_database, url_option
 from oddsschema.retention import PruneOptions, PruneReport
 from oddsschema.retention import prune as prune_history
 from oddsschema.retention import size as measure
 
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 _BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 
 def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.ingest.door import PlainCapture
-from oddsschema.ingest.history import BETPAWA, Storage, Written, append, plan
+from oddsschema.ingest.history import Storage, Written, append
+from oddsschema.ingest.plan import BETPAWA, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import filterfalse, islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -10,16 +9,16 @@ from pydantic_core import ErrorDetails
 
 from oddsschema.base import Contract, plain_validator
 from oddsschema.capture import (
-    MARKET_KEY,
     Capture,
     CapturedCompetitorEvent,
     CapturedCompetitorTournament,
     CapturedEvent,
     CapturedSport,
     CapturedTournament,
+    market_key,
 )
 from oddsschema.ingest.door import PlainCapture, UnknownKeyError, door
-from oddsschema.ingest.limits import Limits
+from oddsschema.ingest.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingest.report import Problem
 from oddsschema.models import Market
 from oddsschema.outcomes import Outcome
@@ -49,8 +48,6 @@ _KEYS = frozenset[str]().union(
     )
 )
 
-_market_key = itemgetter(*MARKET_KEY)
-
 
 class Findings(NamedTuple):
     """What is wrong with a capture, and what is left of it."""
@@ -74,7 +71,7 @@ def look_closely(payload: Any, error: Exception, limits: Limits) -> Findings:
     good: dict[int, Any] = {}  # the places of the good ones, and what tells them apart
     for at, market in enumerate(markets):
         try:
-            good[at] = _market_key(door(Market, limits).validate_python(market))
+            good[at] = market_key(door(Market, limits).validate_python(market))
         except (ValidationError, UnknownKeyError):
             # Telling what is wrong takes much longer than knowing that something is.
             if len(problems) <= _TOLD:
@@ -164,6 +161,20 @@ def json_problem(error: ValueError, limits: Limits) -> Problem:
     if what == "recursion limit exceeded":
         return Problem(path="$", reason=limits.exceeded("depth", f"{LEVELS} at {where}"))
     return Problem(path="$", reason=f"Invalid JSON: {what} at {where}" if what else str(error))
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """All that a contract found wrong: a JSON path and a reason each, as `ingest` tells them.
+
+    The path begins at what was validated, "$": an `Outcome` has "$.odds", a `Capture`
+    "$.markets[0].outcomes[1].odds". `str()` of a problem is a line for people.
+
+        try:
+            market = Market(**scraped)
+        except ValidationError as error:
+            log.warning("left out: %s", "; ".join(map(str, problems(error))))
+    """
+    return _problems(error, DEFAULT_LIMITS)
 
 
 def _problems(error: Exception, limits: Limits, *place: str | int) -> list[Problem]:

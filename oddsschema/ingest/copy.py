@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from oddsschema.outcomes import outcomes_json
 
 if TYPE_CHECKING:
-    from oddsschema.ingest.history import Snapshot
+    from oddsschema.ingest.plan import Snapshot
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"

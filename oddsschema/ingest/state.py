@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import eq, itemgetter
+from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json
 
-from oddsschema.capture import MARKET_KEY
+from oddsschema.capture import market_key
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from oddsschema.ingest.history import Side
+    from oddsschema.ingest.plan import Side
 
 #: What tells the markets of an event apart: the values of `MARKET_KEY`.
 Key = tuple[str, float | None, str | None, float | None, float | None]
@@ -100,9 +100,6 @@ async def states(
     return found
 
 
-market_key = itemgetter(*MARKET_KEY)
-
-
 class Difference(NamedTuple):
     """What a capture has that a state has not, and what a state has that a capture has not."""
 
@@ -135,8 +132,8 @@ def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
     if missing:
         keys = set(map(market_key, markets))
         gone = [(key, one) for key, one in state.offered() if key not in keys]
-        for key, (name, text, _) in gone:
-            known[key] = (name, text, True)
+        for key, (name, outcomes, _) in gone:
+            known[key] = (name, outcomes, True)
     return Difference(changed, gone)
 
 

@@ -13,7 +13,7 @@ from oddsschema.models.competitor import (
     CompetitorTournament,
 )
 from oddsschema.models.event import Event, EventBookmaker, Fixture, Listing
-from oddsschema.models.odds import Market, MarketOdds, OddsSnapshot, Snapshot
+from oddsschema.models.odds import Market, MarketOdds, MarketType, OddsSnapshot, Snapshot
 from oddsschema.models.scrape import ScrapeBatch, ScrapeError, ScrapeRun
 from oddsschema.models.sport import Competition, Named, NationalCompetition, Sport, Tournament
 
@@ -32,6 +32,7 @@ __all__ = [
     "Listing",
     "Market",
     "MarketOdds",
+    "MarketType",
     "Named",
     "NationalCompetition",
     "OddsSnapshot",

@@ -52,8 +52,8 @@ class StoredSnapshot(Snapshot):
     )
 
 
-class Market(Contract):
-    """Something to bet on in an event, with its prices.
+class MarketType(Contract):
+    """Something to bet on in an event, without its prices.
 
     Two markets of one event differ in (betpawa_market_id, line, handicap_type, handicap_home,
     handicap_away). Competitors' markets carry BetPawa's id, so that they can be compared.
@@ -76,6 +76,11 @@ class Market(Contract):
     handicap_away: Line | None = Field(
         default=None, description="Goals added to the away team's; with handicap_type only."
     )
+
+
+class Market(MarketType):
+    """Something to bet on in an event, with its prices."""
+
     outcomes: Outcomes = Field(description="What can be bet on, with decimal odds.")
 
 

@@ -35,7 +35,7 @@ from oddsschema.models import (
     OddsSnapshot,
 )
 from oddsschema.queries.rows import Row, table_of
-from oddsschema.types import Handicap, Int4, Line, Name50, Name100, Name255, Slug
+from oddsschema.types import Int4, Name100, Slug
 
 
 class AtBookmaker(Contract):
@@ -45,17 +45,6 @@ class AtBookmaker(Contract):
     competitor_event_id: Int4 | None = Field(description="The competitor's event; None: BetPawa's.")
     sportradar_id: Name100 = Field(description="The event's SportRadar id.")
     bookmaker: Slug = Field(description="Whose odds they are: 'betpawa', or a competitor's source.")
-
-
-class MarketType(Contract):
-    """A market without its prices."""
-
-    betpawa_market_id: Name50 = Field(description="BetPawa's id of the market type: '3743'.")
-    betpawa_market_name: Name255 = Field(description="Its name: '1X2 - Full Time'.")
-    line: Line | None = Field(description="The total or handicap, in goals.")
-    handicap_type: Handicap | None = Field(description="European or Asian.")
-    handicap_home: Line | None = Field(description="Goals added to the home team's.")
-    handicap_away: Line | None = Field(description="Goals added to the away team's.")
 
 
 _events, _listed, _bookmakers = map(table_of, (Event, EventBookmaker, Bookmaker))

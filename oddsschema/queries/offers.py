@@ -22,8 +22,8 @@ from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
 from oddsschema.capture import MARKET_KEY
-from oddsschema.models import Event, Market
-from oddsschema.queries.listings import AtBookmaker, MarketType, Side, on_both_sides
+from oddsschema.models import Event, Market, MarketType
+from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime

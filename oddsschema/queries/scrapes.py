@@ -21,8 +21,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.expression import select as select_entity
 
 from oddsschema.capture import MARKET_KEY
-from oddsschema.models import CompetitorEvent, CompetitorTournament, ScrapeRun
-from oddsschema.queries.listings import SIDES, AtBookmaker, MarketType, Side, on_both_sides
+from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
+from oddsschema.queries.listings import SIDES, AtBookmaker, Side, on_both_sides
 from oddsschema.queries.offers import bounds, newest
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.database import Connections, open_connections, require_migrated
-from oddsschema.ingest.history import Side
+from oddsschema.ingest.plan import Side
 from oddsschema.retention import statements
 from oddsschema.retention.report import TABLES, Kept, PruneReport, Removed, summed
 from oddsschema.retention.statements import EVENTS, REMNANTS, Remnants, measured, on
@@ -44,7 +44,7 @@ class PruneOptions:
 
 async def prune(
     target: "str | asyncpg.Connection[Any] | AsyncConnection",
-    keep: timedelta | datetime = timedelta(days=14),
+    keep: timedelta | datetime,
     *,
     dry_run: bool = False,
     options: PruneOptions = PruneOptions(),

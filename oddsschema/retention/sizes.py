@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from oddsschema.base import metadata
 from oddsschema.database import open_connections, require_migrated
-from oddsschema.ingest.history import BETPAWA, COMPETITORS
+from oddsschema.ingest.plan import BETPAWA, COMPETITORS
 from oddsschema.retention.report import in_bytes
 
 if TYPE_CHECKING:

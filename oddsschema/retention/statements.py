@@ -9,7 +9,7 @@ from sqlalchemy import Table as SqlTable
 
 from oddsschema.base import metadata
 from oddsschema.capture import MARKET_KEY
-from oddsschema.ingest.history import BETPAWA, COMPETITORS, Side
+from oddsschema.ingest.plan import BETPAWA, COMPETITORS, Side
 from oddsschema.models import Market
 
 #: Where the events of each side are.

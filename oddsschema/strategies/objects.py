@@ -25,7 +25,7 @@ from oddsschema.capture import (
     CapturedEvent,
 )
 from oddsschema.columns import unwrapped
-from oddsschema.models import Market
+from oddsschema.models import Market, MarketType
 from oddsschema.outcomes import Outcome
 from oddsschema.strategies.scalars import bound, scalars
 from oddsschema.types import HandicapType, UtcTime
@@ -80,7 +80,7 @@ def contracts(draw: st.DrawFn, /, contract: type[_C], **given: Any) -> _C:
         known |= side(draw(events()))
     if issubclass(contract, CapturedCompetitorEvent):
         known |= _competitors(draw, known)
-    if issubclass(contract, Market):
+    if issubclass(contract, MarketType):
         known |= _handicap(draw, known)
     said = {name: value for name, value in known.items() if value is not ...}
     for _ in range(5):

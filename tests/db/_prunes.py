@@ -17,7 +17,7 @@ import asyncpg
 from hypothesis import settings
 
 from oddsschema import Options, PruneOptions, PruneReport, prune, queries
-from oddsschema.ingest.history import BETPAWA, COMPETITORS, Side
+from oddsschema.ingest.plan import BETPAWA, COMPETITORS, Side
 from oddsschema.ingest.state import market_key, states
 from oddsschema.retention import Removed
 from tests.benchmarks.bulk import compiled

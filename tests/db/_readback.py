@@ -27,9 +27,7 @@ from oddsschema import (
     OddsSnapshot,
     Tournament,
 )
-from oddsschema.capture import MARKET_KEY
-
-market_key = itemgetter(*MARKET_KEY)
+from oddsschema.capture import market_key
 
 
 def comparable(value: Any) -> Any:

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddsschema import Options, ingest, migrations
-from oddsschema.ingest.history import BETPAWA, COMPETITORS
+from oddsschema.ingest.plan import BETPAWA, COMPETITORS
 from oddsschema.ingest.state import states
 from tests.db._histories import START, STORAGE, Model, captured, connection, plain
+from tests.db._scrapes import capture as scraped
 
 __all__ = ["connection"]  # the fixture
 
@@ -141,3 +143,90 @@ def test_two_writers_make_one_history(
 
     with new_database(template) as url:
         run(body(url))
+
+
+WRITTEN = """
+SELECT s.captured_at, s.is_complete, s.confirmed_at,
+    count(m.id) AS rows, count(m.unavailable_at) AS gone
+FROM competitor_odds_snapshots AS s
+LEFT JOIN competitor_market_odds AS m
+    ON m.competitor_event_id = s.competitor_event_id AND m.snapshot_id = s.id
+GROUP BY s.id ORDER BY s.captured_at
+"""
+
+
+def offer(after: timedelta, *odds: float) -> dict[str, Any]:
+    """A capture some time after the first, of markets with these prices."""
+    markets = [
+        {
+            "betpawa_market_id": f"{number}",
+            "betpawa_market_name": "1X2",
+            "outcomes": [{"name": "1", "odds": price}],
+        }
+        for number, price in enumerate(odds)
+    ]
+    return scraped("bet9ja", 1, 0) | {"captured_at": START + after, "markets": markets}
+
+
+async def written(
+    connection: Any, captures: list[dict[str, Any]]
+) -> list[tuple[timedelta, bool, list[timedelta], int, int]]:
+    """What captures leave, delivered one by one, and taken back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        for one in captures:
+            assert (await ingest(connection, [one])).all_stored
+        return [
+            (at - START, is_complete, [one - START for one in confirmed], rows, gone)
+            for at, is_complete, confirmed, rows, gone in await connection.fetch(WRITTEN)
+        ]
+    finally:
+        await transaction.rollback()
+
+
+def test_what_is_written(connection: Any, run: Run) -> None:
+    """The table of docs/history.md: keyframes, changes, a confirmation, a market that is gone."""
+    minutes = [timedelta(minutes=minute) for minute in (0, 5, 10, 15)]
+    captures = [
+        offer(minutes[0], 1.5, 2.5, 3.5),
+        offer(minutes[1], 1.6, 2.5, 3.5),
+        offer(minutes[2], 1.6, 2.5, 3.5),
+        offer(minutes[3], 1.6, 2.5),
+        offer(timedelta(days=1, minutes=1), 1.7, 2.5),
+    ]
+    assert run(written(connection, captures)) == [
+        (minutes[0], True, [], 3, 0),
+        (minutes[1], False, [minutes[2]], 1, 0),
+        (minutes[3], False, [], 1, 1),
+        (timedelta(days=1, minutes=1), True, [], 2, 0),
+    ]
+
+
+def test_share_of_changes(connection: Any, run: Run) -> None:
+    """A keyframe comes when more rows would have changed since the last one than are offered."""
+    minutes = [timedelta(minutes=minute) for minute in range(5)]
+    prices = ((1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 1))
+    captures = [offer(at, *odds) for at, odds in zip(minutes, prices, strict=True)]
+    assert [(one[1], one[3]) for one in run(written(connection, captures))] == [
+        (True, 3),
+        (False, 1),
+        (False, 1),
+        (False, 1),
+        (True, 3),
+    ]
+
+
+def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
+    """After a hundred captures that find nothing changed, an empty snapshot takes over."""
+    minutes = [timedelta(minutes=minute) for minute in range(103)]
+    assert run(written(connection, [offer(at, 1.5) for at in minutes])) == [
+        (minutes[0], True, minutes[1:101], 1, 0),
+        (minutes[101], False, [minutes[102]], 0, 0),
+    ]
+
+
+def test_unknown_way_to_store() -> None:
+    """A way to store that there is not is refused at once, with those that there are."""
+    with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
+        Options(store="change")  # type: ignore[arg-type]  # which mypy finds, too

@@ -14,6 +14,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -92,7 +93,7 @@ ELSEWHERE = [
 URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 
 #: What else a function or a command must be given.
-NEEDED: dict[str, Any] = {"source": [], "revision": "head"}
+NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
 
 
 def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:

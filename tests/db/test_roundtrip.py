@@ -34,6 +34,7 @@ from oddsschema.base import metadata
 from oddsschema.database import sqlalchemy_connect
 from oddsschema.strategies import batches, contracts, damaged_captures, rows
 from tests.db._readback import comparable, errors, keyed, read_back
+from tests.db._scrapes import capture as scraped
 
 Run = Callable[..., Any]
 
@@ -383,5 +384,32 @@ def test_rows_read_back(
 
     try:
         run(body())
+    finally:
+        run(connection.rollback())
+
+
+def test_renamed_tournament_is_known_by_both_names(connection: AsyncConnection, run: Run) -> None:
+    """One capture knows a tournament by its name, another of the delivery renames it."""
+
+    def told(number: int, **tournament: Any) -> dict[str, Any]:
+        capture = scraped("betpawa", number, number)
+        capture["event"]["tournament"] |= tournament
+        return capture
+
+    async def body() -> list[str]:
+        await ingest(connection, [told(0, name="Cup", country="Africa", sportradar_id="7")])
+        delivery = [
+            told(1, name="Cup", country="Africa"),
+            told(2, name="Super Cup", country="Africa", sportradar_id="7"),
+        ]
+        report = await ingest(connection, delivery)
+        assert errors(report) == []
+        statement = select(text("t.name")).select_from(
+            text("events AS e JOIN tournaments AS t ON t.id = e.tournament_id")
+        )
+        return list(await connection.scalars(statement))
+
+    try:
+        assert run(body()) == ["Super Cup"] * 3
     finally:
         run(connection.rollback())
