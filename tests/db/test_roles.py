@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ from oddsschema import (
 )
 from oddsschema.base import metadata
 from oddsschema.batches import close_stale, newest_batches, stale_batches
-from oddsschema.database import sqlalchemy_connect
-from oddsschema.ingest import betpawa, bookkeeping, competitor, history, reference
+from oddsschema.database import open_connections, sqlalchemy_connect
+from oddsschema.ingest import betpawa, bookkeeping, competitor, history, plan, reference, state
 from oddsschema.retention import size
 from tests.db._scrapes import PLATFORMS, START, assert_whole, capture, content, expected, scrapes
 
@@ -217,6 +218,10 @@ async def scrape(target: Any) -> None:
     async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
         await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
     assert last.error is None, last.error
+    # What it asks when its connection was lost at a commit.
+    async with open_connections(target, retry_for=0) as connections:
+        counted = partial(bookkeeping.counted, run_id=last.id)
+        assert await connections.transact(counted) == 2
     # Nothing has changed; a price has; something came late, before that.
     for platform in ("betpawa", "sportybet"):
         same = capture(platform, 0, 60)
@@ -300,7 +305,7 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
 
     statements = {
         f"{module.__name__}.{name}": value
-        for module in (betpawa, bookkeeping, competitor, history, reference)
+        for module in (betpawa, bookkeeping, competitor, history, plan, reference, state)
         for name, value in vars(module).items()
         if isinstance(value, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|WITH)\b", value)
     }
