@@ -234,7 +234,8 @@ def outcome_of(validate: Any, value: Any) -> Any:
     try:
         found = validate(value)
     except ValidationError as error:
-        return [one["loc"] for one in error.errors()]
+        # (In which order is pydantic's to say, and differs with its version.)
+        return sorted((one["loc"] for one in error.errors()), key=repr)
     return found.model_dump() if isinstance(found, Contract) else found
 
 
