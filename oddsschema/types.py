@@ -65,8 +65,8 @@ class HandicapType(StrEnum):
     ASIAN = "asian"
 
 
-def _no_bool(value: Any) -> Any:
-    # pydantic takes True for 1.0; a feed that sends it has sent something else than a number.
+def no_bool(value: Any) -> Any:
+    """Refuse True and False, which pydantic takes for 1 and 0: the feed meant something else."""
     if value is True or value is False:
         raise PydanticCustomError("number_type", "Input should be a number, not a boolean")
     return value
@@ -189,31 +189,31 @@ Handicap = Annotated[HandicapType, _varchar_of(HandicapType, 50)]
 Int4 = Annotated[
     int,
     Field(ge=-(2**31), le=2**31 - 1),
-    BeforeValidator(_no_bool),
+    BeforeValidator(no_bool),
     Accepts(accepts.integer),
     Integer(),
 ]
 Int8 = Annotated[
     int,
     Field(ge=-(2**63), le=2**63 - 1),
-    BeforeValidator(_no_bool),
+    BeforeValidator(no_bool),
     Accepts(accepts.integer),
     BigInteger(),
 ]
 
 #: How many: not negative.
 Count = Annotated[
-    int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_bool), Accepts(accepts.integer), Integer()
+    int, Field(ge=0, le=2**31 - 1), BeforeValidator(no_bool), Accepts(accepts.integer), Integer()
 ]
 
 #: Decimal odds: what one unit staked returns, stake included. Real feeds do list 1.0.
 Odds = Annotated[
-    float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(_no_bool), Accepts(accepts.number)
+    float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(no_bool), Accepts(accepts.number)
 ]
 
 #: A total or a handicap, in goals (points, games, ... in other sports).
 Line = Annotated[
-    float, Field(allow_inf_nan=False), BeforeValidator(_no_bool), Accepts(accepts.number)
+    float, Field(allow_inf_nan=False), BeforeValidator(no_bool), Accepts(accepts.number)
 ]
 
 #: True or false.

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NEW_CONTAINERS = 100_000
+_NEW_CONTAINERS = 400_000
 
 _before: tuple[int, int, int] | None = None
 _ingesting = 0
@@ -17,7 +17,7 @@ _ingesting = 0
 
 @contextmanager
 def rarely_collecting() -> Iterator[None]:
-    """Collect after every 100,000 new containers. The program's own setting comes back after."""
+    """Collect after every 400,000 new containers. The program's own setting comes back after."""
     global _before, _ingesting
     if _ingesting == 0:
         _before = gc.get_threshold()

@@ -147,31 +147,32 @@ class _Writer:
             self.written.stored += len(snapshots)
             await self._write(snapshots)
             return
-        events = list(dict.fromkeys(offer.event_id for offer in offers))
-        current = dict(
-            zip(events, await self._states([(one, _LATEST) for one in events]), strict=True)
-        )
-        last = {offer.event_id: offer.before for offer in reversed(offers)}
+        by_event: dict[int, list[Offer]] = {}
+        for offer in offers:
+            by_event.setdefault(offer.event_id, []).append(offer)
+        found = await self._states([(event_id, _LATEST) for event_id in by_event])
         confirmed: dict[int, Snapshot] = {}
         new: list[Snapshot] = []
         self.written.stored += len(offers)
-        for offer in offers:
-            snapshot = self._changes(offer, current[offer.event_id])
-            standing = last[offer.event_id]
-            if (
-                snapshot.rows == 0
-                and standing is not None
-                and not snapshot.is_complete
-                and snapshot.raw_response is None
-                and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
-            ):
-                self.written.confirmed += 1
-                standing.confirmed_at.append(offer.at)
-                if standing.id is not None:
-                    confirmed[standing.id] = standing
-            else:
-                last[offer.event_id] = snapshot
-                new.append(snapshot)
+        # One event after the other: what its state takes is given back before the next one's.
+        for event_offers, state in zip(by_event.values(), found, strict=True):
+            standing = first = event_offers[0].before
+            for offer in event_offers:
+                snapshot = self._changes(offer, state)
+                if (
+                    snapshot.rows == 0
+                    and standing is not None
+                    and not snapshot.is_complete
+                    and snapshot.raw_response is None
+                    and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
+                ):
+                    self.written.confirmed += 1
+                    standing.confirmed_at.append(offer.at)
+                    if standing is first:
+                        confirmed[offer.event_id] = standing
+                else:
+                    standing = snapshot
+                    new.append(snapshot)
         await self._confirm(confirmed.values())
         await self._write(new)
 
@@ -289,7 +290,7 @@ class _Writer:
 
     # -- rows --------------------------------------------------------------------------------------
 
-    async def _states(self, asked: Sequence[tuple[int, datetime]]) -> list[State]:
+    async def _states(self, asked: Sequence[tuple[int, datetime]]) -> Iterator[State]:
         return await states(self._connection, self._side, asked, self._bookmaker_id)
 
     async def _confirm(self, snapshots: Iterable[Snapshot]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import eq
+from itertools import compress, count, repeat, starmap
+from operator import itemgetter, ne
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json
@@ -21,7 +22,10 @@ Key = tuple[str, float | None, str | None, float | None, float | None]
 
 #: A market as it is stored, or is going to be: its name, its plain outcomes, and whether it has
 #: gone: is not offered any more, and these are its last outcomes. (A plain tuple: there are many.)
-Stored = tuple[str, Sequence[dict[str, Any]], bool]
+Stored = tuple[str, tuple[dict[str, Any], ...], bool]
+
+_name = itemgetter("betpawa_market_name")
+_outcomes = itemgetter("outcomes")
 
 
 @dataclass(slots=True)
@@ -75,29 +79,25 @@ async def states(
     side: "Side",
     asked: Sequence[tuple[int, datetime]],
     bookmaker_id: int | None,
-) -> list[State]:
-    """The state of each (event id, instant) that is asked for."""
+) -> Iterator[State]:
+    """The state of each (event id, instant) that is asked for, made when its turn comes."""
     rows = await connection.fetch(
         side.sql(_STATES, "$3"),
         [event_id for event_id, _ in asked],
         [at for _, at in asked],
         *side.arguments(bookmaker_id),
     )
-    found = []
-    for row in rows:
-        keyframe_at, changes, *columns = row
-        state = State(keyframe_at, changes)
-        if columns[0] is not None:
-            *keys, names, outcomes, gone = columns
-            state.markets = dict(
-                zip(
-                    zip(*keys, strict=True),
-                    zip(names, from_json(outcomes), gone, strict=True),
-                    strict=True,
-                )
-            )
-        found.append(state)
-    return found
+    return starmap(_state, rows)
+
+
+def _state(keyframe_at: datetime | None, changes: int, *columns: Any) -> State:
+    """A state from its row."""
+    state = State(keyframe_at, changes)
+    *keys, names, outcomes, gone = columns
+    if names is not None:
+        stored = zip(names, map(tuple, from_json(outcomes)), gone, strict=True)
+        state.markets = dict(zip(zip(*keys, strict=True), stored, strict=True))
+    return state
 
 
 class Difference(NamedTuple):
@@ -116,38 +116,36 @@ def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
     Outcomes may come in any order, and 1.50 is 1.5.
     """
     known = state.markets
-    missing = len(known)
+    keys = list(map(market_key, markets))
+    offered = list(zip(map(_name, markets), map(_outcomes, markets), repeat(False)))
+    # Most are what they were, to the letter: no Python code is run for these.
+    found = list(map(known.get, keys))
     changed = []
-    for market in markets:
-        market_id, name, line, kind, home, away, outcomes = market.values()
-        key = (market_id, line, kind, home, away)
-        stored = known.get(key)
-        if stored is not None:
-            missing -= 1
-            if stored[0] == name and not stored[2] and is_same(stored[1], outcomes):
-                continue
-        changed.append(market)
-        known[key] = (name, outcomes, False)
+    for at in compress(count(), map(ne, found, offered)):
+        stored = found[at]
+        if stored is None or not is_same(stored, offered[at]):
+            changed.append(markets[at])
+            known[keys[at]] = offered[at]
     gone: list[tuple[Key, Stored]] = []
-    if missing:
-        keys = set(map(market_key, markets))
-        gone = [(key, one) for key, one in state.offered() if key not in keys]
+    if len(known) > len(keys):
+        there = set(keys)
+        gone = [(key, one) for key, one in state.offered() if key not in there]
         for key, (name, outcomes, _) in gone:
             known[key] = (name, outcomes, True)
     return Difference(changed, gone)
 
 
-def is_same(stored: Sequence[dict[str, Any]], outcomes: Sequence[dict[str, Any]]) -> bool:
-    """Whether plain outcomes are the same, in any order; `is_active` may be left out."""
-    if len(stored) != len(outcomes):
+def is_same(stored: Stored, offered: Stored) -> bool:
+    """Whether a market is the same, its outcomes in any order; `is_active` may be left out."""
+    name, outcomes, is_gone = stored
+    if (name, is_gone) != (offered[0], offered[2]):
         return False
-    # What is so most often comes first: nothing has changed, or the first price has.
-    if all(map(eq, stored, outcomes)):
-        return True
-    first, other = stored[0], outcomes[0]
-    if first["name"] == other["name"] and first["odds"] != other["odds"]:
-        return False
-    return _values(stored) == _values(outcomes)
+    for one, other in zip(outcomes, offered[1], strict=False):
+        if one != other:
+            if one["name"] == other["name"] and one["odds"] != other["odds"]:
+                return False  # as nearly all that differ
+            break
+    return _values(outcomes) == _values(offered[1])
 
 
 def _values(outcomes: Sequence[dict[str, Any]]) -> dict[str, tuple[float, bool]]:

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from oddsschema.capture import Capture
 from oddsschema.ingest.closely import LEVELS, json_problem, look_closely
-from oddsschema.ingest.door import PlainCapture, UnknownKeyError, door
+from oddsschema.ingest.door import PlainCapture, UnknownKeyError, admit
 from oddsschema.ingest.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.report import Problem, Refusal
@@ -72,9 +72,8 @@ def _validated(item: Item, strict: bool, limits: Limits, *, may_be_reject: bool 
         return _refused(item, payload, too_long)
     if isinstance(payload, Capture):
         payload = payload.model_dump()
-    within = door(Capture, limits)
     try:
-        capture = (within.validate_json if is_text else within.validate_python)(payload)
+        capture = admit(payload, limits)
     except (ValidationError, UnknownKeyError) as error:
         if isinstance(payload, str):
             # As bytes, lone surrogates are an error like others.
