@@ -70,14 +70,14 @@ class RunSummary(BaseModel):
     status: ScrapeStatus
     events_scraped: int
     events_failed: int
-    markets: int = Field(description="Markets of this run that are in the database.")
+    markets: int = Field(description="Rows of markets of this run that are in the database.")
     error: str | None = Field(description="The run's last error.")
 
     def __str__(self) -> str:
         name = f"{self.platform or 'unknown'} {_MARKS[self.status]}"
         if self.status in (ScrapeStatus.FAILED, ScrapeStatus.CONNECTION_FAILED):
             return f"{name} {_shortened(self.error)}" if self.error else name
-        told = f"{name} {self.events_scraped:,} events {self.markets:,} markets"
+        told = f"{name} {self.events_scraped:,} events {self.markets:,} market rows"
         return f"{told} {self.events_failed:,} refused" if self.events_failed else told
 
 

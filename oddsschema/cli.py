@@ -307,7 +307,7 @@ def simulate_captures(
 
 def _in_words(report: IngestReport) -> str:
     said = [
-        f"{report.captures_stored:,} captures with {report.markets_stored:,} markets stored",
+        f"{report.captures_stored:,} captures stored in {report.markets_stored:,} market rows",
         f"{report.captures_known:,} were already there",
         f"{report.captures_refused:,} refused",
     ]

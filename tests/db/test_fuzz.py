@@ -387,7 +387,7 @@ def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
     assert result.stderr == (
         f"refused: {path}:1: $.markets: 2 markets: the limit is 1 (Limits.markets, --max-markets)\n"
     )
-    assert "1 captures with 1 markets stored, 0 were already there, 1 refused" in result.stdout
+    assert "1 captures stored in 1 market rows, 0 were already there, 1 refused" in result.stdout
 
 
 def test_memory_of_long_captures(database: str, tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_memory_of_long_captures(database: str, tmp_path: Path) -> None:
     measured = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], capture_output=True, check=True, text=True
     )
-    assert "60 captures with " in measured.stdout
+    assert "60 captures stored in " in measured.stdout
     assert int(measured.stdout.splitlines()[-1]) < 250 * 1024
 
 

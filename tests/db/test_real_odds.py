@@ -63,12 +63,12 @@ def test_real_captures_are_stored_once(database: str, told: Offered, store: str)
     first = ingest(database, REAL_ODDS, "--store", store)
     assert "bet9ja ✓ 1,019 events" in first
     assert "sportybet ✓ 2,410 events" in first
-    assert "3,429 captures with " in first
-    assert ("55,336 markets stored" in first) == (store == "complete")
+    assert "3,429 captures stored in " in first
+    assert ("stored in 55,336 market rows" in first) == (store == "complete")
     assert stored(database) == told
 
     second = ingest(database, REAL_ODDS, "--store", store)
-    assert "0 captures with 0 markets stored, 3,429 were already there" in second
+    assert "0 captures stored in 0 market rows, 3,429 were already there" in second
     assert stored(database) == told
 
 
@@ -97,5 +97,5 @@ def test_order_of_arrival(
     reorder(lines)
     file = tmp_path / "reordered.ndjson"
     file.write_bytes(b"".join(lines))
-    assert "3,429 captures with " in ingest(database, [file])
+    assert "3,429 captures stored in " in ingest(database, [file])
     assert stored(database) == told
