@@ -67,7 +67,7 @@ CROSS JOIN LATERAL (
         JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
         WHERE s.{event} = e.event {bookmaker}
             AND s.captured_at >= keyframe.captured_at AND s.captured_at <= e.at
-        ORDER BY s.captured_at
+        ORDER BY s.captured_at, m.id
     ) AS o
 ) AS rows
 ORDER BY e.position

@@ -226,6 +226,36 @@ def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) ->
     ]
 
 
+def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
+    """Of two rows of a market in one snapshot the newer counts, wherever PostgreSQL has put it."""
+    captures = [
+        offer(timedelta(0), 1.5, 2.5, 3.5),
+        offer(timedelta(minutes=5), 1.5, 2.5),
+        # The same instant again, with the market that was taken for gone.
+        offer(timedelta(minutes=5), 1.5, 2.5, 3.5),
+    ]
+
+    async def body() -> None:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            for one in captures:
+                assert (await ingest(connection, [one])).all_stored
+            moved = await connection.execute("""
+                WITH gone AS (
+                    DELETE FROM competitor_market_odds WHERE unavailable_at IS NOT NULL RETURNING *
+                )
+                INSERT INTO competitor_market_odds SELECT * FROM gone
+            """)
+            assert moved == "INSERT 0 1"
+            again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
+            assert (again.captures_confirmed, again.markets_stored) == (1, 0)
+        finally:
+            await transaction.rollback()
+
+    run(body())
+
+
 def test_unknown_way_to_store() -> None:
     """A way to store that there is not is refused at once, with those that there are."""
     with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
