@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from oddsschema.cli_options import json_option, on_database, url_option
+from oddsschema.cli.options import json_option, on_database, url_option
 from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError
 
