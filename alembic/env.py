@@ -15,8 +15,7 @@ from sqlalchemy import Connection
 from oddsschema.database import sqlalchemy_connect
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
-from oddsschema.migrations import autogenerate_options
-from oddsschema.timeouts import timeouts
+from oddsschema.migrations import autogenerate_options, timeouts
 
 arguments: dict[str, Any] = context.get_x_argument(as_dictionary=True)
 

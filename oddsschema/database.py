@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 #: The newest revision of the migrations that this release carries.
 HEAD = "oddsschema_0007"
 
+# How long migrations wait and take, in seconds: here, the command line has them without alembic.
+#: Whoever wants a table queues behind a migration that waits for it: better it gives up.
+LOCK_TIMEOUT = 5.0
+#: The statements that read a whole table block nobody, and can take minutes.
+STATEMENT_TIMEOUT = 3600.0
+
 _log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from oddsschema import migrations
 from oddsschema.base import metadata
-from oddsschema.check import CheckState
 from oddsschema.database import HEAD, sqlalchemy_connect
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
+from oddsschema.migrations import CheckState
 from tests.db.test_migrations import execute, fetch
 
 Run = Callable[..., Any]

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from oddsschema import NotMigratedError, ingest, migrations
-from oddsschema.check import CheckState
 from oddsschema.database import HEAD
 from oddsschema.errors import OddsSchemaError
-from oddsschema.migrations import script_location
+from oddsschema.migrations import CheckState, script_location
 from oddsschema.simulate import simulate
 from tests.db.test_migrations import execute, fetch
 

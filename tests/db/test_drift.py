@@ -25,10 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema import migrations
 from oddsschema.base import metadata
-from oddsschema.check import CheckReport, CheckState
 from oddsschema.database import HEAD, sqlalchemy_connect
-from oddsschema.drift import Difference
-from oddsschema.migrations import script_location
+from oddsschema.migrations import CheckReport, CheckState, Difference, script_location
 from tests.db._tamperings import TAMPERINGS, Tampering
 from tests.db.test_migrations import ROWS, execute
 

@@ -27,10 +27,9 @@ from sqlalchemy import Connection
 
 from oddsschema import migrations
 from oddsschema.base import metadata
-from oddsschema.check import CheckState
 from oddsschema.database import HEAD, sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
-from oddsschema.migrations import script_location
+from oddsschema.migrations import CheckState, script_location
 
 DDL = Path(__file__).with_name("ddl.sql")
 

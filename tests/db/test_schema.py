@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from oddsschema import migrations
-from oddsschema.check import CheckState
+from oddsschema.migrations import CheckState
 
 SQL = Path(__file__).parents[2] / "docs" / "schema" / "schema.sql"
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from oddsschema import migrations
 from oddsschema.database import HEAD, sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
-from oddsschema.timeouts import timeouts
+from oddsschema.migrations import timeouts
 
 ROOT = Path(__file__).parents[2]
 #: The next revision changes tables that are there.

@@ -8,8 +8,7 @@ from odds_watch import metadata
 from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from oddsschema.migrations import autogenerate_options
-from oddsschema.timeouts import timeouts
+from oddsschema.migrations import autogenerate_options, timeouts
 
 
 def run(connection: Connection) -> None:

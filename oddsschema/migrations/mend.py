@@ -7,7 +7,7 @@ PostgreSQL. All of it runs in a transaction, alone or together.
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from oddsschema.catalog import Kind, Part
+from oddsschema.migrations.catalog import Kind, Part
 
 _ADD_CONSTRAINT = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition};"
 #: Whoever runs the statements one by one keeps nobody from writing while the rows are looked at.

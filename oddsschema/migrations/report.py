@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddsschema.catalog import PRESENT, SETTINGS
-from oddsschema.drift import Difference, find_differences
+from oddsschema.migrations.catalog import PRESENT, SETTINGS
+from oddsschema.migrations.drift import Difference, find_differences
 
 if TYPE_CHECKING:
     import asyncpg

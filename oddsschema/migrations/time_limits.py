@@ -9,10 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-#: Seconds. Whoever wants a table queues behind a migration that waits for it: better it gives up.
-LOCK_TIMEOUT = 5.0
-#: Seconds. The statements that read a whole table block nobody, and can take minutes.
-STATEMENT_TIMEOUT = 3600.0
+from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
 #: What PostgreSQL counts milliseconds with.
 _MOST = 2**31 - 1

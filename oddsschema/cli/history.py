@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import col, select
 
 from oddsschema.capture import MARKET_KEY
-from oddsschema.cli_options import on_database, url_option
+from oddsschema.cli.options import on_database, url_option
 from oddsschema.database import require_migrated, sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
 from oddsschema.models import CompetitorEvent, Event, Market

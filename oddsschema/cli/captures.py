@@ -1,38 +1,24 @@
-"""The command line: arguments, exit codes, printing.
-
-Data goes to standard output, all else to standard error. Exit codes: 0 all is well; 1 something
-was refused, failed or differs; 2 it could not start. `check` tells more states apart.
-"""
+"""The command line of captures and batches: `validate`, `ingest` and `batches`."""
 
 import json
-import logging
-import os
-import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import timedelta
 from functools import wraps
-from typing import IO, Any, NoReturn, get_args
+from typing import IO, Any, get_args
 
 import click
-from pydantic import ValidationError
 
 from oddsschema import ingest as ingest_captures
 from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
-from oddsschema.cli_history import history
-from oddsschema.cli_migrations import check, current, downgrade, upgrade
-from oddsschema.cli_options import json_option, on_database, url_option
-from oddsschema.cli_retention import prune, size
-from oddsschema.cli_schema import schema
-from oddsschema.errors import OddsSchemaError
+from oddsschema.cli.options import json_option, on_database, url_option
 from oddsschema.ingest import (
     IngestReport,
     Limits,
     Options,
     Refusal,
-    problems,
     read_files,
     reject,
     stream_files,
@@ -40,7 +26,6 @@ from oddsschema.ingest import (
 )
 from oddsschema.ingest.history import Store
 from oddsschema.ingest.limits import option_name
-from oddsschema.simulate import BOOKMAKERS, simulate
 
 strict_option = click.option(
     "--strict", is_flag=True, help="Let one bad market sink its whole capture."
@@ -76,60 +61,7 @@ files_argument = click.argument(
 )
 
 
-def main() -> NoReturn:
-    """The program `oddsschema`."""
-    # What is logged is told to the user by other means.
-    logging.getLogger("oddsschema").addHandler(logging.NullHandler())
-    try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"{error.ctx.get_usage()}\n", err=True)
-        # What was misplaced is repeated, and may be a URL with a password.
-        message = re.sub(r"://[^@\s]*@", "://…@", error.format_message())
-        click.echo(f"Error: {message}", err=True)
-        sys.exit(2)
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    except Exception as error:
-        told = _error_in_words(error)
-        if told is None:
-            raise
-        click.echo(f"error: {told}", err=True)
-        sys.exit(2)
-    sys.exit(0)
-
-
-def _error_in_words(error: Exception) -> str | None:
-    """What a user can do something about; None for what is a bug of ours."""
-    import asyncpg
-
-    if isinstance(error, OddsSchemaError):
-        return str(error)
-    if isinstance(error, ValidationError):
-        return "; ".join(map(str, problems(error)))
-    # SQLAlchemy wraps what the driver raises.
-    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
-    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return f"{cause}: this role lacks a privilege (docs/roles.md lists them)"
-    return None
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="oddsschema")
-def cli() -> None:
-    """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
-
-
-for _command in (upgrade, downgrade, current, check, history, prune, size, schema):
-    cli.add_command(_command)
-
-
-# -- captures --------------------------------------------------------------------------------------
-
-
-@cli.command("validate")
+@click.command("validate")
 @files_argument
 @strict_option
 @limits_options
@@ -147,7 +79,7 @@ def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None
         sys.exit(1)
 
 
-@cli.command()
+@click.command()
 @files_argument
 @click.option("--trigger", metavar="TEXT", default="manual", help="What started the scrape.")
 @click.option("--notes", metavar="TEXT", help="Kept with the batch.")
@@ -228,7 +160,7 @@ def ingest(
         sys.exit(1)
 
 
-@cli.command()
+@click.command()
 @click.option("-n", "--limit", default=20, show_default=True, help="How many.")
 @click.option("--stale", is_flag=True, help="Only those whose process seems to have died.")
 @click.option(
@@ -253,56 +185,6 @@ def batches(limit: int, stale: bool, older_than: int, close: bool, url: str | No
     )
     for summary in found:
         click.echo(str(summary))
-
-
-# -- made-up odds ----------------------------------------------------------------------------------
-
-
-@cli.command()
-def demo() -> None:
-    """Show it all in a few seconds, in a database of its own."""
-    from oddsschema.demo import demo
-
-    demo(click.echo)
-
-
-@cli.command("simulate")
-@click.option("--seed", default=0, show_default=True, help="The same seed, the same odds.")
-@click.option("--events", type=click.IntRange(min=1), default=12, show_default=True)
-@click.option("--scrapes", type=click.IntRange(min=0), help="How many; endless without.")
-@click.option(
-    "--platform",
-    "platforms",
-    type=click.Choice(tuple(BOOKMAKERS)),
-    multiple=True,
-    default=tuple(BOOKMAKERS),
-    help="Can be given again; all without.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Captures a second; unlimited without.",
-)
-def simulate_captures(
-    seed: int, events: int, scrapes: int | None, platforms: tuple[str, ...], rate: float | None
-) -> None:
-    """Print made-up captures of football odds (NDJSON), scrape after scrape."""
-    stream = simulate(seed=seed, platforms=platforms, events=events, scrapes=scrapes)
-    captures = (capture for scrape in stream for one in scrape.values() for capture in one)
-    began = time.monotonic()
-    try:
-        for number, capture in enumerate(captures):
-            if rate is not None:
-                time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            click.echo(json.dumps(capture, ensure_ascii=False))
-    except BrokenPipeError:
-        # The reader has enough. What is still buffered goes nowhere at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-# -- helpers ---------------------------------------------------------------------------------------
 
 
 def _in_words(report: IngestReport) -> str:

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddsschema import mend
-from oddsschema.catalog import TABLES, TABLES_BY_INDEX, Kind, Part, Parts, read_parts, undone
+from oddsschema.migrations import mend
+from oddsschema.migrations.catalog import (
+    TABLES,
+    TABLES_BY_INDEX,
+    Kind,
+    Part,
+    Parts,
+    read_parts,
+    undone,
+)
 
 if TYPE_CHECKING:
     import asyncpg

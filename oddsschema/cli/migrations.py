@@ -7,20 +7,19 @@ from typing import Any
 
 import click
 
-from oddsschema.check import CheckReport, CheckState
-from oddsschema.cli_options import json_option, on_database, url_option
+from oddsschema.cli.options import json_option, on_database, url_option
+from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError
-from oddsschema.timeouts import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
-#: What `oddsschema check` exits with.
+#: What `oddsschema check` exits with, for each CheckState.
 EXIT_CODES = {
-    CheckState.CLEAN: 0,
-    CheckState.DRIFT: 1,
-    CheckState.OLDER: 3,
-    CheckState.NEWER: 4,
-    CheckState.UNVERSIONED: 5,
-    CheckState.EMPTY: 6,
-    CheckState.UNREACHABLE: 7,
+    "clean": 0,
+    "drift": 1,
+    "older": 3,
+    "newer": 4,
+    "unversioned": 5,
+    "empty": 6,
+    "unreachable": 7,
 }
 
 
@@ -111,10 +110,11 @@ def check(as_json: bool, url: str | None) -> None:
       6  it has no tables of oddsschema
       7  it cannot be reached
     """
-    from oddsschema import migrations
+    from oddsschema.migrations import CheckReport, CheckState
+    from oddsschema.migrations import check as compare
 
     try:
-        report = on_database(url, migrations.check)
+        report = on_database(url, compare)
     except DatabaseUnavailableError as error:
         report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
     if as_json:

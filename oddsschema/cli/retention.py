@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from oddsschema.cli_options import json_option, on_database, url_option
+from oddsschema.cli.options import json_option, on_database, url_option
 from oddsschema.retention import PruneOptions, PruneReport
 from oddsschema.retention import prune as prune_history
 from oddsschema.retention import size as measure

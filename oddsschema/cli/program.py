@@ -1,0 +1,72 @@
+"""The program: its commands put together, its exit codes, its errors in words."""
+
+import logging
+import re
+import sys
+from typing import NoReturn
+
+import click
+from pydantic import ValidationError
+
+from oddsschema.cli.captures import batches, ingest, validate_files
+from oddsschema.cli.history import history
+from oddsschema.cli.made_up import demo, simulate_captures
+from oddsschema.cli.migrations import check, current, downgrade, upgrade
+from oddsschema.cli.retention import prune, size
+from oddsschema.cli.schema import schema
+from oddsschema.errors import OddsSchemaError
+from oddsschema.ingest import problems
+
+
+def main() -> NoReturn:
+    """The program `oddsschema`."""
+    # What is logged is told to the user by other means.
+    logging.getLogger("oddsschema").addHandler(logging.NullHandler())
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\n", err=True)
+        # What was misplaced is repeated, and may be a URL with a password.
+        message = re.sub(r"://[^@\s]*@", "://…@", error.format_message())
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(2)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
+        told = _error_in_words(error)
+        if told is None:
+            raise
+        click.echo(f"error: {told}", err=True)
+        sys.exit(2)
+    sys.exit(0)
+
+
+def _error_in_words(error: Exception) -> str | None:
+    """What a user can do something about; None for what is a bug of ours."""
+    import asyncpg
+
+    if isinstance(error, OddsSchemaError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(map(str, problems(error)))
+    # SQLAlchemy wraps what the driver raises.
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        return f"{cause}: this role lacks a privilege (docs/roles.md lists them)"
+    return None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="oddsschema")
+def cli() -> None:
+    """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
+
+
+for _command in (
+    *(upgrade, downgrade, current, check),
+    *(validate_files, ingest, batches, history, prune, size),
+    *(schema, demo, simulate_captures),
+):
+    cli.add_command(_command)
