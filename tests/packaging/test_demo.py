@@ -36,11 +36,11 @@ def test_demo(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     batches = [
-        r"  Batch 1  betpawa ✓ \d+ events \d+ markets",
-        r"           sportybet ✓ \d+ events \d+ markets",
-        r"           bet9ja ✓ \d+ events \d+ markets",
-        r"  Batch 2  betpawa ✓ \d+ events \d+ markets",
-        r"           sportybet ✓ \d+ events \d+ markets",
+        r"  Batch 1  betpawa ✓ \d+ events \d+ market rows",
+        r"           sportybet ✓ \d+ events \d+ market rows",
+        r"           bet9ja ✓ \d+ events \d+ market rows",
+        r"  Batch 2  betpawa ✓ \d+ events \d+ market rows",
+        r"           sportybet ✓ \d+ events \d+ market rows",
         r"           bet9ja ✗ ConnectionError: bet9ja.com did not answer within 30 s",
     ]
     assert re.search("\n".join(["", *batches, ""]), done.stdout)
