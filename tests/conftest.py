@@ -6,6 +6,7 @@ The databases come from the package's own pytest plugin, under the short names t
 """
 
 import os
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -29,9 +30,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep out a plugin whose tests we call ourselves."""
+    """Keep out a plugin whose tests we call ourselves; see to Ctrl-C."""
     # Its collector breaks on pytest 9.2; test_migrations.py calls its tests without it.
     config.pluginmanager.set_blocked("pytest-alembic")
+    # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
