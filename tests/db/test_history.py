@@ -5,6 +5,7 @@ what the database tells of each instant, and of those between, is what the model
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -250,6 +251,33 @@ def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
             assert moved == "INSERT 0 1"
             again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
             assert (again.captures_confirmed, again.markets_stored) == (1, 0)
+        finally:
+            await transaction.rollback()
+
+    run(body())
+
+
+def test_equal_by_value(connection: Any, run: Run) -> None:
+    """Other spellings of the same are no change: order, digits, an `is_active` that is left out."""
+    spelled = json.dumps(
+        [{"name": name, "odds": odds, "is_active": True} for name, odds in (("2", 2.5), ("1", 1.5))]
+    ).replace("2.5", "2.50")
+    prices = [{"name": "1", "odds": 1.5}, {"name": "2", "odds": 2.5, "is_active": True}]
+    captures = []
+    for minute, odds in ((0, 1.5), (5, 1.5), (10, 1.6)):
+        capture = offer(timedelta(minutes=minute), 1)
+        capture["markets"][0]["outcomes"] = [{**prices[0], "odds": odds}, prices[1]]
+        captures.append(capture)
+
+    async def body() -> None:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            assert (await ingest(connection, captures[:1])).all_stored
+            await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
+            same, other = [await ingest(connection, [one]) for one in captures[1:]]
+            assert (same.captures_confirmed, same.markets_stored) == (1, 0)
+            assert (other.captures_confirmed, other.markets_stored) == (0, 1)
         finally:
             await transaction.rollback()
 
