@@ -158,7 +158,7 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         # Within the definition: the contract keeps its name in a JSON Schema, and is checked once.
-        defined: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment]
+        defined: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment] # a TypedDict each
         if cls.__rules__ and defined["type"] == "model":
             model: Any = {key: value for key, value in defined.items() if key != "ref"}
             check = _rules_check(cls.__rules__)

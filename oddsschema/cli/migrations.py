@@ -11,17 +11,6 @@ from oddsschema.cli.options import json_option, on_database, url_option
 from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError
 
-#: What `oddsschema check` exits with, for each CheckState.
-EXIT_CODES = {
-    "clean": 0,
-    "drift": 1,
-    "older": 3,
-    "newer": 4,
-    "unversioned": 5,
-    "empty": 6,
-    "unreachable": 7,
-}
-
 
 def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options for both timeouts of a migration; the command gets them as `timeouts`."""
@@ -126,7 +115,16 @@ def check(as_json: bool, url: str | None) -> None:
             click.echo(str(difference))
         # The lines above are what there is to read, for a program too.
         click.echo(str(report), err=bool(report.differences))
-    sys.exit(EXIT_CODES[report.state])
+    exit_codes = {
+        CheckState.CLEAN: 0,
+        CheckState.DRIFT: 1,
+        CheckState.OLDER: 3,
+        CheckState.NEWER: 4,
+        CheckState.UNVERSIONED: 5,
+        CheckState.EMPTY: 6,
+        CheckState.UNREACHABLE: 7,
+    }
+    sys.exit(exit_codes[report.state])
 
 
 def _say_moved(before: str | None, after: str | None) -> None:

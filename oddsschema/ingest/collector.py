@@ -9,7 +9,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: More than two chunks have, so that a run sees no collection of its own making.
+#: More than two chunks of the default size have, so that they alone bring no collection about.
 _NEW_CONTAINERS = 400_000
 
 _before: tuple[int, int, int] | None = None

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    import asyncpg
+import asyncpg
 
 
 class Kind(StrEnum):
@@ -65,7 +64,7 @@ class Part:
         return f"{self.definition} {self.state}".rstrip()
 
     @classmethod
-    def from_row(cls, row: "asyncpg.Record") -> Self:
+    def from_row(cls, row: asyncpg.Record) -> Self:
         """Of a row of PARTS."""
         return cls(
             kind=Kind(row["kind"]),

@@ -10,8 +10,9 @@ Temporary tables can do what a migration can; only functions are found by no sea
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.migrations import mend
@@ -24,9 +25,6 @@ from oddsschema.migrations.catalog import (
     read_parts,
     undone,
 )
-
-if TYPE_CHECKING:
-    import asyncpg
 
 
 class Difference(BaseModel):
@@ -107,8 +105,6 @@ class _Sides:
 
     async def run(self, statement: str) -> bool:
         """Change what is expected; False when PostgreSQL refuses."""
-        import asyncpg
-
         try:
             async with self._connection.transaction():
                 await self._connection.execute(statement)

@@ -3,15 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
 from oddsschema.migrations.drift import Difference, find_differences
-
-if TYPE_CHECKING:
-    import asyncpg
 
 
 class CheckState(StrEnum):

@@ -116,6 +116,21 @@ def test_client_killed(database: str, run: Run, tmp_path: Path, seed: int) -> No
     run(redeliver(database, MANY))
 
 
+async def cancelled(
+    database: str, source: Callable[[asyncio.Task[Any]], Iterator[Capture]]
+) -> None:
+    """Ingest from a source that has its task cancelled."""
+
+    async def ingest() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await oddsschema.ingest(database, source(task), options=Options(chunk_rows=100))
+        await asyncio.sleep(1)  # it was faster than the timer
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(ingest())
+
+
 @pytest.mark.parametrize("seed", range(CANCELS))
 def test_cancelled(database: str, run: Run, seed: int) -> None:
     """Cancelled anywhere, a run is failed, and each capture is counted once: scraped or failed."""
@@ -131,17 +146,7 @@ def test_cancelled(database: str, run: Run, seed: int) -> None:
                 asyncio.get_running_loop().call_later(rng.uniform(0, 0.03), task.cancel)
             yield one
 
-    async def ingest() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        await oddsschema.ingest(database, source(task), options=Options(chunk_rows=100))
-        await asyncio.sleep(1)  # it was faster than the timer
-
-    async def cancelled() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.create_task(ingest())
-
-    run(cancelled())
+    run(cancelled(database, source))
     stored = run(assert_whole(database, captures))
     [(_, status, scraped, failed, snapshots)] = run(fetch(database, RUNS))
     assert (scraped, snapshots) == (len(stored), len(stored))
@@ -162,17 +167,7 @@ def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
         asyncio.get_running_loop().call_later(rng.uniform(0, 0.05), task.cancel)
         yield MANY[-1]
 
-    async def ingest() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        await oddsschema.ingest(database, source(task), options=Options(chunk_rows=100))
-        await asyncio.sleep(1)  # it was faster than the timer
-
-    async def cancelled() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.create_task(ingest())
-
-    run(cancelled())
+    run(cancelled(database, source))
     stored = run(assert_whole(database, MANY))
     runs = run(fetch(database, RUNS))
     assert {status for _, status, *_ in runs} <= {"completed", "failed"}
