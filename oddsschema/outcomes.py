@@ -7,7 +7,7 @@ from annotated_types import Ge, MaxLen, MinLen
 from pydantic import ConfigDict, TypeAdapter
 from pydantic import Field as Bounds
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
@@ -130,8 +130,3 @@ Outcomes = Annotated[
 _OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(
     Outcomes, config=ConfigDict(defer_build=True)
 )
-
-
-def outcomes_json(outcomes: Sequence[dict[str, Any]]) -> bytes:
-    """The JSON text of already validated plain outcomes, for COPY."""
-    return to_json(outcomes)

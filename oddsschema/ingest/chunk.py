@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from pydantic_core import from_json
 
 from oddsschema.ingest import bookkeeping
 from oddsschema.ingest.betpawa import write_betpawa
 from oddsschema.ingest.competitor import write_competitors
-from oddsschema.ingest.door import PlainCapture
 from oddsschema.ingest.history import Storage, Written
+from oddsschema.ingest.plain import PlainCapture
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.reference import upsert_sports
 from oddsschema.ingest.report import Problem, Refusal
@@ -159,4 +160,8 @@ def _delivered(item: Item, capture: PlainCapture) -> Any:
     if item.payload is not None:
         return item.payload
     raw = capture["raw_response"]
-    return {**capture, "raw_response": None if raw is None else from_json(raw)}
+    return {
+        **capture,
+        "markets": to_builtins(capture["markets"]),
+        "raw_response": None if raw is None else from_json(raw),
+    }

@@ -17,8 +17,9 @@ from oddsschema.capture import (
     CapturedTournament,
     market_key,
 )
-from oddsschema.ingest.door import PlainCapture, UnknownKeyError, door
+from oddsschema.ingest.door import UnknownKeyError, door
 from oddsschema.ingest.limits import DEFAULT_LIMITS, Limits
+from oddsschema.ingest.plain import PlainCapture, with_plain_markets
 from oddsschema.ingest.report import Problem
 from oddsschema.models import Market
 from oddsschema.outcomes import Outcome
@@ -98,7 +99,7 @@ def _together(
     while True:
         rest = {**payload, "markets": [markets[at] for at in good]}
         try:
-            return door(Capture, limits).validate_python(rest), problems
+            return with_plain_markets(door(Capture, limits).validate_python(rest)), problems
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)[0]
             if details["type"] != "markets_equal":

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.ingest.door import PlainCapture
 from oddsschema.ingest.history import Storage, Written, append
+from oddsschema.ingest.plain import PlainCapture
 from oddsschema.ingest.plan import COMPETITORS, plan
 from oddsschema.ingest.reference import link_events, newest_captures, transposed
 

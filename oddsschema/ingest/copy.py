@@ -8,10 +8,12 @@ Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.outcomes import outcomes_json
+from oddsschema.ingest.plain import outcomes_json
+from oddsschema.models import Market
 
 if TYPE_CHECKING:
     from oddsschema.ingest.plan import Snapshot
@@ -35,6 +37,9 @@ _TIMESTAMPTZ = 1184
 
 #: How many bytes are handed to the connection at a time.
 _BLOCK = 256 * 1024
+
+# All but the outcomes, which come last.
+_head = attrgetter(*list(Market.model_fields)[:-1])
 
 
 def int4(value: int | None) -> bytes:
@@ -100,19 +105,18 @@ def market_rows(snapshots: "Iterable[Snapshot]") -> Iterator[bytes]:
     for snapshot in snapshots:
         prefix = _columns(10) + int4(snapshot.event_id) + int8(snapshot.id or 0)
         for market in snapshot.markets:
-            *head, outcomes = market.values()
-            key = tuple(head)
-            middle = known.get(key)
+            head = _head(market)
+            middle = known.get(head)
             if middle is None:
                 middle = _encoded_head(*head)
                 if len(known) < 10_000:
-                    known[key] = middle
-            yield b"%b%b%b%b" % (prefix, middle, jsonb(outcomes_json(outcomes)), _NULL)
+                    known[head] = middle
+            yield b"%b%b%b%b" % (prefix, middle, jsonb(outcomes_json(market.outcomes)), _NULL)
         for stored, unavailable_at in (
             (snapshot.stored, None),
             (snapshot.gone, snapshot.captured_at),
         ):
-            for (market_id, line, kind, home, away), (name, outcomes, _) in stored:
+            for (market_id, line, kind, home, away), (name, outcomes) in stored:
                 middle = _encoded_head(market_id, name, line, kind, home, away)
                 document = jsonb(outcomes_json(outcomes))
                 yield b"%b%b%b%b" % (prefix, middle, document, timestamptz(unavailable_at))

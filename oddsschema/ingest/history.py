@@ -8,15 +8,16 @@ offers is so told by its last keyframe and the snapshots since: see `oddsschema.
 All is decided in the caller's transaction, in which the events' rows are locked.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from oddsschema.capture import market_key
 from oddsschema.ingest import copy
+from oddsschema.ingest.plain import Key, key_of
 from oddsschema.ingest.plan import Offer, Side, Snapshot, plan
-from oddsschema.ingest.state import Key, State, Stored, compare, states
+from oddsschema.ingest.state import State, Stored, compare, offered_by, states
 from oddsschema.models import Market
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ async def append(
     if moved := [(offer.event_id, offer.capture) for offer in fresh if offer.event_id in touched]:
         again, _ = await plan(connection, side, moved, bookmaker_id)
         fresh = [offer for offer in fresh if offer.event_id not in touched] + again
-    before_markets()
-    await writer.append(fresh)
+    await writer.append(fresh, before_markets)
     return writer.written
 
 
@@ -140,44 +140,53 @@ class _Writer:
 
     # -- captures that are newer than all before ---------------------------------------------------
 
-    async def append(self, offers: Sequence[Offer]) -> None:
+    async def append(self, offers: Sequence[Offer], before_markets: Callable[[], None]) -> None:
         """Write captures that come after everything that is known of their events, oldest first."""
         if self._storage.store == "complete":
             snapshots = [self._complete_snapshot(offer) for offer in offers]
             self.written.stored += len(snapshots)
+            before_markets()
             await self._write(snapshots)
             return
         by_event: dict[int, list[Offer]] = {}
         for offer in offers:
             by_event.setdefault(offer.event_id, []).append(offer)
-        found = await self._states([(event_id, _LATEST) for event_id in by_event])
-        confirmed: dict[int, Snapshot] = {}
-        new: list[Snapshot] = []
         self.written.stored += len(offers)
-        # One event after the other: what its state takes is given back before the next one's.
-        for event_offers, state in zip(by_event.values(), found, strict=True):
-            standing = first = event_offers[0].before
-            for offer in event_offers:
-                snapshot = self._changes(offer, state)
-                if (
-                    snapshot.rows == 0
-                    and standing is not None
-                    and not snapshot.is_complete
-                    and snapshot.raw_response is None
-                    and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
-                ):
-                    self.written.confirmed += 1
-                    standing.confirmed_at.append(offer.at)
-                    if standing is first:
-                        confirmed[offer.event_id] = standing
-                else:
-                    standing = snapshot
-                    new.append(snapshot)
-        await self._confirm(confirmed.values())
-        await self._write(new)
+        touched: list[Snapshot] = []
+        each = iter(by_event.values())
+        async with self._states([(event_id, _LATEST) for event_id in by_event]) as found:
+            # One event after the other: what its state takes is given back before the next one's.
+            async for state in found:
+                touched += self._appended(next(each), state)
+        await self._confirm(one for one in touched if one.id is not None)
+        before_markets()
+        await self._write([one for one in touched if one.id is None])
+
+    def _appended(self, offers: Sequence[Offer], state: State) -> list[Snapshot]:
+        """The snapshots that an event's captures make, and the one there is if they confirm it."""
+        touched: list[Snapshot] = []
+        standing = offers[0].before
+        for offer in offers:
+            snapshot = self._changes(offer, state)
+            if offer is not offers[-1]:
+                state.markets = offered_by(offer.capture["markets"])
+            if (
+                snapshot.rows == 0
+                and standing is not None
+                and not snapshot.is_complete
+                and snapshot.raw_response is None
+                and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
+            ):
+                self.written.confirmed += 1
+                standing.confirmed_at.append(offer.at)
+            else:
+                standing = snapshot
+            if not touched or touched[-1] is not standing:
+                touched.append(standing)
+        return touched
 
     def _changes(self, offer: Offer, state: State) -> Snapshot:
-        """What a capture adds to a state, which it brings up to date: all of it, or the changes."""
+        """What a capture adds to a state: all of it, or the changes."""
         markets = offer.capture["markets"]
         changed, gone = compare(state, markets)
         rows = len(changed) + len(gone)
@@ -190,7 +199,6 @@ class _Writer:
             )
         ):
             state.keyframe_at, state.changes = offer.at, 0
-            state.markets = dict(state.offered())
             return self._complete_snapshot(offer)
         state.changes += rows
         return Snapshot(
@@ -216,14 +224,17 @@ class _Writer:
 
     async def complete(self, offers: Sequence[Offer]) -> set[int]:
         """Add what known instants lack; the ids of the events whose history that touched."""
-        touched = set()
-        found = await self._states([(offer.event_id, offer.at) for offer in offers])
-        for offer, state in zip(offers, found, strict=True):
-            there = {key for key, _ in state.offered()}
-            if any(market_key(market) not in there for market in offer.capture["markets"]):
-                await self.insert(offer)
-                touched.add(offer.event_id)
-        return touched
+        each = iter(offers)
+        async with self._states([(offer.event_id, offer.at) for offer in offers]) as found:
+            lacking = [
+                offer
+                async for state in found
+                for offer in [next(each)]
+                if any(key_of(market) not in state.markets for market in offer.capture["markets"])
+            ]
+        for offer in lacking:
+            await self.insert(offer)
+        return {offer.event_id for offer in lacking}
 
     async def insert(self, offer: Offer) -> None:
         """Write a capture that is older than others of its event, or lacking in what is there.
@@ -234,15 +245,13 @@ class _Writer:
         ((offer,), _) = await plan(
             self._connection, self._side, [(offer.event_id, offer.capture)], self._bookmaker_id
         )
-        (state,) = await self._states([(offer.event_id, offer.at)])
+        state = await self._state(offer.event_id, offer.at)
         before, at = offer.before, offer.at
-        offered = list(state.offered())
         markets = offer.capture["markets"]
         is_known = offer.is_known
         self.written.stored += not is_known
         if is_known:
-            there = {key for key, _ in offered}
-            markets = [market for market in markets if market_key(market) not in there]
+            markets = [market for market in markets if key_of(market) not in state.markets]
         elif (
             not compare(state, markets)
             and before is not None
@@ -253,6 +262,7 @@ class _Writer:
             await self._confirm([before])
             self.written.confirmed += 1
             return
+        offered = list(state.markets.items())
         await self._detach(offer, offered)
         if is_known and before is not None and before.captured_at == at:
             before.markets = markets
@@ -278,20 +288,26 @@ class _Writer:
                 return
         if offer.after is not None and not offer.after[2]:
             after_id, after_at, _ = offer.after
-            (state,) = await self._states([(offer.event_id, after_at)])
+            state = await self._state(offer.event_id, after_at)
             rows = await self._connection.fetch(
                 self._side.sql(_MARKET_KEYS), offer.event_id, after_id
             )
             there = set(map(tuple, rows))
             after = Snapshot(offer.event_id, after_at, None, after_id)
-            after.stored = [(key, one) for key, one in state.offered() if key not in there]
+            after.stored = [(key, one) for key, one in state.markets.items() if key not in there]
             await self._write_markets([after])
             await self._connection.execute(self._side.sql(_COMPLETE), offer.event_id, after_id)
 
     # -- rows --------------------------------------------------------------------------------------
 
-    async def _states(self, asked: Sequence[tuple[int, datetime]]) -> Iterator[State]:
-        return await states(self._connection, self._side, asked, self._bookmaker_id)
+    def _states(
+        self, asked: Sequence[tuple[int, datetime]]
+    ) -> AbstractAsyncContextManager[AsyncIterator[State]]:
+        return aclosing(states(self._connection, self._side, asked, self._bookmaker_id))
+
+    async def _state(self, event_id: int, at: datetime) -> State:
+        async with self._states([(event_id, at)]) as found:
+            return await anext(found)
 
     async def _confirm(self, snapshots: Iterable[Snapshot]) -> None:
         """Note on snapshots that are there what confirms them."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.capture import market_key
-from oddsschema.ingest.door import PlainCapture
-from oddsschema.ingest.state import Key, Stored
+from oddsschema.ingest.plain import Key, PlainCapture, PlainMarket, key_of
+from oddsschema.ingest.state import Stored
 
 if TYPE_CHECKING:
     import asyncpg
@@ -79,7 +78,7 @@ class Snapshot:
     confirmed_at: list[datetime] = field(default_factory=list)
     is_complete: bool = True
     raw_response: bytes | None = None
-    markets: Sequence[dict[str, Any]] = ()
+    markets: Sequence[PlainMarket] = ()
     #: Rows as they were stored before.
     stored: Sequence[tuple[Key, Stored]] = ()
     #: Markets that have gone.
@@ -163,6 +162,6 @@ async def plan(
 
 def _joined(first: PlainCapture, again: PlainCapture) -> PlainCapture:
     """One event at one instant, delivered twice: of a market that is in both, the first stands."""
-    there = set(map(market_key, first["markets"]))
-    more = [market for market in again["markets"] if market_key(market) not in there]
+    there = set(map(key_of, first["markets"]))
+    more = [market for market in again["markets"] if key_of(market) not in there]
     return {**first, "markets": (*first["markets"], *more)} if more else first

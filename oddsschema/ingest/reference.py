@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.ingest.door import PlainCapture
+from oddsschema.ingest.plain import PlainCapture
 
 if TYPE_CHECKING:
     import asyncpg

@@ -1,46 +1,39 @@
 """What an event offers, as the database has it, and what of a capture is new against that."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import compress, count, repeat, starmap
-from operator import itemgetter, ne
+from itertools import compress
+from operator import attrgetter, ne
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic_core import from_json
-
-from oddsschema.capture import market_key
+from oddsschema.ingest.plain import Key, PlainMarket, PlainOutcome, key_of, stored_outcomes
 
 if TYPE_CHECKING:
     import asyncpg
 
     from oddsschema.ingest.plan import Side
 
-#: What tells the markets of an event apart: the values of `MARKET_KEY`.
-Key = tuple[str, float | None, str | None, float | None, float | None]
+#: What a market offers: its name and its outcomes. (A plain tuple: there are many.)
+Stored = tuple[str, tuple[PlainOutcome, ...]]
+
+_stored: Callable[[PlainMarket], Stored] = attrgetter("betpawa_market_name", "outcomes")
 
 
-#: A market as it is stored, or is going to be: its name, its plain outcomes, and whether it has
-#: gone: is not offered any more, and these are its last outcomes. (A plain tuple: there are many.)
-Stored = tuple[str, tuple[dict[str, Any], ...], bool]
-
-_name = itemgetter("betpawa_market_name")
-_outcomes = itemgetter("outcomes")
+#: How many states are read at a time.
+_GROUP = 24
 
 
 @dataclass(slots=True)
 class State:
-    """An event's markets at an instant, those included that have gone since the keyframe."""
+    """What an event offers at an instant."""
 
     #: When the last snapshot that holds every market was captured; None before there is any.
     keyframe_at: datetime | None
     #: How many rows tell what has changed since.
     changes: int
     markets: dict[Key, Stored] = field(default_factory=dict)
-
-    def offered(self) -> Iterator[tuple[Key, Stored]]:
-        """The markets that are offered."""
-        return ((key, stored) for key, stored in self.markets.items() if not stored[2])
 
 
 # The rows of the last keyframe and of what came after it, oldest first: the last one of a market
@@ -79,74 +72,93 @@ async def states(
     side: "Side",
     asked: Sequence[tuple[int, datetime]],
     bookmaker_id: int | None,
-) -> Iterator[State]:
-    """The state of each (event id, instant) that is asked for, made when its turn comes."""
-    rows = await connection.fetch(
-        side.sql(_STATES, "$3"),
-        [event_id for event_id, _ in asked],
-        [at for _, at in asked],
-        *side.arguments(bookmaker_id),
-    )
-    return starmap(_state, rows)
+) -> AsyncGenerator[State, None]:
+    """The state of each (event id, instant) that is asked for.
+
+    While one group is used, the server reads the next: until it is closed, the connection is busy.
+    """
+    sql = side.sql(_STATES, "$3")
+
+    async def fetch(at: int) -> Any:
+        group = asked[at : at + _GROUP]
+        events, instants = [event for event, _ in group], [instant for _, instant in group]
+        return await connection.fetch(sql, events, instants, *side.arguments(bookmaker_id))
+
+    fetching = asyncio.create_task(fetch(0))
+    try:
+        for at in range(0, len(asked), _GROUP):
+            rows = await fetching
+            if at + _GROUP < len(asked):
+                fetching = asyncio.create_task(fetch(at + _GROUP))
+                await asyncio.sleep(0)  # it is sent
+            for row in rows:
+                yield _state(*row)
+                await asyncio.sleep(0)  # what the server has sent meanwhile is taken in
+    finally:
+        fetching.cancel()
+        await asyncio.gather(fetching, return_exceptions=True)
 
 
 def _state(keyframe_at: datetime | None, changes: int, *columns: Any) -> State:
     """A state from its row."""
     state = State(keyframe_at, changes)
-    *keys, names, outcomes, gone = columns
+    *keys, names, outcomes, is_gone = columns
     if names is not None:
-        stored = zip(names, map(tuple, from_json(outcomes)), gone, strict=True)
+        stored = zip(names, stored_outcomes(outcomes), strict=True)
         state.markets = dict(zip(zip(*keys, strict=True), stored, strict=True))
+        if any(is_gone):
+            last = dict(zip(zip(*keys, strict=True), is_gone, strict=True))
+            for key in compress(last, last.values()):
+                del state.markets[key]
     return state
+
+
+def offered_by(markets: Sequence[PlainMarket]) -> dict[Key, Stored]:
+    """The markets of a state, as a capture has them."""
+    return dict(zip(map(key_of, markets), map(_stored, markets), strict=True))
 
 
 class Difference(NamedTuple):
     """What a capture has that a state has not, and what a state has that a capture has not."""
 
-    changed: list[dict[str, Any]]
+    changed: list[PlainMarket]
     gone: list[tuple[Key, Stored]]
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.gone)
 
 
-def compare(state: State, markets: Sequence[dict[str, Any]]) -> Difference:
-    """Compare a capture's plain markets with a state, by value, and bring the state up to date.
-
-    Outcomes may come in any order, and 1.50 is 1.5.
-    """
-    known = state.markets
-    keys = list(map(market_key, markets))
-    offered = list(zip(map(_name, markets), map(_outcomes, markets), repeat(False)))
+def compare(state: State, markets: Sequence[PlainMarket]) -> Difference:
+    """Compare a capture's markets with a state, by value: outcomes may come in any order."""
+    keys = list(map(key_of, markets))
+    offered = list(map(_stored, markets))
+    found = list(map(state.markets.get, keys))
     # Most are what they were, to the letter: no Python code is run for these.
-    found = list(map(known.get, keys))
-    changed = []
-    for at in compress(count(), map(ne, found, offered)):
-        stored = found[at]
-        if stored is None or not is_same(stored, offered[at]):
-            changed.append(markets[at])
-            known[keys[at]] = offered[at]
+    differing = compress(zip(markets, found, offered, strict=True), map(ne, found, offered))
+    changed = [
+        market
+        for market, stored, offer in differing
+        if stored is None or not is_same(stored, offer)
+    ]
     gone: list[tuple[Key, Stored]] = []
-    if len(known) > len(keys):
+    if len(keys) - found.count(None) < len(state.markets):
         there = set(keys)
-        gone = [(key, one) for key, one in state.offered() if key not in there]
-        for key, (name, outcomes, _) in gone:
-            known[key] = (name, outcomes, True)
+        gone = [(key, stored) for key, stored in state.markets.items() if key not in there]
     return Difference(changed, gone)
 
 
 def is_same(stored: Stored, offered: Stored) -> bool:
-    """Whether a market is the same, its outcomes in any order; `is_active` may be left out."""
-    name, outcomes, is_gone = stored
-    if (name, is_gone) != (offered[0], offered[2]):
+    """Whether a market is the same, its outcomes in any order."""
+    (name, outcomes), (other_name, others) = stored, offered
+    if name != other_name:
         return False
-    for one, other in zip(outcomes, offered[1], strict=False):
+    for one, other in zip(outcomes, others, strict=False):
         if one != other:
-            if one["name"] == other["name"] and one["odds"] != other["odds"]:
+            if one.name == other.name:
                 return False  # as nearly all that differ
             break
-    return _values(outcomes) == _values(offered[1])
+    return _values(outcomes) == _values(others)
 
 
-def _values(outcomes: Sequence[dict[str, Any]]) -> dict[str, tuple[float, bool]]:
-    return {one["name"]: (one["odds"], one.get("is_active", True)) for one in outcomes}
+def _values(outcomes: Sequence[PlainOutcome]) -> dict[str, tuple[float, bool]]:
+    return {one.name: (one.odds, one.is_active) for one in outcomes}

@@ -13,8 +13,9 @@ from pydantic_core import from_json
 
 from oddsschema.capture import Capture
 from oddsschema.ingest.closely import LEVELS, json_problem, look_closely
-from oddsschema.ingest.door import PlainCapture, UnknownKeyError, admit
+from oddsschema.ingest.door import UnknownKeyError, admit
 from oddsschema.ingest.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
+from oddsschema.ingest.plain import PlainCapture
 from oddsschema.ingest.read import Item
 from oddsschema.ingest.report import Problem, Refusal
 from oddsschema.types import Slug

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import strategies as st
 
 from oddsschema import Options
-from oddsschema.ingest.state import market_key
+from oddsschema.capture import market_key
+from oddsschema.ingest.plan import Side
+from oddsschema.ingest.state import states
 
 Run = Callable[..., Any]
 
@@ -154,6 +156,19 @@ def plain(market: dict[str, Any]) -> Any:
 
 
 # -- the database ----------------------------------------------------------------------------------
+
+
+async def stood(
+    connection: Any, side: Side, asked: Sequence[tuple[int, datetime]], bookmaker_id: int | None
+) -> list[State]:
+    """What ingestion reads of each (event id, instant), as the model has it."""
+    return [
+        {
+            key: (name, {one.name: (one.odds, one.is_active) for one in outcomes})
+            for key, (name, outcomes) in state.markets.items()
+        }
+        async for state in states(connection, side, asked, bookmaker_id)
+    ]
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ import asyncpg
 from hypothesis import settings
 
 from oddsschema import Options, PruneOptions, PruneReport, prune, queries
+from oddsschema.capture import market_key
 from oddsschema.ingest.plan import BETPAWA, COMPETITORS, Side
-from oddsschema.ingest.state import market_key, states
 from oddsschema.retention import Removed
 from tests.benchmarks.bulk import compiled
-from tests.db._histories import REFERENCES, START, Model, capture, plain
+from tests.db._histories import REFERENCES, START, Model, capture, plain, stood
 
 ROUNDS = 20 if settings.get_current_profile_name() == "nightly" else 2
 
@@ -85,13 +85,7 @@ async def told(connection: Any, model: History, instants: Sequence[datetime]) ->
         side = side_of(platform)
         event_id = dict(events[side]).get(event, 0)
         asked = [(event_id, instant) for instant in instants]
-        found[platform, event] = [
-            {
-                key: plain({"betpawa_market_name": name, "outcomes": outcomes})
-                for key, (name, outcomes, _) in state.offered()
-            }
-            for state in await states(connection, side, asked, bookmakers.get(platform))
-        ]
+        found[platform, event] = await stood(connection, side, asked, bookmakers.get(platform))
     return found
 
 

@@ -33,7 +33,8 @@ from oddsschema import (
     queries,
     strategies,
 )
-from oddsschema.ingest.state import Key, market_key
+from oddsschema.capture import market_key
+from oddsschema.ingest.plain import Key
 from oddsschema.outcomes import OutcomesJSONB
 from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
 from tests.benchmarks import bulk

@@ -123,7 +123,7 @@ def test_outcomes(most: int) -> None:
     for payload in both(capture(markets=[market(1, most), market(2, most + 1), market(3, most)])):
         checked = validate(Item("file", 7, payload), limits=limits)
         assert checked.capture is not None
-        assert [one["line"] for one in checked.capture["markets"]] == [1, 3]
+        assert [one.line for one in checked.capture["markets"]] == [1, 3]
         assert str(checked.refusal) == (
             f"file:7: $.markets[1].outcomes: {most + 1} outcomes: the limit is {most} "
             "(Limits.outcomes, --max-outcomes)"

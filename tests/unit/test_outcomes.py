@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.dialects import postgresql
 
 from oddsschema import Outcome
-from oddsschema.outcomes import Outcomes, OutcomesJSONB, outcomes_json
+from oddsschema.outcomes import Outcomes, OutcomesJSONB
 from oddsschema.strategies import contracts, outcomes
 
 OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(Outcomes)
@@ -113,9 +113,3 @@ def test_old_rows_load(some: tuple[Outcome, ...], extra: dict[str, Any]) -> None
         for one in some
     ]
     assert COLUMN.process_result_value(stored, DIALECT) == some
-
-
-@given(outcomes())
-def test_json_for_copy(some: tuple[Outcome, ...]) -> None:
-    """The text that COPY sends holds the outcomes' values."""
-    assert OUTCOMES.validate_json(outcomes_json([one.model_dump() for one in some])) == some
