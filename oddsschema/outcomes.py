@@ -1,4 +1,4 @@
-"""Outcomes: the elements of a market, and the JSONB column that holds them. The only JSON code."""
+"""Outcomes: the elements of a market, and the JSONB column that holds them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any

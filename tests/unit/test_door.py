@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from oddsschema import Capture, Market, Outcome
+from oddsschema.capture import MARKET_KEY
 from oddsschema.ingest.door import UnknownKeyError, _FastWay, admit, door
 from oddsschema.ingest.limits import Limits
 from oddsschema.ingest.plain import (
@@ -111,6 +112,12 @@ def test_fields() -> None:
         for field in type(one).model_fields:
             if field != "outcomes":
                 assert getattr(plain_one, field) == getattr(one, field)
+
+
+def test_rules() -> None:
+    """No rule ties what the faster way asks the contract for apart: keys, names, outcomes."""
+    assert {field for rule in Market.__rules__ for field in rule.fields} <= set(MARKET_KEY)
+    assert not Outcome.__rules__
 
 
 @given(outcomes())
