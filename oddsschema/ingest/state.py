@@ -30,9 +30,9 @@ class State:
     """What an event offers at an instant."""
 
     #: When the last snapshot that holds every market was captured; None before there is any.
-    keyframe_at: datetime | None
+    keyframe_at: datetime | None = None
     #: How many rows tell what has changed since.
-    changes: int
+    changes: int = 0
     markets: dict[Key, Stored] = field(default_factory=dict)
 
 
@@ -76,6 +76,7 @@ async def states(
     """The state of each (event id, instant) that is asked for.
 
     While one group is used, the server reads the next: until it is closed, the connection is busy.
+    Closed early, it waits for the group that is on its way.
     """
     sql = side.sql(_STATES, "$3")
 
@@ -94,8 +95,10 @@ async def states(
             for row in rows:
                 yield _state(*row)
                 await asyncio.sleep(0)  # what the server has sent meanwhile is taken in
-    finally:
+    except asyncio.CancelledError:
         fetching.cancel()
+        raise
+    finally:
         await asyncio.gather(fetching, return_exceptions=True)
 
 
@@ -121,7 +124,7 @@ def offered_by(markets: Sequence[PlainMarket]) -> dict[Key, Stored]:
 class Difference(NamedTuple):
     """What a capture has that a state has not, and what a state has that a capture has not."""
 
-    changed: list[PlainMarket]
+    changed: Sequence[PlainMarket]
     gone: list[tuple[Key, Stored]]
 
     def __bool__(self) -> bool:
@@ -130,6 +133,8 @@ class Difference(NamedTuple):
 
 def compare(state: State, markets: Sequence[PlainMarket]) -> Difference:
     """Compare a capture's markets with a state, by value: outcomes may come in any order."""
+    if not state.markets:
+        return Difference(markets, [])
     keys = list(map(key_of, markets))
     offered = list(map(_stored, markets))
     found = list(map(state.markets.get, keys))

@@ -5,9 +5,11 @@ what the database tells of each instant, and of those between, is what the model
 """
 
 import asyncio
-from collections.abc import Callable
+import importlib
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -23,12 +25,19 @@ __all__ = ["connection"]  # the fixture
 
 Run = Callable[..., Any]
 
+# Not `import ... as`: in the package, `ingest` is the function.
+history = importlib.import_module("oddsschema.ingest.history")
 
-async def told(connection: Any, instants: list[datetime]) -> dict[str, list[dict[Any, Any]]]:
-    """What the database tells of each platform at each of the instants."""
-    event_id = await connection.fetchval("SELECT id FROM events")
+
+async def told(
+    connection: Any, instants: list[datetime], event: str = "1"
+) -> dict[str, list[dict[Any, Any]]]:
+    """What the database tells of an event at each platform at each of the instants."""
+    event_id, competitor_event_id = [
+        await connection.fetchval(f"SELECT id FROM {table} WHERE sportradar_id = $1", event)
+        for table in ("events", "competitor_events")
+    ]
     bookmaker_id = await connection.fetchval("SELECT id FROM bookmakers WHERE slug = 'betpawa'")
-    competitor_event_id = await connection.fetchval("SELECT id FROM competitor_events")
     found = {}
     for platform, side, asked in (
         ("betpawa", BETPAWA, event_id),
@@ -46,33 +55,49 @@ async def told(connection: Any, instants: list[datetime]) -> dict[str, list[dict
 def test_every_instant_is_told_as_it_was(
     parts: list[tuple[list[dict[str, Any]], Options]], connection: Any, run: Run
 ) -> None:
-    """Of each event, every instant is told as the captures until then told it."""
+    """Every instant is told as the captures until then told it."""
+    run(rolled_back(connection, every_instant_is_told(connection, parts, ["1"])))
+
+
+@given(
+    parts=st.lists(st.tuples(captured(events="123"), STORAGE), min_size=1, max_size=4),
+)
+def test_every_instant_is_told_of_what_was_not_compared(
+    parts: list[tuple[list[dict[str, Any]], Options]], connection: Any, run: Run
+) -> None:
+    """So it is of events that are stored complete because another differs from what stands."""
+    with patch.object(history, "_SAMPLE", 1):
+        run(rolled_back(connection, every_instant_is_told(connection, parts, "123")))
+
+
+async def every_instant_is_told(
+    connection: Any, parts: list[tuple[list[dict[str, Any]], Options]], events: Iterable[str]
+) -> None:
+    """The parts are ingested; after each, the database is held against the model."""
     model = Model()
     instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+    for captures, options in parts:
+        for capture in captures:
+            model.take(capture)
+        report = await ingest(connection, captures, options=options)
+        assert report.all_stored, report
+        for event in events:
+            for platform, at_each in (await told(connection, instants, event)).items():
+                assert at_each == [model.at(platform, at, event) for at in instants], platform
+        # And none of it is there twice: delivered again, nothing is written.
+        again = await ingest(connection, captures, options=options)
+        assert (again.captures_stored, again.captures_confirmed) == (0, 0)
+        assert again.markets_stored == 0
 
-    async def body() -> None:
-        for captures, options in parts:
-            for capture in captures:
-                model.take(capture)
-            report = await ingest(connection, captures, options=options)
-            assert report.all_stored, report
-            found = await told(connection, instants)
-            for platform, at_each in found.items():
-                assert at_each == [model.at(platform, at) for at in instants], platform
-            # And none of it is there twice: delivered again, nothing is written.
-            again = await ingest(connection, captures, options=options)
-            assert (again.captures_stored, again.captures_confirmed) == (0, 0)
-            assert again.markets_stored == 0
 
-    async def rolled_back() -> None:
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
-            await body()
-        finally:
-            await transaction.rollback()
-
-    run(rolled_back())
+async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
+    """What is done in a transaction that is taken back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        return await body
+    finally:
+        await transaction.rollback()
 
 
 @settings(max_examples=settings.default.max_examples // 3)
@@ -159,17 +184,16 @@ async def written(
     connection: Any, captures: list[dict[str, Any]]
 ) -> list[tuple[timedelta, bool, list[timedelta], int, int]]:
     """What captures leave, delivered one by one, and taken back."""
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
+
+    async def body() -> Any:
         for one in captures:
             assert (await ingest(connection, [one])).all_stored
         return [
             (at - START, is_complete, [one - START for one in confirmed], rows, gone)
             for at, is_complete, confirmed, rows, gone in await connection.fetch(WRITTEN)
         ]
-    finally:
-        await transaction.rollback()
+
+    return await rolled_back(connection, body())
 
 
 def test_what_is_written(connection: Any, run: Run) -> None:
@@ -204,6 +228,38 @@ def test_share_of_changes(connection: Any, run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("moved", "complete", "confirmed"),
+    [
+        # All is compared: one in ten events has other prices.
+        (range(0, 64, 10), 7, 57),
+        # Every second event, of which one in two is in the sample: compared, too.
+        ([*range(0, 64, 8), *range(1, 64, 8)], 16, 48),
+        # All but the last, which nobody has compared.
+        (range(63), 64, 0),
+        # All but the first, which is in the sample.
+        (range(1, 64), 63, 1),
+    ],
+)
+def test_where_nearly_all_differs_the_rest_is_not_compared(
+    moved: Iterable[int], complete: int, confirmed: int, connection: Any, run: Run
+) -> None:
+    """A sample of a chunk's events that differs nearly as a whole makes all others keyframes."""
+
+    async def body() -> None:
+        captures = [scraped("bet9ja", event, 0) for event in range(64)]
+        assert (await ingest(connection, captures)).all_stored
+        for event, capture in enumerate(captures):
+            capture["captured_at"] = scraped("bet9ja", event, 5)["captured_at"]
+            for market in capture["markets"] if event in moved else ():
+                market["outcomes"][0]["odds"] += 1
+        report = await ingest(connection, captures)
+        assert (report.captures_stored, report.captures_confirmed) == (64, confirmed)
+        assert report.markets_stored == complete * len(captures[0]["markets"])
+
+    run(rolled_back(connection, body()))
+
+
 def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
     """After a hundred captures that find nothing changed, an empty snapshot takes over."""
     minutes = [timedelta(minutes=minute) for minute in range(103)]
@@ -223,24 +279,19 @@ def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
     ]
 
     async def body() -> None:
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
-            for one in captures:
-                assert (await ingest(connection, [one])).all_stored
-            moved = await connection.execute("""
-                WITH gone AS (
-                    DELETE FROM competitor_market_odds WHERE unavailable_at IS NOT NULL RETURNING *
-                )
-                INSERT INTO competitor_market_odds SELECT * FROM gone
-            """)
-            assert moved == "INSERT 0 1"
-            again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
-            assert (again.captures_confirmed, again.markets_stored) == (1, 0)
-        finally:
-            await transaction.rollback()
+        for one in captures:
+            assert (await ingest(connection, [one])).all_stored
+        moved = await connection.execute("""
+            WITH gone AS (
+                DELETE FROM competitor_market_odds WHERE unavailable_at IS NOT NULL RETURNING *
+            )
+            INSERT INTO competitor_market_odds SELECT * FROM gone
+        """)
+        assert moved == "INSERT 0 1"
+        again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
+        assert (again.captures_confirmed, again.markets_stored) == (1, 0)
 
-    run(body())
+    run(rolled_back(connection, body()))
 
 
 def test_equal_by_value(connection: Any, run: Run) -> None:
@@ -257,18 +308,13 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
         captures.append(capture)
 
     async def body() -> None:
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
-            assert (await ingest(connection, captures[:1])).all_stored
-            await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
-            same, other = [await ingest(connection, [one]) for one in captures[1:]]
-            assert (same.captures_confirmed, same.markets_stored) == (1, 0)
-            assert (other.captures_confirmed, other.markets_stored) == (0, 1)
-        finally:
-            await transaction.rollback()
+        assert (await ingest(connection, captures[:1])).all_stored
+        await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
+        same, other = [await ingest(connection, [one]) for one in captures[1:]]
+        assert (same.captures_confirmed, same.markets_stored) == (1, 0)
+        assert (other.captures_confirmed, other.markets_stored) == (0, 1)
 
-    run(body())
+    run(rolled_back(connection, body()))
 
 
 def test_unknown_way_to_store() -> None:
