@@ -14,8 +14,11 @@ from sqlalchemy import (
     case,
     distinct,
     func,
+    literal_column,
     select,
     true,
+    tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlmodel import Field
@@ -27,6 +30,12 @@ from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
+
+#: What is asked of a row of a market besides its key.
+_REST = ("id", "unavailable_at", "betpawa_market_name", "outcomes")
+
+#: What no market has for a line.
+_NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
 
 #: The words of bookmakers that do not call outcomes what the others call them.
 OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
@@ -69,11 +78,10 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
 
     def ask(side: Side) -> Select[Any]:
         last = bounds(side, at)
-        markets = newest(side, last, at)
+        markets = standing(side, last, at)
         return (
             side.listings.join(last, true())
             .join(markets, true())
-            .where(markets.c.unavailable_at.is_(None))
             .with_only_columns(
                 *side.listing,
                 *(markets.c[name] for name in Market.model_fields),
@@ -150,22 +158,55 @@ def bounds(side: Side, at: Any, *known: FromClause) -> FromClause:
     return side.correlated(statement, *known).lateral("bounds")
 
 
-def newest(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromClause:
-    """The newest row of each market between the last keyframe and an instant."""
+def standing(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromClause:
+    """The markets that are on offer at an instant: of the last keyframe, and of what came since.
+
+    Only what came since is sorted, to find the newest row of each market. A keyframe, which is most
+    of what is read, is taken as ingestion writes it: no market is on offer in two of its rows.
+    """
     snapshots, markets = side.snapshots.alias("snapshots"), side.markets.alias("markets")
     key = [markets.c[name] for name in MARKET_KEY]
-    statement = (
-        select(markets)
+    rows = (
+        # What is sorted by comes first: there it takes least to be found in a row.
+        select(*key, snapshots.c.captured_at, *(markets.c[name] for name in _REST))
         .select_from(snapshots.join(markets, side.of_snapshot(markets, snapshots)))
-        .where(
-            side.of_listing(snapshots),
-            snapshots.c.captured_at >= last.c.keyframe_at,
-            _until(snapshots, at),
-        )
-        .ext(distinct_on(*key))
-        .order_by(*key, snapshots.c.captured_at.desc(), markets.c.id.desc())
+        .where(side.of_listing(snapshots))
     )
-    return side.correlated(statement, last, *known).lateral("newest")
+    since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, _until(snapshots, at))
+    newest = since.ext(distinct_on(*key)).order_by(
+        *key, snapshots.c.captured_at.desc(), markets.c.id.desc()
+    )
+    changes = side.correlated(newest, last, *known).cte("changes", nesting=True)
+    keyframe = rows.where(
+        snapshots.c.captured_at == last.c.keyframe_at,
+        markets.c.unavailable_at.is_(None),
+        _is_not_among(changes, markets),
+    )
+    return union_all(
+        select(changes).where(changes.c.unavailable_at.is_(None)),
+        side.correlated(keyframe, last, *known),
+    ).lateral("standing")
+
+
+def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
+    """Whether a market is none of others, by keys in which nothing is NULL: those can be hashed."""
+
+    def key(rows: FromClause) -> list[ColumnElement[Any]]:
+        return [rows.c.betpawa_market_id, func.coalesce(rows.c.line, _NO_LINE)]
+
+    def key_with_handicap(rows: FromClause) -> list[ColumnElement[Any]]:
+        return [*key(rows), rows.c.handicap_type, rows.c.handicap_home, rows.c.handicap_away]
+
+    has_handicap = others.c.handicap_type.is_not(None)
+    return case(
+        (
+            markets.c.handicap_type.is_(None),
+            tuple_(*key(markets)).not_in(select(*key(others)).where(~has_handicap)),
+        ),
+        else_=tuple_(*key_with_handicap(markets)).not_in(
+            select(*key_with_handicap(others)).where(has_handicap)
+        ),
+    )
 
 
 def _until(snapshots: Any, at: Any) -> ColumnElement[bool]:

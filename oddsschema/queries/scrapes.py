@@ -23,7 +23,7 @@ from sqlmodel.sql.expression import select as select_entity
 from oddsschema.capture import MARKET_KEY
 from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
 from oddsschema.queries.listings import SIDES, AtBookmaker, Side, on_both_sides
-from oddsschema.queries.offers import bounds, newest
+from oddsschema.queries.offers import bounds, standing
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Count, Int4, Name255, Odds, Slug, Status
@@ -101,7 +101,7 @@ def _different_markets(side: Side, before: int, after: int) -> FromClause:
     )
     instant = _last_snapshot(side, batches)
     last = bounds(side, instant.c.at, instant)
-    rows = newest(side, last, instant.c.at, instant)
+    rows = standing(side, last, instant.c.at, instant)
     key = [rows.c[name] for name in MARKET_KEY]
 
     def one(values: Any, is_then: ColumnElement[bool]) -> Any:
@@ -116,7 +116,6 @@ def _different_markets(side: Side, before: int, after: int) -> FromClause:
             one(rows.c.outcomes, is_after).label("outcomes_after"),
         )
         .select_from(batches.join(instant, true()).join(last, true()).join(rows, true()))
-        .where(rows.c.unavailable_at.is_(None))
         .group_by(*key)
         .having(one(rows.c.id, is_before).is_distinct_from(one(rows.c.id, is_after)))
     )

@@ -81,7 +81,7 @@ SELECT s.{event}, s.id, (3743 + m / 9)::text, 'Market ' || m / 9 || ' - Full Tim
     CASE WHEN NOT s.is_complete AND (m + s.id) % 13 = 0 THEN s.captured_at END
 FROM {snapshots} AS s
 JOIN generate_series(0, {per_event} - 1) AS m
-    ON s.is_complete OR (m + s.id) % {cycle} = 0
+    ON s.is_complete OR (m + s.id / 100) % {cycle} = 0
 WHERE s.id BETWEEN $1 AND $2
 ORDER BY s.id, m;
 """
