@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from oddsschema import Capture
 from oddsschema.database import sqlalchemy_connect
 from tests.db._readback import keyed, read_back
 
+README = Path(__file__).parents[2] / "README.md"
 REAL_ODDS = sorted((Path(__file__).parents[3] / "shared" / "real-odds").glob("*.ndjson.gz"))
 
 pytestmark = pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
@@ -53,7 +55,14 @@ def stored(url: str) -> Offered:
 def ingest(url: str, files: Sequence[Path], *options: str) -> str:
     """What `oddsschema ingest` prints for some files."""
     command = [sys.executable, "-m", "oddsschema", "ingest", "--url", url, *options]
-    done = subprocess.run([*command, *map(str, files)], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, *(path.name for path in files)],
+        cwd=files[0].parent,
+        check=False,  # 1 where something is refused
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     return done.stdout
 
 
@@ -99,3 +108,31 @@ def test_order_of_arrival(
     file.write_bytes(b"".join(lines))
     assert "3,429 captures stored in " in ingest(database, [file])
     assert stored(database) == told
+
+
+def spoiled(lines: Iterable[bytes]) -> list[bytes]:
+    """Eight captures, six of which have something wrong; all are of the day before."""
+    captures = [json.loads(line) for line in lines]
+    for capture in captures:
+        capture["captured_at"] = "2023-12-31T12:00:00+00:00"
+    captures[2]["captured_at"] = "2023-12-31T12:00:00"
+    captures[3]["markets"][0]["outcomes"][1]["odds"] = 0.5
+    captures[4]["competitor_event"]["home_team"] += "\0"
+    captures[5]["markets"].append(captures[5]["markets"][0])
+    del captures[6]["competitor_event"]["kickoff"]
+    spoiled = [json.dumps(capture).encode() for capture in captures]
+    spoiled[1] = spoiled[1][:200]
+    return spoiled
+
+
+def test_readme_shows_what_is_printed(database: str, tmp_path: Path) -> None:
+    """The README's output is what the command prints: new files, known ones, one full of faults."""
+    bad = tmp_path / "bad.ndjson"
+    with gzip.open(REAL_ODDS[0]) as file:
+        bad.write_bytes(b"\n".join(spoiled(file.readlines()[:8])))
+    shown = re.findall(
+        r"^\$ oddsschema ingest (\S+)\n((?:(?!\$|```).*\n)+)", README.read_text("utf-8"), re.M
+    )
+    assert [name for name, _ in shown] == ["real-odds/*.ndjson.gz"] * 2 + ["bad.ndjson"]
+    for name, printed in shown:
+        assert ingest(database, [bad] if name == bad.name else REAL_ODDS) == printed
