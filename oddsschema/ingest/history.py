@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from oddsschema.ingest import copy
@@ -48,10 +49,10 @@ class Storage:
 #: How many captures one snapshot can be confirmed by: each makes its row a little longer.
 _MOST_CONFIRMATIONS = 100
 
-#: How many events of a chunk are compared before it is decided whether the others are, and from
-#: what share of differing markets they are not: that would cost more than it saves.
+#: How many events of a chunk are compared first. Where more than a share of these have more than
+#: that share of their markets changed, the rest of the chunk is stored complete, uncompared.
 _SAMPLE = 16
-_WHOLE = 0.8
+_RENEWED = 0.8
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -142,9 +143,8 @@ class _Writer:
         self._storage = storage
         self._run_id = run_id
         self._bookmaker_id = bookmaker_id
-        #: Of the markets that were compared: how many were offered, and how many differ.
-        self._offered = 0
-        self._differing = 0
+        #: How many captures of known events had nearly all of their markets changed.
+        self._renewed = 0
 
     # -- captures that are newer than all before ---------------------------------------------------
 
@@ -168,24 +168,24 @@ class _Writer:
     async def _compared(self, events: Sequence[Sequence[Offer]]) -> list[Snapshot]:
         """The snapshots that events' captures make, and those there are that they confirm.
 
-        A sample of the events comes first. If nearly all of it differs from what stands, the others
-        are stored complete, as most of them would be, without a look at what stands.
+        A sample of the events comes first. If nearly all of it has changed, the others are stored
+        complete, as most of them would be, without a look at what stands.
         """
-        step = max(1, len(events) // _SAMPLE)
-        sample = events[::step]
-        others = [offers for at, offers in enumerate(events) if at % step]
-        in_order = iter([*sample, *others])
-        asked = [(offers[0].event_id, _LATEST) for offers in [*sample, *others]]
-        touched: list[Snapshot] = []
+        # In no order that the scrape may have.
+        in_order = Random(0).sample(events, len(events))
+        sample = in_order[:_SAMPLE]
+        enough = _RENEWED * sum(map(len, sample))
+        asked = [(offers[0].event_id, _LATEST) for offers in in_order]
         compared = 0
+        touched: list[Snapshot] = []
         async with self._states(asked) as found:
             # One event after the other: what its state takes is given back before the next one's.
             async for state in found:
-                touched += self._appended(next(in_order), state)
+                touched += self._appended(in_order[compared], state)
                 compared += 1
-                if compared == len(sample) and self._differing > _WHOLE * self._offered:
+                if compared == len(sample) and self._renewed > enough:
                     break
-        for offers in in_order:
+        for offers in in_order[compared:]:
             touched += self._appended(offers, State())
         return touched
 
@@ -217,8 +217,8 @@ class _Writer:
         markets = offer.capture["markets"]
         changed, gone = compare(state, markets)
         rows = len(changed) + len(gone)
-        self._offered += len(markets)
-        self._differing += rows
+        if state.keyframe_at is not None:
+            self._renewed += len(changed) > _RENEWED * len(markets)
         if state.keyframe_at is None or (
             rows
             and (

@@ -76,8 +76,10 @@ async def states(
     """The state of each (event id, instant) that is asked for.
 
     While one group is used, the server reads the next: until it is closed, the connection is busy.
-    Closed early, it waits for the group that is on its way.
+    Closed early, it waits for the group that is on its way, and raises what goes wrong with it.
     """
+    if not asked:
+        return
     sql = side.sql(_STATES, "$3")
 
     async def fetch(at: int) -> Any:
@@ -95,11 +97,13 @@ async def states(
             for row in rows:
                 yield _state(*row)
                 await asyncio.sleep(0)  # what the server has sent meanwhile is taken in
-    except asyncio.CancelledError:
-        fetching.cancel()
+    except GeneratorExit:
+        await fetching
         raise
-    finally:
+    except BaseException:
+        fetching.cancel()
         await asyncio.gather(fetching, return_exceptions=True)
+        raise
 
 
 def _state(keyframe_at: datetime | None, changes: int, *columns: Any) -> State:

@@ -6,7 +6,7 @@ what the database tells of each instant, and of those between, is what the model
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -70,6 +70,21 @@ def test_every_instant_is_told_of_what_was_not_compared(
         run(rolled_back(connection, every_instant_is_told(connection, parts, "123")))
 
 
+#: Markets of complete snapshots of which more than one row is on offer, or an older one than a row
+#: that says that it is gone. Reads take a keyframe's rows as they are.
+UNCLEAR = """
+SELECT m.snapshot_id, m.betpawa_market_id, m.line
+FROM {snapshots} AS s
+JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
+WHERE s.is_complete
+GROUP BY m.snapshot_id, m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home,
+    m.handicap_away
+HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
+    OR max(m.id) FILTER (WHERE m.unavailable_at IS NOT NULL)
+        > max(m.id) FILTER (WHERE m.unavailable_at IS NULL)
+"""
+
+
 async def every_instant_is_told(
     connection: Any, parts: list[tuple[list[dict[str, Any]], Options]], events: Iterable[str]
 ) -> None:
@@ -84,6 +99,8 @@ async def every_instant_is_told(
         for event in events:
             for platform, at_each in (await told(connection, instants, event)).items():
                 assert at_each == [model.at(platform, at, event) for at in instants], platform
+        for side in (BETPAWA, COMPETITORS):
+            assert await connection.fetch(side.sql(UNCLEAR)) == []
         # And none of it is there twice: delivered again, nothing is written.
         again = await ingest(connection, captures, options=options)
         assert (again.captures_stored, again.captures_confirmed) == (0, 0)
@@ -228,36 +245,60 @@ def test_share_of_changes(connection: Any, run: Run) -> None:
     ]
 
 
+def moved(capture: dict[str, Any]) -> dict[str, Any]:
+    """With another price in each market."""
+    for market in capture["markets"]:
+        market["outcomes"][0]["odds"] += 1
+    return capture
+
+
+def suspended(capture: dict[str, Any]) -> dict[str, Any]:
+    """Without any market."""
+    return capture | {"markets": []}
+
+
+async def second_scrape(
+    connection: Any, change: Callable[[dict[str, Any]], dict[str, Any]], events: Iterable[int]
+) -> tuple[int, int]:
+    """Of a second scrape of 64 events, the confirmations, and the rows that it writes.
+
+    Some have changed. One of those that have not, the last, has as many markets as all others.
+    """
+    captures = [scraped("bet9ja", event, 0) for event in range(63)]
+    captures.append(scraped("bet9ja", 63, 0, markets=4 * 63))
+    assert (await ingest(connection, captures)).all_stored
+    captures = [change(one) if at in events else one for at, one in enumerate(captures)]
+    at = scraped("bet9ja", 0, 5)["captured_at"]
+    report = await ingest(connection, [one | {"captured_at": at} for one in captures])
+    assert report.captures_stored == 64
+    return report.captures_confirmed, report.markets_stored
+
+
+def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
+    connection: Any, run: Run
+) -> None:
+    """A sample of a chunk's events that has changed nearly as a whole speaks for the others."""
+    confirmed, rows = run(rolled_back(connection, second_scrape(connection, moved, range(60))))
+    assert confirmed < 4
+    assert rows > 4 * 60
+
+
 @pytest.mark.parametrize(
-    ("moved", "complete", "confirmed"),
+    ("change", "events", "rows"),
     [
-        # All is compared: one in ten events has other prices.
-        (range(0, 64, 10), 7, 57),
-        # Every second event, of which one in two is in the sample: compared, too.
-        ([*range(0, 64, 8), *range(1, 64, 8)], 16, 48),
-        # All but the last, which nobody has compared.
-        (range(63), 64, 0),
-        # All but the first, which is in the sample.
-        (range(1, 64), 63, 1),
+        (moved, range(0, 64, 10), 4 * 7),
+        (moved, range(0, 64, 2), 4 * 32),
+        (moved, [63], 4 * 63),
+        (suspended, range(0, 63, 2), 0),
+        (suspended, range(60), 0),
     ],
 )
-def test_where_nearly_all_differs_the_rest_is_not_compared(
-    moved: Iterable[int], complete: int, confirmed: int, connection: Any, run: Run
+def test_where_less_has_changed_all_is_compared(
+    change: Callable[[Any], Any], events: Sequence[int], rows: int, connection: Any, run: Run
 ) -> None:
-    """A sample of a chunk's events that differs nearly as a whole makes all others keyframes."""
-
-    async def body() -> None:
-        captures = [scraped("bet9ja", event, 0) for event in range(64)]
-        assert (await ingest(connection, captures)).all_stored
-        for event, capture in enumerate(captures):
-            capture["captured_at"] = scraped("bet9ja", event, 5)["captured_at"]
-            for market in capture["markets"] if event in moved else ():
-                market["outcomes"][0]["odds"] += 1
-        report = await ingest(connection, captures)
-        assert (report.captures_stored, report.captures_confirmed) == (64, confirmed)
-        assert report.markets_stored == complete * len(captures[0]["markets"])
-
-    run(rolled_back(connection, body()))
+    """Some events, one large one, or markets that are gone are no reason to store the rest."""
+    found = run(rolled_back(connection, second_scrape(connection, change, events)))
+    assert found == (64 - len(events), rows)
 
 
 def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
