@@ -611,7 +611,7 @@ def test_rows_can_be_extended() -> None:
 
 # -- what it costs ---------------------------------------------------------------------------------
 
-MANY = {"rows": 1_000_000, "events": 300} if NIGHTLY else {"rows": 50_000, "events": 30}
+MANY = {"rows": 10_000_000, "events": 300} if NIGHTLY else {"rows": 50_000, "events": 30}
 
 
 @pytest.fixture(scope="module")
