@@ -32,7 +32,10 @@ from oddsschema.queries.rows import Row, selecting, table_of
 from oddsschema.types import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
 
 #: What is asked of a row of a market besides its key.
-_REST = ("id", "unavailable_at", "betpawa_market_name", "outcomes")
+_REST = (
+    *("id", "unavailable_at"),
+    *(name for name in Market.model_fields if name not in MARKET_KEY),
+)
 
 #: What no market has for a line.
 _NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
@@ -191,21 +194,17 @@ def standing(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromC
 def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
     """Whether a market is none of others, by keys in which nothing is NULL: those can be hashed."""
 
-    def key(rows: FromClause) -> list[ColumnElement[Any]]:
-        return [rows.c.betpawa_market_id, func.coalesce(rows.c.line, _NO_LINE)]
+    def keys(rows: FromClause) -> tuple[list[Any], list[Any]]:
+        market_id, line, *handicap = (rows.c[name] for name in MARKET_KEY)
+        key = [market_id, func.coalesce(line, _NO_LINE)]
+        return key, [*key, *handicap]
 
-    def key_with_handicap(rows: FromClause) -> list[ColumnElement[Any]]:
-        return [*key(rows), rows.c.handicap_type, rows.c.handicap_home, rows.c.handicap_away]
-
-    has_handicap = others.c.handicap_type.is_not(None)
+    key, key_with_handicap = keys(markets)
+    other, other_with_handicap = keys(others)
+    has_none = others.c.handicap_type.is_(None)
     return case(
-        (
-            markets.c.handicap_type.is_(None),
-            tuple_(*key(markets)).not_in(select(*key(others)).where(~has_handicap)),
-        ),
-        else_=tuple_(*key_with_handicap(markets)).not_in(
-            select(*key_with_handicap(others)).where(has_handicap)
-        ),
+        (markets.c.handicap_type.is_(None), tuple_(*key).not_in(select(*other).where(has_none))),
+        else_=tuple_(*key_with_handicap).not_in(select(*other_with_handicap).where(~has_none)),
     )
 
 

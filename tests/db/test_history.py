@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from oddsschema import Options, ingest, migrations
 from oddsschema.ingest.plan import BETPAWA, COMPETITORS
+from oddsschema.ingest.state import states
 from tests.db._histories import START, STORAGE, Model, captured, connection, stood
 from tests.db._scrapes import capture as scraped
 
@@ -299,6 +300,19 @@ def test_where_less_has_changed_all_is_compared(
     """Some events, one large one, or markets that are gone are no reason to store the rest."""
     found = run(rolled_back(connection, second_scrape(connection, change, events)))
     assert found == (64 - len(events), rows)
+
+
+def test_error_in_a_group_that_is_not_used(connection: Any, run: Run) -> None:
+    """What goes wrong with the states on their way is told, also when nobody waits for them."""
+    asked = [(1, START)] * 24 + [(2**40, START)]  # no INTEGER
+
+    async def body() -> None:
+        found = states(connection, COMPETITORS, asked, None)
+        await anext(found)
+        with pytest.raises(asyncpg.DataError, match="out of int32 range"):
+            await found.aclose()
+
+    run(body())
 
 
 def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
