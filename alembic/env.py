@@ -12,7 +12,7 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options, timeouts

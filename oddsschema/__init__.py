@@ -1,6 +1,5 @@
 """Betting odds in PostgreSQL: validated tables, migrations, ingestion. See the README."""
 
-from oddsschema.base import Contract, Table, metadata
 from oddsschema.capture import (
     Capture,
     CapturedCompetitorEvent,
@@ -9,6 +8,10 @@ from oddsschema.capture import (
     CapturedSport,
     CapturedTournament,
 )
+from oddsschema.contracts.base import Contract, metadata
+from oddsschema.contracts.outcomes import Outcome
+from oddsschema.contracts.scalars import CompetitorSource, HandicapType, ScrapeStatus
+from oddsschema.contracts.table import Table
 from oddsschema.errors import (
     ChunkError,
     DatabaseUnavailableError,
@@ -16,7 +19,7 @@ from oddsschema.errors import (
     NotMigratedError,
     OddsSchemaError,
 )
-from oddsschema.ingest import (
+from oddsschema.ingestion import (
     Batch,
     IngestReport,
     Options,
@@ -53,9 +56,7 @@ from oddsschema.models import (
     Sport,
     Tournament,
 )
-from oddsschema.outcomes import Outcome
 from oddsschema.retention import PruneOptions, PruneReport, prune
-from oddsschema.types import CompetitorSource, HandicapType, ScrapeStatus
 
 __all__ = [
     "Batch",

@@ -5,14 +5,15 @@ captures, one JSON object a line (NDJSON).
 """
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field
 
-from oddsschema.base import Check, Getter, Rule, all_given, on_objects_and_dicts
+from oddsschema.contracts.base import Rule, all_given
+from oddsschema.contracts.bulk import Check, Getter, on_objects_and_dicts
+from oddsschema.contracts.scalars import Slug, UtcTime
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
@@ -23,12 +24,7 @@ from oddsschema.models import (
     NationalCompetition,
     Snapshot,
 )
-from oddsschema.types import Slug, UtcTime
-
-#: What tells the markets of one capture apart.
-MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
-#: The values of these, of a plain market.
-market_key = itemgetter(*MARKET_KEY)
+from oddsschema.models.odds import MARKET_KEY
 
 
 class CapturedSport(Named):

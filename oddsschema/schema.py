@@ -16,9 +16,10 @@ from sqlalchemy import Column, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
-from oddsschema import capture, models, outcomes
-from oddsschema.base import Contract, metadata
-from oddsschema.ingest.report import IngestReport
+from oddsschema import capture, models
+from oddsschema.contracts import outcomes
+from oddsschema.contracts.base import Contract, metadata
+from oddsschema.ingestion.report import IngestReport
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]

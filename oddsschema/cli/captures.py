@@ -12,9 +12,8 @@ from typing import IO, Any, get_args
 import click
 
 from oddsschema import ingest as ingest_captures
-from oddsschema.batches import BatchSummary, close_stale, newest_batches, stale_batches
 from oddsschema.cli.options import json_option, on_database, url_option
-from oddsschema.ingest import (
+from oddsschema.ingestion import (
     IngestReport,
     Limits,
     Options,
@@ -24,8 +23,10 @@ from oddsschema.ingest import (
     stream_files,
     validate,
 )
-from oddsschema.ingest.history import Store
-from oddsschema.ingest.limits import option_name
+from oddsschema.ingestion.limits import option_name
+from oddsschema.ingestion.options import Store
+from oddsschema.scrapes.stale import close_stale, stale_batches
+from oddsschema.scrapes.summaries import BatchSummary, newest_batches
 
 strict_option = click.option(
     "--strict", is_flag=True, help="Let one bad market sink its whole capture."

@@ -13,12 +13,13 @@ from sqlalchemy import case, null
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import col, select
 
-from oddsschema.capture import MARKET_KEY
 from oddsschema.cli.options import on_database, url_option
-from oddsschema.database import require_migrated, sqlalchemy_connect
+from oddsschema.contracts.outcomes import Outcome
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import require_migrated
 from oddsschema.errors import OddsSchemaError
 from oddsschema.models import CompetitorEvent, Event, Market
-from oddsschema.outcomes import Outcome
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries import OUTCOME_NAMES, Offer, PricePoint, offers, overround, price_history
 
 #: Columns of a plot in the terminal.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from oddsschema.cli.options import json_option, on_database, url_option
-from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError
 
 

@@ -9,13 +9,14 @@ import click
 from pydantic import ValidationError
 
 from oddsschema.cli.captures import batches, ingest, validate_files
+from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
-from oddsschema.cli.made_up import demo, simulate_captures
 from oddsschema.cli.migrations import check, current, downgrade, upgrade
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
+from oddsschema.cli.simulation import simulate_captures
 from oddsschema.errors import OddsSchemaError
-from oddsschema.ingest import problems
+from oddsschema.ingestion import problems
 
 
 def main() -> NoReturn:

@@ -8,7 +8,7 @@ use the same directory share one server: the first one starts it and the last on
 `ephemeral` gives a throw-away server for tests. POSIX only; importing the module does nothing.
 """
 
-from oddsschema.embedded.ephemeral import ephemeral
+from oddsschema.embedded.ephemeral_server import ephemeral
 from oddsschema.embedded.server import EmbeddedPostgres, database_url
 
 __all__ = ["EmbeddedPostgres", "database_url", "ephemeral"]

@@ -16,7 +16,7 @@ What is where (what is public is imported from here):
 - `catalog`: what tables consist of, read from PostgreSQL's catalogs
 """
 
-from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.migrations.autogenerate import (
     autogenerate_options,
     include_object,
@@ -31,7 +31,7 @@ from oddsschema.migrations.commands import (
     upgrade,
     upgrade_sql,
 )
-from oddsschema.migrations.drift import Difference
+from oddsschema.migrations.comparison import Difference
 from oddsschema.migrations.report import CheckReport, CheckState
 from oddsschema.migrations.time_limits import timeouts
 

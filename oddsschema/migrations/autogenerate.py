@@ -13,9 +13,9 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import Enum
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
-from oddsschema.base import metadata
-from oddsschema.database import HEAD
-from oddsschema.outcomes import OutcomesJSONB
+from oddsschema.contracts.base import metadata
+from oddsschema.contracts.outcomes import OutcomesJSONB
+from oddsschema.database.revision import HEAD
 
 
 def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> dict[str, Any]:

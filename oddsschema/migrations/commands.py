@@ -17,12 +17,14 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddsschema.base import metadata
-from oddsschema.database import HEAD, LOCK_TIMEOUT, STATEMENT_TIMEOUT, sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
+from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
-from oddsschema.migrations.broken import broken_checks
 from oddsschema.migrations.catalog import undone
 from oddsschema.migrations.report import CheckReport, Release, check_connection
+from oddsschema.migrations.violations import broken_checks
 
 
 def script_location() -> Path:

@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
-from oddsschema.migrations.drift import Difference, find_differences
+from oddsschema.migrations.comparison import Difference, find_differences
 
 
 class CheckState(StrEnum):

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from oddsschema.database import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 
 #: What PostgreSQL counts milliseconds with.
 _MOST = 2**31 - 1

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Table
-from oddsschema.columns import defaulted, primary_key, server_time
+from oddsschema.contracts.columns import defaulted, primary_key, server_time
+from oddsschema.contracts.scalars import Flag, Int4, Text500, UtcTime
+from oddsschema.contracts.table import Table
 from oddsschema.models.sport import Named
-from oddsschema.types import Flag, Int4, Text500, UtcTime
 
 if TYPE_CHECKING:
     from oddsschema.models.event import EventBookmaker

@@ -5,13 +5,14 @@ from typing import ClassVar, Optional
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table
-from oddsschema.columns import foreign_key, primary_key, server_time
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import foreign_key, primary_key, server_time
+from oddsschema.contracts.scalars import CountryIso, Int4, Int8, Name100, Slug, Text100, UtcTime
+from oddsschema.contracts.table import Table
 from oddsschema.models.event import Event, Fixture
 from oddsschema.models.odds import StoredMarket, StoredSnapshot
 from oddsschema.models.scrape import ScrapeRun
 from oddsschema.models.sport import Competition, Sport
-from oddsschema.types import CountryIso, Int4, Int8, Name100, Slug, Text100, UtcTime
 
 
 class CompetitorKey(Contract):

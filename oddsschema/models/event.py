@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table
-from oddsschema.columns import foreign_key, primary_key, server_time
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import foreign_key, primary_key, server_time
+from oddsschema.contracts.scalars import Int4, Name100, Name255, Name500, Text1000, UtcTime
+from oddsschema.contracts.table import Table
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.sport import Tournament
-from oddsschema.types import Int4, Name100, Name255, Name500, Text1000, UtcTime
 
 if TYPE_CHECKING:
     from oddsschema.models.competitor import CompetitorEvent

@@ -1,17 +1,15 @@
 """Snapshots and markets: the contracts that BetPawa and its competitors share, BetPawa's tables."""
 
+from operator import itemgetter
 from typing import ClassVar, Optional
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc, text
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table, all_or_none
-from oddsschema.columns import defaulted, foreign_key, primary_key, server_time
-from oddsschema.models.bookmaker import Bookmaker
-from oddsschema.models.event import Event
-from oddsschema.models.scrape import ScrapeRun
-from oddsschema.outcomes import Outcomes
-from oddsschema.types import (
+from oddsschema.contracts.base import Contract, all_or_none
+from oddsschema.contracts.columns import defaulted, foreign_key, primary_key, server_time
+from oddsschema.contracts.outcomes import Outcomes
+from oddsschema.contracts.scalars import (
     Flag,
     Handicap,
     Instants,
@@ -23,6 +21,10 @@ from oddsschema.types import (
     Name255,
     UtcTime,
 )
+from oddsschema.contracts.table import Table
+from oddsschema.models.bookmaker import Bookmaker
+from oddsschema.models.event import Event
+from oddsschema.models.scrape import ScrapeRun
 
 
 class Snapshot(Contract):
@@ -76,6 +78,12 @@ class MarketType(Contract):
     handicap_away: Line | None = Field(
         default=None, description="Goals added to the away team's; with handicap_type only."
     )
+
+
+#: What tells the markets of one capture apart.
+MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
+#: The values of these, of a plain market.
+market_key = itemgetter(*MARKET_KEY)
 
 
 class Market(MarketType):

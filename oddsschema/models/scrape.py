@@ -5,11 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from sqlalchemy import Index
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Table
-from oddsschema.columns import defaulted, foreign_key, primary_key, server_time
-from oddsschema.models.bookmaker import Bookmaker
-from oddsschema.models.event import Event
-from oddsschema.types import (
+from oddsschema.contracts.columns import defaulted, foreign_key, primary_key, server_time
+from oddsschema.contracts.scalars import (
     Count,
     Int4,
     Json,
@@ -22,6 +19,9 @@ from oddsschema.types import (
     Text50,
     UtcTime,
 )
+from oddsschema.contracts.table import Table
+from oddsschema.models.bookmaker import Bookmaker
+from oddsschema.models.event import Event
 
 if TYPE_CHECKING:
     from oddsschema.models.competitor import CompetitorOddsSnapshot

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
 
-from oddsschema.base import Contract, Table
-from oddsschema.columns import foreign_key, primary_key
-from oddsschema.types import Int4, Name100, Name255
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import foreign_key, primary_key
+from oddsschema.contracts.scalars import Int4, Name100, Name255
+from oddsschema.contracts.table import Table
 
 if TYPE_CHECKING:
     from oddsschema.models.competitor import CompetitorTournament

@@ -5,6 +5,7 @@ of what they yield: `offers().where(Offer.event_id == 5)`. None lists anything o
 tournament, that is soft-deleted.
 """
 
+from oddsschema.queries.availability import OUTCOME_NAMES, BestPrice, Offer, best_prices, offers
 from oddsschema.queries.history import (
     Price,
     PricePoint,
@@ -13,7 +14,6 @@ from oddsschema.queries.history import (
     overround_history,
     price_history,
 )
-from oddsschema.queries.offers import OUTCOME_NAMES, BestPrice, Offer, best_prices, offers
 from oddsschema.queries.outcomes import implied_probabilities, overround
 from oddsschema.queries.scrapes import Coverage, Move, coverage, moves, unmatched_events
 

@@ -19,13 +19,13 @@ from sqlmodel import Field
 from sqlmodel.sql.expression import Select as SelectOfTwo
 from sqlmodel.sql.expression import SelectOfScalar
 
-from oddsschema.capture import MARKET_KEY
+from oddsschema.contracts.scalars import UtcTime
 from oddsschema.models import Market
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.queries.availability import seen_at
 from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
-from oddsschema.queries.offers import seen_at
 from oddsschema.queries.outcomes import Winners, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
-from oddsschema.types import UtcTime
 
 _FIELDS = tuple(Market.model_fields)
 

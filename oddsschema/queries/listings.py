@@ -22,7 +22,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from oddsschema.base import Contract
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.scalars import Int4, Name100, Slug
 from oddsschema.models import (
     Bookmaker,
     CompetitorEvent,
@@ -35,7 +36,6 @@ from oddsschema.models import (
     OddsSnapshot,
 )
 from oddsschema.queries.rows import Row, table_of
-from oddsschema.types import Int4, Name100, Slug
 
 
 class AtBookmaker(Contract):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from oddsschema.outcomes import Outcome
+from oddsschema.contracts.outcomes import Outcome
 
 #: A column of outcomes: `Offer.outcomes`, `MarketOdds.outcomes`, ... To a type checker, a class'
 #: attribute is what its objects' is.

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Bundle
 from sqlmodel.main import SQLModelMetaclass
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
-from oddsschema.base import Contract
-from oddsschema.columns import column_type
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import column_type
 
 
 class _Columns(SQLModelMetaclass):

@@ -20,13 +20,13 @@ from sqlmodel import Field, col
 from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.expression import select as select_entity
 
-from oddsschema.capture import MARKET_KEY
+from oddsschema.contracts.scalars import Count, Int4, Name255, Odds, Slug, Status
 from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.queries.availability import bounds, standing
 from oddsschema.queries.listings import SIDES, AtBookmaker, Side, on_both_sides
-from oddsschema.queries.offers import bounds, standing
 from oddsschema.queries.outcomes import each, is_active
 from oddsschema.queries.rows import Row, selecting, table_of
-from oddsschema.types import Count, Int4, Name255, Odds, Slug, Status
 
 
 class Move(MarketType, AtBookmaker, Row):

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.database import Connections, open_connections, require_migrated
-from oddsschema.ingest.plan import Side
+from oddsschema.database.connections import Connections, open_connections
+from oddsschema.database.revision import require_migrated
+from oddsschema.models.sides import Side
 from oddsschema.retention import statements
 from oddsschema.retention.report import TABLES, Kept, PruneReport, Removed, summed
 from oddsschema.retention.statements import EVENTS, REMNANTS, Remnants, measured, on

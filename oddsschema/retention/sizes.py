@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from oddsschema.base import metadata
-from oddsschema.database import open_connections, require_migrated
-from oddsschema.ingest.plan import BETPAWA, COMPETITORS
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import open_connections
+from oddsschema.database.revision import require_migrated
+from oddsschema.models.sides import BETPAWA, COMPETITORS
 from oddsschema.retention.report import in_bytes
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table as SqlTable
 
-from oddsschema.base import metadata
-from oddsschema.capture import MARKET_KEY
-from oddsschema.ingest.plan import BETPAWA, COMPETITORS, Side
+from oddsschema.contracts.base import metadata
 from oddsschema.models import Market
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
 
 #: Where the events of each side are.
 EVENTS = {COMPETITORS: "competitor_events", BETPAWA: "events"}

@@ -16,19 +16,20 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import inspect
 from sqlalchemy.orm import RelationshipDirection
 
-from oddsschema.base import Contract, Table
 from oddsschema.capture import (
-    MARKET_KEY,
     Capture,
     CapturedCompetitorEvent,
     CapturedCompetitorTournament,
     CapturedEvent,
 )
-from oddsschema.columns import unwrapped
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.outcomes import Outcome
+from oddsschema.contracts.scalars import HandicapType, UtcTime
+from oddsschema.contracts.table import Table
 from oddsschema.models import Market, MarketType
-from oddsschema.outcomes import Outcome
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.strategies.scalars import bound, scalars
-from oddsschema.types import HandicapType, UtcTime
 
 _C = TypeVar("_C", bound=Contract)
 _T = TypeVar("_T", bound=Table)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import JsonValue
 
-from oddsschema.countries import ALPHA3
-from oddsschema.types import NO_NUL, WHITE_SPACE, CountryIso
+from oddsschema.contracts.countries import ALPHA3
+from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE, CountryIso
 
 #: What PostgreSQL's text can hold.
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")

@@ -19,8 +19,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from oddsschema import CompetitorMarketOdds
-from oddsschema.ingest.door import admit
-from oddsschema.ingest.limits import DEFAULT_LIMITS
+from oddsschema.ingestion.limits import DEFAULT_LIMITS
+from oddsschema.ingestion.validation.validator import admit
 
 
 class Unvalidated(SQLModel, table=True):

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import strategies as st
 
 from oddsschema import Options
-from oddsschema.capture import market_key
-from oddsschema.ingest.plan import Side
-from oddsschema.ingest.state import states
+from oddsschema.ingestion.storage.state import states
+from oddsschema.models.odds import market_key
+from oddsschema.models.sides import Side
 
 Run = Callable[..., Any]
 

@@ -17,8 +17,8 @@ import asyncpg
 from hypothesis import settings
 
 from oddsschema import Options, PruneOptions, PruneReport, prune, queries
-from oddsschema.capture import market_key
-from oddsschema.ingest.plan import BETPAWA, COMPETITORS, Side
+from oddsschema.models.odds import market_key
+from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
 from oddsschema.retention import Removed
 from tests.benchmarks.bulk import compiled
 from tests.db._histories import REFERENCES, START, Model, capture, plain, stood

@@ -23,10 +23,11 @@ from sqlmodel import Field, Relationship, SQLModel
 
 import oddsschema
 from oddsschema import CompetitorEvent
-from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.contracts.outcomes import Outcomes
+from oddsschema.contracts.scalars import Int4, Json, Name100, Odds, Slug, Status, UtcTime
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.migrations import autogenerate_options, render_item, script_location
-from oddsschema.outcomes import Outcomes
-from oddsschema.types import Int4, Json, Name100, Odds, Slug, Status, UtcTime
 
 Run = Callable[..., Any]
 

@@ -17,8 +17,9 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from oddsschema import migrations
-from oddsschema.base import metadata
-from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
 from oddsschema.migrations import CheckState
 from tests.db.test_migrations import execute, fetch

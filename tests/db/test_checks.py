@@ -28,12 +28,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.main import FieldInfoMetadata
 
 from oddsschema import Market, Outcome, Table
-from oddsschema.accepts import Accepts
-from oddsschema.base import metadata
-from oddsschema.columns import unwrapped
-from oddsschema.outcomes import OutcomesJSONB
+from oddsschema.contracts.base import metadata
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.json_schema import Accepts
+from oddsschema.contracts.outcomes import OutcomesJSONB
+from oddsschema.contracts.scalars import FLOAT_MAX, NO_NUL, WHITE_SPACE, Keeps
 from oddsschema.strategies import field_values
-from oddsschema.types import FLOAT_MAX, NO_NUL, WHITE_SPACE, Keeps
 
 Run = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import Options, ingest, queries
 from oddsschema.cli import cli
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
 from oddsschema.queries import PricePoint
 from tests.db._histories import KICKOFF, START, capture

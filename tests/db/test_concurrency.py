@@ -15,7 +15,7 @@ from hypothesis import settings
 
 import oddsschema
 from oddsschema import IngestReport, Options, ScrapeStatus
-from oddsschema.batches import close_stale, stale_batches
+from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.db._scrapes import (
     Capture,
     capture,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oddsschema import NotMigratedError, ingest, migrations
-from oddsschema.database import HEAD
+from oddsschema.database.revision import HEAD
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import CheckState, script_location
 from oddsschema.simulate import simulate

@@ -24,8 +24,9 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema import migrations
-from oddsschema.base import metadata
-from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.migrations import CheckReport, CheckState, Difference, script_location
 from tests.db._tamperings import TAMPERINGS, Tampering
 from tests.db.test_migrations import ROWS, execute

@@ -25,8 +25,8 @@ from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import ChunkError, IngestReport, OddsSchemaError, Options, ScrapeStatus, migrations
-from oddsschema.batches import close_stale, stale_batches
 from oddsschema.embedded import EmbeddedPostgres
+from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.db._scrapes import (
     PLATFORMS,
     Capture,

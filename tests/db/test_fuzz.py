@@ -25,9 +25,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema import Capture, Market, Options, Refusal, ScrapeError, ingest
-from oddsschema.capture import MARKET_KEY
-from oddsschema.database import sqlalchemy_connect
-from oddsschema.ingest import Limits, read_files
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.ingestion import Limits, read_files
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.strategies import damaged_captures
 from tests.db._corpus import cases, files
 from tests.db._mutants import (

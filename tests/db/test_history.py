@@ -5,7 +5,6 @@ what the database tells of each instant, and of those between, is what the model
 """
 
 import asyncio
-import importlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,17 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddsschema import Options, ingest, migrations
-from oddsschema.ingest.plan import BETPAWA, COMPETITORS
-from oddsschema.ingest.state import states
+from oddsschema.ingestion.storage import history
+from oddsschema.ingestion.storage.state import states
+from oddsschema.models.sides import BETPAWA, COMPETITORS
 from tests.db._histories import START, STORAGE, Model, captured, connection, stood
 from tests.db._scrapes import capture as scraped
 
 __all__ = ["connection"]  # the fixture
 
 Run = Callable[..., Any]
-
-# Not `import ... as`: in the package, `ingest` is the function.
-history = importlib.import_module("oddsschema.ingest.history")
 
 
 async def told(

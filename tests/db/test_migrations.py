@@ -26,8 +26,9 @@ from pytest_alembic import tests as alembic_tests
 from sqlalchemy import Connection
 
 from oddsschema import migrations
-from oddsschema.base import metadata
-from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import CheckState, script_location
 

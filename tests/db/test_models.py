@@ -31,8 +31,8 @@ from oddsschema import (
     Table,
     Tournament,
 )
-from oddsschema.base import metadata
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
 
 Run = Callable[..., Any]
 

@@ -27,9 +27,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddsschema
-from oddsschema import DatabaseUnavailableError, Options, database, migrations
+from oddsschema import DatabaseUnavailableError, Options, migrations
 from oddsschema.cli import cli, main
-from oddsschema.database import normalize, redact
+from oddsschema.database import connections as database
+from oddsschema.database.urls import normalize, redact
 from oddsschema.embedded import EmbeddedPostgres, ephemeral
 from tests.db._scrapes import fetch, scrapes, written
 
@@ -117,7 +118,7 @@ def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str
 
 FUNCTIONS = dict(functions())
 #: Those that connect to nothing.
-PURE = {"oddsschema.database.normalize", "oddsschema.database.redact"}
+PURE = {"oddsschema.database.urls.normalize", "oddsschema.database.urls.redact"}
 
 
 def commands(file: Path) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import IngestReport, Options, ScrapeStatus
-from oddsschema.batches import newest_batches
+from oddsschema.scrapes.summaries import newest_batches
 from tests.db._scrapes import content, expected, fetch, scrapes
 
 Run = Callable[..., Any]

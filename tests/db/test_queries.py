@@ -33,9 +33,9 @@ from oddsschema import (
     queries,
     strategies,
 )
-from oddsschema.capture import market_key
-from oddsschema.ingest.plain import Key
-from oddsschema.outcomes import OutcomesJSONB
+from oddsschema.contracts.outcomes import OutcomesJSONB
+from oddsschema.ingestion.records import Key
+from oddsschema.models.odds import market_key
 from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
 from tests.benchmarks import bulk
 from tests.db._histories import REAL_ODDS, START, STORAGE, Model, capture, captured, plain

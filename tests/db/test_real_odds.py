@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from oddsschema import Capture
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
 from tests.db._readback import keyed, read_back
 
 README = Path(__file__).parents[2] / "README.md"

@@ -25,11 +25,17 @@ from oddsschema import (
     migrations,
     prune,
 )
-from oddsschema.base import metadata
-from oddsschema.batches import close_stale, newest_batches, stale_batches
-from oddsschema.database import open_connections, sqlalchemy_connect
-from oddsschema.ingest import betpawa, bookkeeping, competitor, history, plan, reference, state
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import open_connections, sqlalchemy_connect
+from oddsschema.ingestion.storage import competitor_events as competitor
+from oddsschema.ingestion.storage import history, state
+from oddsschema.ingestion.storage import matching as reference
+from oddsschema.ingestion.storage import placement as plan
+from oddsschema.ingestion.storage import reference_events as betpawa
 from oddsschema.retention import size
+from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.stale import close_stale, stale_batches
+from oddsschema.scrapes.summaries import newest_batches
 from tests.db._scrapes import PLATFORMS, START, assert_whole, capture, content, expected, scrapes
 
 Run = Callable[..., Any]

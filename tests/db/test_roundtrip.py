@@ -30,8 +30,8 @@ from oddsschema import (
     Table,
     ingest,
 )
-from oddsschema.base import metadata
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.strategies import batches, contracts, damaged_captures, rows
 from tests.db._readback import comparable, errors, keyed, read_back
 from tests.db._scrapes import capture as scraped

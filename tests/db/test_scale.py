@@ -39,8 +39,8 @@ from oddsschema import (
     ingest,
     migrations,
 )
-from oddsschema.capture import MARKET_KEY
 from oddsschema.embedded import EmbeddedPostgres
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.strategies import field_values
 from tests.db._scrapes import fetch
 from tests.db.test_migrations import catalog

@@ -21,11 +21,11 @@ from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import Capture, Contract, Options, ingest
-from oddsschema.batches import newest_batches
 from oddsschema.cli import cli, main
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import EmbeddedPostgres, ephemeral
 from oddsschema.errors import EmbeddedPostgresError
+from oddsschema.scrapes.summaries import newest_batches
 from tests.db._scrapes import capture, fetch
 from tests.db.test_migrations import catalog
 from tests.db.test_roundtrip import keyed, read_back

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from oddsschema import migrations
-from oddsschema.database import HEAD, sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import timeouts
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from oddsschema.database import sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import ephemeral
 
 ROOT = Path(__file__).parents[2]

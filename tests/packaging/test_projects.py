@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oddsschema.database import HEAD
+from oddsschema.database.revision import HEAD
 from tests.packaging._environment import ROOT, Environment, built
 
 pytestmark = pytest.mark.wheel

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from oddsschema.database import HEAD
+from oddsschema.database.revision import HEAD
 from tests.packaging._environment import Environment
 
 pytestmark = pytest.mark.wheel

@@ -15,10 +15,12 @@ from sqlalchemy.orm import make_transient_to_detached, registry
 from sqlmodel import Field, Relationship, SQLModel
 
 import oddsschema
-from oddsschema.base import Contract, Rule, Table, metadata, plain_validator
-from oddsschema.columns import foreign_key
+from oddsschema.contracts.base import Contract, Rule, metadata
+from oddsschema.contracts.bulk import plain_validator
+from oddsschema.contracts.columns import foreign_key
+from oddsschema.contracts.scalars import Int4, Name50
+from oddsschema.contracts.table import Table
 from oddsschema.strategies import captures, contracts, damaged_captures, json_values
-from oddsschema.types import Int4, Name50
 
 TABLES = sorted(
     (table for table in Table.__subclasses__() if table.metadata is metadata),

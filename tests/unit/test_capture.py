@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from oddsschema import Capture, HandicapType, Market
-from oddsschema.capture import MARKET_KEY, CapturedCompetitorEvent, CapturedEvent
+from oddsschema.capture import CapturedCompetitorEvent, CapturedEvent
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.strategies import captures, contracts
 
 REAL_ODDS = sorted((Path(__file__).parents[3] / "shared" / "real-odds").glob("*.ndjson.gz"))

@@ -20,9 +20,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 from pydantic import TypeAdapter, ValidationError
 
-from oddsschema import Capture, types
-from oddsschema.columns import unwrapped
-from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
+from oddsschema import Capture
+from oddsschema.contracts import scalars as types
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.countries import ALPHA3, ALPHA3_OF_ALPHA2
 from oddsschema.schema import ACCEPTED, json_schema
 from oddsschema.strategies import captures, contracts, damaged_captures, json_values
 

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsschema.cli import cli
-from oddsschema.ingest import Item, Limits, read_files, validate
-from oddsschema.ingest.read import items
+from oddsschema.ingestion import Item, Limits, read_files, validate
+from oddsschema.ingestion.sources import items
 
 EVENT = {
     "source": "bet9ja",

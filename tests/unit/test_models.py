@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
-from oddsschema.base import Table, metadata
-from oddsschema.columns import unwrapped
+from oddsschema.contracts.base import metadata
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.table import Table
 
 TABLES = {
     table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata

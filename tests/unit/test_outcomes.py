@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.dialects import postgresql
 
 from oddsschema import Outcome
-from oddsschema.outcomes import Outcomes, OutcomesJSONB
+from oddsschema.contracts.outcomes import Outcomes, OutcomesJSONB
 from oddsschema.strategies import contracts, outcomes
 
 OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(Outcomes)

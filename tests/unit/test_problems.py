@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from pydantic import ValidationError
 
 from oddsschema import Capture, Market, Outcome, problems
-from oddsschema.ingest import Item, validate
+from oddsschema.ingestion import Item, validate
 from oddsschema.strategies import captures, damaged_captures
 
 

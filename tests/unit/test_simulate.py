@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from oddsschema import Capture
-from oddsschema.capture import MARKET_KEY
-from oddsschema.ingest import Item, Refusal, read_files, validate
+from oddsschema.ingestion import Item, Refusal, read_files, validate
+from oddsschema.models.odds import MARKET_KEY
 from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate, stream
 
 REAL_ODDS = Path(__file__).parents[3] / "shared" / "real-odds"

@@ -41,7 +41,8 @@ from oddsschema import (
     Sport,
     Table,
 )
-from oddsschema.base import Rule, all_or_none
+from oddsschema.contracts.base import Rule, all_or_none
+from oddsschema.contracts.scalars import Int4, Name50, Slug, UtcTime
 from oddsschema.strategies import (
     batches,
     captures,
@@ -52,7 +53,6 @@ from oddsschema.strategies import (
     outcomes,
     rows,
 )
-from oddsschema.types import Int4, Name50, Slug, UtcTime
 
 #: `find` reports what it has found as if it were a failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from oddsschema import types
-from oddsschema.base import Contract, Table, metadata
-from oddsschema.columns import unwrapped
-from oddsschema.countries import ALPHA3, ALPHA3_OF_ALPHA2
+from oddsschema.contracts import scalars as types
+from oddsschema.contracts.base import Contract, metadata
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.countries import ALPHA3, ALPHA3_OF_ALPHA2
+from oddsschema.contracts.table import Table
 from oddsschema.strategies import contracts, field_values
 
 

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from oddsschema import Market, ScrapeBatch, ScrapeRun
-from oddsschema.ingest import Problem
-from oddsschema.types import Name100, UtcTime
+from oddsschema.contracts.scalars import Name100, UtcTime
+from oddsschema.ingestion import Problem
 
 
 class BatchWithRuns(BaseModel):

@@ -22,7 +22,7 @@ from odds_api.answers import (
 )
 from odds_api.odds import latest_odds
 from oddsschema import Bookmaker, Capture, Event, ScrapeBatch
-from oddsschema.types import Int4
+from oddsschema.contracts.scalars import Int4
 
 
 @asynccontextmanager

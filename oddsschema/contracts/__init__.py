@@ -1,0 +1,1 @@
+"""The contracts: fields, bounds and rules that every value is validated against."""

@@ -1,0 +1,142 @@
+"""Tables that validate: the base class of every SQLModel table."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ConfigDict
+from pydantic_core import SchemaValidator, core_schema
+from sqlalchemy import CheckConstraint, inspect
+from sqlalchemy.orm.attributes import set_attribute
+from sqlalchemy.sql.naming import conv
+from sqlmodel import SQLModel
+from sqlmodel.main import FieldInfoMetadata
+
+from oddsschema.contracts.base import Contract
+from oddsschema.contracts.columns import column_check, column_type
+
+
+class Table(Contract):
+    """A contract with a PostgreSQL table: the contracts, then `Table`, then `table=True`.
+
+    Relationships are passed to the constructor beside the fields. What PostgreSQL or a relationship
+    fills (ids, server times, foreign keys) may be left out.
+    """
+
+    model_config = ConfigDict(frozen=False)
+
+    # A table's rows are mutable objects with an identity in a session: not to be hashed by value,
+    # which is how Python spells it, and mypy does not know.
+    __hash__ = None  # type: ignore[assignment]
+    # Loading makes objects with __new__ alone: SQLModel's prepares what pydantic expects of them.
+    if not TYPE_CHECKING:  # to mypy, a class whose __new__ was assigned is Any
+        __new__ = SQLModel.__new__
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for field in cls.__pydantic_fields__.values():
+            said = [mark for mark in field.metadata if isinstance(mark, FieldInfoMetadata)]
+            rest = [mark for mark in field.metadata if not isinstance(mark, FieldInfoMetadata)]
+            known = said[0] if said else FieldInfoMetadata()
+            # A new list: fields inherited from a contract share theirs with it.
+            field.metadata = [replace(known, sa_type=column_type(field)), *rest]
+        given = cls.__dict__.get("__table_args__", ())
+        cls.__table_args__ = (*cls._checks(), *([given] if isinstance(given, dict) else given))
+
+    @classmethod
+    def _checks(cls) -> Iterator[CheckConstraint]:
+        """The CHECKs that follow from the fields' types and from the rules."""
+        fields = cls.__pydantic_fields__.items()
+        conditions = [(name, column_check(name, field)) for name, field in fields]
+        for name, condition in [
+            *conditions,
+            *((rule.name, rule.condition) for rule in cls.__rules__),
+        ]:
+            if condition is not None:
+                yield CheckConstraint(condition, name=conv(f"ck_{cls.__tablename__}_{name}"))
+
+    def __init__(self, **data: Any) -> None:
+        self._fill(self.__pydantic_validator__.validate_python, data)
+
+    @classmethod
+    def model_validate(
+        cls,
+        obj: Any,
+        *,
+        update: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Validate a mapping or an object with the same attributes into a new row.
+
+        Raises pydantic.ValidationError. `update` replaces single values of a mapping.
+        """
+        if update:
+            fields = obj if isinstance(obj, Mapping) else obj.model_dump()
+            obj = {**fields, **update}
+        new = cls._new()
+        new._fill(cls.__pydantic_validator__.validate_python, obj, **options)
+        return new
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Validate a JSON object into a new row. Raises pydantic.ValidationError."""
+        new = cls._new()
+        new._fill(cls.__pydantic_validator__.validate_json, json_data, **options)
+        return new
+
+    @classmethod
+    def _new(cls) -> Self:
+        """An empty instance that SQLAlchemy knows, made without running __init__."""
+        new: Self = inspect(cls).class_manager.new_instance()
+        return new
+
+    def _fill(self, validate: Callable[..., Any], data: Any, **options: Any) -> None:
+        related: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            names = self.__sqlmodel_relationships__
+            related = {name: data[name] for name in data if name in names}
+            data = {name: data[name] for name in data if name not in names} if related else data
+        instrumented = self.__dict__
+        validate(data, self_instance=self, **options)
+        values = self.__dict__
+        # pydantic has put a new __dict__ in place; SQLAlchemy's comes back, and learns each value.
+        object.__setattr__(self, "__dict__", instrumented)
+        for name, value in values.items():
+            set_attribute(self, name, value)
+        for name, value in related.items():
+            set_attribute(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__pydantic_fields__:
+            SQLModel.__setattr__(self, name, value)
+            return
+        rules = [rule for rule in self.__rules__ if name in rule.fields]
+        known = {field: getattr(self, field) for rule in rules for field in rule.fields}
+        validated: Any = _assignment_validator(type(self)).validate_assignment(known, name, value)
+        set_attribute(self, name, validated[0][name])
+        self.__pydantic_fields_set__.add(name)
+
+
+@cache
+def _assignment_validator(table: type[Table]) -> SchemaValidator:
+    """Validates one field and the rules whose fields are all known, and touches no object."""
+    table.model_rebuild()
+    schema: Any = table.__pydantic_core_schema__
+    definitions: list[Any] = []
+    while schema["type"] != "model":
+        definitions = schema.get("definitions", definitions)
+        schema = schema["schema"]
+
+    def check(output: tuple[dict[str, Any], Any, set[str]]) -> Any:
+        values = output[0]
+        for rule in table.__rules__:
+            if all(field in values for field in rule.fields):
+                rule.check(*[values[field] for field in rule.fields])
+        return output
+
+    fields: Any = core_schema.no_info_after_validator_function(check, schema["schema"])
+    if definitions:
+        fields = core_schema.definitions_schema(fields, definitions)
+    return SchemaValidator(fields, schema["config"])

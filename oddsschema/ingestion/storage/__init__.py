@@ -1,0 +1,1 @@
+"""Storage: from validated captures to rows, in the transaction of a chunk."""

@@ -1,0 +1,38 @@
+"""Sports, which both sides refer to: found by slug."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_FIND_SPORTS = "SELECT slug, id, name FROM sports WHERE slug = ANY ($1)"
+
+_INSERT_SPORTS = """
+INSERT INTO sports (slug, name)
+SELECT c.slug, c.name FROM unnest($1::text[], $2::text[]) AS c (slug, name)
+ORDER BY c.slug
+ON CONFLICT DO NOTHING
+"""
+
+# A name that another sport has is not taken from it.
+_RENAME_SPORT = """
+UPDATE sports SET name = $2::text
+WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $2::text)
+"""
+
+
+async def upsert_sports(
+    connection: "asyncpg.Connection[Any]", names: Mapping[str, str]
+) -> dict[str, int]:
+    """The id of each sport, from {slug: name}. A new slug whose name is taken gets none."""
+    rows = await connection.fetch(_FIND_SPORTS, list(names))
+    known = {row["slug"]: row["name"] for row in rows}
+    if known != names:
+        for slug in sorted(known):
+            if known[slug] != names[slug]:
+                await connection.execute(_RENAME_SPORT, slug, names[slug])
+        if missing := [slug for slug in names if slug not in known]:
+            await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
+        rows = await connection.fetch(_FIND_SPORTS, list(names))
+    return {row["slug"]: row["id"] for row in rows}

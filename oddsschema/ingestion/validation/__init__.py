@@ -1,0 +1,1 @@
+"""Validation: from what a source yields to a capture that holds the contract, or a refusal."""

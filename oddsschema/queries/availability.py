@@ -1,0 +1,222 @@
+"""What is on offer, at an instant or now, at each bookmaker, and the best of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    String,
+    case,
+    distinct,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
+from sqlmodel import Field
+from sqlmodel.sql.expression import SelectOfScalar
+
+from oddsschema.contracts.scalars import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
+from oddsschema.models import Event, Market, MarketType
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
+from oddsschema.queries.outcomes import each, is_active
+from oddsschema.queries.rows import Row, selecting, table_of
+
+#: What is asked of a row of a market besides its key.
+_REST = (
+    *("id", "unavailable_at"),
+    *(name for name in Market.model_fields if name not in MARKET_KEY),
+)
+
+#: What no market has for a line.
+_NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
+
+#: The words of bookmakers that do not call outcomes what the others call them.
+OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "Home": "1",
+        "Draw": "X",
+        "Away": "2",
+        "Home or Draw": "1X",
+        "Home or Away": "12",
+        "Draw or Away": "X2",
+    }
+)
+
+
+class Offer(Market, AtBookmaker, Row):
+    """A market as a bookmaker offers it at an instant."""
+
+    seen_at: UtcTime = Field(description="When the event was last captured until then, UTC.")
+    market_odds_id: Int8 = Field(description="Its row in market_odds or competitor_market_odds.")
+
+
+class BestPrice(MarketType, Row):
+    """The best price of an outcome, and where it is offered."""
+
+    event_id: Int4 | None = Field(description="BetPawa's event; None where none is matched.")
+    sportradar_id: Name100 = Field(description="The event's SportRadar id; BetPawa's if matched.")
+    outcome: Name255 = Field(description="What is bet on.")
+    odds: Odds = Field(description="The highest decimal odds.")
+    bookmakers: Annotated[tuple[Slug, ...], ARRAY(String, as_tuple=True)] = Field(
+        description="Who offers them."
+    )
+
+
+def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
+    """Every market that is on offer as of an instant, or now, at every bookmaker, in no order.
+
+    An event side by side: `.where(Offer.event_id == 5)`; one bookmaker's event:
+    `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
+    """
+
+    def ask(side: Side) -> Select[Any]:
+        last = bounds(side, at)
+        markets = standing(side, last, at)
+        return (
+            side.listings.join(last, true())
+            .join(markets, true())
+            .with_only_columns(
+                *side.listing,
+                *(markets.c[name] for name in Market.model_fields),
+                last.c.seen_at,
+                markets.c.id.label("market_odds_id"),
+            )
+        )
+
+    return selecting(Offer, on_both_sides(Offer, ask))
+
+
+def best_prices(
+    among: SelectOfScalar[Offer] | None = None, names: Mapping[str, str] = OUTCOME_NAMES
+) -> SelectOfScalar[BestPrice]:
+    """The best price of each outcome that can be bet on, among offers: those of now, by default.
+
+    `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are the same when their names
+    are, once those that are in `names` have been replaced.
+    """
+    offered = (offers() if among is None else among).subquery("offers")
+    events = table_of(Event)
+    outcome = each(offered.c.outcomes)
+    name = (
+        case(dict(names), value=outcome.c.name, else_=outcome.c.name) if names else outcome.c.name
+    )
+    bookmaker = offered.c.bookmaker
+    which = [
+        offered.c.event_id,
+        func.coalesce(events.c.sportradar_id, offered.c.sportradar_id).label("sportradar_id"),
+        *(offered.c[key] for key in MARKET_KEY),
+        name.label("outcome"),
+    ]
+    prices = (
+        select(
+            *which,
+            func.max(offered.c.betpawa_market_name).label("betpawa_market_name"),
+            outcome.c.odds,
+            func.array_agg(aggregate_order_by(distinct(bookmaker), bookmaker)).label("bookmakers"),
+        )
+        .select_from(
+            offered.outerjoin(events, events.c.id == offered.c.event_id).join(outcome, true())
+        )
+        .where(is_active(outcome))
+        .group_by(*which, outcome.c.odds)
+        .subquery("prices")
+    )
+    key = [prices.c[column.name] for column in which]
+    best = select(*(prices.c[field] for field in BestPrice.model_fields))
+    return selecting(BestPrice, best.ext(distinct_on(*key)).order_by(*key, prices.c.odds.desc()))
+
+
+# -- the state of a listing ------------------------------------------------------------------------
+
+
+def bounds(side: Side, at: Any, *known: FromClause) -> FromClause:
+    """A listing's last keyframe until an instant, and when it was last captured until then.
+
+    The instant may be of what is known of the listing.
+    """
+    keyframes, last = side.snapshots.alias("keyframes"), side.snapshots.alias("last")
+    keyframe_at = side.correlated(
+        select(keyframes.c.captured_at)
+        .where(side.of_listing(keyframes), keyframes.c.is_complete, _until(keyframes, at))
+        .order_by(keyframes.c.captured_at.desc())
+        .limit(1),
+        *known,
+    ).scalar_subquery()
+    statement = (
+        select(keyframe_at.label("keyframe_at"), seen_at(last, until=at).label("seen_at"))
+        .where(side.of_listing(last), _until(last, at))
+        .order_by(last.c.captured_at.desc())
+        .limit(1)
+    )
+    return side.correlated(statement, *known).lateral("bounds")
+
+
+def standing(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromClause:
+    """The markets that are on offer at an instant: of the last keyframe, and of what came since.
+
+    Only what came since is sorted, to find the newest row of each market. A keyframe, which is most
+    of what is read, is taken as ingestion writes it: no market is on offer in two of its rows.
+    """
+    snapshots, markets = side.snapshots.alias("snapshots"), side.markets.alias("markets")
+    key = [markets.c[name] for name in MARKET_KEY]
+    rows = (
+        # What is sorted by comes first: there it takes least to be found in a row.
+        select(*key, snapshots.c.captured_at, *(markets.c[name] for name in _REST))
+        .select_from(snapshots.join(markets, side.of_snapshot(markets, snapshots)))
+        .where(side.of_listing(snapshots))
+    )
+    since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, _until(snapshots, at))
+    newest = since.ext(distinct_on(*key)).order_by(
+        *key, snapshots.c.captured_at.desc(), markets.c.id.desc()
+    )
+    changes = side.correlated(newest, last, *known).cte("changes", nesting=True)
+    keyframe = rows.where(
+        snapshots.c.captured_at == last.c.keyframe_at,
+        markets.c.unavailable_at.is_(None),
+        _is_not_among(changes, markets),
+    )
+    return union_all(
+        select(changes).where(changes.c.unavailable_at.is_(None)),
+        side.correlated(keyframe, last, *known),
+    ).lateral("standing")
+
+
+def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
+    """Whether a market is none of others, by keys in which nothing is NULL: those can be hashed."""
+
+    def keys(rows: FromClause) -> tuple[list[Any], list[Any]]:
+        market_id, line, *handicap = (rows.c[name] for name in MARKET_KEY)
+        key = [market_id, func.coalesce(line, _NO_LINE)]
+        return key, [*key, *handicap]
+
+    key, key_with_handicap = keys(markets)
+    other, other_with_handicap = keys(others)
+    has_none = others.c.handicap_type.is_(None)
+    return case(
+        (markets.c.handicap_type.is_(None), tuple_(*key).not_in(select(*other).where(has_none))),
+        else_=tuple_(*key_with_handicap).not_in(select(*other_with_handicap).where(~has_none)),
+    )
+
+
+def _until(snapshots: Any, at: Any) -> ColumnElement[bool]:
+    return true() if at is None else snapshots.c.captured_at <= at
+
+
+def seen_at(snapshots: Any, *, until: Any = None, before: Any = None) -> ColumnElement[Any]:
+    """When a snapshot was last captured or confirmed: at all, until an instant, or before it."""
+    if until is None and before is None:
+        return func.coalesce(snapshots.c.last_confirmed_at, snapshots.c.captured_at)
+    instants = func.unnest(snapshots.c.confirmed_at).table_valued("at").render_derived("instants")
+    limit = instants.c.at < before if until is None else instants.c.at <= until
+    confirmed = select(func.max(instants.c.at)).where(limit).correlate_except(instants)
+    return func.greatest(snapshots.c.captured_at, confirmed.scalar_subquery())

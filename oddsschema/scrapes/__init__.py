@@ -1,0 +1,1 @@
+"""Scrapes on record: batches, their runs, and the errors of runs."""

@@ -1,0 +1,149 @@
+"""What comes in by the faster way is what comes in by the whole door."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from oddsschema import Capture, Market, Outcome
+from oddsschema.ingestion.limits import Limits
+from oddsschema.ingestion.records import (
+    PlainMarket,
+    PlainOutcome,
+    outcomes_json,
+    stored_outcomes,
+    with_plain_markets,
+)
+from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, door
+from oddsschema.ingestion.validation.fast_path import FastPath
+from oddsschema.ingestion.validation.validator import admit
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.simulate import simulate, stream
+from oddsschema.strategies import captures, damaged_captures, outcomes
+
+LIMITS = Limits()
+
+#: What stands in the place of a good value: other spellings of it, and what is none.
+OTHERS = [True, False, 0, 1, 2, 1.5, "1.5", " 2 ", "yes", "", "a\0b", " a ", None, [], {}, 10**400]
+
+
+def told(way: Any, *payload: Any) -> Any:
+    """What a way makes of a payload, to the types, or that it refuses it."""
+    try:
+        return repr(way(*payload))
+    except (ValidationError, UnknownKeyError):
+        return "refused"
+
+
+def whole_door(payload: Any, limits: Limits = LIMITS) -> Any:
+    """What pydantic alone makes of JSON text."""
+    return with_plain_markets(door(Capture, limits).validate_json(payload))
+
+
+def spots(document: Any) -> list[tuple[Any, Any]]:
+    """Every place in a document: its container and its key."""
+    inner = document.items() if isinstance(document, dict) else enumerate(document)
+    return [
+        spot
+        for key, value in inner
+        for spot in ((document, key), *(spots(value) if isinstance(value, dict | list) else ()))
+    ]
+
+
+@given(captures(), st.data(), st.sampled_from([str, str.encode]))
+def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
+    """JSON text gives the same by either, whatever stands in the place of some of its values."""
+    document = json.loads(capture.model_dump_json())
+    for _ in range(data.draw(st.integers(0, 3))):
+        places = spots(document)
+        container, key = data.draw(st.sampled_from(places))
+        container[key] = data.draw(st.sampled_from(OTHERS))
+    for ensure_ascii in (True, False):
+        payload = text(json.dumps(document, ensure_ascii=ensure_ascii))
+        assert told(admit, payload, LIMITS) == told(whole_door, payload)
+
+
+@given(damaged_captures(), st.sampled_from([Limits(), Limits(markets=1), Limits(outcomes=2)]))
+def test_damage(document: dict[str, Any], limits: Limits) -> None:
+    """What is broken gives the same by either: keys too many or too few, markets twice, limits."""
+    payload = json.dumps(document)
+    assert told(admit, payload, limits) == told(whole_door, payload, limits)
+
+
+@given(captures(), st.data())
+def test_broken_text(capture: Capture, data: st.DataObject) -> None:
+    """Text some bytes of which are others gives the same by either."""
+    payload = capture.model_dump_json().encode()
+    at = data.draw(st.integers(0, len(payload)))
+    odd = [b"\\", b'\\ud800"', b'"', b"-0", b"e5", b"\xff"]
+    junk = data.draw(st.sampled_from(odd) | st.binary(max_size=4))
+    payload = payload[:at] + junk + payload[at + data.draw(st.integers(0, 3)) :]
+    assert told(admit, payload, LIMITS) == told(whole_door, payload)
+
+
+@given(captures())
+def test_the_faster_way_is_taken(capture: Capture) -> None:
+    """A good capture in its usual spelling never needs the whole door."""
+    payload = capture.model_dump_json()
+    if "\\u0000" not in payload:
+        assert repr(FastPath(LIMITS).admit(payload)) == repr(whole_door(payload))
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """The faster way forgets what it has seen when that becomes much, and goes on."""
+    way = FastPath(LIMITS, remembered=10)
+    for capture in stream(simulate(events=20, scrapes=2)):
+        payload = json.dumps(capture)
+        assert repr(way.admit(payload)) == repr(whole_door(payload))
+        assert 0 < sum(map(len, way._outcomes)) <= 10
+
+
+def test_fields() -> None:
+    """Plain markets and outcomes have the contracts' fields, and their defaults."""
+    for plain, contract in ((PlainMarket, Market), (PlainOutcome, Outcome)):
+        assert set(plain.__struct_fields__) == set(contract.model_fields)
+    outcome = PlainOutcome("1", 1.5)
+    market = PlainMarket("1", "1X2", (outcome,))
+    for plain_one, one in (
+        (outcome, Outcome(name="1", odds=1.5)),
+        (market, Market(betpawa_market_id="1", betpawa_market_name="1X2", outcomes=[outcome])),
+    ):
+        for field in type(one).model_fields:
+            if field != "outcomes":
+                assert getattr(plain_one, field) == getattr(one, field)
+
+
+def test_rules() -> None:
+    """No rule ties what the faster way asks the contract for apart: keys, names, outcomes."""
+    assert {field for rule in Market.__rules__ for field in rule.fields} <= set(MARKET_KEY)
+    assert not Outcome.__rules__
+
+
+@given(outcomes())
+def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
+    """The text that COPY sends holds the outcomes' values, and is read back as it was."""
+    plain = tuple(PlainOutcome(**one.model_dump()) for one in some)
+    document = outcomes_json(plain).decode()
+    assert tuple(map(Outcome.model_validate, json.loads(document))) == some
+    assert stored_outcomes(f"[{document}]") == [plain]
+
+
+@pytest.mark.parametrize("odds", ["true", '"1.5"', '"1,5"', "1", "1e400", "NaN"])
+def test_spellings_of_odds(odds: str) -> None:
+    """What pydantic takes for a number comes in, and a boolean does not, by either way."""
+    payload = f"""
+        {{"captured_at": "2024-01-09T12:00:00Z",
+          "competitor_event": {{"source": "bet9ja", "external_id": "1", "sportradar_id": "1",
+            "name": "A - B", "home_team": "A", "away_team": "B",
+            "kickoff": "2024-01-20T17:00:00Z",
+            "tournament": {{"external_id": "1", "name": "Super League",
+                            "sport": {{"slug": "football", "name": "Football"}}}}}},
+          "markets": [{{"betpawa_market_id": "1", "betpawa_market_name": "1X2",
+                        "outcomes": [{{"name": "1", "odds": {odds}}}]}}]}}
+        """
+    found = told(admit, payload, LIMITS)
+    assert found == told(whole_door, payload)
+    assert (found != "refused") == (odds in ('"1.5"', "1"))
