@@ -1,5 +1,8 @@
 """Betting odds in PostgreSQL: validated tables, migrations, ingestion. See the README."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from oddsschema.capture import (
     Capture,
     CapturedCompetitorEvent,
@@ -21,8 +24,9 @@ from oddsschema.errors import (
 )
 from oddsschema.ingestion import (
     Batch,
+    IngestOptions,
     IngestReport,
-    Options,
+    Limits,
     Problem,
     Refusal,
     Run,
@@ -33,30 +37,32 @@ from oddsschema.ingestion import (
 )
 from oddsschema.models import (
     Bookmaker,
-    Competition,
-    CompetitorCompetition,
     CompetitorEvent,
-    CompetitorKey,
     CompetitorMarketOdds,
     CompetitorOddsSnapshot,
     CompetitorTournament,
     Event,
     EventBookmaker,
-    Fixture,
-    Listing,
     Market,
     MarketOdds,
-    Named,
-    NationalCompetition,
     OddsSnapshot,
     ScrapeBatch,
     ScrapeError,
     ScrapeRun,
-    Snapshot,
     Sport,
     Tournament,
 )
-from oddsschema.retention import PruneOptions, PruneReport, prune
+from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, size
+
+if TYPE_CHECKING:
+    from oddsschema import embedded as embedded
+    from oddsschema import migrations as migrations
+    from oddsschema import queries as queries
+    from oddsschema import schema as schema
+    from oddsschema import simulate as simulate
+    from oddsschema import strategies as strategies
+
+    __version__: str
 
 __all__ = [
     "Batch",
@@ -68,10 +74,7 @@ __all__ = [
     "CapturedSport",
     "CapturedTournament",
     "ChunkError",
-    "Competition",
-    "CompetitorCompetition",
     "CompetitorEvent",
-    "CompetitorKey",
     "CompetitorMarketOdds",
     "CompetitorOddsSnapshot",
     "CompetitorSource",
@@ -81,18 +84,15 @@ __all__ = [
     "EmbeddedPostgresError",
     "Event",
     "EventBookmaker",
-    "Fixture",
     "HandicapType",
+    "IngestOptions",
     "IngestReport",
-    "Listing",
+    "Limits",
     "Market",
     "MarketOdds",
-    "Named",
-    "NationalCompetition",
     "NotMigratedError",
     "OddsSchemaError",
     "OddsSnapshot",
-    "Options",
     "Outcome",
     "Problem",
     "PruneOptions",
@@ -104,7 +104,7 @@ __all__ = [
     "ScrapeError",
     "ScrapeRun",
     "ScrapeStatus",
-    "Snapshot",
+    "SizeReport",
     "Sport",
     "Table",
     "Tournament",
@@ -113,4 +113,24 @@ __all__ = [
     "metadata",
     "problems",
     "prune",
+    "size",
 ]
+
+#: Modules that are imported at their first use: `oddsschema.queries` works after
+#: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
+#: for them.
+_LAZY_MODULES = frozenset({"embedded", "migrations", "queries", "schema", "simulate", "strategies"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return import_module(f"oddsschema.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("oddsschema")
+    raise AttributeError(f"module 'oddsschema' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, "__version__"})

@@ -14,9 +14,9 @@ import click
 from oddsschema import ingest as ingest_captures
 from oddsschema.cli.options import json_option, on_database, url_option
 from oddsschema.ingestion import (
+    IngestOptions,
     IngestReport,
     Limits,
-    Options,
     Refusal,
     read_files,
     reject,
@@ -94,14 +94,14 @@ def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None
 @click.option(
     "--chunk-rows",
     type=click.IntRange(min=1),
-    default=Options.chunk_rows,
+    default=IngestOptions.chunk_rows,
     show_default=True,
     help="How many rows are committed at a time.",
 )
 @click.option(
     "--store",
     type=click.Choice(get_args(Store)),
-    default=Options.store,
+    default=IngestOptions.store,
     show_default=True,
     help="Store what changed since an event's last capture, or each capture complete.",
 )
@@ -130,7 +130,7 @@ def ingest(
         if rejects is not None:
             rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
 
-    options = Options(
+    options = IngestOptions(
         keep_raw=raw,
         strict=strict,
         chunk_rows=chunk_rows,

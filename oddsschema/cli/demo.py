@@ -11,18 +11,15 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
 
 import click
 from click import style
 
+from oddsschema.database.connections import Connection
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.ingestion import batch
 from oddsschema.scrapes.summaries import newest_batches
 from oddsschema.simulate import Scrape, simulate
-
-if TYPE_CHECKING:
-    import asyncpg
 
 #: The database, as its name goes into SQL.
 DATABASE = "oddsschema_demo"
@@ -160,7 +157,7 @@ async def _store(url: str, scrape: Scrape, unreachable: str | None = None) -> No
                 await run.ingest(captures)
 
 
-async def _compare(connection: "asyncpg.Connection[Any]", say: Callable[[str], object]) -> None:
+async def _compare(connection: Connection, say: Callable[[str], object]) -> None:
     """One event's prices side by side, and what became of them since the batch before."""
     event = await connection.fetchrow(EVENT)
     newest = await connection.fetch(NEWEST, event["id"])

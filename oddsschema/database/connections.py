@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
 from oddsschema.database.urls import normalize, redact
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncConnection
     from tenacity import AsyncRetrying
+
+#: A connection of the driver.
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
+#: A database to work on: a URL, or an open connection whose transaction belongs to the caller.
+Target: TypeAlias = "str | asyncpg.Connection[Any] | AsyncConnection"
 
 _Result = TypeVar("_Result")
 
@@ -29,7 +35,7 @@ class Connections:
         self,
         *,
         pool: "asyncpg.Pool[Any] | None" = None,
-        handed: "asyncpg.Connection[Any] | None" = None,
+        handed: "Connection | None" = None,
         retry_for: float = 0,
     ) -> None:
         self._pool = pool
@@ -39,9 +45,7 @@ class Connections:
         #: How often something was run again.
         self.retries = 0
 
-    async def transact(
-        self, work: Callable[["asyncpg.Connection[Any]"], Awaitable[_Result]]
-    ) -> _Result:
+    async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once."""
         if self._handed is not None:
             # One that was handed over is lent to one at a time.
@@ -74,9 +78,7 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection", *, retry_for: float = 60
-) -> AsyncIterator[Connections]:
+async def open_connections(target: Target, *, retry_for: float = 60) -> AsyncIterator[Connections]:
     """Connections to a URL, or the one of asyncpg's or SQLAlchemy's that was handed over.
 
     Raises DatabaseUnavailableError when the URL leads nowhere.
@@ -119,7 +121,7 @@ async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
         await engine.dispose()
 
 
-async def _open(url: str, options: Mapping[str, Any] | None = None) -> "asyncpg.Connection[Any]":
+async def _open(url: str, options: Mapping[str, Any] | None = None) -> Connection:
     import asyncpg
 
     dsn = normalize(url)

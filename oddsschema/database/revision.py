@@ -1,11 +1,7 @@
 """The revision that this release needs, and the check that a database has it."""
 
-from typing import TYPE_CHECKING, Any
-
+from oddsschema.database.connections import Connection
 from oddsschema.errors import NotMigratedError
-
-if TYPE_CHECKING:
-    import asyncpg
 
 #: The newest revision of the migrations that this release carries.
 HEAD = "oddsschema_0007"
@@ -27,7 +23,7 @@ SELECT NOT EXISTS (
 """
 
 
-async def require_migrated(connection: "asyncpg.Connection[Any]") -> None:
+async def require_migrated(connection: Connection) -> None:
     """Raise NotMigratedError unless the tables of this release are there."""
     revisions = []
     if await connection.fetchval("SELECT to_regclass('alembic_version') NOTNULL"):
@@ -47,7 +43,7 @@ async def require_migrated(connection: "asyncpg.Connection[Any]") -> None:
     )
 
 
-async def _is_there(connection: "asyncpg.Connection[Any]") -> bool:
+async def _is_there(connection: Connection) -> bool:
     """Whether all that this release's tables consist of is there, by its names.
 
     `metadata.create_all` records no revision, and another project's may be recorded in the place

@@ -3,7 +3,7 @@
 from oddsschema.ingestion.batches import Batch, batch
 from oddsschema.ingestion.dispatch import ingest
 from oddsschema.ingestion.limits import Limits
-from oddsschema.ingestion.options import Options
+from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport, Problem, Refusal, RunReport
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Item, Source, read_files, stream_files
@@ -12,10 +12,10 @@ from oddsschema.ingestion.validation.validator import reject, validate
 
 __all__ = [
     "Batch",
+    "IngestOptions",
     "IngestReport",
     "Item",
     "Limits",
-    "Options",
     "Problem",
     "Refusal",
     "Run",

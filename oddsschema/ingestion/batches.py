@@ -8,33 +8,28 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
 
 from oddsschema.contracts.scalars import ScrapeStatus
-from oddsschema.database.connections import Connections, open_connections
+from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import OddsSchemaError
 from oddsschema.ingestion.gc_threshold import rarely_collecting
-from oddsschema.ingestion.options import Options
+from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.run import Run, to_its_end
 from oddsschema.scrapes import bookkeeping
-
-if TYPE_CHECKING:
-    import asyncpg
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def batch(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     *,
     trigger: str | None = None,
     notes: str | None = None,
     batch_id: int | None = None,
-    options: Options = Options(),
+    options: IngestOptions = IngestOptions(),
 ) -> AsyncIterator["Batch"]:
     """Open a batch, or join the one of `batch_id`; it ends with the last of its runs.
 
@@ -46,13 +41,13 @@ async def batch(
     """
     async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def reserve(connection: "asyncpg.Connection[Any]") -> int:
+        async def reserve(connection: Connection) -> int:
             await require_migrated(connection)
             return batch_id or await bookkeeping.reserve_id(connection, "scrape_batches")
 
         opened_id = await connections.transact(reserve)
 
-        async def open_or_join(connection: "asyncpg.Connection[Any]") -> None:
+        async def open_or_join(connection: Connection) -> None:
             if batch_id is None:
                 await bookkeeping.open_batch(connection, opened_id, trigger, notes)
             elif not await bookkeeping.join_batch(connection, batch_id):
@@ -75,7 +70,7 @@ async def batch(
 class Batch:
     """A batch that is open. Its runs may go on at the same time."""
 
-    def __init__(self, connections: Connections, batch_id: int, options: Options) -> None:
+    def __init__(self, connections: Connections, batch_id: int, options: IngestOptions) -> None:
         self.id = batch_id
         self.status = ScrapeStatus.RUNNING
         self.runs: list[Run] = []

@@ -1,28 +1,24 @@
 """One stream of captures of several platforms: one batch, with a run for each platform."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
+from oddsschema.database.connections import Target
 from oddsschema.errors import ChunkError
 from oddsschema.ingestion.batches import Batch, batch
-from oddsschema.ingestion.options import Options
+from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Item, Source, items
 from oddsschema.ingestion.validation.validator import Checked, validate
 
-if TYPE_CHECKING:
-    import asyncpg
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
 
 async def ingest(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     source: Source,
     *,
     trigger: str | None = None,
     notes: str | None = None,
-    options: Options = Options(),
+    options: IngestOptions = IngestOptions(),
 ) -> IngestReport:
     """Validate captures and store the good ones as one batch with a run for each platform.
 

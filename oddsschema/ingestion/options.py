@@ -13,7 +13,7 @@ Store = Literal["changes", "complete"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storage:
+class StorageOptions:
     """What of a capture is stored, and when a snapshot is a keyframe."""
 
     store: Store = "changes"
@@ -30,7 +30,7 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Storage):
+class IngestOptions(StorageOptions):
     """How captures are ingested."""
 
     #: Store each capture's raw_response.

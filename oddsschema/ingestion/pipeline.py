@@ -6,17 +6,13 @@ PostgreSQL is the slower side once keys and indexes are there: validation hides 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
-from oddsschema.database.connections import Connections
+from oddsschema.database.connections import Connection, Connections
 from oddsschema.errors import ChunkError, UncertainCommitError
-from oddsschema.ingestion.options import Storage
+from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, write_chunk
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.scrapes import bookkeeping
-
-if TYPE_CHECKING:
-    import asyncpg
 
 #: For how many seconds at most the source waits while a chunk's small statements go back and forth.
 _PATIENCE = 0.02
@@ -31,7 +27,7 @@ class Pipeline:
         run_id: int,
         platform: str | None,
         *,
-        storage: Storage,
+        storage: StorageOptions,
         done: Callable[[ChunkResult], None],
     ) -> None:
         #: What the database did to a chunk: nothing more is taken after it.
@@ -86,7 +82,7 @@ class Pipeline:
     async def _write(self, chunk: Chunk) -> None:
         """Commit a chunk, once, however often that takes."""
 
-        async def write(connection: "asyncpg.Connection[Any]") -> ChunkResult:
+        async def write(connection: Connection) -> ChunkResult:
             settled = await self._settle(connection)
             if settled is not None:
                 return settled
@@ -124,7 +120,7 @@ class Pipeline:
         finally:
             self._at_leisure.set()
 
-    async def _settle(self, connection: "asyncpg.Connection[Any]") -> ChunkResult | None:
+    async def _settle(self, connection: Connection) -> ChunkResult | None:
         """What became of an attempt whose connection was lost at the commit: the run's row tells.
 
         Nobody else counts in it. (A transaction's id would not do: after a crash, the server gives

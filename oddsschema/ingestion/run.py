@@ -3,15 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
 from oddsschema.contracts.scalars import ScrapeStatus
-from oddsschema.database.connections import Connections
+from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_transient
 from oddsschema.errors import ChunkError
-from oddsschema.ingestion.options import Options
+from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
 from oddsschema.ingestion.report import Problem, Refusal, RunReport
 from oddsschema.ingestion.sources import Item, Source, items
@@ -19,9 +19,6 @@ from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
 from oddsschema.ingestion.storage.history import Written
 from oddsschema.ingestion.validation.validator import Checked, validate
 from oddsschema.scrapes import bookkeeping
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +50,7 @@ class Run:
         connections: Connections,
         run_id: int,
         platform: str | None,
-        options: Options,
+        options: IngestOptions,
         progress: Callable[[], None],
     ) -> None:
         self.id = run_id
@@ -137,7 +134,7 @@ class Run:
             self.status = ScrapeStatus.PARTIAL if self._accepted else ScrapeStatus.FAILED
         kind = type(error).__name__
 
-        async def close(connection: "asyncpg.Connection[Any]") -> None:
+        async def close(connection: Connection) -> None:
             ended = await bookkeeping.close_run(connection, self.id, self.status)
             if ended and self.error is not None:
                 await bookkeeping.record_errors(connection, self.id, kind, [self.error])

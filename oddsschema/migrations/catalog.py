@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 import asyncpg
+
+from oddsschema.database.connections import Connection
 
 
 class Kind(StrEnum):
@@ -286,7 +288,7 @@ WHERE c.relname = ANY ($1::text[]) AND c.relpersistence <> 't' AND pg_table_is_v
 
 
 async def read_parts(
-    connection: "asyncpg.Connection[Any]", tables: Iterable[str], *, temporary: bool = False
+    connection: Connection, tables: Iterable[str], *, temporary: bool = False
 ) -> Parts:
     """All parts of the tables with these names that are there, by their keys."""
     rows = await connection.fetch(PARTS, list(tables), temporary)
@@ -296,7 +298,7 @@ async def read_parts(
 
 
 @asynccontextmanager
-async def undone(connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+async def undone(connection: Connection) -> AsyncIterator[None]:
     """A transaction that is rolled back; a savepoint where the caller is in one of his own."""
     outermost = not connection.is_in_transaction()
     # One view of the catalogs, whatever others commit meanwhile.

@@ -10,11 +10,11 @@ Temporary tables can do what a migration can; only functions are found by no sea
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from oddsschema.database.connections import Connection
 from oddsschema.migrations import repair as mend
 from oddsschema.migrations.catalog import (
     TABLES,
@@ -48,7 +48,7 @@ class Difference(BaseModel):
 
 
 async def find_differences(
-    connection: "asyncpg.Connection[Any]", tables: Sequence[str], statements: str
+    connection: Connection, tables: Sequence[str], statements: str
 ) -> list[Difference]:
     """What differs in `tables` from what `statements` build, in an order in which it can be mended.
 
@@ -68,7 +68,7 @@ class _Sides:
     The search path leads to the latter, which can be changed.
     """
 
-    def __init__(self, connection: "asyncpg.Connection[Any]", tables: Sequence[str]) -> None:
+    def __init__(self, connection: Connection, tables: Sequence[str]) -> None:
         self._connection = connection
         self._path = ""
         self.tables = list(tables)

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from oddsschema.database.connections import Connection
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
 from oddsschema.migrations.comparison import Difference, find_differences
 
@@ -57,7 +56,7 @@ class Release:
     statements: str
 
 
-async def check_connection(connection: "asyncpg.Connection[Any]", release: Release) -> CheckReport:
+async def check_connection(connection: Connection, release: Release) -> CheckReport:
     """Compare the database with a release, in a transaction that the caller rolls back."""
     await connection.execute(SETTINGS)
     there = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
@@ -124,7 +123,7 @@ async def check_connection(connection: "asyncpg.Connection[Any]", release: Relea
     )
 
 
-async def _recorded(connection: "asyncpg.Connection[Any]") -> tuple[list[str], list[str]]:
+async def _recorded(connection: Connection) -> tuple[list[str], list[str]]:
     """The revisions that are recorded: of this package, and of others.
 
     Alembic records heads alone: when another project's depends on ours, it stands for ours, too.
@@ -145,7 +144,7 @@ def _implied_unknown(others: Sequence[str]) -> str:
     )
 
 
-async def _where(connection: "asyncpg.Connection[Any]") -> str:
+async def _where(connection: Connection) -> str:
     schemas = await connection.fetchval("SELECT current_schemas(false)")
     visible = [schema for schema in schemas if not schema.startswith("pg_temp")]
     return f"the schema {', '.join(visible)}" if visible else "any schema that this role may use"

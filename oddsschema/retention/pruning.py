@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.database.connections import Connections, open_connections
+from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import Side
 from oddsschema.retention import statements
@@ -18,7 +18,6 @@ from oddsschema.retention.statements import EVENTS, REMNANTS, Remnants, measured
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: How many events, or runs, are looked at at a time.
 _PAGE = 500
@@ -44,7 +43,7 @@ class PruneOptions:
 
 
 async def prune(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     keep: timedelta | datetime,
     *,
     dry_run: bool = False,
@@ -77,7 +76,7 @@ async def prune(
         return work.report()
 
 
-async def _cutoff(keep: timedelta | datetime, connection: "asyncpg.Connection[Any]") -> datetime:
+async def _cutoff(keep: timedelta | datetime, connection: Connection) -> datetime:
     await require_migrated(connection)
     if isinstance(keep, datetime):
         return keep.astimezone(UTC)
@@ -150,7 +149,7 @@ class _Prune:
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """Rows, in a transaction of their own; $1 is the cutoff."""
 
-        async def work(connection: "asyncpg.Connection[Any]") -> list[Any]:
+        async def work(connection: Connection) -> list[Any]:
             rows: list[Any] = await connection.fetch(statement, self._cutoff, *arguments)
             return rows
 
@@ -189,7 +188,7 @@ class _Prune:
     async def _repeat(
         self,
         table: str,
-        work: Callable[[_Step, "asyncpg.Connection[Any]"], Any],
+        work: Callable[[_Step, Connection], Any],
         limit: int,
         skip: list[int],
     ) -> None:
@@ -219,9 +218,9 @@ class _Prune:
 
     async def _begin_and(
         self,
-        work: Callable[[_Step, "asyncpg.Connection[Any]"], Awaitable[None]],
+        work: Callable[[_Step, Connection], Awaitable[None]],
         step: _Step,
-        connection: "asyncpg.Connection[Any]",
+        connection: Connection,
     ) -> None:
         if self._is_ours:
             # What a crash of the server undoes is done again by the next prune.
@@ -265,7 +264,7 @@ class _Prune:
         """Delete the old snapshots of some events; those of them that somebody else has locked."""
         busy: list[int] = []
 
-        async def work(step: _Step, connection: "asyncpg.Connection[Any]") -> None:
+        async def work(step: _Step, connection: Connection) -> None:
             locked = await self._lock(connection, side, events, patience)
             busy[:] = set(events) - set(locked)
             rows = await connection.fetch(
@@ -284,9 +283,7 @@ class _Prune:
         await self._repeat(side.snapshots, work, self._snapshots_a_step(side), [])
         return busy
 
-    async def _complete(
-        self, connection: "asyncpg.Connection[Any]", side: Side, events: list[int]
-    ) -> int:
+    async def _complete(self, connection: Connection, side: Side, events: list[int]) -> int:
         """Let what stands at the cutoff stand on its own; how many rows that took."""
         incomplete = await connection.fetch(on(side, statements.INCOMPLETE), self._cutoff, events)
         if not incomplete:
@@ -297,7 +294,7 @@ class _Prune:
 
     async def _lock(
         self,
-        connection: "asyncpg.Connection[Any]",
+        connection: Connection,
         side: Side,
         events: Sequence[int],
         patience: float,
@@ -350,7 +347,7 @@ class _Prune:
     async def _forget(self, side: Side, events: Sequence[int], patience: float = 0.0) -> list[int]:
         """Let some events' snapshots forget; those of them that somebody else has locked."""
 
-        async def work(connection: "asyncpg.Connection[Any]") -> list[int]:
+        async def work(connection: Connection) -> list[int]:
             locked = await self._lock(connection, side, events, patience)
             await connection.execute(on(side, statements.FORGET_RUNS), self._cutoff, locked)
             return list(set(events) - set(locked))
@@ -380,7 +377,7 @@ class _Prune:
         remnants: Remnants,
         patience: float,
         step: _Step,
-        connection: "asyncpg.Connection[Any]",
+        connection: Connection,
     ) -> None:
         if patience:
             await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")

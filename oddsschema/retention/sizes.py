@@ -4,19 +4,14 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import open_connections
+from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import BETPAWA, COMPETITORS
 from oddsschema.retention.report import in_bytes
-
-if TYPE_CHECKING:
-    import asyncpg
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: Of a larger table, about so many pages of 8 kB tell how many rows it has, and of what age.
 _SAMPLE = 2000
@@ -144,7 +139,7 @@ def _line(name: str, rows: str, *sizes: str) -> str:
 
 
 async def size(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     days: float = 7,
     *,
     free_bytes: int | None = None,
@@ -165,9 +160,7 @@ async def size(
         return await connections.transact(partial(_measure, days, free_bytes))
 
 
-async def _measure(
-    days: float, free_bytes: int | None, connection: "asyncpg.Connection[Any]"
-) -> SizeReport:
+async def _measure(days: float, free_bytes: int | None, connection: Connection) -> SizeReport:
     await require_migrated(connection)
     now = datetime.now(UTC)
     since = now - timedelta(days=days)

@@ -5,13 +5,10 @@ several processes.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from oddsschema.contracts.scalars import ScrapeStatus
+from oddsschema.database.connections import Connection
 from oddsschema.models import ScrapeBatch, ScrapeRun
-
-if TYPE_CHECKING:
-    import asyncpg
 
 # An id is reserved first, so that a row whose commit was uncertain is not inserted twice.
 _RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
@@ -78,27 +75,27 @@ WHERE r.id = $1
 """
 
 
-async def reserve_id(connection: "asyncpg.Connection[Any]", table: str) -> int:
+async def reserve_id(connection: Connection, table: str) -> int:
     """An id that no other row of the table will have."""
     row_id: int = await connection.fetchval(_RESERVE, table)
     return row_id
 
 
 async def open_batch(
-    connection: "asyncpg.Connection[Any]", batch_id: int, trigger: str | None, notes: str | None
+    connection: Connection, batch_id: int, trigger: str | None, notes: str | None
 ) -> None:
     """A new batch that is running, under a reserved id. Raises pydantic.ValidationError."""
     batch = ScrapeBatch(trigger=trigger, notes=notes)
     await connection.execute(_OPEN_BATCH, batch_id, batch.trigger, batch.notes)
 
 
-async def join_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> bool:
+async def join_batch(connection: Connection, batch_id: int) -> bool:
     """Set a batch running again, for more runs; whether there is such a batch."""
     return await connection.fetchrow(_REOPEN_BATCH, batch_id) is not None
 
 
 async def open_run(
-    connection: "asyncpg.Connection[Any]", run_id: int, batch_id: int, platform: str | None
+    connection: Connection, run_id: int, batch_id: int, platform: str | None
 ) -> None:
     """A new run that is running, under a reserved id; its batch is running again, if it had ended.
 
@@ -109,15 +106,13 @@ async def open_run(
     await connection.execute(_REOPEN_BATCH, batch_id)
 
 
-async def count(
-    connection: "asyncpg.Connection[Any]", run_id: int, *, scraped: int, failed: int
-) -> int:
+async def count(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:
     """Add to what a run has scraped and failed so far; the sum."""
     counted: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
     return counted
 
 
-async def counted(connection: "asyncpg.Connection[Any]", run_id: int) -> int:
+async def counted(connection: Connection, run_id: int) -> int:
     """What a run has scraped and failed so far, of what is committed.
 
     Raises asyncpg.LockNotAvailableError while a transaction that adds to it has not ended.
@@ -126,14 +121,12 @@ async def counted(connection: "asyncpg.Connection[Any]", run_id: int) -> int:
     return found
 
 
-async def close_run(
-    connection: "asyncpg.Connection[Any]", run_id: int, status: ScrapeStatus
-) -> bool:
+async def close_run(connection: Connection, run_id: int, status: ScrapeStatus) -> bool:
     """End a run; False when it had ended before."""
     return await connection.fetchrow(_CLOSE_RUN, run_id, status) is not None
 
 
-async def close_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> ScrapeStatus:
+async def close_batch(connection: Connection, batch_id: int) -> ScrapeStatus:
     """End a batch unless one of its runs still goes on; its status."""
     await connection.execute(_CLOSE_BATCH, batch_id)
     status = await connection.fetchval("SELECT status FROM scrape_batches WHERE id = $1", batch_id)
@@ -141,7 +134,7 @@ async def close_batch(connection: "asyncpg.Connection[Any]", batch_id: int) -> S
 
 
 async def record_errors(
-    connection: "asyncpg.Connection[Any]", run_id: int, kind: str, messages: Sequence[str]
+    connection: Connection, run_id: int, kind: str, messages: Sequence[str]
 ) -> None:
     """Keep errors of a run: a row each. What PostgreSQL cannot hold is written as escapes."""
     if messages:

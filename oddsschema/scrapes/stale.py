@@ -1,18 +1,12 @@
 """Stale batches: those that are open, and whose process shows no sign of life."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.scalars import ScrapeStatus
-from oddsschema.database.connections import open_connections
+from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.scrapes.bookkeeping import close_batch, close_run, record_errors
 from oddsschema.scrapes.summaries import BatchSummary, read_batches
-
-if TYPE_CHECKING:
-    import asyncpg
 
 # A batch that is open, in which nothing has begun for a while.
 _STALE = """
@@ -31,7 +25,7 @@ FOR UPDATE
 
 
 async def stale_batches(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     silence: timedelta = timedelta(hours=1),
 ) -> list[BatchSummary]:
     """Batches that are running on paper, with nothing started in them for as long as `silence`.
@@ -40,7 +34,7 @@ async def stale_batches(
     and NotMigratedError.
     """
 
-    async def read(connection: "asyncpg.Connection[Any]") -> list[BatchSummary]:
+    async def read(connection: Connection) -> list[BatchSummary]:
         return await read_batches(connection, _STALE.format(silence=2), None, silence)
 
     async with open_connections(target) as connections:
@@ -48,7 +42,7 @@ async def stale_batches(
 
 
 async def close_stale(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     silence: timedelta = timedelta(hours=1),
 ) -> int:
     """End what `stale_batches` finds: its open runs as failed. How many runs these were.
@@ -56,7 +50,7 @@ async def close_stale(
     What they had committed stays. Raises DatabaseUnavailableError and NotMigratedError.
     """
 
-    async def work(connection: "asyncpg.Connection[Any]") -> int:
+    async def work(connection: Connection) -> int:
         await require_migrated(connection)
         stale = await connection.fetch(_LOCK_STALE, silence)
         batch_ids = [row["id"] for row in stale]

@@ -3,17 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.scalars import ScrapeStatus
-from oddsschema.database.connections import open_connections
+from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _BATCHES = """
 SELECT b.id AS batch_id, b.status AS batch_status, b.started_at, b.completed_at,
@@ -82,7 +78,7 @@ class BatchSummary(BaseModel):
 
 
 async def newest_batches(
-    target: "str | asyncpg.Connection[Any] | AsyncConnection",
+    target: Target,
     limit: int = 20,
     *,
     batch_id: int | None = None,
@@ -93,7 +89,7 @@ async def newest_batches(
     """
     which = "$2::int IS NULL OR b.id = $2"
 
-    async def read(connection: "asyncpg.Connection[Any]") -> list[BatchSummary]:
+    async def read(connection: Connection) -> list[BatchSummary]:
         return await read_batches(connection, which, limit, batch_id)
 
     async with open_connections(target) as connections:
@@ -101,7 +97,7 @@ async def newest_batches(
 
 
 async def read_batches(
-    connection: "asyncpg.Connection[Any]", which: str, limit: int | None, parameter: Any
+    connection: Connection, which: str, limit: int | None, parameter: Any
 ) -> list[BatchSummary]:
     """Read the batches under an SQL condition on `b`, newest first; $2 is its parameter."""
     await require_migrated(connection)

@@ -22,7 +22,7 @@ import workload
 from sqlalchemy import make_url
 
 import oddsschema
-from oddsschema import Options, migrations
+from oddsschema import IngestOptions, migrations
 from oddsschema.embedded import EmbeddedPostgres
 
 STORES = ("complete", "changes")
@@ -63,7 +63,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> dict[str, dict[
             gc.collect()
             before = await admin.fetchval("SELECT pg_current_wal_lsn()")
             begin = time.perf_counter()
-            await oddsschema.ingest(urls[store], lines, options=Options(store=store))
+            await oddsschema.ingest(urls[store], lines, options=IngestOptions(store=store))
             found[store]["seconds"] += time.perf_counter() - begin
             found[store]["wal"] += float(
                 await admin.fetchval("SELECT pg_current_wal_lsn() - $1", before)

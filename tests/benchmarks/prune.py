@@ -24,7 +24,7 @@ import bulk
 from sqlalchemy import make_url
 
 import oddsschema
-from oddsschema import Options, migrations
+from oddsschema import IngestOptions, migrations
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.retention import PruneOptions, prune, size
 
@@ -110,7 +110,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     print(planned)
 
     source = scrapes(arguments.events, arguments.share)
-    options = Options()
+    options = IngestOptions()
     for _ in range(2):  # the first one is a keyframe
         await oddsschema.ingest(url, next(source), options=options)
 

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from hypothesis import strategies as st
 
-from oddsschema import Options
+from oddsschema import IngestOptions
 from oddsschema.ingestion.storage.state import states
 from oddsschema.models.odds import market_key
 from oddsschema.models.sides import Side
@@ -114,7 +114,7 @@ def capture(
 
 #: How captures are stored, so that few of them make keyframes, changes and confirmations.
 STORAGE = st.builds(
-    Options,
+    IngestOptions,
     store=st.sampled_from(["changes", "changes", "complete"]),
     keyframe_share=st.sampled_from([0.0, 0.5, 1.0, 10.0]),
     keyframe_age=st.sampled_from([timedelta(minutes=2), timedelta(days=1)]),

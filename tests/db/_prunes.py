@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 from hypothesis import settings
 
-from oddsschema import Options, PruneOptions, PruneReport, prune, queries
+from oddsschema import IngestOptions, PruneOptions, PruneReport, prune, queries
 from oddsschema.models.odds import market_key
 from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
 from oddsschema.retention import Removed
@@ -239,7 +239,7 @@ async def is_pruned(url: str, cutoff: datetime) -> None:
         assert await connection.fetch(TWICE) == []
 
 
-CHANGES = Options(keyframe_share=5.0, chunk_rows=150)
+CHANGES = IngestOptions(keyframe_share=5.0, chunk_rows=150)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from oddsschema import Options, ingest, queries
+from oddsschema import IngestOptions, ingest, queries
 from oddsschema.cli import cli
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
@@ -68,7 +68,7 @@ def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[s
     twice[1]["competitor_event"]["sportradar_id"] = "twice"
     captures.extend(twice)
     with new_database(template) as url:
-        assert run(ingest(url, captures, options=Options(keyframe_share=10.0))).all_stored
+        assert run(ingest(url, captures, options=IngestOptions(keyframe_share=10.0))).all_stored
         yield url
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 import oddsschema
-from oddsschema import IngestReport, Options, ScrapeStatus
+from oddsschema import IngestOptions, IngestReport, ScrapeStatus
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.db._scrapes import (
     Capture,
@@ -78,7 +78,9 @@ def test_eight_ingestions_at_once(database: str, run: Run, seed: int) -> None:
     async def all_at_once() -> list[IngestReport]:
         return await asyncio.gather(
             *(
-                oddsschema.ingest(database, part, options=Options(chunk_rows=rng.randint(5, 300)))
+                oddsschema.ingest(
+                    database, part, options=IngestOptions(chunk_rows=rng.randint(5, 300))
+                )
                 for part in parts
             )
         )
@@ -125,7 +127,10 @@ def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) ->
 
     async def at_once() -> None:
         await asyncio.gather(
-            *(oddsschema.ingest(database, side, options=Options(chunk_rows=40)) for side in sides)
+            *(
+                oddsschema.ingest(database, side, options=IngestOptions(chunk_rows=40))
+                for side in sides
+            )
         )
 
     run(at_once())
@@ -169,7 +174,7 @@ def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:
 def test_order_and_chunks_do_not_matter(database: str, run: Run, chunk_rows: int) -> None:
     """Shuffled, in several deliveries, in chunks of any size: the same rows; and again, no more."""
     shuffled = random.Random(chunk_rows).sample(ALL, len(ALL))
-    options = Options(chunk_rows=chunk_rows)
+    options = IngestOptions(chunk_rows=chunk_rows)
     for part in (shuffled[:100], shuffled[100:]):
         run(oddsschema.ingest(database, part, options=options))
     assert run(content(database)) == expected(ALL)
@@ -185,7 +190,7 @@ def test_capture_in_two_parts(database: str, run: Run, platform: str, chunk_rows
     """A capture's other markets, delivered separately, are stored, be it in the same chunk."""
     whole = capture(platform, 0, 0)
     parts = [whole | {"markets": whole["markets"][at::2]} for at in range(2)]
-    report = run(oddsschema.ingest(database, parts, options=Options(chunk_rows=chunk_rows)))
+    report = run(oddsschema.ingest(database, parts, options=IngestOptions(chunk_rows=chunk_rows)))
     assert (report.captures_stored, report.captures_known, report.markets_stored) == (1, 1, 4)
     assert run(content(database)) == expected([whole])
 
@@ -199,7 +204,7 @@ def test_same_instant_with_another_tournament(
     first, second = (capture(platform, 0, minute) for minute in (0, 3))
     second["captured_at"] = first["captured_at"]
     second["markets"] = first["markets"]
-    options = Options(chunk_rows=chunk_rows)
+    options = IngestOptions(chunk_rows=chunk_rows)
     report = run(oddsschema.ingest(database, [first, second], options=options))
     assert [run_.error for run_ in report.runs] == [None]
     assert run(content(database)) == expected([second])
@@ -222,7 +227,7 @@ def test_late_capture_renames_no_tournament(
 ) -> None:
     """A tournament keeps the name that the newest capture gave it when an older one comes in."""
     captures = [named(platform, 0, 5, "New name"), named(platform, event, 2, "Old name")]
-    run(oddsschema.ingest(database, captures, options=Options(chunk_rows=chunk_rows)))
+    run(oddsschema.ingest(database, captures, options=IngestOptions(chunk_rows=chunk_rows)))
     table = "tournaments" if platform == "betpawa" else "competitor_tournaments"
     assert run(fetch(database, f"SELECT name FROM {table}")) == [("New name",)]
 

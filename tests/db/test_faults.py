@@ -24,7 +24,14 @@ from hypothesis import settings
 from sqlalchemy import make_url
 
 import oddsschema
-from oddsschema import ChunkError, IngestReport, OddsSchemaError, Options, ScrapeStatus, migrations
+from oddsschema import (
+    ChunkError,
+    IngestOptions,
+    IngestReport,
+    OddsSchemaError,
+    ScrapeStatus,
+    migrations,
+)
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.db._scrapes import (
@@ -51,13 +58,13 @@ KILLS, CRASHES, CANCELS = (100, 20, 200) if NIGHTLY else (3, 2, 10)
 
 #: 540 captures of 8 markets each.
 MANY = scrapes(range(20), range(9), markets=8)
-SMALL_CHUNKS = Options(chunk_rows=300)
+SMALL_CHUNKS = IngestOptions(chunk_rows=300)
 
 #: Ingests the file argv[2] into argv[1], and prints how far it is.
 CLIENT = """
 import asyncio, sys
 import oddsschema
-options = oddsschema.Options(
+options = oddsschema.IngestOptions(
     chunk_rows=300, on_progress=lambda *counts: print(counts[0], flush=True)
 )
 asyncio.run(oddsschema.ingest(sys.argv[1], sys.argv[2], options=options))
@@ -124,7 +131,7 @@ async def cancelled(
     async def ingest() -> None:
         task = asyncio.current_task()
         assert task is not None
-        await oddsschema.ingest(database, source(task), options=Options(chunk_rows=100))
+        await oddsschema.ingest(database, source(task), options=IngestOptions(chunk_rows=100))
         await asyncio.sleep(1)  # it was faster than the timer
 
     with pytest.raises(asyncio.CancelledError):
@@ -473,7 +480,7 @@ def test_connection_cut_at_a_commit(
 
     async def ingest() -> IngestReport:
         async with proxy.serving() as url:
-            return await oddsschema.ingest(url, captures, options=Options(chunk_rows=30))
+            return await oddsschema.ingest(url, captures, options=IngestOptions(chunk_rows=30))
 
     report = run(ingest())
     assert proxy.commits > commit
@@ -559,7 +566,7 @@ def test_chunk_error(database: str, run: Run) -> None:
     async def ingest() -> tuple[oddsschema.Run, ChunkError]:
         await oddsschema.ingest(database, first)
         await set_for_all(database, "statement_timeout = '300ms'")
-        options = Options(chunk_rows=30)
+        options = IngestOptions(chunk_rows=30)
         async with (
             holding(database, LOCK_AN_EVENT),
             oddsschema.batch(database, options=options) as batch,
@@ -604,7 +611,7 @@ def test_other_isolation_level(database: str, run: Run, level: str) -> None:
 
     async def at_once() -> list[IngestReport]:
         await set_for_all(database, f"default_transaction_isolation = '{level}'")
-        options = Options(chunk_rows=40)
+        options = IngestOptions(chunk_rows=40)
         return await asyncio.gather(
             *(oddsschema.ingest(database, part, options=options) for part in parts)
         )
@@ -800,7 +807,7 @@ def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, c
     async def ingest() -> IngestReport:
         proxy = Proxy(url, short_path, commit, before=True, meanwhile=crash)
         async with proxy.serving() as proxied:
-            return await oddsschema.ingest(proxied, captures, options=Options(chunk_rows=30))
+            return await oddsschema.ingest(proxied, captures, options=IngestOptions(chunk_rows=30))
 
     report = run(ingest())
     assert report.retries > 0
@@ -821,7 +828,7 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
 
     began = time.monotonic()
     with pytest.raises(OddsSchemaError, match="cannot connect"):
-        run(oddsschema.ingest(url, source(), options=Options(chunk_rows=300, retry_for=0.3)))
+        run(oddsschema.ingest(url, source(), options=IngestOptions(chunk_rows=300, retry_for=0.3)))
     took = time.monotonic() - began
     server.start()
     assert 0.3 < took < 10
@@ -876,7 +883,7 @@ def test_disk_full(server: Server, run: Run, small_disk: Path) -> None:
         await connection.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
         await connection.execute("ALTER TABLE competitor_market_odds SET TABLESPACE small")
         await connection.close()
-        return await oddsschema.ingest(url, captures, options=Options(chunk_rows=1000))
+        return await oddsschema.ingest(url, captures, options=IngestOptions(chunk_rows=1000))
 
     report = run(ingest())
     [failed] = report.runs

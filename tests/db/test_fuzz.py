@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddsschema import Capture, Market, Options, Refusal, ScrapeError, ingest
+from oddsschema import Capture, IngestOptions, Market, Refusal, ScrapeError, ingest
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.ingestion import Limits, read_files
 from oddsschema.models.odds import MARKET_KEY
@@ -186,7 +186,7 @@ async def ingested(
     The inputs are those of the source by line. Returns how many were stored and refused, whole.
     """
     told: list[Refusal] = []
-    options = Options(keep_raw=True, chunk_rows=500, on_refusal=told.append)
+    options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=told.append)
     report = await ingest(connection, source, options=options)
     assert errors(report) == []
     refusals = {}

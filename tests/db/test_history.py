@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddsschema import Options, ingest, migrations
+from oddsschema import IngestOptions, ingest, migrations
 from oddsschema.ingestion.storage import history
 from oddsschema.ingestion.storage.state import states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
@@ -51,7 +51,7 @@ async def told(
     parts=st.lists(st.tuples(captured(), STORAGE), min_size=1, max_size=4),
 )
 def test_every_instant_is_told_as_it_was(
-    parts: list[tuple[list[dict[str, Any]], Options]], connection: Any, run: Run
+    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
     """Every instant is told as the captures until then told it."""
     run(rolled_back(connection, every_instant_is_told(connection, parts, ["1"])))
@@ -61,7 +61,7 @@ def test_every_instant_is_told_as_it_was(
     parts=st.lists(st.tuples(captured(events="123"), STORAGE), min_size=1, max_size=4),
 )
 def test_every_instant_is_told_of_what_was_not_compared(
-    parts: list[tuple[list[dict[str, Any]], Options]], connection: Any, run: Run
+    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
     """So it is of events that are stored complete because another differs from what stands."""
     with patch.object(history, "_SAMPLE", 1):
@@ -84,7 +84,7 @@ HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
 
 
 async def every_instant_is_told(
-    connection: Any, parts: list[tuple[list[dict[str, Any]], Options]], events: Iterable[str]
+    connection: Any, parts: list[tuple[list[dict[str, Any]], IngestOptions]], events: Iterable[str]
 ) -> None:
     """The parts are ingested; after each, the database is held against the model."""
     model = Model()
@@ -131,7 +131,7 @@ def test_older_release_reads_the_same(
             await connection.close()
 
     with new_database(template) as url:
-        run(ingest(url, captures, options=Options(keyframe_share=10.0)))
+        run(ingest(url, captures, options=IngestOptions(keyframe_share=10.0)))
         before = run(told_in(url))
         run(migrations.downgrade(url, "oddsschema_0005"))
         run(migrations.upgrade(url))
@@ -142,7 +142,7 @@ def test_older_release_reads_the_same(
 @given(captures=captured(), options=STORAGE)
 def test_two_writers_make_one_history(
     captures: list[dict[str, Any]],
-    options: Options,
+    options: IngestOptions,
     new_database: Callable[..., Any],
     template: str,
     run: Run,
@@ -372,4 +372,4 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
 def test_unknown_way_to_store() -> None:
     """A way to store that there is not is refused at once, with those that there are."""
     with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
-        Options(store="change")  # type: ignore[arg-type]  # which mypy finds, too
+        IngestOptions(store="change")  # type: ignore[arg-type]  # which mypy finds, too

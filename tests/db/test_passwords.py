@@ -27,9 +27,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddsschema
-from oddsschema import DatabaseUnavailableError, Options, migrations
+from oddsschema import DatabaseUnavailableError, IngestOptions, migrations
 from oddsschema.cli import cli, main
-from oddsschema.database import connections as database
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.database.urls import normalize, redact
 from oddsschema.embedded import EmbeddedPostgres, ephemeral
 from tests.db._scrapes import fetch, scrapes, written
@@ -376,7 +377,7 @@ def test_wrong_passwords(
 def test_right_passwords(password: str, guarded: Guarded, run: Run) -> None:
     """Any password that a role can have opens the door, percent-encoded."""
     run(guarded.change(password))
-    assert run(migrations.current(guarded.url(password))) == database.HEAD
+    assert run(migrations.current(guarded.url(password))) == HEAD
 
 
 @NEEDS_EMBEDDED
@@ -396,7 +397,7 @@ def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> 
     async def body() -> None:
         await guarded.change(SECRET)
         report = await oddsschema.ingest(
-            url, captures(), options=Options(chunk_rows=20, retry_for=0.2)
+            url, captures(), options=IngestOptions(chunk_rows=20, retry_for=0.2)
         )
         said.text += f"{report!r} {report} {report.model_dump_json()}"
         recorded = await fetch(guarded.server.url, "SELECT error_message FROM scrape_errors")
@@ -421,7 +422,7 @@ def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
             objects += [part for held in (batch, one) for part in vars(held).values()]
             objects += [vars(part) for part in objects if hasattr(part, "__dict__")]
             said.text += f"{objects}"
-        async with database.sqlalchemy_connect(url) as connection:
+        async with sqlalchemy_connect(url) as connection:
             said.text += f"{connection} {connection.engine!r} {connection.engine.url}"
 
     run(body())

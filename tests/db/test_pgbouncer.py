@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 import oddsschema
-from oddsschema import IngestReport, Options, ScrapeStatus
+from oddsschema import IngestOptions, IngestReport, ScrapeStatus
 from oddsschema.scrapes.summaries import newest_batches
 from tests.db._scrapes import content, expected, fetch, scrapes
 
@@ -98,7 +98,7 @@ def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:
     distinct = scrapes(range(8), range(9))
 
     async def all_at_once() -> list[IngestReport]:
-        options = Options(chunk_rows=50)
+        options = IngestOptions(chunk_rows=50)
         return await asyncio.gather(
             *(oddsschema.ingest(bouncer, part, options=options) for part in parts)
         )
@@ -123,7 +123,7 @@ def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> No
 
     async def ingest() -> IngestReport:
         ingesting = asyncio.create_task(
-            oddsschema.ingest(bouncer, captures, options=Options(chunk_rows=50))
+            oddsschema.ingest(bouncer, captures, options=IngestOptions(chunk_rows=50))
         )
         for _ in range(3):
             await asyncio.sleep(0.1)

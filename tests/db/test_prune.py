@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsschema import Options, PruneReport, ingest, prune
+from oddsschema import IngestOptions, PruneReport, ingest, prune
 from oddsschema.retention import Removed
 from tests.db._histories import START, connection
 from tests.db._prunes import (
@@ -45,7 +45,7 @@ CAPTURES = st.lists(
     st.tuples(st.sampled_from(PLATFORMS), st.integers(0, 8), VERSIONS), min_size=5, max_size=20
 )
 STORAGE = st.builds(
-    Options,
+    IngestOptions,
     store=st.sampled_from(["changes", "changes", "changes", "complete"]),
     keyframe_share=st.sampled_from([10.0, 10.0, 1.0, 0.5]),
     keyframe_age=st.sampled_from([timedelta(days=1), timedelta(days=1), timedelta(minutes=2)]),
@@ -187,7 +187,7 @@ def test_runs_batches_and_errors(database: str, run: Run) -> None:
             for platform in PLATFORMS
             for minute in (0, 2, 8)
         ]
-        await ingest(database, captures, options=Options(store="complete"))
+        await ingest(database, captures, options=IngestOptions(store="complete"))
         async with connected(database) as connection:
             for statement in (RUNS, MORE_RUNS, ERRORS):
                 await connection.execute(statement, cutoff)
@@ -226,7 +226,7 @@ def test_cutoff_by_the_servers_clock(database: str, run: Run) -> None:
         minutes = [(now - START) / timedelta(minutes=1) - hours * 60 for hours in (3, 2, 1, 0)]
         model = History(10_000_000)
         captures = [model.captured("bet9ja", "1", minute, markets({})) for minute in minutes]
-        await ingest(database, captures, options=Options(store="complete"))
+        await ingest(database, captures, options=IngestOptions(store="complete"))
         report = await prune(database, timedelta(hours=1, minutes=59))
         assert timedelta(0) < report.cutoff - now + timedelta(hours=1, minutes=59)
         assert report.tables["competitor_odds_snapshots"].rows == 1

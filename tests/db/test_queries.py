@@ -27,7 +27,7 @@ from oddsschema import (
     CompetitorEvent,
     CompetitorTournament,
     Event,
-    Options,
+    IngestOptions,
     Outcome,
     ingest,
     queries,
@@ -79,7 +79,7 @@ class Stored:
         self.batch_ids: list[int] = []
         self.captures: list[list[dict[str, Any]]] = []
 
-    async def take(self, captures: list[dict[str, Any]], options: Options) -> None:
+    async def take(self, captures: list[dict[str, Any]], options: IngestOptions) -> None:
         """Store a batch."""
         for one in captures:
             self.model.take(one)
@@ -411,7 +411,7 @@ def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -
         for one in captures:  # Bet9ja lists some events twice, which the model takes for one
             event = one["competitor_event"]
             event["sportradar_id"] = event["external_id"]
-        parts.append((captures, Options()))
+        parts.append((captures, IngestOptions()))
 
     async def check(stored: Stored) -> None:
         found: dict[Any, Any] = defaultdict(list)

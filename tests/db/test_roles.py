@@ -16,8 +16,8 @@ from sqlalchemy import make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from oddsschema import (
+    IngestOptions,
     OddsSchemaError,
-    Options,
     ScrapeStatus,
     Table,
     batch,
@@ -213,10 +213,10 @@ def deliveries() -> Iterator[list[Any]]:
 async def scrape(target: Any) -> None:
     """Do all that a scraper does. Raises what goes wrong on the way."""
     for delivery in deliveries():
-        report = await ingest(target, delivery, options=Options(keep_raw=True, retry_for=0))
+        report = await ingest(target, delivery, options=IngestOptions(keep_raw=True, retry_for=0))
         for one in report.runs:
             assert one.error is None, one.error
-    async with batch(target, trigger="scheduled", options=Options(retry_for=0)) as opened:
+    async with batch(target, trigger="scheduled", options=IngestOptions(retry_for=0)) as opened:
         async with opened.run("sportybet") as failing:
             raise ConnectionError("the site did not answer")
         await opened.open_run("bet9ja")
@@ -234,7 +234,9 @@ async def scrape(target: Any) -> None:
         moved = capture(platform, 0, 60)
         moved["markets"][0]["outcomes"][0]["odds"] += 1
         for minute, one in ((61, same), (65, moved), (63, same | {"markets": []})):
-            report = await ingest(target, [changed(one, minute)], options=Options(retry_for=0))
+            report = await ingest(
+                target, [changed(one, minute)], options=IngestOptions(retry_for=0)
+            )
             assert report.captures_stored == 1, report
     # In a transaction of the caller's, no time goes by.
     assert await close_stale(target, timedelta(seconds=-1)) == 1
@@ -271,7 +273,7 @@ async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
         first = capture(platform, 1, 0)
         less = changed(first, 1) | {"markets": first["markets"][1:]}
         histories += [capture(platform, 0, 0), first, less, changed(first, 20)]
-    await ingest(connection, histories, options=Options(store="changes"))
+    await ingest(connection, histories, options=IngestOptions(store="changes"))
     await connection.execute(AGED)
     await connection.execute(f"SET LOCAL ROLE {role}")
     cutoff = START + timedelta(minutes=10)
@@ -514,8 +516,8 @@ def test_concurrent_scrapers(committed: Roles, run: Run) -> None:
     async def body() -> None:
         url = committed.url("scraper")
         reports = await asyncio.gather(
-            ingest(url, captures, options=Options(chunk_rows=20)),
-            ingest(url, captures[::-1], options=Options(chunk_rows=20)),
+            ingest(url, captures, options=IngestOptions(chunk_rows=20)),
+            ingest(url, captures[::-1], options=IngestOptions(chunk_rows=20)),
             read(committed.url("reader")),
         )
         assert [report.status for report in reports[:2]] == [ScrapeStatus.COMPLETED] * 2

@@ -23,8 +23,8 @@ from oddsschema import (
     CompetitorEvent,
     CompetitorOddsSnapshot,
     Event,
+    IngestOptions,
     OddsSnapshot,
-    Options,
     ScrapeBatch,
     ScrapeError,
     Table,
@@ -44,7 +44,7 @@ TABLES = sorted(
 )
 
 
-KEEP_RAW = Options(keep_raw=True)
+KEEP_RAW = IngestOptions(keep_raw=True)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_batch_reads_back(
     """Every batch is taken whole, and its captures can be put together again from the tables."""
 
     async def body() -> None:
-        options = Options(keep_raw=keep_raw, chunk_rows=chunk_rows)
+        options = IngestOptions(keep_raw=keep_raw, chunk_rows=chunk_rows)
         report = await ingest(connection, batch, options=options)
         assert (errors(report), report.refusals) == ([], ())
         assert (report.captures_stored, report.captures_known) == (len(batch), 0)
@@ -241,7 +241,7 @@ def test_refused_captures_never_get_there(
 
     async def body() -> None:
         mixed = data.draw(st.permutations([*good, *bad]))
-        report = await ingest(connection, mixed, options=Options(keep_raw=True, strict=True))
+        report = await ingest(connection, mixed, options=IngestOptions(keep_raw=True, strict=True))
         assert errors(report) == []
         assert report.captures_refused == len(report.refusals) == len(bad)
         assert keyed(await read_back(connection)) == keyed(batch)

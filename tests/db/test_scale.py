@@ -32,8 +32,8 @@ from oddsschema import (
     CapturedEvent,
     CapturedTournament,
     Contract,
+    IngestOptions,
     Market,
-    Options,
     Outcome,
     ScrapeStatus,
     ingest,
@@ -406,7 +406,7 @@ def stored(
 
     async def body(url: str) -> None:
         lines = map(delivered, scrape.captures())
-        report = await ingest(url, lines, options=Options(keep_raw=True, store="complete"))
+        report = await ingest(url, lines, options=IngestOptions(keep_raw=True, store="complete"))
         assert report.refusals == (), f"seed {SEED}: {report.refusals[0]}"
         assert report.status is ScrapeStatus.COMPLETED, f"seed {SEED}: {report.runs}"
         assert report.markets_stored == MARKETS

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 
 import oddsschema
-from oddsschema import Capture, Contract, Options, ingest
+from oddsschema import Capture, Contract, IngestOptions, ingest
 from oddsschema.cli import cli, main
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import EmbeddedPostgres, ephemeral
@@ -218,7 +218,7 @@ def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
     async def body() -> None:
         before = await structure(database)
         lines = [json.dumps(one) for one in delivery]
-        report = await ingest(database, lines, options=Options(keep_raw=True, strict=True))
+        report = await ingest(database, lines, options=IngestOptions(keep_raw=True, strict=True))
         assert [one.error for one in report.runs] == [None] * len(report.runs)
         assert report.captures_stored == len(good)
         assert report.captures_refused == len(delivery) - len(good)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oddsschema import Options, ingest, metadata
+from oddsschema import IngestOptions, ingest, metadata
 from oddsschema.retention import SizeReport, size
 from tests.db._histories import START
 from tests.db._prunes import PLATFORMS, History, command, markets
@@ -31,7 +31,7 @@ def test_sizes(database: str, run: Run) -> None:
             for platform in PLATFORMS
             for minute in minutes
         ]
-        await ingest(database, captures, options=Options(store="complete"))
+        await ingest(database, captures, options=IngestOptions(store="complete"))
         return await size(database, 4)
 
     report = run(body())

@@ -16,8 +16,8 @@ from oddsschema import (
     CompetitorMarketOdds,
     CompetitorOddsSnapshot,
     CompetitorTournament,
+    IngestOptions,
     IngestReport,
-    Options,
     Outcome,
     ScrapeBatch,
     ScrapeRun,
@@ -105,7 +105,7 @@ async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
     """Ingestion, both ways."""
     await migrations.upgrade(url)
     async with (
-        oddsschema.batch(url, trigger="scheduled", options=Options(strict=True)) as batch,
+        oddsschema.batch(url, trigger="scheduled", options=IngestOptions(strict=True)) as batch,
         batch.run("bet9ja") as run,
     ):
         await run.ingest(captures)

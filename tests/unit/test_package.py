@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from types import ModuleType
 
 import pytest
@@ -24,3 +26,29 @@ def test_every_module_is_a_module(name: str) -> None:
     exec(f"import {name} as imported", scope)
     assert isinstance(scope["imported"], ModuleType)
     assert scope["imported"].__name__ == name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("queries.offers", "migrations.upgrade", "schema.json_schema", "simulate.simulate"),
+        *("strategies.captures", "embedded.EmbeddedPostgres", "Limits", "size", "__version__"),
+    ],
+)
+def test_documented_paths_work_after_importing_the_package_alone(path: str) -> None:
+    """`import oddsschema` is all that a program needs for the paths that the docs print."""
+    program = (
+        f"import oddsschema; oddsschema.{path}; assert {path.split('.')[0]!r} in dir(oddsschema)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_importing_the_package_imports_no_module_that_only_some_programs_need() -> None:
+    """The paths above cost nothing until they are used."""
+    program = """if True:
+        import sys
+        import oddsschema
+        slow = {"alembic", "asyncpg", "hypothesis", "tenacity", "oddsschema.schema"}
+        assert not slow & set(sys.modules), slow & set(sys.modules)
+        """
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import to_builtins
 from pydantic_core import from_json
 
-from oddsschema.ingestion.options import Storage
+from oddsschema.database.connections import Connection
+from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import PlainCapture, event_of
 from oddsschema.ingestion.report import Problem, Refusal
 from oddsschema.ingestion.sources import Item
@@ -16,9 +17,6 @@ from oddsschema.ingestion.storage.history import Written
 from oddsschema.ingestion.storage.reference_events import write_betpawa
 from oddsschema.ingestion.storage.sports import upsert_sports
 from oddsschema.scrapes import bookkeeping
-
-if TYPE_CHECKING:
-    import asyncpg
 
 
 @dataclass(slots=True)
@@ -81,13 +79,13 @@ class Chunk:
 
 
 async def write_chunk(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     run_id: int,
     platform: str | None,
     chunk: Chunk,
     result: ChunkResult,
     *,
-    storage: Storage,
+    storage: StorageOptions,
     before_markets: Callable[[], None],
 ) -> None:
     """Write a chunk, in the caller's transaction, and put down in `result` what became of it.
@@ -121,7 +119,7 @@ async def write_chunk(
 
 
 async def _with_sports(
-    connection: "asyncpg.Connection[Any]", captures: Sequence[tuple[Item, PlainCapture]]
+    connection: Connection, captures: Sequence[tuple[Item, PlainCapture]]
 ) -> tuple[list[PlainCapture], list[Refusal], dict[str, int]]:
     """The captures whose sport has an id, refusals of the others, the ids by slug."""
     names = {

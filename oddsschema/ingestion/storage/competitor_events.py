@@ -8,18 +8,16 @@ kickoff.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oddsschema.database.arrays import transposed
-from oddsschema.ingestion.options import Storage
+from oddsschema.database.connections import Connection
+from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import PlainCapture, newest_captures
 from oddsschema.ingestion.storage.history import Written, append
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.ingestion.storage.placement import plan
 from oddsschema.models.sides import COMPETITORS
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _FIND_TOURNAMENTS = """
 SELECT external_id, sport_id, name, sportradar_id, country_raw, country_iso, deleted_at, id
@@ -102,13 +100,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def write_competitors(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     source: str,
     run_id: int,
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
-    storage: Storage,
+    storage: StorageOptions,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug.

@@ -14,19 +14,16 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from oddsschema.ingestion.options import Storage
+from oddsschema.database.connections import Connection
+from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import Key, key_of
 from oddsschema.ingestion.storage import binary_copy as copy
 from oddsschema.ingestion.storage.placement import Offer, Snapshot, plan
 from oddsschema.ingestion.storage.state import State, Stored, compare, offered_by, states
 from oddsschema.models import Market
 from oddsschema.models.sides import Side
-
-if TYPE_CHECKING:
-    import asyncpg
-
 
 #: How many captures one snapshot can be confirmed by: each makes its row a little longer.
 _MOST_CONFIRMATIONS = 100
@@ -79,9 +76,9 @@ class Written:
 
 
 async def append(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     side: Side,
-    storage: Storage,
+    storage: StorageOptions,
     run_id: int,
     offers: Sequence[Offer],
     *,
@@ -113,9 +110,9 @@ class _Writer:
 
     def __init__(
         self,
-        connection: "asyncpg.Connection[Any]",
+        connection: Connection,
         side: Side,
-        storage: Storage,
+        storage: StorageOptions,
         run_id: int,
         bookmaker_id: int | None,
     ) -> None:

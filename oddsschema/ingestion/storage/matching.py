@@ -1,10 +1,8 @@
 """What both sides refer to: sports, found by slug; and the links between events of one match."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import asyncpg
+from oddsschema.database.connections import Connection
 
 # Competitor events are locked in one order everywhere (source, external_id): no deadlocks. Who has
 # locked events of one source already must not go on to another's.
@@ -26,7 +24,7 @@ WHERE c.id = matched.id
 
 
 async def link_events(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     sportradar_ids: Iterable[str],
     source: str | None = None,
 ) -> None:

@@ -3,15 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
+from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import Key, PlainCapture, PlainMarket, key_of
 from oddsschema.ingestion.storage.state import Stored
 from oddsschema.models.sides import Side
-
-if TYPE_CHECKING:
-    import asyncpg
-
 
 # Where each capture falls: the snapshot that stands at its instant, the one that comes after it,
 # and when the event was last captured.
@@ -98,7 +94,7 @@ class Offer:
 
 
 async def plan(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     side: Side,
     captures: Iterable[tuple[int, PlainCapture]],
     bookmaker_id: int | None = None,

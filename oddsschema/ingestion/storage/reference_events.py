@@ -5,18 +5,16 @@ The same order and the same rule for late deliveries as for competitors (see com
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oddsschema.database.arrays import transposed
-from oddsschema.ingestion.options import Storage
+from oddsschema.database.connections import Connection
+from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import PlainCapture, newest_captures
 from oddsschema.ingestion.storage.history import Written, append
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.ingestion.storage.placement import plan
 from oddsschema.models.sides import BETPAWA
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
 
@@ -99,13 +97,13 @@ _Told = tuple[tuple[int, str, str], str | None]
 
 
 async def write_betpawa(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     bookmaker: str,
     run_id: int,
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
     *,
-    storage: Storage,
+    storage: StorageOptions,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
@@ -172,7 +170,7 @@ def _told(tournament: Any, sports: dict[str, int]) -> _Told:
 
 
 async def _tournament_ids(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     captures: Sequence[PlainCapture],
     sports: dict[str, int],
 ) -> dict[_Told, int]:
@@ -216,9 +214,7 @@ class _Tournaments:
             sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
         )
 
-    async def put(
-        self, connection: "asyncpg.Connection[Any]", told: _Told, captured_at: datetime
-    ) -> int:
+    async def put(self, connection: Connection, told: _Told, captured_at: datetime) -> int:
         """The id of a tournament: of a new one, or of one that is told what is new of it."""
         key, sportradar_id = told
         tournament_id = self.find(told)

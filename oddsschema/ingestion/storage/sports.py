@@ -1,10 +1,8 @@
 """Sports, which both sides refer to: found by slug."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import asyncpg
+from oddsschema.database.connections import Connection
 
 _FIND_SPORTS = "SELECT slug, id, name FROM sports WHERE slug = ANY ($1)"
 
@@ -22,9 +20,7 @@ WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $
 """
 
 
-async def upsert_sports(
-    connection: "asyncpg.Connection[Any]", names: Mapping[str, str]
-) -> dict[str, int]:
+async def upsert_sports(connection: Connection, names: Mapping[str, str]) -> dict[str, int]:
     """The id of each sport, from {slug: name}. A new slug whose name is taken gets none."""
     rows = await connection.fetch(_FIND_SPORTS, list(names))
     known = {row["slug"]: row["name"] for row in rows}

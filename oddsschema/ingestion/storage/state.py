@@ -8,11 +8,10 @@ from itertools import compress
 from operator import attrgetter, ne
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import Key, PlainMarket, PlainOutcome, key_of, stored_outcomes
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from oddsschema.models.sides import Side
 
 #: What a market offers: its name and its outcomes. (A plain tuple: there are many.)
@@ -68,7 +67,7 @@ ORDER BY e.position
 
 
 async def states(
-    connection: "asyncpg.Connection[Any]",
+    connection: Connection,
     side: "Side",
     asked: Sequence[tuple[int, datetime]],
     bookmaker_id: int | None,
