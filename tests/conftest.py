@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+# So that the assertions of the helpers show their values, like those of the tests.
+pytest.register_assert_rewrite("tests.support")
+
 T = TypeVar("T")
 
 #: Runs a coroutine to its end, all tests' on one event loop.
@@ -31,7 +34,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep out a plugin whose tests we call ourselves; see to Ctrl-C."""
-    # Its collector breaks on pytest 9.2; test_migrations.py calls its tests without it.
+    # Its collector breaks on pytest 9.2; migrations/test_commands.py calls its tests without it.
     config.pluginmanager.set_blocked("pytest-alembic")
     # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import asyncpg
-import bulk
 from prune import COUNT, scrapes
 from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import migrations
 from oddsschema.embedded import EmbeddedPostgres
+from tests.support import bulk_history
 
 
 async def created(server: str, name: str, rows: int, events: int) -> str:
@@ -31,7 +31,7 @@ async def created(server: str, name: str, rows: int, events: int) -> str:
     url = make_url(server).set(database=name).render_as_string(hide_password=False)
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
-    await bulk.fill(connection, rows, events)
+    await bulk_history.fill(connection, rows, events)
     await connection.execute("CHECKPOINT")
     print(f"{name}: {await connection.fetchval(COUNT):,} rows of markets")
     await connection.close()
@@ -55,7 +55,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
             if number > 1:  # the first one is a keyframe
                 seconds[name].append(time.perf_counter() - begin)
             assert report.all_stored
-    markets = arguments.events * bulk.MARKETS
+    markets = arguments.events * bulk_history.MARKETS
     print(f"a scrape of {markets:,} markets, {arguments.share:.0%} changing, ingested:")
     short, grown = (statistics.median(found) for found in seconds.values())
     for name, median in (("short", short), ("grown", grown)):

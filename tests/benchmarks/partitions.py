@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import bulk
 from prune import FIRST, scrapes
 from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import migrations, queries
 from oddsschema.embedded import EmbeddedPostgres
+from tests.support import bulk_history
+from tests.support.statements import explain
 
 TABLES = {
     "market_odds": ("event_id", "odds_snapshots"),
@@ -69,7 +70,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
     await admin.execute("CREATE DATABASE plain")
     await migrations.upgrade(urls["plain"])
     connection = await asyncpg.connect(urls["plain"])
-    number = await bulk.fill(connection, arguments.rows, arguments.events)
+    number = await bulk_history.fill(connection, arguments.rows, arguments.events)
     await connection.close()
     await admin.execute("CREATE DATABASE partitioned TEMPLATE plain")
     await admin.close()
@@ -87,7 +88,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
         }
         for name, connection in connections.items():
             for asked, statement in questions.items():
-                told = await bulk.explain(connection, statement)
+                told = await explain(connection, statement)
                 taken[asked][name].append(told["Planning Time"] + told["Execution Time"])
     source = scrapes(arguments.events, 0.05)
     for turn in range(arguments.turns // 2):

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import bulk
 from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import IngestOptions, migrations
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.retention import PruneOptions, prune, size
+from tests.support import bulk_history
 
 #: When a scrape of the bulk history took place, the first one.
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def scrapes(events: int, share: float) -> Any:
                 "line": number % 9 or None,
                 "outcomes": [{"name": name, "odds": 2.0} for name in ("Home", "Draw", "Away")],
             }
-            for number in range(bulk.MARKETS)
+            for number in range(bulk_history.MARKETS)
         ]
         for _ in range(events)
     ]
@@ -78,7 +78,7 @@ def scrapes(events: int, share: float) -> Any:
         ]
         at += timedelta(minutes=5)
         for offered in markets:
-            for market in rng.sample(offered, round(share * bulk.MARKETS)):
+            for market in rng.sample(offered, round(share * bulk_history.MARKETS)):
                 outcome: Any = rng.choice(market["outcomes"])  # type: ignore[arg-type]
                 outcome["odds"] = round(outcome["odds"] + 0.01, 2)
 
@@ -99,7 +99,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     """Fill, then prune and ingest in turns, and print what it took."""
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
-    await bulk.fill(connection, arguments.rows, arguments.events)
+    await bulk_history.fill(connection, arguments.rows, arguments.events)
     rows = await connection.fetchval(COUNT)
     await connection.execute("CHECKPOINT")
     snapshots = await connection.fetchval("SELECT max(captured_at) FROM odds_snapshots")
@@ -154,7 +154,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     left = await prune(url, cutoff, dry_run=True)
     assert not left.total.rows
 
-    markets = arguments.events * bulk.MARKETS
+    markets = arguments.events * bulk_history.MARKETS
     print(f"a scrape of {markets:,} markets, {arguments.share:.0%} changing, ingested:")
     for name, seconds in (("without a prune", alone), ("beside a prune", beside)):
         quartiles = statistics.quantiles(seconds, n=4)

@@ -20,19 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import bulk
 from sqlalchemy import make_url
 
 from oddsschema import migrations, queries
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
+from tests.support import bulk_history
+from tests.support.statements import explain
 
 EVENTS = 300
 
 
 def reads(scrapes: int) -> dict[str, Callable[[int], Any]]:
     """By name, a statement on an event."""
-    at, first, last = bulk.at(scrapes * 0.7), scrapes - 1, scrapes
+    at, first, last = bulk_history.at(scrapes * 0.7), scrapes - 1, scrapes
     history, opening, closing = (
         ask().where(row.betpawa_market_id == "3743", row.line == 1)
         for ask, row in (
@@ -80,7 +81,7 @@ async def measure(url: str, rows: int, rounds: int) -> dict[str, list[float]]:
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
     begin = time.perf_counter()
-    scrapes = await bulk.fill(connection, rows, EVENTS)
+    scrapes = await bulk_history.fill(connection, rows, EVENTS)
     stored = await connection.fetchval(
         "SELECT (SELECT count(*) FROM market_odds) + (SELECT count(*) FROM competitor_market_odds)"
     )
@@ -92,9 +93,9 @@ async def measure(url: str, rows: int, rounds: int) -> dict[str, list[float]]:
         for _ in range(rounds + 1):
             asked = statement(rng.randint(1, EVENTS))
             # First so that all is in memory, then without what counting and timing take.
-            top = (await bulk.explain(connection, asked))["Plan"]
+            top = (await explain(connection, asked))["Plan"]
             buffers = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
-            plan = await bulk.explain(connection, asked, "BUFFERS OFF, TIMING OFF")
+            plan = await explain(connection, asked, "BUFFERS OFF, TIMING OFF")
             told.append(
                 (plan["Execution Time"], plan["Planning Time"], buffers, top["Actual Rows"])
             )

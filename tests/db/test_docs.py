@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from oddsschema import Capture
 from oddsschema.simulate import simulate
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: A block with a title is a file of a project: it is not run by itself.
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

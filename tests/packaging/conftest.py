@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging._environment import ROOT, built
+from tests.support.environments import ROOT, built
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,7 @@ from sqlalchemy import make_url
 
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import ephemeral
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.wheel
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oddsschema.database.revision import HEAD
-from tests.packaging._environment import ROOT, Environment, built
+from tests.support.environments import ROOT, Environment, built
 
 pytestmark = pytest.mark.wheel
 

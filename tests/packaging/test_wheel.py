@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import pytest
 
 from oddsschema.database.revision import HEAD
-from tests.packaging._environment import Environment
+from tests.support.environments import Environment
 
 pytestmark = pytest.mark.wheel
 

@@ -15,8 +15,7 @@ from oddsschema import Capture, HandicapType, Market
 from oddsschema.capture import CapturedCompetitorEvent, CapturedEvent
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.strategies import captures, contracts
-
-REAL_ODDS = sorted((Path(__file__).parents[3] / "shared" / "real-odds").glob("*.ndjson.gz"))
+from tests.support.paths import REAL_ODDS
 
 COMPETITORS = """
 {"captured_at": "2024-01-09T12:00:00+00:00",

@@ -1,11 +1,11 @@
 """The pages that show the projects of docs/examples show all of their files."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+from tests.support.paths import DOCS
+
 #: Not worth a look: what it is says its name, or the page's text.
 NOT_SHOWN = {"__init__.py"}
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -22,8 +21,7 @@ from pydantic import BaseModel
 from oddsschema import IngestReport, ScrapeStatus
 from oddsschema.cli import cli
 from oddsschema.schema import NAMES, json_schema
-
-DOCS = Path(__file__).parents[2] / "docs"
+from tests.support.paths import DOCS
 
 #: The files in docs/schema and the commands that print them.
 PUBLISHED = {

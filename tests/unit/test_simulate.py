@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -14,8 +13,7 @@ from oddsschema import Capture
 from oddsschema.ingestion import Item, Refusal, read_files, validate
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate, stream
-
-REAL_ODDS = Path(__file__).parents[3] / "shared" / "real-odds"
+from tests.support.paths import REAL_ODDS
 
 #: How many outcomes of a market come true; one, where not given.
 WINNERS = {"4693": 2}
@@ -262,11 +260,11 @@ def test_naive_start_is_refused() -> None:
         simulate(start=START.replace(tzinfo=None))
 
 
-@pytest.mark.skipif(not REAL_ODDS.exists(), reason="no real odds here")
+@pytest.mark.skipif(not REAL_ODDS, reason="no real odds here")
 @pytest.mark.parametrize("platform", ["sportybet", "bet9ja"])
 def test_shaped_as_the_real_feeds(platform: str) -> None:
     """Markets and outcomes that the real feed has are called and keyed as there."""
-    files = sorted(map(str, REAL_ODDS.glob(f"{platform}-*.gz")))
+    files = sorted(str(path) for path in REAL_ODDS if path.name.startswith(f"{platform}-"))
     real = [json.loads(str(item.payload, "utf-8")) for item in read_files(files)]
     made_up = list(stream(simulate(platforms=[platform], events=60, scrapes=3)))
     ignored = {"country_iso", "sportradar_id"}

@@ -1,0 +1,232 @@
+"""`oddsschema history` tells what queries yield, in words, in JSON and as a picture."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from oddsschema import IngestOptions, ingest, queries
+from oddsschema.cli import cli
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.errors import OddsSchemaError
+from oddsschema.queries import PricePoint
+from tests.support.histories import KICKOFF, START, capture
+
+Run = Callable[..., Any]
+History = Callable[..., Result]
+
+
+def market(betpawa_market_id: str, name: str, *prices: Any, **key: Any) -> dict[str, Any]:
+    """A market of outcomes: (name, odds), or (name, odds, is_active)."""
+    return {
+        "betpawa_market_id": betpawa_market_id,
+        "betpawa_market_name": name,
+        **key,
+        "outcomes": [dict(zip(("name", "odds", "is_active"), one, strict=False)) for one in prices],
+    }
+
+
+def full_time(*prices: Any) -> dict[str, Any]:
+    """The market that most of the tests are about."""
+    return market("3743", "1X2 - Full Time", *prices)
+
+
+TOTAL = market("5000", "Over/Under - Full Time", ("Over", 1.8), line=2.5)
+CHANCE = market("4693", "Double Chance - Full Time", ("1X", 1.3), ("12", 1.25), ("X2", 1.9))
+FIRST = full_time(("1", 2.0), ("X", 3.5), ("2", 3.4))
+LATER = full_time(("1", 1.9), ("X", 3.5, False), ("2", 3.4))
+THEIRS = full_time(("Home", 2.0), ("Draw", 3.4), ("Away", 3.6))
+#: Whose capture, after how many minutes.
+CAPTURES = [
+    ("betpawa", 0, [FIRST, TOTAL, CHANCE]),
+    ("betpawa", 10, [LATER, TOTAL, CHANCE]),
+    ("betpawa", 20, [TOTAL, CHANCE]),
+    ("betpawa", 30, [FIRST, TOTAL, CHANCE]),
+    ("betpawa", 40, [FIRST, TOTAL, CHANCE]),
+    ("sportybet", 5, [full_time(("1", 2.0), ("X", 3.4), ("2", 3.6))]),
+    ("sportybet", 15, [THEIRS]),
+    ("sportybet", 25, [THEIRS]),
+]
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
+    """The URL of a database with the captures of one event, and one of another."""
+    captures = [
+        capture(platform, START + timedelta(minutes=minutes), markets, "31")
+        for platform, minutes, markets in CAPTURES
+    ]
+    captures.append(capture("bet9ja", START, [FIRST], "theirs"))
+    twice = [capture("bet9ja", START, [FIRST], "twice"), capture("bet9ja", START, [THEIRS], "two")]
+    twice[1]["competitor_event"]["sportradar_id"] = "twice"
+    captures.extend(twice)
+    with new_database(template) as url:
+        assert run(ingest(url, captures, options=IngestOptions(keyframe_share=10.0))).all_stored
+        yield url
+
+
+@pytest.fixture
+def history(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
+    """The command, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli, ["history", "--url", url, *words])
+
+
+def test_offers_are_side_by_side(history: History) -> None:
+    """A column for each bookmaker, BetPawa's first; the best price where there is a choice."""
+    assert (
+        history("31").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+                                 betpawa     sportybet
+  seen                      09 Jan 12:40  09 Jan 12:25
+1X2 - Full Time (3743)
+  1                                *2.00         *2.00
+  X                                *3.50          3.40
+  2                                 3.40         *3.60
+  overround                         8.0%          7.2%
+Double Chance - Full Time (4693)
+  1X                                1.30             -
+  12                                1.25             -
+  X2                                1.90             -
+  overround                         4.8%             -
+Over/Under - Full Time (5000), line 2.5
+  Over                              1.80             -
+  * the best price
+"""
+    )
+
+
+def test_offers_as_of_an_instant(history: History) -> None:
+    """Prices of then; an outcome that could not be bet on is closed; none where none was yet."""
+    assert (
+        history("31", "--at", "2024-01-09T12:12", "--line", "2.5").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+                                 betpawa
+  seen                      09 Jan 12:10
+Over/Under - Full Time (5000), line 2.5
+  Over                              1.80
+"""
+    )
+    assert "closed" in history("31", "--at", "2024-01-09T12:12").output
+    before = history("31", "--at", "2024-01-09")
+    assert before.output == "A - B, kickoff 2024-01-20 17:00 UTC\nnothing is on offer\n"
+    assert before.exit_code == 0
+
+
+def test_changes_are_told_with_plots(history: History) -> None:
+    """A line for each change and for the last capture; names are those that all have."""
+    assert (
+        history("31", "1x2").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+
+1X2 - Full Time (3743)
+  betpawa                     1       X       2  overround
+  2024-01-09 12:00:00      2.00    3.50    3.40       8.0%
+  2024-01-09 12:10:00      1.90  closed    3.40
+  2024-01-09 12:20:00    not on offer
+  2024-01-09 12:30:00      2.00    3.50    3.40       8.0%
+  2024-01-09 12:40:00    unchanged
+    1                  ██████████▁▁▁▁▁▁▁▁▁▁          ██████████  1.90 to 2.00
+    X                  ▁▁▁▁▁▁▁▁▁▁                    ▁▁▁▁▁▁▁▁▁▁  3.50
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁          ▁▁▁▁▁▁▁▁▁▁  3.40
+  sportybet                   1       X       2  overround
+  2024-01-09 12:05:00      2.00    3.40    3.60       7.2%
+  2024-01-09 12:25:00    unchanged
+    1                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.00
+    X                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.40
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.60
+"""
+    )
+
+
+def test_event_is_found(history: History) -> None:
+    """By its SportRadar id, also where only a competitor has it; BetPawa's by its own id too."""
+    assert history("1").output == history("31").output
+    assert "bet9ja" in history("theirs").output
+
+
+def test_event_that_is_listed_twice(history: History) -> None:
+    """Each of a bookmaker's listings of one event is told apart, by its id."""
+    assert (
+        history("twice", "1X2").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+
+1X2 - Full Time (3743)
+  bet9ja 3                    1       X       2  overround
+  2024-01-09 12:00:00      2.00    3.50    3.40       8.0%
+    1                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.00
+    X                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.50
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.40
+  bet9ja 4                    1       X       2  overround
+  2024-01-09 12:00:00      2.00    3.40    3.60       7.2%
+    1                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.00
+    X                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.40
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  3.60
+"""
+    )
+    assert re.search("seen +09 Jan 12:00 +09 Jan 12:00\n", history("twice").output)
+
+
+def test_json_is_what_the_query_yields(history: History, url: str, run: Run) -> None:
+    """Every field of every point, with the overround."""
+
+    async def asked() -> list[Any]:
+        statement = queries.overround_history().where(
+            PricePoint.event_id == 1, PricePoint.betpawa_market_id == "3743"
+        )
+        async with sqlalchemy_connect(url) as connection, AsyncSession(connection) as session:
+            return [
+                point.model_dump(mode="json") | {"overround": margin}
+                for point, margin in await session.exec(statement)
+            ]
+
+    assert json.loads(history("31", "3743", "--json").output) == run(asked())
+
+
+def test_plot_is_a_picture(history: History) -> None:
+    """An SVG with a line for each price at each bookmaker, broken where it was not on offer."""
+    result = history("31", "3743", "--plot", "prices.svg")
+    assert result.exit_code == 0, result.output
+    drawn = ElementTree.parse("prices.svg")
+    texts = {"".join(one.itertext()) for one in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"1X2 - Full Time (3743)", "1, betpawa", "X, betpawa", "2, sportybet"} <= texts
+    assert f"A - B, kickoff {KICKOFF:%Y-%m-%d %H:%M} UTC" in texts
+    lines = [
+        path.get("d", "")
+        for path in drawn.iter("{http://www.w3.org/2000/svg}path")
+        if path.get("clip-path") and "#1f77b4" in path.get("style", "")
+    ]
+    # The first outcome's at BetPawa, which went and came back, and at SportyBet.
+    assert sorted(line.count("M") for line in lines) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["9"], "no event 9: it should be a SportRadar id, or the id of an event of BetPawa's"),
+        (["31", "corners"], "A - B never had such a market: MARKET is BetPawa's id of it"),
+        (["31", "--plot", "a.svg"], "--plot draws the prices of a MARKET: name one"),
+        (["31", "3743", "--at", "2024-01-09"], "--at is for what was on offer: leave MARKET out"),
+        (["31", "3743", "--plot", "a.doc"], "cannot draw a.doc: Format 'doc' is not supported"),
+        (["31", "3743", "--plot", "no/a.svg"], "cannot draw no/a.svg: [Errno 2] No such file"),
+    ],
+)
+def test_mistakes_are_told(words: list[str], told: str, history: History) -> None:
+    """What was wrong, and what to do, in one line."""
+    result = history(*words)
+    assert result.exit_code != 0
+    # The program itself prints our own errors: see oddsschema.cli.main.
+    is_ours = isinstance(result.exception, OddsSchemaError)
+    assert told in (str(result.exception) if is_ours else result.output)
+    assert is_ours or isinstance(result.exception, SystemExit)

@@ -1,0 +1,373 @@
+"""An event's history against a model that keeps everything.
+
+However captures come (late, repeated, in part, in chunks of any size, under any policy of storage),
+what the database tells of each instant, and of those between, is what the model tells.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddsschema import IngestOptions, ingest, migrations
+from oddsschema.ingestion.storage import history
+from oddsschema.ingestion.storage.state import states
+from oddsschema.models.sides import BETPAWA, COMPETITORS
+from tests.support.histories import START, STORAGE, Model, captured, stood
+from tests.support.scrapes import capture as scraped
+
+Run = Callable[..., Any]
+
+
+async def told(
+    connection: Any, instants: list[datetime], event: str = "1"
+) -> dict[str, list[dict[Any, Any]]]:
+    """What the database tells of an event at each platform at each of the instants."""
+    event_id, competitor_event_id = [
+        await connection.fetchval(f"SELECT id FROM {table} WHERE sportradar_id = $1", event)
+        for table in ("events", "competitor_events")
+    ]
+    bookmaker_id = await connection.fetchval("SELECT id FROM bookmakers WHERE slug = 'betpawa'")
+    found = {}
+    for platform, side, asked in (
+        ("betpawa", BETPAWA, event_id),
+        ("bet9ja", COMPETITORS, competitor_event_id),
+    ):
+        found[platform] = await stood(
+            connection, side, [(asked or 0, at) for at in instants], bookmaker_id
+        )
+    return found
+
+
+@given(
+    parts=st.lists(st.tuples(captured(), STORAGE), min_size=1, max_size=4),
+)
+def test_every_instant_is_told_as_it_was(
+    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
+) -> None:
+    """Every instant is told as the captures until then told it."""
+    run(rolled_back(connection, every_instant_is_told(connection, parts, ["1"])))
+
+
+@given(
+    parts=st.lists(st.tuples(captured(events="123"), STORAGE), min_size=1, max_size=4),
+)
+def test_every_instant_is_told_of_what_was_not_compared(
+    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
+) -> None:
+    """So it is of events that are stored complete because another differs from what stands."""
+    with patch.object(history, "_SAMPLE", 1):
+        run(rolled_back(connection, every_instant_is_told(connection, parts, "123")))
+
+
+#: Markets of complete snapshots of which more than one row is on offer, or an older one than a row
+#: that says that it is gone. Reads take a keyframe's rows as they are.
+UNCLEAR = """
+SELECT m.snapshot_id, m.betpawa_market_id, m.line
+FROM {snapshots} AS s
+JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
+WHERE s.is_complete
+GROUP BY m.snapshot_id, m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home,
+    m.handicap_away
+HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
+    OR max(m.id) FILTER (WHERE m.unavailable_at IS NOT NULL)
+        > max(m.id) FILTER (WHERE m.unavailable_at IS NULL)
+"""
+
+
+async def every_instant_is_told(
+    connection: Any, parts: list[tuple[list[dict[str, Any]], IngestOptions]], events: Iterable[str]
+) -> None:
+    """The parts are ingested; after each, the database is held against the model."""
+    model = Model()
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+    for captures, options in parts:
+        for capture in captures:
+            model.take(capture)
+        report = await ingest(connection, captures, options=options)
+        assert report.all_stored, report
+        for event in events:
+            for platform, at_each in (await told(connection, instants, event)).items():
+                assert at_each == [model.at(platform, at, event) for at in instants], platform
+        for side in (BETPAWA, COMPETITORS):
+            assert await connection.fetch(side.sql(UNCLEAR)) == []
+        # And none of it is there twice: delivered again, nothing is written.
+        again = await ingest(connection, captures, options=options)
+        assert (again.captures_stored, again.captures_confirmed) == (0, 0)
+        assert again.markets_stored == 0
+
+
+async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
+    """What is done in a transaction that is taken back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        return await body
+    finally:
+        await transaction.rollback()
+
+
+@settings(max_examples=settings.default.max_examples // 3)
+@given(captures=captured())
+def test_older_release_reads_the_same(
+    captures: list[dict[str, Any]], new_database: Callable[..., Any], template: str, run: Run
+) -> None:
+    """Taken back to complete snapshots and up again, every instant is told as it was."""
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+
+    async def told_in(url: str) -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await told(connection, instants)
+        finally:
+            await connection.close()
+
+    with new_database(template) as url:
+        run(ingest(url, captures, options=IngestOptions(keyframe_share=10.0)))
+        before = run(told_in(url))
+        run(migrations.downgrade(url, "oddsschema_0005"))
+        run(migrations.upgrade(url))
+        assert run(told_in(url)) == before
+
+
+@settings(max_examples=settings.default.max_examples // 3)
+@given(captures=captured(), options=STORAGE)
+def test_two_writers_make_one_history(
+    captures: list[dict[str, Any]],
+    options: IngestOptions,
+    new_database: Callable[..., Any],
+    template: str,
+    run: Run,
+) -> None:
+    """Two writers of the same events at once leave what one would have left."""
+    instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+    model = Model()
+    for capture in captures:
+        model.take(capture)
+    # Which of two deliveries of one instant is the first is nobody's to say.
+    parts = [
+        [one for one in captures if one["captured_at"].minute % 2 == odd] for odd in (False, True)
+    ]
+
+    async def body(url: str) -> None:
+        reports = await asyncio.gather(*(ingest(url, part, options=options) for part in parts))
+        assert all(report.all_stored for report in reports), reports
+        connection = await asyncpg.connect(url)
+        try:
+            found = await told(connection, instants)
+        finally:
+            await connection.close()
+        for platform, at_each in found.items():
+            assert at_each == [model.at(platform, at) for at in instants], platform
+
+    with new_database(template) as url:
+        run(body(url))
+
+
+WRITTEN = """
+SELECT s.captured_at, s.is_complete, s.confirmed_at,
+    count(m.id) AS rows, count(m.unavailable_at) AS gone
+FROM competitor_odds_snapshots AS s
+LEFT JOIN competitor_market_odds AS m
+    ON m.competitor_event_id = s.competitor_event_id AND m.snapshot_id = s.id
+GROUP BY s.id ORDER BY s.captured_at
+"""
+
+
+def offer(after: timedelta, *odds: float) -> dict[str, Any]:
+    """A capture some time after the first, of markets with these prices."""
+    markets = [
+        {
+            "betpawa_market_id": f"{number}",
+            "betpawa_market_name": "1X2",
+            "outcomes": [{"name": "1", "odds": price}],
+        }
+        for number, price in enumerate(odds)
+    ]
+    return scraped("bet9ja", 1, 0) | {"captured_at": START + after, "markets": markets}
+
+
+async def written(
+    connection: Any, captures: list[dict[str, Any]]
+) -> list[tuple[timedelta, bool, list[timedelta], int, int]]:
+    """What captures leave, delivered one by one, and taken back."""
+
+    async def body() -> Any:
+        for one in captures:
+            assert (await ingest(connection, [one])).all_stored
+        return [
+            (at - START, is_complete, [one - START for one in confirmed], rows, gone)
+            for at, is_complete, confirmed, rows, gone in await connection.fetch(WRITTEN)
+        ]
+
+    return await rolled_back(connection, body())
+
+
+def test_what_is_written(connection: Any, run: Run) -> None:
+    """The table of docs/history.md: keyframes, changes, a confirmation, a market that is gone."""
+    minutes = [timedelta(minutes=minute) for minute in (0, 5, 10, 15)]
+    captures = [
+        offer(minutes[0], 1.5, 2.5, 3.5),
+        offer(minutes[1], 1.6, 2.5, 3.5),
+        offer(minutes[2], 1.6, 2.5, 3.5),
+        offer(minutes[3], 1.6, 2.5),
+        offer(timedelta(days=1, minutes=1), 1.7, 2.5),
+    ]
+    assert run(written(connection, captures)) == [
+        (minutes[0], True, [], 3, 0),
+        (minutes[1], False, [minutes[2]], 1, 0),
+        (minutes[3], False, [], 1, 1),
+        (timedelta(days=1, minutes=1), True, [], 2, 0),
+    ]
+
+
+def test_share_of_changes(connection: Any, run: Run) -> None:
+    """A keyframe comes when more rows would have changed since the last one than are offered."""
+    minutes = [timedelta(minutes=minute) for minute in range(5)]
+    prices = ((1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 1))
+    captures = [offer(at, *odds) for at, odds in zip(minutes, prices, strict=True)]
+    assert [(one[1], one[3]) for one in run(written(connection, captures))] == [
+        (True, 3),
+        (False, 1),
+        (False, 1),
+        (False, 1),
+        (True, 3),
+    ]
+
+
+def moved(capture: dict[str, Any]) -> dict[str, Any]:
+    """With another price in each market."""
+    for market in capture["markets"]:
+        market["outcomes"][0]["odds"] += 1
+    return capture
+
+
+def suspended(capture: dict[str, Any]) -> dict[str, Any]:
+    """Without any market."""
+    return capture | {"markets": []}
+
+
+async def second_scrape(
+    connection: Any, change: Callable[[dict[str, Any]], dict[str, Any]], events: Iterable[int]
+) -> tuple[int, int]:
+    """Of a second scrape of 64 events, the confirmations, and the rows that it writes.
+
+    Some have changed. One of those that have not, the last, has as many markets as all others.
+    """
+    captures = [scraped("bet9ja", event, 0) for event in range(63)]
+    captures.append(scraped("bet9ja", 63, 0, markets=4 * 63))
+    assert (await ingest(connection, captures)).all_stored
+    captures = [change(one) if at in events else one for at, one in enumerate(captures)]
+    at = scraped("bet9ja", 0, 5)["captured_at"]
+    report = await ingest(connection, [one | {"captured_at": at} for one in captures])
+    assert report.captures_stored == 64
+    return report.captures_confirmed, report.markets_stored
+
+
+def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
+    connection: Any, run: Run
+) -> None:
+    """A sample of a chunk's events that has changed nearly as a whole speaks for the others."""
+    confirmed, rows = run(rolled_back(connection, second_scrape(connection, moved, range(60))))
+    assert confirmed < 4
+    assert rows > 4 * 60
+
+
+@pytest.mark.parametrize(
+    ("change", "events", "rows"),
+    [
+        (moved, range(0, 64, 10), 4 * 7),
+        (moved, range(0, 64, 2), 4 * 32),
+        (moved, [63], 4 * 63),
+        (suspended, range(0, 63, 2), 0),
+        (suspended, range(60), 0),
+    ],
+)
+def test_where_less_has_changed_all_is_compared(
+    change: Callable[[Any], Any], events: Sequence[int], rows: int, connection: Any, run: Run
+) -> None:
+    """Some events, one large one, or markets that are gone are no reason to store the rest."""
+    found = run(rolled_back(connection, second_scrape(connection, change, events)))
+    assert found == (64 - len(events), rows)
+
+
+def test_error_in_a_group_that_is_not_used(connection: Any, run: Run) -> None:
+    """What goes wrong with the states on their way is told, also when nobody waits for them."""
+    asked = [(1, START)] * 24 + [(2**40, START)]  # no INTEGER
+
+    async def body() -> None:
+        found = states(connection, COMPETITORS, asked, None)
+        await anext(found)
+        with pytest.raises(asyncpg.DataError, match="out of int32 range"):
+            await found.aclose()
+
+    run(body())
+
+
+def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
+    """After a hundred captures that find nothing changed, an empty snapshot takes over."""
+    minutes = [timedelta(minutes=minute) for minute in range(103)]
+    assert run(written(connection, [offer(at, 1.5) for at in minutes])) == [
+        (minutes[0], True, minutes[1:101], 1, 0),
+        (minutes[101], False, [minutes[102]], 0, 0),
+    ]
+
+
+def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
+    """Of two rows of a market in one snapshot the newer counts, wherever PostgreSQL has put it."""
+    captures = [
+        offer(timedelta(0), 1.5, 2.5, 3.5),
+        offer(timedelta(minutes=5), 1.5, 2.5),
+        # The same instant again, with the market that was taken for gone.
+        offer(timedelta(minutes=5), 1.5, 2.5, 3.5),
+    ]
+
+    async def body() -> None:
+        for one in captures:
+            assert (await ingest(connection, [one])).all_stored
+        moved = await connection.execute("""
+            WITH gone AS (
+                DELETE FROM competitor_market_odds WHERE unavailable_at IS NOT NULL RETURNING *
+            )
+            INSERT INTO competitor_market_odds SELECT * FROM gone
+        """)
+        assert moved == "INSERT 0 1"
+        again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
+        assert (again.captures_confirmed, again.markets_stored) == (1, 0)
+
+    run(rolled_back(connection, body()))
+
+
+def test_equal_by_value(connection: Any, run: Run) -> None:
+    """Other spellings of the same are no change: order, digits, a key too many."""
+    spelled = """[
+        {"name": "2", "odds": 2.50, "is_active": true, "mark": 1},
+        {"name": "1", "odds": 1.5, "is_active": true}
+    ]"""
+    prices = [{"name": "1", "odds": 1.5}, {"name": "2", "odds": 2.5, "is_active": True}]
+    captures = []
+    for minute, odds in ((0, 1.5), (5, 1.5), (10, 1.6)):
+        capture = offer(timedelta(minutes=minute), 1)
+        capture["markets"][0]["outcomes"] = [{**prices[0], "odds": odds}, prices[1]]
+        captures.append(capture)
+
+    async def body() -> None:
+        assert (await ingest(connection, captures[:1])).all_stored
+        await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
+        same, other = [await ingest(connection, [one]) for one in captures[1:]]
+        assert (same.captures_confirmed, same.markets_stored) == (1, 0)
+        assert (other.captures_confirmed, other.markets_stored) == (0, 1)
+
+    run(rolled_back(connection, body()))
+
+
+def test_unknown_way_to_store() -> None:
+    """A way to store that there is not is refused at once, with those that there are."""
+    with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
+        IngestOptions(store="change")  # type: ignore[arg-type]  # which mypy finds, too

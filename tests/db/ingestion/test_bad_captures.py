@@ -1,0 +1,216 @@
+"""What breaks the contract is refused or left out, beside what is stored."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddsschema import (
+    Capture,
+    CapturedCompetitorEvent,
+    CapturedCompetitorTournament,
+    CapturedEvent,
+    CapturedSport,
+    CapturedTournament,
+    IngestOptions,
+    ScrapeError,
+    ingest,
+)
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.strategies import batches, contracts, damaged_captures
+from tests.support.stored_captures import errors, keyed, read_back
+
+Run = Callable[..., Any]
+
+KEEP_RAW = IngestOptions(keep_raw=True)
+
+
+@pytest.fixture
+def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
+    """A connection for all examples of a test. Each rolls back what it wrote."""
+    stack = AsyncExitStack()
+    yield run(stack.enter_async_context(sqlalchemy_connect(database)))
+    run(stack.aclose())
+
+
+FEW = st.sampled_from(("1", "2"))
+TIMES = st.sampled_from([datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)])
+SPORTS = contracts(
+    CapturedSport,
+    slug=st.sampled_from(("football", "1", "2")),
+    name=st.sampled_from(("Football", "1", "2")),
+)
+FIXTURE = {
+    "sportradar_id": FEW,
+    "name": FEW,
+    **{name: st.just("1") for name in ("home_team", "away_team")},
+    "kickoff": TIMES,
+}
+CONTRADICTORY_EVENTS: dict[str, st.SearchStrategy[Any]] = {
+    "event": contracts(
+        CapturedEvent,
+        **FIXTURE,
+        bookmaker=FEW,
+        external_event_id=FEW,
+        event_url=st.none(),
+        tournament=contracts(
+            CapturedTournament, sport=SPORTS, name=FEW, country=FEW, sportradar_id=st.none() | FEW
+        ),
+    ),
+    "competitor_event": contracts(
+        CapturedCompetitorEvent,
+        **FIXTURE,
+        source=FEW,
+        external_id=FEW,
+        tournament=contracts(
+            CapturedCompetitorTournament,
+            source=st.none(),
+            external_id=FEW,
+            sport=SPORTS,
+            name=FEW,
+            sportradar_id=st.none() | FEW,
+            country_raw=st.none() | FEW,
+            country_iso=st.none(),
+        ),
+    ),
+}
+#: Captures of so few things that they are bound to contradict each other.
+CONTRADICTORY = st.sampled_from(sorted(CONTRADICTORY_EVENTS)).flatmap(
+    lambda side: contracts(
+        Capture,
+        **{name: st.none() for name in CONTRADICTORY_EVENTS}
+        | {
+            side: CONTRADICTORY_EVENTS[side],
+            "captured_at": TIMES,
+            "raw_response": st.none(),
+            "markets": st.just(()),
+        },
+    )
+)
+
+
+@given(deliveries=st.lists(st.lists(CONTRADICTORY, min_size=1, max_size=6), max_size=4))
+def test_contradictions_are_no_errors(
+    deliveries: list[list[Capture]], connection: AsyncConnection, run: Run
+) -> None:
+    """Captures that contradict each other are stored or refused: the database objects to none."""
+
+    async def body() -> None:
+        stored = 0
+        for delivery in deliveries:
+            report = await ingest(connection, delivery)
+            assert errors(report) == []
+            assert report.captures_refused + report.captures_known + report.captures_stored == len(
+                delivery
+            )
+            # The only thing to refuse is the name of a sport.
+            for refusal in report.refusals:
+                assert ["tournament.sport" in one.path for one in refusal.problems] == [True]
+            stored += report.captures_stored
+        assert len(keyed(await read_back(connection))) == stored
+
+    try:
+        run(body())
+    finally:
+        run(connection.rollback())
+
+
+def delivered(capture: dict[str, Any], form: str) -> tuple[Any, bool]:
+    """A capture in one of the forms that `ingest` takes, and whether it is a good one."""
+    try:
+        if form == "dict":
+            Capture.model_validate(capture)
+            return capture, True
+        Capture.model_validate_json(json.dumps(capture))
+        return json.dumps(capture), True
+    except ValidationError:
+        return (capture if form == "dict" else json.dumps(capture)), False
+
+
+@given(batch=batches(), damaged=st.lists(damaged_captures(), min_size=1), data=st.data())
+def test_refused_captures_never_get_there(
+    batch: list[Capture],
+    damaged: list[dict[str, Any]],
+    data: st.DataObject,
+    connection: AsyncConnection,
+    run: Run,
+) -> None:
+    """Among captures that break the contract the good ones are stored, and they alone.
+
+    Each refusal is in the report and in `scrape_errors`; nothing else of it is anywhere.
+    """
+    forms = st.sampled_from(("dict", "json"))
+    bad = [
+        capture
+        for capture, is_good in (delivered(one, data.draw(forms)) for one in damaged)
+        if not is_good
+    ]
+    good = [delivered(one.model_dump(mode="json"), data.draw(forms))[0] for one in batch]
+
+    async def body() -> None:
+        mixed = data.draw(st.permutations([*good, *bad]))
+        report = await ingest(connection, mixed, options=IngestOptions(keep_raw=True, strict=True))
+        assert errors(report) == []
+        assert report.captures_refused == len(report.refusals) == len(bad)
+        assert keyed(await read_back(connection)) == keyed(batch)
+        recorded = select(func.count()).select_from(ScrapeError)
+        assert (await connection.execute(recorded)).scalar_one() == len(bad)
+
+    try:
+        run(body())
+    finally:
+        run(connection.rollback())
+
+
+#: Each of these breaks a market.
+SPOILT = st.sampled_from(
+    (
+        {"outcomes": []},
+        {"line": "much"},
+        {"betpawa_market_id": "\0"},
+        {"handicap_type": "asian", "handicap_home": None},
+        {"colour": "red"},
+    )
+)
+
+
+@given(batch=batches(), data=st.data())
+def test_bad_markets_are_left_out(
+    batch: list[Capture], data: st.DataObject, connection: AsyncConnection, run: Run
+) -> None:
+    """A capture is stored without its bad markets, unless there is none left."""
+    delivery, expected, refused, bad = [], [], 0, 0
+    for capture in batch:
+        spoilt = data.draw(st.lists(st.none() | SPOILT, max_size=len(capture.markets)))
+        markets = [market.model_dump(mode="json") for market in capture.markets]
+        left = [at for at in range(len(markets)) if at >= len(spoilt) or spoilt[at] is None]
+        for market, damage in zip(markets, spoilt, strict=False):
+            market.update(damage or {})
+        if left and data.draw(st.booleans()):
+            markets.append(markets[left[0]])
+        delivery.append(capture.model_dump(mode="json") | {"markets": markets})
+        if markets and not left:
+            refused += 1
+        else:
+            bad += len(markets) - len(left)
+            good = tuple(capture.markets[at] for at in left)
+            expected.append(capture.model_copy(update={"markets": good}))
+
+    async def body() -> None:
+        report = await ingest(connection, delivery, options=KEEP_RAW)
+        assert errors(report) == []
+        assert (report.captures_refused, report.markets_refused) == (refused, bad)
+        assert keyed(await read_back(connection)) == keyed(expected)
+
+    try:
+        run(body())
+    finally:
+        run(connection.rollback())

@@ -1,0 +1,363 @@
+"""Whatever is fed to `ingest` is stored as the contract has it, or refused with place and reason.
+
+Nothing crashes, nothing hangs, and PostgreSQL objects to nothing that the contract takes. More than
+5,000 inputs, and 100,000 in the nightly profile.
+"""
+
+import faulthandler
+import gzip
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic_core import from_json
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddsschema import Capture, IngestOptions, Market, Refusal, ScrapeError, ingest
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.ingestion import Limits, read_files
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.strategies import damaged_captures
+from tests.support.corpus import cases
+from tests.support.corpus_files import files
+from tests.support.mutations import (
+    AS_THE_CONTRACT_SAYS,
+    BYTES,
+    STRUCTURES,
+    Input,
+    damaged,
+    good_capture,
+    mutants,
+    set_apart,
+)
+from tests.support.stored_captures import errors, keyed, read_back
+
+T = TypeVar("T")
+Run = Callable[..., Any]
+
+#: How many inputs are one ingestion, and how many seconds that may take.
+_BATCH, _PATIENCE = 250, 120
+
+
+def inputs_in_all() -> int:
+    """How many inputs the mutants are: 5,000, or 100,000 in the nightly profile."""
+    return max(5_000, 100 * settings().max_examples)
+
+
+@pytest.fixture
+def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
+    """A connection for all ingestions of a test. Each is rolled back."""
+    stack = AsyncExitStack()
+    yield run(stack.enter_async_context(sqlalchemy_connect(database)))
+    run(stack.aclose())
+
+
+@contextmanager
+def no_hang() -> Iterator[None]:
+    """End the process, with a traceback, when this takes too long: it may be C that hangs."""
+    faulthandler.dump_traceback_later(_PATIENCE, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def parsed(payload: Any) -> Any:
+    """A payload as Python has it; None when it is no JSON."""
+    if isinstance(payload, str):
+        payload = payload.encode(errors="surrogatepass")
+    if not isinstance(payload, bytes):
+        return payload
+    try:
+        return from_json(payload)
+    except ValueError:
+        return None
+
+
+def document_of(payload: Any) -> Any:
+    """The capture that a payload is, or, as a line of a rejects file, has in it."""
+    document = parsed(payload)
+    is_reject = isinstance(document, dict) and document.keys() == {"refused", "capture"}
+    return parsed(document["capture"]) if is_reject else document
+
+
+def held(document: Any) -> Capture | None:
+    """What the contract makes of a document."""
+    try:
+        return Capture.model_validate(document)
+    except ValidationError:
+        return None
+
+
+def without_bad_markets(document: Any) -> tuple[Capture | None, int]:
+    """What is left of a capture when its bad markets are left out, and how many these are."""
+    if not isinstance(document, dict) or not isinstance(document.get("markets"), list):
+        return None, 0
+    left: dict[Any, Any] = {}
+    for market in document["markets"]:
+        with suppress(ValidationError):
+            values = Market.model_validate(market)
+            left.setdefault(tuple(getattr(values, name) for name in MARKET_KEY), market)
+    bad = len(document["markets"]) - len(left)
+    return (held({**document, "markets": list(left.values())}), bad) if left and bad else (None, 0)
+
+
+class Expected(NamedTuple):
+    """What has to become of an input."""
+
+    stored: Capture | None
+    #: How many of its markets are refused; None when it is refused whole.
+    bad: int | None
+
+
+def expected_of(one: Input) -> Expected:
+    """What follows from the contract, and from what a nasty case says of the limits."""
+    document = document_of(one.payload)
+    whole = held(document)
+    rest, bad = (whole, 0) if whole is not None else without_bad_markets(document)
+    exceeds_limits = whole is not None and one.refused_at not in (AS_THE_CONTRACT_SAYS, None)
+    if rest is None or exceeds_limits or levels(rest.raw_response) > Limits().depth:
+        return Expected(None, None)
+    return Expected(rest, bad)
+
+
+def levels(value: Any) -> int:
+    """How many arrays and objects are inside one another."""
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+def described(capture: Capture) -> Iterator[tuple[Any, Any]]:
+    """What captures can contradict each other about: (what is told of, what is told)."""
+    event = capture.event or capture.competitor_event
+    assert event is not None
+    sport = event.tournament.sport
+    yield ("sport", sport.slug), sport
+    yield ("sport's name", sport.name), sport
+    if capture.competitor_event is not None:
+        event = capture.competitor_event
+        yield (event.source, event.external_id), event
+        yield ("tournament", event.source, event.tournament.external_id), event.tournament
+        yield (event.source, event.external_id, capture.captured_at), capture
+    else:
+        assert capture.event is not None
+        event = capture.event
+        tournament = event.tournament
+        yield event.sportradar_id, event
+        yield ("tournament", sport.slug, tournament.name, tournament.country), tournament
+        if tournament.sportradar_id is not None:
+            yield ("tournament", tournament.sportradar_id), tournament
+        yield (event.sportradar_id, event.bookmaker, capture.captured_at), capture
+
+
+def undisputed(captures: Sequence[Capture]) -> list[Capture]:
+    """Those that no other one contradicts: a mutation can hit on the id that another one has."""
+    told: dict[Any, list[Any]] = {}
+    for capture in captures:
+        for what, description in described(capture):
+            known = told.setdefault(what, [])
+            if description not in known:
+                known.append(description)
+    return [one for one in captures if all(len(told[what]) == 1 for what, _ in described(one))]
+
+
+async def ingested(
+    connection: AsyncConnection, source: Any, inputs: Mapping[int, Input]
+) -> tuple[int, int]:
+    """Ingest a source, and hold what is stored and what is refused to what is expected.
+
+    The inputs are those of the source by line. Returns how many were stored and refused, whole.
+    """
+    told: list[Refusal] = []
+    options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=told.append)
+    report = await ingest(connection, source, options=options)
+    assert errors(report) == []
+    refusals = {}
+    for refusal in told:
+        # Markets of a capture, and later its sport: only the database knows whose name it is.
+        assert refusal.line not in refusals or is_of_sport(refusal)
+        refusals[refusal.line] = refusal
+    stored = []
+    for line, one in inputs.items():
+        expected = expected_of(one)
+        refusal = refusals.get(line)
+        assert_told(one, refusal)
+        if refusal is not None and is_of_sport(refusal):
+            expected = Expected(None, None)
+        if expected.stored is not None:
+            stored.append(expected.stored)
+        assert (refusal is None) == (expected.bad == 0), f"{one.name}: {refusal}"
+        assert refusal is None or refusal.markets == expected.bad, f"{one.name}: {refusal}"
+    # Every input is one of these three, and every refusal is of an input.
+    assert report.captures_stored + report.captures_known == len(stored)
+    assert report.captures_refused == len(inputs) - len(stored)
+    assert refusals.keys() <= inputs.keys()
+    recorded = await connection.execute(select(func.count()).select_from(ScrapeError))
+    assert recorded.scalar_one() == len(told)
+
+    captures = await read_back(connection)
+    assert len(captures) == report.captures_stored
+    found = keyed(captures)
+    for capture in undisputed(stored):
+        ((key, values),) = keyed([capture]).items()
+        assert found.get(key) == values
+    return len(stored), report.captures_refused
+
+
+def is_of_sport(refusal: Refusal) -> bool:
+    """Whether a sport's name turned out to be another sport's."""
+    return "is the name of another sport" in refusal.problems[0].reason
+
+
+def assert_told(one: Input, refusal: Refusal | None) -> None:
+    """Hold that a refusal has places and reasons, and that they are where they should be."""
+    for problem in refusal.problems if refusal is not None else ():
+        assert problem.path.startswith("$")
+        assert problem.reason.strip()
+        assert str(problem).isprintable()
+    if one.refused_at is None:
+        assert refusal is None, f"{one.name}: {refusal}"
+    elif one.refused_at != AS_THE_CONTRACT_SAYS:
+        assert refusal is not None, one.name
+        path, star, _ = one.refused_at.partition("*")
+        found = refusal.problems[0].path
+        assert found == path or (star and found.startswith(path)), f"{one.name}: {refusal}"
+
+
+def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None:
+    """Ingest inputs together; when that is not as it should be, find out which of them it is."""
+
+    async def attempt(some: Sequence[Input]) -> None:
+        by_line = dict(enumerate(some, start=1))
+        with no_hang():
+            await ingested(connection, [one.payload for one in some], by_line)
+
+    try:
+        run(rolled_back(connection, attempt(inputs)))
+    except Exception as error:
+        found = culprits(inputs, lambda some: run(rolled_back(connection, attempt(some))))
+        raise AssertionError(f"not as it should be: {found}") from error
+
+
+def culprits(inputs: Sequence[Input], attempt: Callable[[Sequence[Input]], None]) -> list[str]:
+    """The smallest half of a half of a half of the inputs with which it still goes wrong."""
+    half = len(inputs) // 2
+    for some in (inputs[:half], inputs[half:]) if half else ():
+        try:
+            attempt(some)
+        except Exception:
+            return culprits(some, attempt)
+    return [f"{one.name}: {str(one.payload)[:5000]}" for one in inputs[:10]]
+
+
+def hold_file(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, int]:
+    """Ingest a file: of each line becomes what is expected of it. How many stored and refused."""
+
+    async def attempt() -> tuple[int, int]:
+        with no_hang():
+            lines = {
+                item.line: Input(f"{path.name}:{item.line}", item.payload)
+                for item in read_files([str(path)])
+            }
+            return await ingested(connection, path, lines)
+
+    counts: tuple[int, int] = run(rolled_back(connection, attempt()))
+    return counts
+
+
+async def rolled_back(connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
+    """Do it, and leave nothing of it in the database."""
+    try:
+        return await work
+    finally:
+        await connection.rollback()
+
+
+def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
+    """Each nasty case is stored, or refused at the place that is wrong with it."""
+    inputs = list(cases())
+    assert len({one.name for one in inputs}) == len(inputs)
+    for start in range(0, len(inputs), 50):
+        hold(run, connection, inputs[start : start + 50])
+
+
+@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize(
+    ("ways", "objects"),
+    [(BYTES, False), (STRUCTURES, False), (STRUCTURES, True)],
+    ids=["bytes", "structures", "objects"],
+)
+def test_damaged_captures(
+    ways: Any, objects: bool, part: int, connection: AsyncConnection, run: Run
+) -> None:
+    """Captures with damaged bytes or a damaged structure are stored, or refused and told why."""
+    name = f"{'objects' if objects else 'text'} {ways[0].__name__} {part}"
+    all_of_them = mutants(name, inputs_in_all() // 6, ways, objects=objects)
+    while inputs := list(islice(all_of_them, _BATCH)):
+        hold(run, connection, inputs)
+
+
+@given(drawn=st.lists(damaged_captures(), min_size=1, max_size=10), seed=st.integers(0, 2**64))
+def test_drawn_captures(
+    drawn: list[dict[str, Any]], seed: int, connection: AsyncConnection, run: Run
+) -> None:
+    """Captures of all of Unicode and every bound, damaged in one place, are too."""
+    random = Random(seed)
+    for capture in drawn:
+        set_apart(capture, random)
+    hold(run, connection, [Input(f"drawn {at}", capture) for at, capture in enumerate(drawn)])
+
+
+def test_nasty_files(tmp_path: Path, connection: AsyncConnection, run: Run) -> None:
+    """Of each nasty file, what can be read is ingested, and what cannot is refused and told why."""
+    path = tmp_path / "captures"
+    for file in files():
+        path.write_bytes(file.content)
+        stored, refused = hold_file(run, connection, path)
+        assert stored == file.stored, file.name
+        assert refused == file.refused or (refused and file.refused is None), file.name
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_damaged_files(packed: bool, tmp_path: Path, connection: AsyncConnection, run: Run) -> None:
+    """Files with damaged bytes, plain or packed, break nothing either."""
+    for number in range(settings().max_examples):
+        random = Random(f"{packed} {number}")
+        lines = [json.dumps(good_capture(random)).encode() for _ in range(8)]
+        if packed:
+            members = [gzip.compress(b"\n".join(part) + b"\n") for part in (lines[:3], lines[3:])]
+            content = b"".join(members)
+        else:
+            content = b"\n".join(lines)
+        path = tmp_path / str(number)
+        path.write_bytes(damaged(content, random, BYTES[:-1]))
+        hold_file(run, connection, path)
+        path.unlink()
+
+
+def test_negative_zero(connection: AsyncConnection, run: Run) -> None:
+    """-0.0 is 0, to the contract as to the database: whichever came first."""
+    capture = good_capture(Random(0))
+    market = capture["markets"][0] | {"handicap_type": "asian", "handicap_away": 0.0}
+    capture["markets"] = [market | {"line": at, "handicap_home": -0.0} for at in (-0.0, 1.0)]
+
+    async def body() -> list[Any]:
+        await ingest(connection, [capture])
+        table = "market_odds" if capture.get("event") else "competitor_market_odds"
+        found = await connection.execute(
+            text(f"SELECT line::text, handicap_home::text, handicap_away::text FROM {table}")
+        )
+        return sorted(map(tuple, found))
+
+    assert run(rolled_back(connection, body())) == [("0", "0", "0"), ("1", "0", "0")]

@@ -1,0 +1,174 @@
+"""Time limits, locks, deadlocks and migrations of other sessions during an ingestion."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+import oddsschema
+from oddsschema import ChunkError, IngestOptions, IngestReport, ScrapeStatus, migrations
+from tests.support.contents import content, expected
+from tests.support.interrupted_ingestion import (
+    MANY,
+    RUNS,
+    SMALL_CHUNKS,
+    assert_completed,
+    of,
+    repeatedly,
+)
+from tests.support.scrapes import scrapes
+from tests.support.sessions import fetch, holding, waiting
+
+Run = Callable[..., Any]
+
+LOCK_AN_EVENT = """
+SELECT FROM competitor_events WHERE source = 'sportybet' AND external_id = 'sportybet:7' FOR UPDATE
+"""
+
+
+async def set_for_all(url: str, setting: str) -> None:
+    """Give new sessions of this database a setting."""
+    connection = await asyncpg.connect(url)
+    try:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f'ALTER DATABASE "{name}" SET {setting}')
+    finally:
+        await connection.close()
+
+
+def test_statement_timeout(database: str, run: Run) -> None:
+    """It ends the run of whom it met, with an error that names the captures, and no other run."""
+    first, second = scrapes(range(10), [0]), scrapes(range(10), [1])
+
+    async def ingest() -> IngestReport:
+        await oddsschema.ingest(database, first)
+        await set_for_all(database, "statement_timeout = '300ms'")
+        async with holding(database, LOCK_AN_EVENT):
+            return await oddsschema.ingest(database, second)
+
+    report = run(ingest())
+    assert report.status is ScrapeStatus.PARTIAL
+    statuses = {one.platform: (one.status, one.captures_stored) for one in report.runs}
+    assert statuses == {
+        "betpawa": (ScrapeStatus.COMPLETED, 10),
+        "sportybet": (ScrapeStatus.FAILED, 0),
+        "bet9ja": (ScrapeStatus.COMPLETED, 10),
+    }
+    assert (report.captures_lost, report.retries) == (10, 0)
+    assert ("sportybet", "failed", 0, 10, 0) in run(fetch(database, RUNS))
+    [(kind, message)] = run(fetch(database, "SELECT error_type, error_message FROM scrape_errors"))
+    assert kind == "ChunkError"
+    for part in ("captures:11 to captures:20 of sportybet", "statement timeout"):
+        assert part in message
+    known = first + [one for one in second if one not in of("sportybet", second)]
+    assert run(content(database)) == expected(known)
+    again = run(oddsschema.ingest(database, first + second))
+    assert (again.captures_stored, again.captures_known) == (10, 50)
+    assert run(content(database)) == expected(first + second)
+
+
+def test_chunk_error(database: str, run: Run) -> None:
+    """Who ingests run by run gets the error itself, which says whose captures are not stored."""
+    first, second = (scrapes(range(10), [minute], ["sportybet"]) for minute in (0, 1))
+
+    async def ingest() -> tuple[oddsschema.Run, ChunkError]:
+        await oddsschema.ingest(database, first)
+        await set_for_all(database, "statement_timeout = '300ms'")
+        options = IngestOptions(chunk_rows=30)
+        async with (
+            holding(database, LOCK_AN_EVENT),
+            oddsschema.batch(database, options=options) as batch,
+            batch.run("sportybet") as sportybet,
+        ):
+            with pytest.raises(ChunkError) as caught:
+                await sportybet.ingest(second * 2)
+        return sportybet, caught.value
+
+    sportybet, error = run(ingest())
+    assert (error.platform, error.run_id) == ("sportybet", sportybet.id)
+    assert (error.first, error.last) == ("captures:7", "captures:12")
+    assert isinstance(error.__cause__, asyncpg.QueryCanceledError)
+    assert sportybet.status is ScrapeStatus.FAILED
+    assert run(content(database)) == expected(first + second[:6])
+
+
+def test_deadlock(database: str, run: Run) -> None:
+    """The victim of a deadlock tries again."""
+    first, second = (scrapes(range(10), [minute], ["sportybet"]) for minute in (0, 1))
+    lock_another = LOCK_AN_EVENT.replace(":7", ":0")
+
+    async def ingest() -> IngestReport:
+        await oddsschema.ingest(database, first)
+        # Patient itself, so that the other one is the victim.
+        patient = "SET LOCAL deadlock_timeout = '60s'"
+        async with holding(database, patient, LOCK_AN_EVENT) as other:
+            ingesting = asyncio.create_task(oddsschema.ingest(database, second))
+            await waiting(other)
+            await other.execute(lock_another)
+        return await ingesting
+
+    report = run(ingest())
+    assert (report.status, report.retries) == (ScrapeStatus.COMPLETED, 1)
+    assert run(content(database)) == expected(first + second)
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_other_isolation_level(database: str, run: Run, level: str) -> None:
+    """Where transactions are serializable by default, those that cannot be are repeated."""
+    parts = [scrapes(range(6), range(at, at + 4)) for at in range(4)]
+
+    async def at_once() -> list[IngestReport]:
+        await set_for_all(database, f"default_transaction_isolation = '{level}'")
+        options = IngestOptions(chunk_rows=40)
+        return await asyncio.gather(
+            *(oddsschema.ingest(database, part, options=options) for part in parts)
+        )
+
+    reports = run(at_once())
+    assert [one.error for report in reports for one in report.runs] == [None] * 12
+    assert run(content(database)) == expected(one for part in parts for one in part)
+
+
+def test_migration_at_the_same_time(database: str, run: Run) -> None:
+    """Columns that come and go, and an upgrade to where it is, cost an ingestion nothing."""
+
+    async def ingest() -> IngestReport:
+        admin = await asyncpg.connect(database)
+
+        async def migrate() -> None:
+            for change in ("ADD COLUMN later INTEGER DEFAULT 1", "DROP COLUMN later"):
+                async with admin.transaction():
+                    for table in ("competitor_events", "competitor_odds_snapshots"):
+                        await admin.execute(f"ALTER TABLE {table} {change}")
+                    await admin.execute(f"ALTER TABLE competitor_market_odds {change}")
+                    await admin.execute(f"ALTER TABLE market_odds {change}")
+                    await asyncio.sleep(0.02)
+            await migrations.upgrade(database)
+
+        try:
+            async with repeatedly(migrate, 5, random.Random(1)):
+                return await oddsschema.ingest(database, MANY, options=SMALL_CHUNKS)
+        finally:
+            await admin.close()
+
+    report = run(ingest())
+    assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
+    assert_completed(run, database, MANY)
+
+
+def test_table_locked_for_a_while(database: str, run: Run) -> None:
+    """A session that holds a table for itself delays an ingestion, no more."""
+    captures = MANY[:60]
+
+    async def ingest() -> IngestReport:
+        lock = "LOCK TABLE competitor_market_odds IN ACCESS EXCLUSIVE MODE"
+        async with holding(database, lock) as other:
+            ingesting = asyncio.create_task(oddsschema.ingest(database, captures))
+            await waiting(other)
+        return await ingesting
+
+    assert run(ingest()).retries == 0
+    assert_completed(run, database, captures)

@@ -1,0 +1,148 @@
+"""Through PgBouncer in transaction mode, where every transaction may be on another connection."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+import oddsschema
+from oddsschema import IngestOptions, IngestReport, ScrapeStatus
+from oddsschema.scrapes.summaries import newest_batches
+from tests.support.contents import content, expected
+from tests.support.scrapes import scrapes
+from tests.support.sessions import fetch
+
+Run = Callable[..., Any]
+
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no pgbouncer")
+
+CONFIGURATION = """
+[databases]
+* = {server}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = {directory}
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+reserve_pool_size = 0
+max_client_conn = 200
+"""
+
+
+@pytest.fixture
+def bouncer(database: str) -> Iterator[str]:
+    """The URL of this test's database by way of a PgBouncer, which has two connections to it."""
+    url = make_url(database)
+    server = {
+        "host": url.query.get("host") or url.host,
+        "port": url.query.get("port") or url.port,
+        "user": url.username,
+        "password": url.password,
+    }
+    directory = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
+    configuration = directory / "pgbouncer.ini"
+    configuration.write_text(
+        CONFIGURATION.format(
+            server=" ".join(f"{key}={value}" for key, value in server.items() if value),
+            directory=directory,
+        )
+    )
+    # It refuses to run as root, and it enters the server's socket directory only as its owner.
+    account: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        socket = str(url.query.get("host", ""))
+        is_ours = socket.startswith("/") and Path(socket).is_dir()
+        user = pwd.getpwuid(Path(socket).stat().st_uid) if is_ours else pwd.getpwnam("nobody")
+        if user.pw_uid == 0:
+            user = pwd.getpwnam("nobody")
+        account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        for path in (directory, configuration):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    assert PROGRAM is not None
+    with subprocess.Popen(
+        [PROGRAM, "-q", configuration],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **account,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 10
+            while not (directory / ".s.PGSQL.6432").exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    assert process.stderr is not None
+                    pytest.fail(f"pgbouncer did not start: {process.stderr.read()}")
+                time.sleep(0.02)
+            there = url.set(host=None, port=None, query={"host": str(directory), "port": "6432"})
+            yield there.render_as_string(hide_password=False)
+        finally:
+            process.kill()
+    shutil.rmtree(directory)
+
+
+def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:
+    """Six ingestions over two connections: exact rows, none had to be repeated; and again, none."""
+    parts = [scrapes(range(8), range(at, at + 4)) for at in range(6)]
+    distinct = scrapes(range(8), range(9))
+
+    async def all_at_once() -> list[IngestReport]:
+        options = IngestOptions(chunk_rows=50)
+        return await asyncio.gather(
+            *(oddsschema.ingest(bouncer, part, options=options) for part in parts)
+        )
+
+    reports = run(all_at_once())
+    assert {(report.status, report.retries) for report in reports} == {(ScrapeStatus.COMPLETED, 0)}
+    assert sum(report.captures_stored for report in reports) == len(distinct)
+    assert run(content(database)) == expected(distinct)
+    again = run(oddsschema.ingest(bouncer, distinct))
+    assert (again.captures_known, again.captures_stored) == (len(distinct), 0)
+    pooled = "SELECT count(DISTINCT pid) <= 2 FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    pooled += " AND datname = current_database()"
+    assert run(fetch(database, pooled)) == [(True,)]
+
+
+def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> None:
+    """When PgBouncer loses its connections to the server the ingestion goes on."""
+    captures = scrapes(range(20), range(6))
+    cut = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+    async def ingest() -> IngestReport:
+        ingesting = asyncio.create_task(
+            oddsschema.ingest(bouncer, captures, options=IngestOptions(chunk_rows=50))
+        )
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await fetch(database, cut)
+        return await ingesting
+
+    report = run(ingest())
+    assert report.retries > 0
+    assert report.captures_stored == len(captures)
+    assert run(content(database)) == expected(captures)
+
+
+def test_batches(bouncer: str, database: str, run: Run) -> None:
+    """The other calls on a database work through it too."""
+    report = run(oddsschema.ingest(bouncer, scrapes(range(2), range(1))))
+    assert [one.batch_id for one in run(newest_batches(bouncer))] == [report.batch_id]
+    assert run(oddsschema.migrations.current(bouncer)) == run(
+        oddsschema.migrations.current(database)
+    )
+    run(oddsschema.migrations.upgrade(bouncer))

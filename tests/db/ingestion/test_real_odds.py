@@ -1,0 +1,138 @@
+"""Real captures, ingested by the command line: the database tells what the files tell."""
+
+import asyncio
+import gzip
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oddsschema import Capture
+from oddsschema.database.connections import sqlalchemy_connect
+from tests.support.paths import REAL_ODDS, ROOT
+from tests.support.stored_captures import keyed, read_back
+
+README = ROOT / "README.md"
+
+pytestmark = pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
+
+#: What is offered: markets, by whose event of which instant they are.
+Offered = dict[Any, Any]
+
+
+def offered(captures: Iterable[Capture]) -> Offered:
+    """What some captures tell, but for the events' names, of which the database keeps the last."""
+    return {key: capture["markets"] for key, capture in keyed(list(captures)).items()}
+
+
+@pytest.fixture(scope="module")
+def told() -> Offered:
+    """What the files tell."""
+    lines: list[bytes] = []
+    for path in REAL_ODDS:
+        with gzip.open(path) as file:
+            lines.extend(file)
+    assert len(lines) == 3429
+    return offered(map(Capture.model_validate_json, lines))
+
+
+def stored(url: str) -> Offered:
+    """What the database tells."""
+
+    async def query() -> Offered:
+        async with sqlalchemy_connect(url) as connection:
+            return offered(await read_back(connection))
+
+    return asyncio.run(query())
+
+
+def ingest(url: str, files: Sequence[Path], *options: str) -> str:
+    """What `oddsschema ingest` prints for some files."""
+    command = [sys.executable, "-m", "oddsschema", "ingest", "--url", url, *options]
+    done = subprocess.run(
+        [*command, *(path.name for path in files)],
+        cwd=files[0].parent,
+        check=False,  # 1 where something is refused
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("store", ["changes", "complete"])
+def test_real_captures_are_stored_once(database: str, told: Offered, store: str) -> None:
+    """All captures, markets and outcomes arrive; delivered again, none is stored twice."""
+    first = ingest(database, REAL_ODDS, "--store", store)
+    assert "bet9ja ✓ 1,019 events" in first
+    assert "sportybet ✓ 2,410 events" in first
+    assert "3,429 captures stored in " in first
+    assert ("stored in 55,336 market rows" in first) == (store == "complete")
+    assert stored(database) == told
+
+    second = ingest(database, REAL_ODDS, "--store", store)
+    assert "0 captures stored in 0 market rows, 3,429 were already there" in second
+    assert stored(database) == told
+
+
+def reverse(captures: list[bytes]) -> None:
+    """The newest first."""
+    captures.sort(key=lambda line: str(json.loads(line)["captured_at"]), reverse=True)
+
+
+def shuffle(captures: list[bytes]) -> None:
+    """In no order."""
+    random.Random(6).shuffle(captures)
+
+
+@pytest.mark.parametrize("reorder", [reverse, shuffle])
+def test_order_of_arrival(
+    database: str,
+    told: Offered,
+    tmp_path: Path,
+    reorder: Callable[[list[bytes]], None],
+) -> None:
+    """In whatever order real captures arrive, the database tells the same."""
+    lines: list[bytes] = []
+    for path in REAL_ODDS:
+        with gzip.open(path) as file:
+            lines.extend(file)
+    reorder(lines)
+    file = tmp_path / "reordered.ndjson"
+    file.write_bytes(b"".join(lines))
+    assert "3,429 captures stored in " in ingest(database, [file])
+    assert stored(database) == told
+
+
+def spoiled(lines: Iterable[bytes]) -> list[bytes]:
+    """Eight captures, six of which have something wrong; all are of the day before."""
+    captures = [json.loads(line) for line in lines]
+    for capture in captures:
+        capture["captured_at"] = "2023-12-31T12:00:00+00:00"
+    captures[2]["captured_at"] = "2023-12-31T12:00:00"
+    captures[3]["markets"][0]["outcomes"][1]["odds"] = 0.5
+    captures[4]["competitor_event"]["home_team"] += "\0"
+    captures[5]["markets"].append(captures[5]["markets"][0])
+    del captures[6]["competitor_event"]["kickoff"]
+    spoiled = [json.dumps(capture).encode() for capture in captures]
+    spoiled[1] = spoiled[1][:200]
+    return spoiled
+
+
+def test_readme_shows_what_is_printed(database: str, tmp_path: Path) -> None:
+    """The README's output is what the command prints: new files, known ones, one full of faults."""
+    bad = tmp_path / "bad.ndjson"
+    with gzip.open(REAL_ODDS[0]) as file:
+        bad.write_bytes(b"\n".join(spoiled(file.readlines()[:8])))
+    shown = re.findall(
+        r"^\$ oddsschema ingest (\S+)\n((?:(?!\$|```).*\n)+)", README.read_text("utf-8"), re.M
+    )
+    assert [name for name, _ in shown] == ["real-odds/*.ndjson.gz"] * 2 + ["bad.ndjson"]
+    for name, printed in shown:
+        assert ingest(database, [bad] if name == bad.name else REAL_ODDS) == printed

@@ -1,0 +1,278 @@
+"""Very many hard markets survive ingestion, a dump and a migration, each compared by its value.
+
+20,000 of them; with the Hypothesis profile `nightly`, 1,000,000. Their values are drawn from the
+strategies once and then combined by a random generator, whose seed a failure names:
+
+    ODDSSCHEMA_SEED=7 python -m pytest tests/db/ingestion/test_scale.py
+
+Nothing is kept: what was delivered is made again to be compared with what is there.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from oddsschema import IngestOptions, Market, ScrapeStatus, ingest, migrations
+from oddsschema.embedded import EmbeddedPostgres
+from tests.support.catalog import catalog
+from tests.support.large_scrapes import MARKETS, SEED, Scrape
+from tests.support.sessions import fetch
+from tests.support.stored_captures import comparable
+
+Run = Callable[..., Any]
+
+#: How many captures are read back at a time.
+BLOCK = 50
+
+
+def delivered(capture: dict[str, Any]) -> bytes:
+    """A line of NDJSON; of every other capture, what the contract fills in is left out."""
+    if len(capture["markets"]) % 2:
+        markets = [without_nulls(market) for market in capture["markets"]]
+        capture = without_nulls(capture) | {"markets": markets}
+    return json.dumps(capture, default=datetime.isoformat).encode()
+
+
+def without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that hold something."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+Key = tuple[str, str, datetime]
+
+EVENT = """
+    s.id, s.captured_at, s.raw_response::text,
+    e.name AS "event.name", e.home_team AS "event.home_team", e.away_team AS "event.away_team",
+    e.kickoff AS "event.kickoff", e.sportradar_id AS "event.sportradar_id",
+    t.name AS "event.tournament.name", t.sportradar_id AS "event.tournament.sportradar_id",
+    sport.name AS "event.tournament.sport.name", sport.slug AS "event.tournament.sport.slug"
+"""
+SNAPSHOTS = {
+    "event": f"""
+        SELECT {EVENT}, b.slug AS "event.bookmaker",
+            l.external_event_id AS "event.external_event_id", l.event_url AS "event.event_url",
+            t.country AS "event.tournament.country"
+        FROM odds_snapshots AS s JOIN events AS e ON e.id = s.event_id
+        JOIN bookmakers AS b ON b.id = s.bookmaker_id
+        JOIN event_bookmakers AS l ON (l.event_id, l.bookmaker_id) = (e.id, b.id)
+        JOIN tournaments AS t ON t.id = e.tournament_id
+        JOIN sports AS sport ON sport.id = t.sport_id
+        WHERE (b.slug, l.external_event_id, s.captured_at) IN (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]))""",
+    "competitor_event": f"""
+        SELECT {EVENT}, e.source AS "event.source", e.external_id AS "event.external_id",
+            t.source AS "event.tournament.source", t.external_id AS "event.tournament.external_id",
+            t.country_raw AS "event.tournament.country_raw",
+            t.country_iso AS "event.tournament.country_iso"
+        FROM competitor_odds_snapshots AS s
+        JOIN competitor_events AS e ON e.id = s.competitor_event_id
+        JOIN competitor_tournaments AS t ON t.id = e.tournament_id
+        JOIN sports AS sport ON sport.id = t.sport_id
+        WHERE (e.source, e.external_id, s.captured_at) IN (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]))""",
+}
+MARKETS_OF = """
+SELECT snapshot_id, betpawa_market_id, betpawa_market_name, line, handicap_type, handicap_home,
+    handicap_away, outcomes::text
+FROM {table} WHERE snapshot_id = ANY ($1) ORDER BY id
+"""
+TOTALS = """
+SELECT (SELECT count(*) FROM odds_snapshots) + (SELECT count(*) FROM competitor_odds_snapshots),
+    (SELECT count(*) FROM market_odds) + (SELECT count(*) FROM competitor_market_odds),
+    -- The two sides of a match, where there are two, know of each other.
+    (SELECT count(*) FROM competitor_events AS c LEFT JOIN events AS e USING (sportradar_id)
+        WHERE c.betpawa_event_id IS DISTINCT FROM e.id)
+"""
+
+
+def side_of(capture: dict[str, Any]) -> str:
+    """Which of its two fields holds the event."""
+    return "event" if capture["event"] else "competitor_event"
+
+
+def key_of(capture: dict[str, Any]) -> Key:
+    """Whose odds, of which event, as of when."""
+    event = capture[side_of(capture)]
+    if capture["event"]:
+        return event["bookmaker"], event["external_event_id"], capture["captured_at"]
+    return event["source"], event["external_id"], capture["captured_at"]
+
+
+async def read_back(
+    connection: "asyncpg.Connection[Any]", keys: list[Key], side: str
+) -> dict[Key, dict[str, Any]]:
+    """Captures as the database has them, in the form in which they are made."""
+    found: dict[int, dict[str, Any]] = {}
+    columns = [list(column) for column in zip(*keys, strict=True)] or [[], [], []]
+    for row in await connection.fetch(SNAPSHOTS[side], *columns):
+        capture: dict[str, Any] = {"event": None, "competitor_event": None, "markets": []}
+        for name, value in list(row.items())[1:]:
+            *path, last = name.split(".")
+            part = capture
+            for step in path:
+                step = side if step == "event" else step
+                part[step] = part.get(step) or {}
+                part = part[step]
+            part[last] = value
+        if capture["raw_response"] is not None:
+            capture["raw_response"] = json.loads(capture["raw_response"])
+        found[row["id"]] = capture
+    table = "market_odds" if side == "event" else "competitor_market_odds"
+    for row in await connection.fetch(MARKETS_OF.format(table=table), list(found)):
+        _, *values = row.values()
+        market = dict(zip(Market.model_fields, values, strict=True))
+        # JSONB's numbers are decimal.
+        market["outcomes"] = json.loads(values[-1], parse_float=Decimal, parse_int=Decimal)
+        found[row["snapshot_id"]]["markets"].append(market)
+    return {key_of(capture): capture for capture in found.values()}
+
+
+def as_stored(capture: dict[str, Any]) -> dict[str, Any]:
+    """A capture that was delivered, with the numbers of its JSONB as decimals."""
+    markets = [
+        market
+        | {"outcomes": [one | {"odds": Decimal(repr(one["odds"]))} for one in market["outcomes"]]}
+        for market in capture["markets"]
+    ]
+    return capture | {"markets": markets}
+
+
+async def assert_all_there(url: str, scrape: Scrape) -> None:
+    """Every capture is in the database with the values that it had, and no other is."""
+    connection = await asyncpg.connect(url)
+    total = 0
+    try:
+        captures = scrape.captures()
+        while block := list(islice(captures, BLOCK)):
+            found: dict[Key, dict[str, Any]] = {}
+            for side in SNAPSHOTS:
+                keys = [key_of(capture) for capture in block if capture[side]]
+                found |= await read_back(connection, keys, side)
+            for capture in block:
+                total += 1
+                key = key_of(capture)
+                name = f"seed {SEED}, capture {total}, of {key[0]}"
+                assert key in found, f"{name}: is not there"
+                expected, is_there = as_stored(capture), found[key]
+                expected["raw_response"] = comparable(expected["raw_response"])
+                is_there["raw_response"] = comparable(is_there["raw_response"])
+                if expected != is_there:
+                    pytest.fail(f"{name}: {difference(expected, is_there)}")
+        counts = tuple(await connection.fetchrow(TOTALS))
+        assert counts == (total, MARKETS, 0), f"seed {SEED}: captures, markets, unlinked events"
+    finally:
+        await connection.close()
+
+
+def difference(expected: Any, found: Any, path: str = "$") -> str:
+    """The first place in which two values differ, and what is there."""
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
+        for key, value in expected.items():
+            if value != found[key]:
+                return difference(value, found[key], f"{path}.{key}")
+    if isinstance(expected, list) and isinstance(found, list):
+        if len(expected) != len(found):
+            return f"{path} had {len(expected)} elements and has {len(found)}"
+        for index, (value, other) in enumerate(zip(expected, found, strict=True)):
+            if value != other:
+                return difference(value, other, f"{path}[{index}]")
+    return f"{path} was {expected!a} and is {found!a}"
+
+
+#: A table's rows in one number, whatever their order.
+FINGERPRINT = """
+SELECT '{table}', count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {table} AS t
+"""
+
+
+async def fingerprint(url: str) -> list[tuple[Any, ...]]:
+    """Every row of every table, ids and times and all."""
+    tables = await fetch(
+        url,
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
+        "relnamespace = 'public'::regnamespace AND relname <> 'alembic_version' ORDER BY 1",
+    )
+    query = " UNION ALL ".join(FINGERPRINT.format(table=one) for (one,) in tables)
+    return sorted(await fetch(url, query))
+
+
+async def without_checks(url: str) -> list[str]:
+    """The catalog with the names of CHECKs alone: PostgreSQL writes a restored one's text anew.
+
+    What their texts mean is compared by `migrations.check`.
+    """
+    text = re.compile(r"(CONSTRAINT \w+ CHECK) .*?(?=,\n    CONSTRAINT|\n\))", re.DOTALL)
+    return [text.sub(r"\1", one) for one in await catalog(url)]
+
+
+@pytest.fixture(scope="module")
+def scrape() -> Scrape:
+    """What is delivered."""
+    return Scrape()
+
+
+@pytest.fixture(scope="module")
+def stored(
+    scrape: Scrape, new_database: Callable[..., Any], template: str, run: Run
+) -> Iterator[str]:
+    """The URL of a database into which all was ingested."""
+
+    async def body(url: str) -> None:
+        lines = map(delivered, scrape.captures())
+        report = await ingest(url, lines, options=IngestOptions(keep_raw=True, store="complete"))
+        assert report.refusals == (), f"seed {SEED}: {report.refusals[0]}"
+        assert report.status is ScrapeStatus.COMPLETED, f"seed {SEED}: {report.runs}"
+        assert report.markets_stored == MARKETS
+
+    with new_database(template) as url:
+        run(body(url))
+        yield url
+
+
+def test_ingested(stored: str, scrape: Scrape, run: Run) -> None:
+    """Every market that was delivered is there with the values that it had."""
+    run(assert_all_there(stored, scrape))
+
+
+def test_dumped_and_restored(
+    stored: str, scrape: Scrape, new_database: Callable[..., Any], tmp_path: Path, run: Run
+) -> None:
+    """So it is in the database that `pg_dump | pg_restore` makes, and all else is the same."""
+    programs = EmbeddedPostgres(tmp_path).bin
+    with new_database() as url:
+        dump = [programs / "pg_dump", "--format=custom", f"--dbname={stored}"]
+        restore = [programs / "pg_restore", "--exit-on-error", f"--dbname={url}"]
+        with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumping:
+            subprocess.run(restore, stdin=dumping.stdout, check=True)
+        assert dumping.returncode == 0
+        run(assert_all_there(url, scrape))
+        assert run(fingerprint(url)) == run(fingerprint(stored))
+        assert run(without_checks(url)) == run(without_checks(stored))
+        assert run(migrations.check(url)) == run(migrations.check(stored))
+        # And ingestion goes on there: ids do not begin anew.
+        again = list(islice(scrape.captures(), 20))
+        later = [one | {"captured_at": scrape.last} for one in again[-1:]]
+        report = run(ingest(url, [delivered(one) for one in (*again, *later)]))
+        assert (report.captures_known, report.captures_stored) == (20, 1)
+
+
+@pytest.mark.parametrize("revision", ["-1", "oddsschema_0003"])
+def test_downgraded_and_upgraded(revision: str, stored: str, scrape: Scrape, run: Run) -> None:
+    """Taking the last revision back, or all CHECKs, and putting them there again changes no row."""
+    before = run(catalog(stored)), run(fingerprint(stored))
+    run(migrations.downgrade(stored, revision))
+    run(migrations.upgrade(stored))
+    there = run(fingerprint(stored))
+    if there != before[1]:
+        run(assert_all_there(stored, scrape))  # which capture it is, if it is one
+        pytest.fail(f"seed {SEED}: {there} was {before[1]}")
+    assert run(catalog(stored)) == before[0]

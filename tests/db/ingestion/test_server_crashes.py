@@ -1,0 +1,191 @@
+"""A server that is killed, stays away, starts up or has no room on its disk."""
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import oddsschema
+from oddsschema import IngestOptions, IngestReport, OddsSchemaError, ScrapeStatus
+from oddsschema.scrapes.stale import close_stale, stale_batches
+from tests.support.commit_proxy import Proxy
+from tests.support.contents import assert_whole
+from tests.support.crashing_server import Server
+from tests.support.interrupted_ingestion import (
+    CRASHES,
+    MANY,
+    RUNS,
+    SMALL_CHUNKS,
+    assert_completed,
+    of,
+    redeliver,
+)
+from tests.support.scrapes import Capture, scrapes
+from tests.support.sessions import fetch
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server that may be killed, and is then started again by whoever did it."""
+    path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
+    path.chmod(0o711)
+    server = Server(path / "db")
+    yield server
+    server.stop()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.mark.parametrize("seed", range(CRASHES))
+def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> None:
+    """The ingestion waits for the server to be back, goes on and ends completed."""
+    rng = random.Random(seed)
+    url = run(server.new_database())
+    crash_at = rng.randint(50, len(MANY) - 100)
+    crashes: list[asyncio.Task[None]] = []
+
+    async def crash() -> None:
+        await asyncio.sleep(rng.uniform(0, 0.01))
+        server.kill()
+        await asyncio.sleep(rng.uniform(0, 0.7))
+        await asyncio.to_thread(server.start)
+
+    async def source() -> AsyncIterator[Capture]:
+        for at, one in enumerate(MANY):
+            if at == crash_at:
+                crashes.append(asyncio.create_task(crash()))
+            yield one
+
+    async def ingest() -> IngestReport:
+        report = await oddsschema.ingest(url, source(), options=SMALL_CHUNKS)
+        await crashes[0]
+        return report
+
+    report = run(ingest())
+    assert report.retries > 0
+    assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
+    assert_completed(run, url, MANY)
+
+
+@pytest.mark.parametrize("commit", range(4, 8))
+def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, commit: int) -> None:
+    """A chunk that a crash has undone is written again, even if its transaction's id was reused."""
+    url = run(server.new_database())
+    captures = scrapes(range(6), range(2), ["sportybet"])
+
+    async def crash() -> None:
+        server.kill()
+        await asyncio.to_thread(server.start)
+        # The server gives the ids again that it had not written down.
+        admin = await asyncpg.connect(url)
+        for _ in range(50):
+            await admin.execute("SELECT pg_current_xact_id()")
+        await admin.close()
+
+    async def ingest() -> IngestReport:
+        proxy = Proxy(url, short_path, commit, before=True, meanwhile=crash)
+        async with proxy.serving() as proxied:
+            return await oddsschema.ingest(proxied, captures, options=IngestOptions(chunk_rows=30))
+
+    report = run(ingest())
+    assert report.retries > 0
+    assert (report.captures_stored, report.captures_known) == (len(captures), 0)
+    assert_completed(run, url, captures)
+
+
+def test_server_that_stays_away(server: Server, run: Run) -> None:
+    """Without it for longer than `retry_for`, an error says so; what is open is found as stale."""
+    url = run(server.new_database())
+    captures = of("sportybet", MANY)
+
+    def source() -> Iterator[Capture]:
+        for at, one in enumerate(captures):
+            if at == 100:
+                server.kill()
+            yield one
+
+    began = time.monotonic()
+    with pytest.raises(OddsSchemaError, match="cannot connect"):
+        run(oddsschema.ingest(url, source(), options=IngestOptions(chunk_rows=300, retry_for=0.3)))
+    took = time.monotonic() - began
+    server.start()
+    assert 0.3 < took < 10
+    run(assert_whole(url, captures))
+    [stale] = run(stale_batches(url, timedelta(0)))
+    assert [one.status for one in stale.runs] == [ScrapeStatus.RUNNING]
+    assert run(close_stale(url, timedelta(0))) == 1
+    run(redeliver(url, captures))
+
+
+def test_server_that_is_starting_up(server: Server, run: Run) -> None:
+    """An ingestion that begins while the server recovers waits for it."""
+    url = run(server.new_database())
+    captures = MANY[:60]
+
+    async def ingest() -> IngestReport:
+        async with server.starting_up():
+            ingesting = asyncio.create_task(oddsschema.ingest(url, captures))
+            await asyncio.sleep(0.5)
+        return await ingesting
+
+    report = run(ingest())
+    assert report.retries > 0
+    assert_completed(run, url, captures)
+
+
+@pytest.fixture
+def small_disk(short_path: Path) -> Iterator[Path]:
+    """A directory with room for 2 MB, which `mount -o remount,size=` changes."""
+    path = short_path / "disk"
+    path.mkdir()
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("mounting a small disk takes Linux and root")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(path)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_disk_full(server: Server, run: Run, small_disk: Path) -> None:
+    """A full disk ends the run with an error that says so; with room made, all can be stored."""
+    url = run(server.new_database())
+    # 4 MB of odds.
+    captures = scrapes(range(40), range(6), ["sportybet"], markets=60)
+    owner = server.data.stat()
+    os.chown(small_disk, owner.st_uid, owner.st_gid)
+
+    async def ingest() -> IngestReport:
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+        await connection.execute("ALTER TABLE competitor_market_odds SET TABLESPACE small")
+        await connection.close()
+        return await oddsschema.ingest(url, captures, options=IngestOptions(chunk_rows=1000))
+
+    report = run(ingest())
+    [failed] = report.runs
+    assert (failed.status, report.retries) == (ScrapeStatus.FAILED, 0)
+    assert failed.error is not None and "No space left on device" in failed.error
+    assert failed.captures_stored > 0
+    assert failed.captures_stored + failed.captures_lost == len(captures)
+    assert len(run(assert_whole(url, captures))) == failed.captures_stored
+    stored, lost = failed.captures_stored, failed.captures_lost
+    assert run(fetch(url, RUNS)) == [("sportybet", "failed", stored, lost, stored)]
+    assert run(fetch(url, "SELECT error_type FROM scrape_errors")) == [("ChunkError",)]
+
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    run(redeliver(url, captures))
+    run(server.drop(url))

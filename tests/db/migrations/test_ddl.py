@@ -1,0 +1,122 @@
+"""The migrations: pytest-alembic's tests, and catalogs compared where alembic is blind.
+
+Alembic's comparison does not see an index's WHERE or method, nor the text of a CHECK. `catalog`
+does: it is what PostgreSQL itself says of a database. What it says of a migrated one is kept in
+ddl.sql, so that every change of the schema is seen in review. To write the file anew:
+
+    ODDSSCHEMA_WRITE_DDL=1 python -m pytest tests/db/migrations/test_ddl.py
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from oddsschema import migrations
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
+from oddsschema.migrations import CheckState, script_location
+from tests.support.catalog import REFERENCE, REFERENCE_DATA, catalog
+from tests.support.example_rows import ROWS
+from tests.support.sessions import execute, fetch_column
+
+DDL = Path(__file__).with_name("ddl.sql")
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def migrated(template: str, run: Run) -> list[str]:
+    """The catalog of a migrated database."""
+    found: list[str] = run(catalog(template))
+    return found
+
+
+def test_ddl(migrated: list[str]) -> None:
+    """The migrations make the database that ddl.sql describes."""
+    if os.environ.get("ODDSSCHEMA_WRITE_DDL"):
+        DDL.write_text("\n".join(migrated) + "\n", encoding="utf-8")
+    assert "\n".join(migrated) + "\n" == DDL.read_text(encoding="utf-8")
+
+
+def test_models_make_the_same_database(migrated: list[str], empty_database: str, run: Run) -> None:
+    """`metadata.create_all` makes what the migrations make."""
+
+    async def create_all() -> None:
+        async with sqlalchemy_connect(empty_database) as connection:
+            await connection.run_sync(metadata.create_all)
+            await connection.commit()
+
+    run(create_all())
+    assert run(catalog(empty_database)) == migrated
+
+
+def test_sql_makes_the_same_database(migrated: list[str], empty_database: str, run: Run) -> None:
+    """The SQL text of an upgrade, run by other means, leaves the same database."""
+    run(execute(empty_database, migrations.upgrade_sql()))
+    assert run(catalog(empty_database)) == migrated
+    assert run(migrations.current(empty_database)) == HEAD
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(fetch_column(empty_database, REFERENCE_DATA)) == REFERENCE
+
+
+def test_each_revision_is_taken_back(migrated: list[str], empty_database: str, run: Run) -> None:
+    """On the way down and up again, each revision is what it was on the way up."""
+    script = ScriptDirectory(str(script_location()))
+    revisions = ["base", *reversed([one.revision for one in script.walk_revisions()])]
+
+    def state() -> tuple[list[str], list[str]]:
+        # A CHECK that was validated stays so on the way down.
+        found = [part.replace(" NOT VALID", "") for part in run(catalog(empty_database))]
+        return found, run(fetch_column(empty_database, REFERENCE_DATA)) if found else []
+
+    states = {"base": state()}
+    for revision in revisions[1:]:
+        run(migrations.upgrade(empty_database, revision))
+        states[revision] = state()
+    assert states[HEAD] == (migrated, REFERENCE)
+    for revision in reversed(revisions[:-1]):
+        run(migrations.downgrade(empty_database, revision))
+        assert state() == states[revision]
+    for revision in revisions[1:]:
+        run(migrations.upgrade(empty_database, revision))
+        assert state() == states[revision]
+
+
+def test_upgrade_is_idempotent(migrated: list[str], database: str, run: Run) -> None:
+    """A second upgrade changes nothing."""
+    run(migrations.upgrade(database))
+    assert run(catalog(database)) == migrated
+
+
+def test_downgrade_leaves_nothing(database: str, run: Run) -> None:
+    """After a downgrade to base there is nothing but alembic's empty table."""
+    run(migrations.downgrade(database, "base"))
+    assert run(catalog(database)) == []
+    assert run(migrations.current(database)) is None
+    left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    assert set(run(fetch_column(database, left))) <= {"alembic_version", "alembic_version_pkc"}
+
+
+def test_downgrade_with_data(database: str, run: Run) -> None:
+    """A downgrade does not stumble over rows that refer to each other."""
+    run(execute(database, ROWS))
+    run(migrations.downgrade(database, "base"))
+    assert run(catalog(database)) == []
+
+
+def test_transaction_is_the_callers(empty_database: str, run: Run) -> None:
+    """On a connection that was handed over, nothing stays unless the caller commits."""
+
+    async def upgrade_and_roll_back() -> None:
+        async with sqlalchemy_connect(empty_database) as connection:
+            await migrations.upgrade(connection)
+            assert await migrations.current(connection) == HEAD
+            await connection.rollback()
+
+    run(upgrade_and_roll_back())
+    assert run(catalog(empty_database)) == []

@@ -1,0 +1,116 @@
+"""A project that builds on ours, and whose revision is recorded in the place of ours."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oddsschema import NotMigratedError, ingest, migrations
+from oddsschema.database.revision import HEAD
+from oddsschema.errors import OddsSchemaError
+from oddsschema.migrations import CheckState, script_location
+from oddsschema.simulate import simulate
+from tests.support.paths import ROOT
+from tests.support.sessions import execute, fetch_column
+
+Run = Callable[..., Any]
+#: Runs alembic in the project, on a database.
+Alembic = Callable[..., str]
+
+RECORDED = "SELECT version_num FROM alembic_version ORDER BY 1"
+
+
+@pytest.fixture
+def alembic(tmp_path: Path) -> Callable[[str], Alembic]:
+    """Alembic in docs/examples/extending, whose revision depends on the one of ours given."""
+
+    def depending_on(revision: str) -> Alembic:
+        project = shutil.copytree(ROOT / "docs/examples/extending", tmp_path / revision)
+        settings = project / "pyproject.toml"
+        versions = str(script_location() / "versions")  # of a checkout, which is no package data
+        settings.write_text(settings.read_text().replace("oddsschema:alembic/versions", versions))
+        (version,) = (project / "odds_watch/migrations/versions").glob("*.py")
+        depends, count = re.subn(
+            "depends_on = .*", f"depends_on = {revision!r}", version.read_text()
+        )
+        assert count == 1
+        version.write_text(depends)
+
+        def run(url: str, *command: str) -> str:
+            environment = os.environ | {
+                "DATABASE_URL": url,
+                "PYTHONPATH": os.pathsep.join([str(project), str(ROOT)]),
+            }
+            return subprocess.run(
+                [sys.executable, "-m", "alembic", *command],
+                cwd=project,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+
+        return run
+
+    return depending_on
+
+
+def captures() -> list[dict[str, Any]]:
+    """One scrape."""
+    (scrape,) = simulate(events=2, scrapes=1)
+    return [capture for platform in scrape.values() for capture in platform]
+
+
+def test_on_our_newest(alembic: Callable[[str], Alembic], empty_database: str, run: Run) -> None:
+    """When theirs stands for our newest, all of ours works, up and down."""
+    on = alembic(HEAD)
+    on(empty_database, "upgrade", "heads")
+    assert run(fetch_column(empty_database, RECORDED)) == ["watch_0001"]
+    assert run(migrations.current(empty_database)) == HEAD
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(ingest(empty_database, captures())).all_stored
+    with pytest.raises(OddsSchemaError, match="alembic upgrade heads"):
+        run(migrations.upgrade(empty_database))
+
+    on(empty_database, "downgrade", "watch@base")
+    assert run(fetch_column(empty_database, RECORDED)) == [HEAD]
+    assert run(migrations.current(empty_database)) == HEAD
+
+
+def test_on_an_older_one(alembic: Callable[[str], Alembic], empty_database: str, run: Run) -> None:
+    """When theirs stands for an older one, ours says so, and their alembic brings both up."""
+    on = alembic("oddsschema_0003")
+    on(empty_database, "upgrade", "watch@head")
+    assert run(fetch_column(empty_database, RECORDED)) == ["watch_0001"]
+    assert run(migrations.current(empty_database)) is None
+    report = run(migrations.check(empty_database))
+    assert report.state is CheckState.UNVERSIONED
+    assert "watch_0001" in report.message
+    assert "alembic upgrade heads" in report.message
+    with pytest.raises(NotMigratedError, match=r"watch_0001 of another.*alembic upgrade heads"):
+        run(ingest(empty_database, captures()))
+
+    on(empty_database, "upgrade", "heads")
+    assert run(fetch_column(empty_database, RECORDED)) == [HEAD, "watch_0001"]
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(ingest(empty_database, captures())).all_stored
+
+
+def test_drift_below_theirs(
+    alembic: Callable[[str], Alembic], empty_database: str, run: Run
+) -> None:
+    """A difference is told though theirs stands for ours, and when it is mended all is well."""
+    alembic(HEAD)(empty_database, "upgrade", "heads")
+    run(execute(empty_database, "DROP INDEX idx_competitor_events_betpawa"))
+    report = run(migrations.check(empty_database))
+    assert report.state is CheckState.UNVERSIONED
+    (told,) = report.differences
+    assert told.where == "competitor_events.idx_competitor_events_betpawa"
+    run(execute(empty_database, told.mend))
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN

@@ -1,0 +1,219 @@
+"""Migrations give up when they wait too long, and say what to do."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.runtime.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+
+from oddsschema import migrations
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
+from oddsschema.errors import OddsSchemaError
+from oddsschema.migrations import timeouts
+from tests.support.paths import ROOT
+
+#: The next revision changes tables that are there.
+BEFORE = "oddsschema_0003"
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def older(empty_database: str, run: Run) -> str:
+    """The URL of a database at an older revision."""
+    run(migrations.upgrade(empty_database, BEFORE))
+    return empty_database
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection of somebody else's."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def reader(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """Somebody whose transaction stays open, with a table in it that can then not be changed."""
+    async with connected(url) as connection, connection.transaction():
+        await connection.execute("SELECT FROM competitor_market_odds")
+        yield connection
+
+
+def test_lock_timeout(older: str, run: Run) -> None:
+    """A migration in somebody's way ends soon, leaves nothing, and succeeds when he is done."""
+
+    async def upgrade() -> None:
+        async with reader(older):
+            began = time.monotonic()
+            with pytest.raises(
+                OddsSchemaError, match=r"waited 0\.3 s .*: ALTER TABLE comp.*\n.*Run it"
+            ):
+                await migrations.upgrade(older, lock_timeout=0.3)
+            assert 0.3 <= time.monotonic() - began < 5
+            assert await migrations.current(older) == BEFORE
+        await migrations.upgrade(older, lock_timeout=0.3)
+        assert await migrations.current(older) == HEAD
+
+    run(upgrade())
+
+
+def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
+    """Who queues behind a migration that waits is let through when it gives up."""
+
+    async def waits(connection: "asyncpg.Connection[Any]") -> bool:
+        return bool(
+            await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        )
+
+    async def upgrade() -> None:
+        async with reader(older) as other, connected(older) as writer:
+            migration = asyncio.create_task(migrations.upgrade(older, lock_timeout=1))
+            while not await waits(other):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+            began = time.monotonic()
+            await writer.execute("DELETE FROM competitor_market_odds")
+            assert 0.5 < time.monotonic() - began < 5
+            with pytest.raises(OddsSchemaError):
+                await migration
+
+    run(upgrade())
+
+
+def test_statement_timeout(older: str, run: Run) -> None:
+    """A statement that takes too long ends the migration, with the name of the setting."""
+
+    async def upgrade() -> None:
+        async with reader(older):
+            with pytest.raises(OddsSchemaError, match=r"within 0\.3 s.*\n.*statement_timeout"):
+                await migrations.upgrade(older, lock_timeout=0, statement_timeout=0.3)
+            assert await migrations.current(older) == BEFORE
+
+    run(upgrade())
+
+
+# (Not so little that looking takes longer.)
+@given(st.floats(0, 2_147_483), st.just(0.0) | st.floats(1, 2_147_483))
+def test_each_transaction_has_them(
+    server_url: str, run: Run, lock: float, statement: float
+) -> None:
+    """Each transaction is held to the milliseconds that were given, none of them to no limit."""
+
+    def shown(connection: Connection) -> list[int]:
+        query = "SELECT setting::int FROM pg_settings WHERE name = $1"
+        names = ("lock_timeout", "statement_timeout")
+        return [connection.exec_driver_sql(query, (name,)).scalar_one() for name in names]
+
+    def look(connection: Connection) -> None:
+        usual = shown(connection)
+        connection.rollback()
+        context = MigrationContext.configure(connection)
+        with timeouts(context, lock_timeout=lock, statement_timeout=statement):
+            for _ in range(2):
+                for seconds, milliseconds in zip((lock, statement), shown(connection), strict=True):
+                    assert 0 <= milliseconds - seconds * 1000 <= 1
+                    assert (milliseconds == 0) == (seconds == 0)
+                connection.rollback()
+        assert shown(connection) == usual
+
+    async def on_database() -> None:
+        async with sqlalchemy_connect(server_url) as connection:
+            await connection.run_sync(look)
+
+    run(on_database())
+
+
+def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> None:
+    """A transaction that was handed over is held to ours meanwhile, and then to its own again."""
+
+    async def downgrade() -> None:
+        async with sqlalchemy_connect(database) as connection:
+            await connection.execute(text("SET LOCAL lock_timeout = '42s'"))
+            await migrations.downgrade(connection, BEFORE)
+            assert (await connection.execute(text("SHOW lock_timeout"))).scalar_one() == "42s"
+            await connection.rollback()
+            async with reader(database):
+                with pytest.raises(OddsSchemaError, match=r"waited 0\.1 s"):
+                    await migrations.downgrade(connection, BEFORE, lock_timeout=0.1)
+
+    run(downgrade())
+
+
+@pytest.mark.parametrize("given", [-1, -1e-9, 2_147_484, float("nan"), float("inf"), "5s", ""])
+def test_what_is_no_number_of_seconds(given: Any, empty_database: str, run: Run) -> None:
+    """Whatever is no number of seconds, or too many, is refused before anything is done."""
+    with pytest.raises(OddsSchemaError, match="lock_timeout is a number of seconds"):
+        run(migrations.upgrade(empty_database, lock_timeout=given))
+    assert run(migrations.current(empty_database)) is None
+
+
+def test_sql(empty_database: str, run: Run) -> None:
+    """The SQL text of an upgrade sets them, too."""
+
+    async def execute() -> list[str]:
+        async with connected(empty_database) as connection:
+            await connection.execute(migrations.upgrade_sql(lock_timeout=7, statement_timeout=0))
+            names = ("lock_timeout", "statement_timeout")
+            return [await connection.fetchval(f"SHOW {name}") for name in names]
+
+    assert run(execute()) == ["7s", "0"]
+
+
+def test_alembic(older: str, run: Run) -> None:
+    """`alembic -x lock_timeout=SECONDS` is heard, and what goes wrong is one message."""
+    python = [sys.executable, "-W", "error", "-m", "alembic", "-x", f"url={older}"]
+
+    async def upgrade(seconds: str) -> str:
+        async with reader(older):
+            command = [*python, "-x", f"lock_timeout={seconds}", "upgrade", "head"]
+            upgrading = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            said, _ = await upgrading.communicate()
+        assert upgrading.returncode != 0
+        assert b"Traceback" not in said
+        return said.decode()
+
+    assert "FAILED: waited 0.2 s for a lock that another session holds" in run(upgrade("0.2"))
+    assert "FAILED: lock_timeout is a number of seconds" in run(upgrade("soon"))
+    assert run(migrations.current(older)) == BEFORE
+
+
+def test_command_line(older: str, run: Run) -> None:
+    """`oddsschema upgrade` and `downgrade` hear both options, and write them into SQL text."""
+    program = [sys.executable, "-W", "error", "-m", "oddsschema"]
+
+    async def move(*command: str) -> tuple[int | None, str]:
+        async with reader(older):
+            moving = await asyncio.create_subprocess_exec(
+                *program, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            said, _ = await moving.communicate()
+        return moving.returncode, said.decode()
+
+    url = ("--url", older)
+    code, said = run(move("upgrade", *url, "--lock-timeout", "0.2"))
+    assert code == 2
+    assert said.startswith("error: waited 0.2 s for a lock that another session holds")
+    code, said = run(
+        move("downgrade", "base", *url, "--lock-timeout=0", "--statement-timeout", "0.3")
+    )
+    assert code == 2
+    assert said.startswith("error: a statement did not end within 0.3 s")
+    assert run(migrations.current(older)) == BEFORE
+
+    code, sql = run(move("upgrade", "--sql", "--lock-timeout", "7"))
+    assert (code, sql) == (0, migrations.upgrade_sql(lock_timeout=7))

@@ -1,0 +1,112 @@
+"""The contracts and the CHECKs agree: what the one refuses, the other does, and the reverse.
+
+A value is *kept* by a contract that accepts it and does not change it, and by PostgreSQL when an
+INSERT stores it as it was. Both keep the same values, and what one of them converts (text that is
+trimmed, "2.15" that becomes 2.15; 5 that PostgreSQL writes into a text column as '5') is kept by
+the other once it is converted. What is left are the `EXCEPTIONS`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.check_rows import (
+    ATTEMPT,
+    GOOD,
+    NO_UNIQUE,
+    ROWS,
+    TABLES,
+    assert_agreed,
+    by_contract,
+    by_insert,
+    fields_of,
+    same,
+)
+from tests.support.check_values import arbitrary_rows, beyond
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def connection(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[Any]:
+    """A connection to a database in which there are rows to refer to."""
+    with new_database(template) as url:
+        stack = AsyncExitStack()
+        opened = run(asyncpg.connect(url, server_settings={"timezone": "UTC"}))
+        stack.push_async_callback(opened.close)
+        run(opened.execute(ROWS))
+        run(opened.execute(NO_UNIQUE))
+        run(opened.execute(ATTEMPT))
+        yield opened
+        run(stack.aclose())
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+@given(data=st.data())
+def test_contract_and_insert_agree(
+    name: str, data: st.DataObject, connection: Any, run: Run
+) -> None:
+    """What a contract keeps, a raw INSERT keeps, and nothing else."""
+    rows = data.draw(st.lists(arbitrary_rows(TABLES[name]), min_size=1, max_size=15))
+    run(assert_agreed(connection, TABLES[name], rows))
+
+
+HANDICAP = {"handicap_type": "asian", "handicap_home": 0.5, "handicap_away": -0.5}
+
+#: By table: the bound, a row within it, a row beyond it.
+BOUNDS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {
+    name: [
+        (f"{field}-{what}", row | {field: inside}, row | {field: outside})
+        for field, info in fields_of(table).items()
+        for row in [GOOD[name] | (HANDICAP if field in HANDICAP else {})]
+        for what, inside, outside in beyond(info)
+        # A code or a slug that is as long as it may be is held to more than that.
+        if by_contract(table, row | {field: inside}) is not None
+    ]
+    + [
+        (f"handicap-{field}", GOOD[name] | HANDICAP, GOOD[name] | HANDICAP | {field: None})
+        for field in HANDICAP
+        if field in table.model_fields
+    ]
+    for name, table in TABLES.items()
+}
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_each_bound_holds_on_both_sides(name: str, connection: Any, run: Run) -> None:
+    """Up to a bound, the contract and a raw INSERT keep a value; beyond it, neither does."""
+    table = TABLES[name]
+    for kept, rows in (
+        (True, [(bound, row) for bound, row, _ in BOUNDS[name]]),
+        (False, [(bound, row) for bound, _, row in BOUNDS[name]]),
+    ):
+        stored = run(by_insert(connection, table, [row for _, row in rows]))
+        for (bound, row), found in zip(rows, stored, strict=True):
+            contract = by_contract(table, row)
+            assert (contract is not None and same(contract, row)) == kept, bound
+            assert (found is not None and same(found, row)) == kept, bound
+
+
+def test_each_check_is_needed(connection: Any, run: Run) -> None:
+    """Without any one of the CHECKs, some value beyond a bound would get in."""
+    query = """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+    """
+
+    async def body() -> set[str]:
+        needless = set()
+        for table, name, text in await connection.fetch(query):
+            beyond = [row for _, _, row in BOUNDS[table]]
+            await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            if not any(await by_insert(connection, TABLES[table], beyond)):
+                needless.add(name)
+            await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {text}")
+        return needless
+
+    assert run(body()) == set()

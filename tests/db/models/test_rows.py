@@ -1,0 +1,70 @@
+"""A row that a session wrote reads back as it was."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from oddsschema import Table
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.strategies import rows
+from tests.support.stored_captures import comparable
+
+Run = Callable[..., Any]
+
+TABLES = sorted(
+    (table for table in Table.__subclasses__() if table.metadata is metadata),
+    key=lambda table: table.__name__,
+)
+
+
+@pytest.fixture
+def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
+    """A connection for all examples of a test. Each rolls back what it wrote."""
+    stack = AsyncExitStack()
+    yield run(stack.enter_async_context(sqlalchemy_connect(database)))
+    run(stack.aclose())
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(data=st.data())
+def test_rows_read_back(
+    table: type[Table], data: st.DataObject, connection: AsyncConnection, run: Run
+) -> None:
+    """A row that a session wrote reads back with the values that it had."""
+    drawn = data.draw(st.lists(rows(table), min_size=1, max_size=5))
+    filled = {
+        column.key
+        for column in metadata.tables[str(table.__tablename__)].columns
+        if column.primary_key or column.foreign_keys or column.server_default is not None
+    }
+
+    async def body() -> None:
+        # Their names could be among those that are drawn.
+        await connection.execute(text("DELETE FROM bookmakers"))
+        await connection.execute(text("DELETE FROM sports"))
+        async with AsyncSession(connection) as session:
+            for row in drawn:
+                expected = row.model_dump()
+                savepoint = await session.begin_nested()
+                session.add(row)
+                await session.flush()
+                key = row.id  # type: ignore[attr-defined]
+                session.expunge_all()
+                found = (await session.get_one(table, key)).model_dump()
+                for name, value in expected.items():
+                    if value is None and name in filled:
+                        continue
+                    assert comparable(found[name]) == comparable(value)
+                await savepoint.rollback()
+
+    try:
+        run(body())
+    finally:
+        run(connection.rollback())

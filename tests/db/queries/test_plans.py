@@ -1,0 +1,90 @@
+"""What reads cost: their plans use indexes."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import settings
+from sqlmodel import col
+
+from oddsschema import queries
+from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
+from tests.support import bulk_history
+from tests.support.histories import START
+from tests.support.statements import explain
+
+Run = Callable[..., Any]
+
+NIGHTLY = settings.get_current_profile_name() == "nightly"
+
+MANY = {"rows": 10_000_000, "events": 300} if NIGHTLY else {"rows": 50_000, "events": 30}
+
+
+@pytest.fixture(scope="module")
+def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[tuple[Any, int]]:
+    """A connection to a database with a long history of many events, and of how many scrapes."""
+    with new_database(template) as url:
+        connection = run(asyncpg.connect(url))
+        yield connection, run(bulk_history.fill(connection, **MANY))
+        run(connection.close())
+
+
+def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
+    """Statements, and how many buffers each may touch."""
+    side_by_side = Offer.event_id == 7
+    history = queries.price_history().where(PricePoint.betpawa_market_id == "3743")
+    changes = queries.moves(scrapes - 1, scrapes)
+    return {
+        # Of each platform, a keyframe of 170 markets and 19 snapshots of changes at most.
+        "an event as of an instant": (queries.offers(at).where(side_by_side), 400),
+        "an event now": (queries.offers().where(side_by_side), 400),
+        "an event by SportRadar id": (queries.offers().where(Offer.sportradar_id == "7"), 400),
+        "one platform": (queries.offers(at).where(Offer.competitor_event_id == 7), 150),
+        "one market": (
+            queries.offers().where(
+                Offer.competitor_event_id == 7, Offer.betpawa_market_id == "3743"
+            ),
+            150,
+        ),
+        "ten events": (queries.offers().where(col(Offer.event_id).in_(range(1, 11))), 4_000),
+        "best prices": (queries.best_prices(queries.offers().where(side_by_side)), 400),
+        # All snapshots of the event.
+        "a market's history": (history.where(PricePoint.competitor_event_id == 7), 10 * scrapes),
+        "a market's history everywhere": (history.where(PricePoint.event_id == 7), 30 * scrapes),
+        "opening prices": (queries.opening_prices().where(Price.event_id == 7), 30 * scrapes),
+        # And for each market when it was last seen.
+        "closing prices": (
+            queries.closing_prices().where(Price.event_id == 7),
+            30 * scrapes + 3_000,
+        ),
+        # Of all events, the state at two instants.
+        "moves": (changes, 1_000 * MANY["events"]),
+        "an event's moves": (changes.where(Move.event_id == 7), 1_000 + 20 * MANY["events"]),
+        "coverage": (queries.coverage().where(Coverage.batch_id == scrapes), 60 * MANY["events"]),
+        "unmatched events": (queries.unmatched_events(), 100),
+    }
+
+
+@pytest.mark.parametrize("name", reads(START, 1))
+def test_reads_use_indexes(name: str, many: tuple[Any, int], run: Run) -> None:
+    """No table of snapshots or markets is read through, and no more is read than what is asked."""
+    connection, scrapes = many
+    statement, most = reads(bulk_history.at(scrapes // 2), scrapes)[name]
+    plan = run(explain(connection, statement))["Plan"]
+    assert plan["Actual Rows"] > 0 or name == "unmatched events"
+    read_through = {
+        node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"
+    }
+    assert not read_through & {
+        *("odds_snapshots", "competitor_odds_snapshots", "market_odds", "competitor_market_odds")
+    }
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
+
+
+def nodes(plan: Any) -> Iterator[Any]:
+    """All nodes of a plan."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)

@@ -1,0 +1,90 @@
+"""Moves between scrapes and their coverage, against a model that keeps everything."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from sqlalchemy import text
+
+from oddsschema import queries
+from oddsschema.queries import Coverage, Move
+from tests.support.query_model import Stored, batches, key, listing, stored
+
+Run = Callable[..., Any]
+
+#: The last snapshot of each event that a batch, or one before it, has brought.
+LAST_SNAPSHOTS = """
+SELECT b.slug, e.sportradar_id, max(s.captured_at)
+FROM odds_snapshots AS s JOIN events AS e ON e.id = s.event_id
+JOIN bookmakers AS b ON b.id = s.bookmaker_id JOIN scrape_runs AS r ON r.id = s.scrape_run_id
+WHERE r.batch_id <= :batch GROUP BY 1, 2
+UNION ALL
+SELECT e.source, e.sportradar_id, max(s.captured_at)
+FROM competitor_odds_snapshots AS s JOIN competitor_events AS e ON e.id = s.competitor_event_id
+JOIN scrape_runs AS r ON r.id = s.scrape_run_id
+WHERE r.batch_id <= :batch GROUP BY 1, 2
+"""
+
+
+@given(parts=batches)
+def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
+    """Between any two batches, each price that is not the same, or not on offer in one of them."""
+
+    async def odds(stored: Stored, batch: int) -> dict[Any, float]:
+        found = {}
+        for platform, event, at in await connection.execute(text(LAST_SNAPSHOTS), {"batch": batch}):
+            for market, (_, known) in stored.model.at(platform, at, event).items():
+                for name, (price, is_active) in known.items():
+                    if is_active:
+                        found[platform, event, market, name] = price
+        return found
+
+    async def check(stored: Stored) -> None:
+        times = [0, *stored.batch_ids]
+        for before, after in zip(times, times[1:] + times[-1:], strict=True):
+            was, now = await odds(stored, before), await odds(stored, after)
+            rows = await stored.all(queries.moves(before, after))
+            assert {
+                (*listing(one), key(one), one.outcome): (one.odds_before, one.odds_after)
+                for one in rows
+            } == {
+                which: (was.get(which), now.get(which))
+                for which in was.keys() | now.keys()
+                if was.get(which) != now.get(which)
+            }
+            some = await stored.all(queries.moves(before, after).where(Move.bookmaker == "bet9ja"))
+            assert set(some) == {one for one in rows if one.bookmaker == "bet9ja"}
+
+    stored(connection, run, parts, check)
+
+
+@given(parts=batches)
+def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> None:
+    """Each platform's captures of a batch, those included that only confirmed, and its rows."""
+
+    async def check(stored: Stored) -> None:
+        stored_rows = 0
+        for batch_id, captures in zip(stored.batch_ids, stored.captures, strict=True):
+            rows = await stored.all(queries.coverage().where(Coverage.batch_id == batch_id))
+            counts: dict[Any, int] = defaultdict(int)
+            for one in captures:
+                told = one.get("event") or one["competitor_event"]
+                counts[told.get("bookmaker") or told["source"]] += 1
+            assert {one.platform: one.events for one in rows} == counts
+            stored_rows += sum(one.markets + one.markets_gone for one in rows)
+        assert stored_rows == await connection.scalar(
+            text(
+                "SELECT (SELECT count(*) FROM market_odds)"
+                " + (SELECT count(*) FROM competitor_market_odds)"
+            )
+        )
+
+    stored(connection, run, parts, check)
+
+
+def test_moves_go_forward() -> None:
+    """The earlier batch comes first; the other way round would be told as if nothing moved."""
+    with pytest.raises(ValueError, match=r"batch 8 came after batch 7: moves\(before, after\)"):
+        queries.moves(8, 7)

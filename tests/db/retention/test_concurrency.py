@@ -1,0 +1,215 @@
+"""Prunes beside ingestions, other prunes and other tables; killed, interrupted, kept waiting."""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oddsschema import PruneOptions, ingest, prune
+from oddsschema.retention import Removed
+from tests.support.prune_checks import connected, hold, is_pruned
+from tests.support.pruned_histories import CHANGES, MINUTES, ROUNDS, at, scraped
+from tests.support.sessions import fetch, holding, settled, waiting
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> None:
+    """Three prunes beside two ingestions all finish, none waits for ever, and nothing is lost."""
+    going_on, over, captures = scraped(seed)
+    small = PruneOptions(chunk_rows=40)
+    halves = captures[: len(captures) // 2], captures[len(captures) // 2 :]
+
+    async def body() -> None:
+        # So that there is something to prune from the beginning.
+        await ingest(database, halves[0], options=CHANGES)
+        *reports, first, second, third = await asyncio.gather(
+            # The second delivers again what the prunes may just be deleting.
+            ingest(database, halves[1], options=CHANGES),
+            ingest(database, captures[seed::3], options=CHANGES),
+            prune(database, at(15), options=small),
+            prune(database, at(20), options=small),
+            prune(database, at(20), options=small),
+        )
+        assert all(report.all_stored for report in reports), reports
+        assert [one.retries for one in (*reports, first, second, third)] == [0] * 5
+        assert [one.kept for one in (first, second, third)] == [()] * 3
+        await hold(database, going_on, range(20, MINUTES))
+        await hold(database, over, range(20, MINUTES))
+        await prune(database, at(30))
+        over.prune(at(30))
+        await hold(database, going_on, range(30, MINUTES))
+        await is_pruned(database, at(30))
+
+    run(body())
+    assert run(fetch(database, "SELECT count(*) FROM events")) == [(6,)]
+    assert run(fetch(database, "SELECT count(*) FROM competitor_events")) == [(6,)]
+
+
+#: Prunes argv[1] before argv[2] in many transactions, and says when each is over.
+CLIENT = """
+import asyncio, sys
+from datetime import datetime
+from oddsschema.retention import PruneOptions, prune
+options = PruneOptions(chunk_rows=30, on_progress=lambda report: print("done", flush=True))
+asyncio.run(prune(sys.argv[1], datetime.fromisoformat(sys.argv[2]), options=options))
+"""
+
+
+@pytest.mark.parametrize("with_", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_broken_off_and_started_again(
+    database: str, run: Run, seed: int, with_: signal.Signals
+) -> None:
+    """Killed or interrupted anywhere, what is told stays right; the next prune does the rest."""
+    rng = random.Random(seed)
+    going_on, over, captures = scraped(seed)
+    cutoff = at(30)
+    run(ingest(database, captures, options=CHANGES))
+    whole = run(prune(database, cutoff, dry_run=True))
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, database, cutoff.isoformat()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as client:
+        assert client.stdout is not None
+        for _ in range(rng.randint(1, 30)):
+            assert client.stdout.readline() == "done\n"
+        time.sleep(rng.uniform(0, 0.01))
+        client.send_signal(with_)
+    assert client.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
+    run(settled(database))
+
+    run(hold(database, going_on, range(30, MINUTES)))
+    rest = run(prune(database, cutoff, dry_run=True))
+    assert Removed() != rest.total != whole.total
+    assert run(prune(database, cutoff)).tables == rest.tables
+    over.prune(cutoff)
+    run(hold(database, going_on, range(30, MINUTES)))
+    run(is_pruned(database, cutoff))
+
+
+# -- locks -----------------------------------------------------------------------------------------
+
+LOCK = "SELECT FROM competitor_events WHERE external_id = '2' FOR NO KEY UPDATE"
+
+
+def test_events_that_are_locked(database: str, run: Run) -> None:
+    """Events that somebody has locked are waited for, not for ever, and then left for next time."""
+    _, _, captures = scraped(1)
+
+    async def body() -> None:
+        await ingest(database, captures, options=CHANGES)
+        async with holding(database, LOCK):
+            report = await prune(database, at(40), options=PruneOptions(patience=0.2))
+            (kept,) = report.kept
+            assert (kept.table, kept.rows) == ("competitor_events", 1)
+            assert "locked" in kept.reason
+        async with holding(database, LOCK) as other:
+            task = asyncio.create_task(prune(database, at(40)))
+            await waiting(other, unless=task)
+        assert (await task).kept == ()
+        await is_pruned(database, at(40))
+
+    run(body())
+
+
+def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None:
+    """Beside somebody who locks all events most of the time, all is deleted in the end."""
+    _, _, captures = scraped(1)
+    locks = [f"SELECT FROM {table} FOR NO KEY UPDATE" for table in ("competitor_events", "events")]
+
+    async def locking() -> None:
+        while True:
+            async with holding(database, *locks):
+                await asyncio.sleep(0.2)
+
+    async def body() -> None:
+        await ingest(database, captures, options=CHANGES)
+        other = asyncio.create_task(locking())
+        report = await prune(database, at(40), options=PruneOptions(patience=1))
+        other.cancel()
+        await asyncio.wait([other])
+        assert report.kept == ()
+        await is_pruned(database, at(40))
+
+    run(body())
+
+
+def test_long_transactions_of_readers(database: str, run: Run) -> None:
+    """A reader's long transaction keeps nothing from being deleted, and sees it all the same."""
+    _, _, captures = scraped(1)
+    count = "SELECT count(*) FROM competitor_market_odds"
+
+    async def body() -> None:
+        await ingest(database, captures, options=CHANGES)
+        async with connected(database) as reader, reader.transaction(isolation="repeatable_read"):
+            before = await reader.fetchval(count)
+            report = await prune(database, at(40))
+            assert report.kept == ()
+            assert await reader.fetchval(count) == before
+            await is_pruned(database, at(40))
+
+    run(body())
+
+
+# -- what others refer to --------------------------------------------------------------------------
+
+OTHERS = {
+    "plain": "",
+    "restrict": "ON DELETE RESTRICT",
+    "deferred": "DEFERRABLE INITIALLY DEFERRED",
+    "cascade to restrict": "ON DELETE CASCADE",
+}
+
+
+OLD_SNAPSHOTS = "SELECT count(*) FROM competitor_odds_snapshots WHERE captured_at <= $1"
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_tables_of_others(database: str, run: Run, kind: str) -> None:
+    """What another application's table refers to stays, with a word about it; all else goes."""
+    going_on, _, captures = scraped(1)
+    cutoff = at(40)
+
+    async def body() -> None:
+        await ingest(database, captures, options=CHANGES)
+        whole = await prune(database, cutoff, dry_run=True)
+        async with connected(database) as connection:
+            await connection.execute(f"""
+                CREATE TABLE bets (
+                    id SERIAL PRIMARY KEY,
+                    snapshot_id BIGINT REFERENCES competitor_odds_snapshots {OTHERS[kind]}
+                );
+                INSERT INTO bets (snapshot_id)
+                SELECT id FROM competitor_odds_snapshots ORDER BY captured_at LIMIT 5;
+                CREATE TABLE payments (bet_id INTEGER CONSTRAINT fk_bet REFERENCES bets);
+                INSERT INTO payments SELECT id FROM bets LIMIT 5;
+            """)
+        for _ in range(2):
+            report = await prune(database, cutoff, options=PruneOptions(chunk_rows=200))
+            (kept,) = report.kept
+            assert (kept.table, kept.rows) == ("competitor_odds_snapshots", 5)
+            assert ("payments" if "cascade" in kind else "bets") in kept.reason
+            await hold(database, going_on, range(40, MINUTES))
+            async with connected(database) as connection:
+                assert await connection.fetchval("SELECT count(*) FROM bets") == 5
+                # And what stands at the cutoff, of the six events that go on.
+                assert await connection.fetchval(OLD_SNAPSHOTS, cutoff) == 5 + 6
+        async with connected(database) as connection:
+            await connection.execute("DROP TABLE payments, bets")
+        rest = await prune(database, cutoff)
+        assert rest.kept == ()
+        assert rest.tables["competitor_odds_snapshots"].rows == 5
+        assert whole.tables["competitor_odds_snapshots"].rows > 100
+        await is_pruned(database, cutoff)
+
+    run(body())

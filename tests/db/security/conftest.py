@@ -1,0 +1,58 @@
+"""The log as a test sees it, and the roles of docs/roles.md."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from oddsschema import migrations
+from tests.support.passwords import Said
+from tests.support.roles import BY_SUPERUSER, Roles
+from tests.support.sessions import execute
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[Said]:
+    """What is logged at any level, beside what a test puts in."""
+    said = Said()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.text += f"{logging.Formatter().format(record)} {record.__dict__}\n"
+
+    listener = Listener()
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger().addHandler(listener)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: setattr(said, "text", f"{said.text}{message}\n")
+        yield said
+    logging.getLogger().removeHandler(listener)
+
+
+@pytest.fixture(scope="module")
+def roles(server_url: str, run: Run) -> Iterator[Roles]:
+    """The page, followed to the letter: the roles, the database, the upgrade, the privileges."""
+    made = Roles(server_url)
+    names = ("owner", "scraper", "pruner", "reader")
+    try:
+        statements = made.renamed(BY_SUPERUSER).strip().split("\n")
+        passwords = [f"ALTER ROLE {made.role(name)} PASSWORD '{name}''s'" for name in names]
+        run(execute(server_url, *statements, *passwords))
+        run(migrations.upgrade(made.url("owner")))
+        run(made.grant())
+        yield made
+    finally:
+        drops = [f"DROP ROLE IF EXISTS {made.role(name)}" for name in names]
+        drop = f"DROP DATABASE IF EXISTS {made.database} WITH (FORCE)"
+        run(execute(server_url, drop, *drops))
+
+
+@pytest.fixture
+def committed(roles: Roles, run: Run) -> Iterator[Roles]:
+    """The same, for tests that leave rows behind."""
+    yield roles
+    run(roles.start_afresh())

@@ -1,0 +1,59 @@
+"""SQL in the texts of batches, runs and errors is a text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+import oddsschema
+from oddsschema.scrapes.summaries import newest_batches
+from tests.support.hostile_texts import HOSTILE, SHORT_HOSTILE, structure, texts, words
+
+Run = Callable[..., Any]
+
+
+def test_batches_and_errors(database: str, run: Run) -> None:
+    """SQL in triggers, notes, errors and their names is stored as it is."""
+
+    async def body() -> None:
+        before = await structure(database)
+        for text in HOSTILE:
+            error = type(text, (Exception,), {})
+            async with (
+                oddsschema.batch(database, trigger=text, notes=text) as batch,
+                batch.run("bet9ja"),
+            ):
+                raise error(text)
+        assert await structure(database) == before
+        found = await words(database, "scrape_batches", "trigger", "notes")
+        assert found == [(text, text) for text in HOSTILE]
+        found = await words(database, "scrape_runs", "trigger", "platform")
+        assert found == [(text, "bet9ja") for text in HOSTILE]
+        found = await words(database, "scrape_errors", "error_type", "error_message")
+        assert found == [(text, f"{text}: {text}") for text in HOSTILE]
+        assert [one.runs[0].error for one in await newest_batches(database, 100)] == [
+            f"{text}: {text}" for text in reversed(HOSTILE)
+        ]
+
+    run(body())
+
+
+def test_platforms_and_batch_ids(database: str, run: Run) -> None:
+    """SQL in the place of a platform or of a batch's id is refused, and nothing is stored of it."""
+
+    async def body() -> None:
+        before = await structure(database), await texts(database)
+        places = [(None, text) for text in SHORT_HOSTILE] + [(text, "bet9ja") for text in HOSTILE]
+        for batch_id, platform in places:
+            with pytest.raises(Exception) as raised:
+                async with (
+                    oddsschema.batch(database, batch_id=batch_id) as batch,  # type: ignore[arg-type]
+                    batch.run(platform),
+                ):
+                    pass
+            # Whoever refuses it; but an error in the SQL would mean that it had got into it.
+            assert not isinstance(raised.value, asyncpg.SyntaxOrAccessError)
+        assert (await structure(database), await texts(database) - {"completed"}) == before
+
+    run(body())

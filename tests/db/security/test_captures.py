@@ -1,0 +1,131 @@
+"""SQL in a capture is a text: nothing of it runs."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import ValidationError
+
+from oddsschema import Capture, Contract, IngestOptions, ingest
+from oddsschema.database.connections import sqlalchemy_connect
+from tests.support.hostile_texts import HOSTILE, OWN_WORDS, strings, structure, texts
+from tests.support.scrapes import capture
+from tests.support.sessions import fetch
+from tests.support.stored_captures import keyed, read_back
+
+Run = Callable[..., Any]
+
+
+def leaves(contract: type[Contract], *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """The path of every value that a contract holds, in itself and in the contracts within it."""
+    for name, field in contract.model_fields.items():
+        within = [part for part in annotations(field.annotation) if isinstance(part, type)]
+        inner = next((part for part in within if issubclass(part, Contract)), None)
+        if inner is None:
+            yield (*path, name)
+        elif tuple in map(get_origin, annotations(field.annotation)):
+            yield from leaves(inner, *path, name, 0)
+        else:
+            yield from leaves(inner, *path, name)
+
+
+def annotations(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that it is made of."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from annotations(argument)
+
+
+LEAVES = list(leaves(Capture))
+
+
+def whole(side: object, number: int) -> dict[str, Any]:
+    """A capture with a value in every field, and nothing in common with that of another number."""
+    one = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
+    kind = "event" if "event" in one else "competitor_event"
+    told = one[kind]
+    tournament = told["tournament"] | {
+        "sportradar_id": f"t{number}",
+        "sport": {"slug": f"sport{number}", "name": f"Sport {number}"},
+    }
+    if kind == "event":
+        told["event_url"] = f"https://example.com/{number}"
+    else:
+        told["external_id"] = f"e{number}"
+        tournament |= {"external_id": f"t{number}", "source": "bet9ja", "country_raw": "Schweiz"}
+        tournament |= {"country_iso": "CHE"}
+    return one | {kind: told | {"tournament": tournament}, "raw_response": {"a": ["b"]}}
+
+
+def put(one: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    """A JSON value in which one place holds another value."""
+    if not path:
+        return value
+    first, *rest = path
+    if isinstance(one, list):
+        one = list(one)
+        one[int(first)] = put(one[int(first)], tuple(rest), value)
+        return one
+    return one | {first: put(one.get(first), tuple(rest), value)}
+
+
+def spoilt(path: tuple[str | int, ...]) -> list[dict[str, Any]]:
+    """Captures that hold each hostile text at one place, as it is and, under it, as a key."""
+    found = []
+    for number, text in enumerate(HOSTILE):
+        one = whole(path[0], number)
+        found.append(put(one, path, text))
+        if path == ("raw_response",):
+            one = whole(path[0], 1000 + number)
+            found.append(put(one, path, {text: [{text: text}]}))
+        # A key that nobody knows, beside the place.
+        one = whole(path[0], 2000 + number)
+        found.append(put(one, (*path[:-1], text), 1))
+    return found
+
+
+def accepted(one: dict[str, Any]) -> Capture | None:
+    """What the contract makes of it."""
+    try:
+        return Capture.model_validate_json(json.dumps(one))
+    except ValidationError:
+        return None
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: ".".join(map(str, path)))
+def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
+    """SQL in any field or key of a capture is stored as it is, or refused; it never runs."""
+    delivery = spoilt(path)
+    good = [one for one in map(accepted, delivery) if one is not None]
+
+    async def body() -> None:
+        before = await structure(database)
+        lines = [json.dumps(one) for one in delivery]
+        report = await ingest(database, lines, options=IngestOptions(keep_raw=True, strict=True))
+        assert [one.error for one in report.runs] == [None] * len(report.runs)
+        assert report.captures_stored == len(good)
+        assert report.captures_refused == len(delivery) - len(good)
+        assert await structure(database) == before
+        async with sqlalchemy_connect(database) as connection:
+            assert keyed(await read_back(connection)) == keyed(good)
+        recorded = await fetch(database, "SELECT error_message FROM scrape_errors ORDER BY id")
+        assert sorted(row[0] for row in recorded) == sorted(map(str, report.refusals))
+        written = {text for one in good for text in strings(one.model_dump())}
+        assert await texts(database) <= OWN_WORDS | written | {row[0] for row in recorded}
+
+    run(body())
+
+
+def test_every_place_is_tried() -> None:
+    """The walk over the contracts finds what is in them, and texts get through where they may."""
+    names = {path[-1] for path in LEAVES}
+    assert {"captured_at", "bookmaker", "source", "slug", "country_iso", "odds", "line"} <= names
+    assert ("competitor_event", "tournament", "sport", "name") in LEAVES
+    assert ("markets", 0, "outcomes", 0, "name") in LEAVES
+    stored = {path for path in LEAVES if accepted(spoilt(path)[0]) is not None}
+    refused = {path[-1] for path in set(LEAVES) - stored}
+    assert refused == {
+        *("captured_at", "kickoff", "bookmaker", "source", "country_iso"),
+        *("line", "handicap_type", "handicap_home", "handicap_away", "odds", "is_active"),
+    }

@@ -1,0 +1,201 @@
+"""SQL in an argument of the command line is a text."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+import pytest
+from sqlalchemy import make_url
+
+from oddsschema.cli import cli, main
+from tests.support.hostile_texts import HOSTILE, structure, words
+from tests.support.scrapes import capture
+from tests.support.sessions import execute, fetch
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run the program `oddsschema` in this process: its exit code, and all that it printed."""
+
+    def run_program(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["oddsschema", *arguments])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return int(exited.value.code or 0), "".join(capsys.readouterr())
+
+    return run_program
+
+
+Program = Callable[..., tuple[int, str]]
+
+#: The arguments that take any text, and how the tests below try them.
+TEXT_ARGUMENTS = {
+    "revision": "test_revisions",
+    "url": "test_urls",
+    "files": "test_files",
+    "rejects": "test_files",
+    "trigger": "test_triggers_and_notes",
+    "notes": "test_triggers_and_notes",
+    "platforms": "test_other_arguments",
+    "store": "test_other_arguments",
+    "at": "test_other_arguments",
+    "keep": "test_other_arguments",
+    "disk": "test_other_arguments",
+    "event": "test_history",
+    "market": "test_history",
+    "plot": "test_history",
+}
+
+
+def options() -> Iterator[tuple[str, click.Parameter]]:
+    """Every argument of every command, with the command's name."""
+    for name, command in cli.commands.items():
+        for parameter in command.params:
+            yield name, parameter
+
+
+def test_every_text_argument_is_tried() -> None:
+    """An argument that takes text, and that no test below tries, does not exist."""
+    for _, parameter in options():
+        is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+        is_number = isinstance(
+            parameter.type, click.types.FloatParamType | click.types.IntParamType
+        )
+        if not is_flag and not is_number:
+            assert TEXT_ARGUMENTS[str(parameter.name)] in globals()
+
+
+def test_revisions(database: str, program: Program, run: Run) -> None:
+    """SQL in the place of a revision is a revision that does not exist."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        for command in ("upgrade", "downgrade"):
+            # What begins with a minus would be an option.
+            code, said = program(command, "--url", database, "--", text)
+            assert (code, "error: " in said) == (2, True), said
+    assert run(structure(database)) == before
+
+
+def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in a URL is the name of a user, a database, a host or a setting that does not exist."""
+    before = run(structure(database))
+    file = tmp_path / "captures.ndjson"
+    file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
+    url = make_url(server_url)
+    for text in HOSTILE:
+        encoded = quote(text, safe="")
+        host = f"host={quote(str(url.query.get('host', url.host)), safe='')}"
+        for hostile in (
+            url.set(database=text).render_as_string(hide_password=False),
+            url.set(username=f"odds {text}").render_as_string(hide_password=False),
+            f"postgresql://postgres@/postgres?{host}&application_name=a&{encoded}=1",
+            f"postgresql://{encoded}",
+            text,
+        ):
+            code, said = program("ingest", str(file), "--url", hostile)
+            assert code == 2, f"{hostile}: {said}"
+            assert said.startswith("error: ")
+    assert run(structure(database)) == before
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE sports; --", '"; DROP TABLE sports; --', "%s\\"])
+def test_names_of_databases_and_roles(
+    text: str, server_url: str, program: Program, tmp_path: Path, run: Run
+) -> None:
+    """In a database of such a name, as a role of such a name, everything works as it does."""
+    name = f"odds_{text}{os.getpid()}"
+    quoted = '"' + name.replace('"', '""') + '"'
+    url = make_url(server_url).set(database=name, username=name, password="secret")
+    file = tmp_path / "captures.ndjson"
+    file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
+    run(execute(server_url, f"CREATE ROLE {quoted} LOGIN PASSWORD 'secret'"))
+    run(execute(server_url, f"CREATE DATABASE {quoted} OWNER {quoted}"))
+    try:
+        given = ("--url", url.render_as_string(hide_password=False))
+        assert program("upgrade", *given)[0] == 0
+        assert program("ingest", str(file), *given)[0] == 0
+        assert "bet9ja ✓" in program("batches", *given)[1]
+        assert program("check", *given)[0] == 0
+        assert program("downgrade", "base", *given)[0] == 0
+    finally:
+        run(execute(server_url, f"DROP DATABASE {quoted}"))
+        run(execute(server_url, f"DROP ROLE {quoted}"))
+
+
+def test_triggers_and_notes(database: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in --trigger and --notes is stored as it is."""
+    before = run(structure(database))
+    file = tmp_path / "captures.ndjson"
+    file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
+    for text in HOSTILE:
+        code, said = program(
+            "ingest", str(file), f"--trigger={text}", f"--notes={text}", "--url", database
+        )
+        assert code == 0, said
+    found = run(words(database, "scrape_batches", "trigger", "notes"))
+    assert found == [(text, text) for text in HOSTILE]
+    assert run(structure(database)) == before
+    assert run(fetch(database, "SELECT count(*) FROM competitor_odds_snapshots")) == [(1,)]
+
+
+def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in the name of a file is in the refusals as it is, and the file of rejects is there."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        name = text.replace("/", "|")
+        file, rejects = tmp_path / f"in {name}.ndjson", tmp_path / f"out {name}.ndjson"
+        file.write_text("[]\n", encoding="utf-8")
+        code, _ = program("ingest", str(file), "--rejects", str(rejects), "--url", database)
+        assert code == 1
+        assert json.loads(rejects.read_text(encoding="utf-8"))["capture"] == []
+        ((message,),) = run(
+            fetch(database, "SELECT error_message FROM scrape_errors ORDER BY id DESC LIMIT 1")
+        )
+        assert message.startswith(f"{file}:1: ")
+    assert run(structure(database)) == before
+
+
+def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in the place of an event or a market is one that does not exist; a file has that name."""
+    file = tmp_path / "captures.ndjson"
+    file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
+    assert program("ingest", str(file), "--url", database)[0] == 0
+    ((event, market),) = run(
+        fetch(
+            database,
+            "SELECT e.sportradar_id, m.betpawa_market_id FROM competitor_events AS e"
+            " JOIN competitor_market_odds AS m ON m.competitor_event_id = e.id LIMIT 1",
+        )
+    )
+    before = run(structure(database))
+    for text in HOSTILE:
+        for arguments in ((text,), (event, text)):
+            code, said = program("history", "--url", database, "--", *arguments)
+            assert (code, "error: " in said) == (2, True), said
+        plot = tmp_path / f"{text.replace('/', '|')}.svg"
+        assert program("history", event, market, f"--plot={plot}", "--url", database)[0] == 0
+        assert plot.exists()
+    assert run(structure(database)) == before
+
+
+def test_other_arguments(database: str, program: Program, run: Run) -> None:
+    """SQL in the place of a number, a platform or a command is refused before anything happens."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        for name, parameter in options():
+            tried = TEXT_ARGUMENTS.get(str(parameter.name), "test_other_arguments")
+            if tried != "test_other_arguments":
+                continue
+            if isinstance(parameter, click.Option) and not parameter.is_flag:
+                assert program(name, f"{parameter.opts[-1]}={text}")[0] == 2
+        assert program(text, "--url", database)[0] == 2
+    assert run(structure(database)) == before

@@ -1,0 +1,125 @@
+"""A password in a URL is in no error, log record, output or report, whatever is wrong with it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from alembic.config import CommandLine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsschema import DatabaseUnavailableError, migrations
+from oddsschema.database.urls import normalize, redact
+from tests.support.passwords import (
+    FIRST,
+    FUNCTIONS,
+    IN_ITS_PLACE,
+    LAST,
+    NOWHERE,
+    PURE,
+    URLS,
+    Said,
+    commands,
+    program,
+    use,
+)
+from tests.support.paths import ROOT
+from tests.support.scrapes import scrapes, written
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name: str, said: Said) -> None:
+    """Each function that takes a URL raises our own error for one that leads nowhere."""
+    for url in URLS:
+        said.text = ""
+        try:
+            asyncio.run(use(FUNCTIONS[name], url), debug=True)
+        except DatabaseUnavailableError as error:
+            said.error(error)
+        else:
+            assert name in PURE
+        said.assert_no_password(url)
+
+
+def test_commands(
+    said: Said,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Each command that takes a URL says what is wrong with it, and that it could not start."""
+    for arguments in commands(written(tmp_path / "captures.ndjson", scrapes([0], [0]))):
+        for url in URLS[::3] if "--" in arguments[-1] else URLS:
+            said.text = ""
+            # `check` tells why by its exit code, from 2 on.
+            assert program(*arguments, "--url", url, monkeypatch=monkeypatch) >= 2
+            captured = capsys.readouterr()
+            assert (captured.out + captured.err).strip()
+            said.text += captured.out + captured.err
+            said.assert_no_password([*arguments, url])
+    # A command gets its URL in this way, too, and no argument list shows it.
+    monkeypatch.setenv("DATABASE_URL", IN_ITS_PLACE[0])
+    assert program("current", monkeypatch=monkeypatch) == 2
+    said.text = "".join(capsys.readouterr())
+    assert "cannot connect" in said.text
+    said.assert_no_password("DATABASE_URL")
+
+
+@pytest.mark.parametrize("arguments", [("current",), ("upgrade", "head"), ("check",)], ids=" ".join)
+def test_alembic(
+    arguments: tuple[str, ...],
+    said: Said,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Alembic's own commands, on this package's env.py, do not show it either."""
+    monkeypatch.chdir(ROOT)
+    for url in URLS[::2]:
+        said.text = ""
+        with pytest.raises((DatabaseUnavailableError, SystemExit)) as raised:
+            CommandLine().main(["-x", f"url={url}", *arguments])
+        assert raised.value.args not in ((), (0,))
+        said.error(raised.value)
+        said.text += "".join(capsys.readouterr())
+        said.assert_no_password(url)
+
+
+@given(
+    before=st.text(max_size=3),
+    inside=st.text(max_size=3),
+    after=st.text(max_size=3),
+    place=st.sampled_from(
+        (
+            "postgresql://u:{}@" + NOWHERE + "/name",
+            "postgresql+asyncpg://u:{}@" + NOWHERE + "?application_name=a",
+            "postgres://u@" + NOWHERE + "/name?password={}&application_name=a",
+            "postgresql://" + NOWHERE + "?sslpassword={}",
+            "{}://u:{}@" + NOWHERE,
+        )
+    ),
+)
+def test_any_password(before: str, inside: str, after: str, place: str, run: Run) -> None:
+    """Whatever stands in it, raw: the URL is used as it is meant, or refused, and never shown."""
+    url = place.replace("{}", f"{before}{FIRST}{inside}{LAST}{after}")
+    said = Said()
+    with pytest.raises(DatabaseUnavailableError) as raised:
+        run(migrations.current(url))
+    said.error(raised.value)
+    said.text += redact(url)
+    said.assert_no_password(url)
+
+
+@given(user=st.text(min_size=1), password=st.text(), name=st.text(min_size=1))
+def test_encoded_urls_are_read(user: str, password: str, name: str) -> None:
+    """With everything percent-encoded, a URL is read as it is meant."""
+    login, path = f"{quote(user, safe='')}:{quote(password, safe='')}", quote(name, safe="")
+    for scheme in ("postgresql", "postgres", "postgresql+asyncpg"):
+        url = f"{scheme}://{login}@h:1,[::1]:2/{path}?host=%2Fa&port=3&x=y"
+        assert normalize(url) == f"postgresql://{login}@h:1,[::1]:2/{path}?host=%2Fa&port=3&x=y"
+        shown = f"{quote(user, safe='')}:***@h:1,[::1]:2/{path}?host=%2Fa&port=3"
+        assert redact(url) == f"{scheme}://{shown}"

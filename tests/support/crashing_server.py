@@ -1,0 +1,96 @@
+"""A server that may be killed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url
+
+from oddsschema import migrations
+from oddsschema.embedded import EmbeddedPostgres
+
+
+class Server:
+    """A server of one's own, which loses nothing that was committed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._users: list[EmbeddedPostgres] = []
+        self._databases = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again after a kill."""
+        server = EmbeddedPostgres(self._directory)
+        server.start()
+        self._users.append(server)
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        while self._users:
+            self._users.pop().stop()
+
+    def _url(self, database: str) -> str:
+        return EmbeddedPostgres(self._directory).url_for(database)
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return Path(str(make_url(self._url("postgres")).query["host"]))
+
+    @property
+    def _pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
+    def kill(self) -> None:
+        """SIGKILL, to its first process: the others end by themselves."""
+        os.kill(self._pid, signal.SIGKILL)
+
+    async def new_database(self) -> str:
+        """The URL of a migrated database."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        connection = await asyncpg.connect(self._url("postgres"))
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+        url = self._url(name)
+        await migrations.upgrade(url)
+        return url
+
+    async def _accepting(self) -> None:
+        while True:
+            with contextlib.suppress(asyncpg.CannotConnectNowError):
+                return await (await asyncpg.connect(self._url("postgres"))).close()
+            await asyncio.sleep(0.05)
+
+    async def drop(self, url: str) -> None:
+        """Drop a database, and every tablespace."""
+        connection = await asyncpg.connect(self._url("postgres"))
+        await connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+        await connection.execute("DROP TABLESPACE small")
+        await connection.close()
+
+    @asynccontextmanager
+    async def starting_up(self) -> AsyncIterator[None]:
+        """Restart it, and let nobody in meanwhile: as one that has much to recover."""
+        self.stop()
+        owner = self.data.stat()
+        for name, text in (
+            ("standby.signal", ""),
+            ("postgresql.auto.conf", "hot_standby = off\nrestore_command = 'false'\n"),
+        ):
+            (self.data / name).write_text(text)
+            os.chown(self.data / name, owner.st_uid, owner.st_gid)
+        await asyncio.to_thread(self.start)
+        try:
+            yield
+        finally:
+            # What pg_ctl promote does.
+            (self.data / "promote").touch()
+            os.kill(self._pid, signal.SIGUSR1)
+            await self._accepting()

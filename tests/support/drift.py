@@ -1,0 +1,34 @@
+"""A database that is tampered with, checked and repaired, in a transaction that leaves nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddsschema import migrations
+from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.migrations import CheckState, Difference
+
+
+@asynccontextmanager
+async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+    """A connection in a transaction that leaves nothing, and asyncpg's own beneath it."""
+    async with sqlalchemy_connect(url) as connection:
+        await connection.exec_driver_sql("SELECT 1")
+        yield connection, (await connection.get_raw_connection()).driver_connection
+        await connection.rollback()
+
+
+def as_told(difference: Difference) -> tuple[str, str, str | None, str | None]:
+    """The difference without what mends it."""
+    return difference.what, difference.where, difference.expected, difference.found
+
+
+async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
+    """What and where the differences are; all of them are mended in their order."""
+    report = await migrations.check(connection)
+    for difference in report.differences:
+        await raw.execute(difference.mend)
+    assert (await migrations.check(connection)).state is CheckState.CLEAN
+    return [(one.what, one.where) for one in report.differences]

@@ -1,0 +1,155 @@
+"""Captures that make histories, and a model that keeps everything that they told.
+
+The model is a dict of instants for each event at each platform, each with all markets that were
+offered then.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from oddsschema import IngestOptions
+from oddsschema.ingestion.storage.state import states
+from oddsschema.models.odds import market_key
+from oddsschema.models.sides import Side
+
+START = datetime(2024, 1, 9, 12, tzinfo=UTC)
+KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
+
+#: Those whose captures tell of reference events.
+REFERENCES = ("betpawa", "mozzart")
+
+_NO_HANDICAP = (None, None, None)
+_KEYS = [
+    *((market_id, line, *_NO_HANDICAP) for market_id in "ab" for line in (None, 0.0, 2.5)),
+    *(("a", 0.0, kind, home, -home) for kind in ("european", "asian") for home in (0.0, 1.0)),
+]
+_ODDS = st.sampled_from([1.0, 1.5, 2, 1e16])
+_ACTIVE = st.sampled_from([True, True, True, False])
+
+
+@st.composite
+def offered(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Markets of few kinds, prices and names, so that they often stay as they were."""
+    keys = draw(st.lists(st.sampled_from(_KEYS), max_size=4, unique=True))
+    return [
+        {
+            "betpawa_market_id": market_id,
+            "betpawa_market_name": draw(st.sampled_from(["Total", "Total", "Goals"])),
+            "line": line,
+            "handicap_type": kind,
+            "handicap_home": home,
+            "handicap_away": away,
+            "outcomes": draw(
+                st.permutations(
+                    [
+                        {"name": name, "odds": draw(_ODDS), "is_active": draw(_ACTIVE)}
+                        for name in draw(st.sampled_from([["1"], ["1", "2"], ['é"\\\n!']]))
+                    ]
+                )
+            ),
+        }
+        for market_id, line, kind, home, away in keys
+    ]
+
+
+@st.composite
+def captured(
+    draw: st.DrawFn,
+    platforms: Sequence[str] = ("betpawa", "bet9ja"),
+    events: Sequence[str] = ("1",),
+    kickoff: datetime = KICKOFF,
+) -> list[dict[str, Any]]:
+    """Captures of the platforms and events, at few instants, in any order."""
+    offers = [draw(offered()) for _ in range(3)]
+    found = []
+    for _ in range(draw(st.integers(1, 10))):
+        at = START + timedelta(minutes=draw(st.integers(0, 8)))
+        markets = draw(st.sampled_from(offers) | offered())
+        platform, event = draw(st.sampled_from(platforms)), draw(st.sampled_from(events))
+        found.append(capture(platform, at, markets, event, kickoff))
+    return found
+
+
+def capture(
+    platform: str,
+    at: datetime,
+    markets: list[dict[str, Any]],
+    event: str = "1",
+    kickoff: datetime = KICKOFF,
+) -> dict[str, Any]:
+    """What a platform tells of an event at an instant. BetPawa's are `REFERENCES`."""
+    fixture = {
+        "sportradar_id": event,
+        "name": "A - B",
+        "home_team": "A",
+        "away_team": "B",
+        "kickoff": kickoff,
+    }
+    sport = {"slug": "football", "name": "Football"}
+    if platform in REFERENCES:
+        listing = {"bookmaker": platform, "external_event_id": event}
+        tournament = {"name": "Cup", "country": "Nigeria", "sport": sport}
+        told = {"event": fixture | listing | {"tournament": tournament}}
+    else:
+        listing = {"source": platform, "external_id": event}
+        tournament = {"name": "Cup", "external_id": event, "sport": sport}
+        told = {"competitor_event": fixture | listing | {"tournament": tournament}}
+    return {"captured_at": at, "markets": markets, **told}
+
+
+#: How captures are stored, so that few of them make keyframes, changes and confirmations.
+STORAGE = st.builds(
+    IngestOptions,
+    store=st.sampled_from(["changes", "changes", "complete"]),
+    keyframe_share=st.sampled_from([0.0, 0.5, 1.0, 10.0]),
+    keyframe_age=st.sampled_from([timedelta(minutes=2), timedelta(days=1)]),
+    chunk_rows=st.integers(1, 20),
+)
+
+#: What is offered: by the market's key, its name and its prices.
+State = dict[Any, Any]
+
+
+class Model:
+    """Everything that was delivered, as plain values."""
+
+    def __init__(self) -> None:
+        #: By platform and event, by instant.
+        self.instants: defaultdict[tuple[str, str], dict[datetime, State]] = defaultdict(dict)
+
+    def take(self, capture: dict[str, Any]) -> None:
+        """Of an instant that is known, the first delivery of a market stands."""
+        event = capture.get("event") or capture["competitor_event"]
+        platform = event.get("bookmaker") or event["source"]
+        markets = {market_key(market): plain(market) for market in capture["markets"]}
+        instants = self.instants[platform, event["sportradar_id"]]
+        instants[capture["captured_at"]] = markets | instants.get(capture["captured_at"], {})
+
+    def at(self, platform: str, instant: datetime, event: str = "1") -> State:
+        """What was offered at an instant: what the last capture until then found."""
+        instants = self.instants[platform, event]
+        past = [at for at in instants if at <= instant]
+        return instants[max(past)] if past else {}
+
+
+def plain(market: dict[str, Any]) -> Any:
+    """A market's name and its prices, in no order."""
+    prices = {one["name"]: (float(one["odds"]), one["is_active"]) for one in market["outcomes"]}
+    return market["betpawa_market_name"], prices
+
+
+async def stood(
+    connection: Any, side: Side, asked: Sequence[tuple[int, datetime]], bookmaker_id: int | None
+) -> list[State]:
+    """What ingestion reads of each (event id, instant), as the model has it."""
+    return [
+        {
+            key: (name, {one.name: (one.odds, one.is_active) for one in outcomes})
+            for key, (name, outcomes) in state.markets.items()
+        }
+        async for state in states(connection, side, asked, bookmaker_id)
+    ]

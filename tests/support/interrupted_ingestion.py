@@ -1,0 +1,78 @@
+"""Ingestions that are interrupted, and what must be there after them."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hypothesis import settings
+
+import oddsschema
+from oddsschema import IngestOptions, ScrapeStatus
+from tests.support.contents import assert_whole, content, expected
+from tests.support.scrapes import PLATFORMS, Capture, scrapes
+from tests.support.sessions import fetch
+
+Run = Callable[..., Any]
+
+NIGHTLY = settings.get_current_profile_name() == "nightly"
+
+#: How many random points there are, of kills and of other faults that cost more or less.
+KILLS, CRASHES, CANCELS = (100, 20, 200) if NIGHTLY else (3, 2, 10)
+
+#: 540 captures of 8 markets each.
+MANY = scrapes(range(20), range(9), markets=8)
+SMALL_CHUNKS = IngestOptions(chunk_rows=300)
+
+RUNS = """
+SELECT r.platform, r.status, r.events_scraped, r.events_failed,
+    (SELECT count(*) FROM odds_snapshots AS s WHERE s.scrape_run_id = r.id)
+    + (SELECT count(*) FROM competitor_odds_snapshots AS s WHERE s.scrape_run_id = r.id)
+FROM scrape_runs AS r ORDER BY r.id
+"""
+
+
+def of(platform: str, captures: Sequence[Capture]) -> list[Capture]:
+    """One platform's captures."""
+    kind, key = ("event", "bookmaker") if platform == "betpawa" else ("competitor_event", "source")
+    return [one for one in captures if kind in one and one[kind][key] == platform]
+
+
+async def redeliver(url: str, captures: Sequence[Capture]) -> None:
+    """Deliver it all again: what was there is counted, the rest stored, and nothing else."""
+    known = len(await assert_whole(url, captures))
+    report = await oddsschema.ingest(url, captures)
+    assert report.status is ScrapeStatus.COMPLETED
+    assert (report.captures_known, report.captures_stored) == (known, len(captures) - known)
+    assert await content(url) == expected(captures)
+
+
+@asynccontextmanager
+async def repeatedly(
+    work: Callable[[], Any], times: int, rng: random.Random
+) -> AsyncIterator[None]:
+    """Do something so many times meanwhile, at random moments."""
+
+    async def repeat() -> None:
+        for _ in range(times):
+            await asyncio.sleep(rng.uniform(0.01, 0.06))
+            await work()
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+        await repeating
+    finally:
+        repeating.cancel()
+
+
+def assert_completed(run: Run, url: str, captures: Sequence[Capture]) -> None:
+    """Hold that the only batch is as if nothing had happened."""
+    assert run(content(url)) == expected(captures)
+    each = {platform: len(of(platform, captures)) for platform in PLATFORMS}
+    assert sorted(run(fetch(url, RUNS))) == sorted(
+        (platform, "completed", count, 0, count) for platform, count in each.items() if count
+    )
+    assert run(fetch(url, "SELECT status FROM scrape_batches")) == [("completed",)]
+    assert run(fetch(url, "SELECT error_message FROM scrape_errors")) == []

@@ -1,0 +1,162 @@
+"""URLs with passwords, and everything that takes a URL."""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import oddsschema
+from oddsschema.cli import cli, main
+
+#: What a password begins and ends with: no piece of it may be seen anywhere.
+FIRST, LAST = "Alpha7", "Omega7"
+
+#: Nobody listens there.
+NOWHERE = "127.0.0.1:1"
+
+#: URLs whose password has something in it that means something in a URL, or nothing anywhere.
+ODD_PASSWORDS = [
+    f"{FIRST}{odd}{LAST}"
+    for odd in (
+        "",
+        *"@:/?#[]&=+%;,\\'\" \t\n\0é\u2100\uff1a\ud800",
+        "%00",
+        "%zz",
+        "%40",
+        "12/",
+        ":1/",
+        "://",
+    )
+]
+IN_ITS_PLACE = [f"postgresql://u:{one}@{NOWHERE}/name" for one in ODD_PASSWORDS]
+AMONG_PARAMETERS = [
+    *(
+        f"postgresql://{NOWHERE}/name?user=u&password={one}"
+        for one in (*ODD_PASSWORDS, f"{FIRST}&{LAST}=1")
+    ),
+    *(
+        f"postgresql://{NOWHERE}/name?{key}={FIRST}{odd}{LAST}&sslmode=require&sslcert=/nonexistent"
+        for key in ("sslpassword", "Password")
+        for odd in ("", "&", "@", "#")
+    ),
+]
+SECRET = f"{FIRST}{LAST}"
+ELSEWHERE = [
+    # The host was forgotten, or the colon, or there is one too many.
+    *(
+        f"postgresql://u:{SECRET}",
+        f"postgresql://u:{SECRET}/name",
+        f"postgresql://u:1/{SECRET}@h/n",
+    ),
+    *(f"postgresql://u:{SECRET}@h:port/name", f"postgresql://u:{SECRET}@{NOWHERE}:2/name"),
+    *(f"postgresql://u:{SECRET}@127.0.0.1:99999/name", f"postgresql://u:{SECRET}@[::1/name"),
+    *(f"postgresql://:{SECRET}@{NOWHERE}/name", f"postgresql://u:{SECRET}@/name?host=/nonexistent"),
+    # Several hosts.
+    *(f"postgresql://u:{SECRET}@{NOWHERE},{NOWHERE}/name", f"postgresql://u:{SECRET}@h,,h/name"),
+    *(f"postgresql://u:{SECRET}@{NOWHERE},h:{SECRET}/name",),
+    # Another scheme, or none.
+    *(f"mysql://u:{SECRET}@{NOWHERE}/name", f"postgresql+psycopg://u:{SECRET}@{NOWHERE}/name"),
+    *(f"u:{SECRET}@{NOWHERE}/name", f"postgresql:/u:{SECRET}@{NOWHERE}/name", f"//u:{SECRET}@h/n"),
+    *(f" postgresql://u:{SECRET}@{NOWHERE}/name", f"host=127.0.0.1 password={SECRET}"),
+    # Parameters that are wrong.
+    *(f"postgresql://u:{SECRET}@{NOWHERE}/name?{more}" for more in ("sslmode=no", "port=no", "a")),
+]
+URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
+
+#: What else a function or a command must be given.
+NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
+
+
+def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
+    """Every public function that takes a URL, as one of it alone."""
+    for found in pkgutil.walk_packages(oddsschema.__path__, "oddsschema."):
+        if found.name == "oddsschema.__main__":
+            continue  # it is the program
+        for name, function in vars(importlib.import_module(found.name)).items():
+            if not inspect.isfunction(function) or function.__module__ != found.name:
+                continue
+            first, *others = [*inspect.signature(function).parameters.values()] or [None]
+            takes_url = first and (first.name == "url" or "Connection" in str(first.annotation))
+            if takes_url and first.name in ("target", "url") and not name.startswith("_"):
+                needed = {one.name: NEEDED[one.name] for one in others if one.default is one.empty}
+                yield f"{found.name}.{name}", _with(function, needed)
+
+
+def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str], Any]:
+    return lambda url: function(url, **needed)
+
+
+FUNCTIONS = dict(functions())
+#: Those that connect to nothing.
+PURE = {"oddsschema.database.urls.normalize", "oddsschema.database.urls.redact"}
+
+
+def commands(file: Path) -> Iterator[list[str]]:
+    """Every command that takes a URL, as such and with each of its flags."""
+    needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2"}
+    for name, command in cli.commands.items():
+        by_name = {parameter.name: parameter for parameter in command.params}
+        if "url" in by_name:
+            arguments = [
+                needed[str(one.name)] for one in command.params if isinstance(one, click.Argument)
+            ]
+            for option in command.params:
+                if isinstance(option, click.Option) and option.required:
+                    arguments += [option.opts[-1], "14d"]
+            yield [name, *arguments]
+            for option in command.params:
+                # With --sql a command connects to nothing.
+                if isinstance(option, click.Option) and option.is_flag and option.name != "sql":
+                    yield [name, *arguments, option.opts[-1]]
+
+
+class Said:
+    """All that anybody was told."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def error(self, error: BaseException | None) -> None:
+        """Take in an error as a traceback shows it, and all that it came from as it is."""
+        if error is not None:
+            self.text += "".join(traceback.format_exception(error))
+            self._parts(error)
+
+    def _parts(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.text += f"{error!r} {error} {vars(error)}\n"
+            self._parts(error.__cause__)
+            # Tracebacks leave out some of these, and others do not.
+            self._parts(error.__context__)
+
+    def assert_no_password(self, what: object) -> None:
+        """No piece of the password is in it."""
+        seen = [one for one in (FIRST, LAST) if one.casefold() in self.text.casefold()]
+        assert not seen, f"{what!a}: {self.text!a}"
+
+
+async def use(function: Callable[[str], Any], url: str) -> None:
+    """Call a function of a URL and wait for what it has to wait for."""
+    made = function(url)
+    if hasattr(made, "__aenter__"):
+        async with made:
+            pass
+    elif inspect.isawaitable(made):
+        await made
+
+
+def program(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the program `oddsschema` in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["oddsschema", *arguments])
+    with pytest.raises(SystemExit) as exited:
+        main()
+    return int(exited.value.code or 0)

@@ -1,0 +1,136 @@
+"""What the database is held to after a prune."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from oddsschema import PruneOptions, PruneReport, prune, queries
+from oddsschema.models.odds import market_key
+from oddsschema.retention import Removed
+from tests.support.histories import plain
+from tests.support.pruned_histories import History, at
+from tests.support.statements import compiled
+
+
+async def price_histories(connection: Any, cutoff: datetime) -> dict[Any, Any]:
+    """By platform and event, by market: its prices at the cutoff, and every change since.
+
+    Of a market that was not on offer then and never came back, there is none.
+    """
+    statement, arguments = compiled(queries.price_history())
+    points: dict[Any, Any] = defaultdict(lambda: defaultdict(list))
+    for row in await connection.fetch(statement, *arguments):
+        point = dict(row)
+        state = plain(point | {"outcomes": json.loads(point["outcomes"])})
+        told = (max(point["at"], cutoff), point["is_available"], state)
+        before = points[point["bookmaker"], point["sportradar_id"]][market_key(point)]
+        if before and told[0] == cutoff:
+            before.pop()
+        before.append(told)
+    found: dict[Any, Any] = {}
+    for listing, markets in points.items():
+        for key, its in markets.items():
+            if its[0][0] == cutoff and not its[0][1]:
+                del its[0]
+            if any(is_available for _, is_available, _ in its):
+                found.setdefault(listing, {})[key] = its
+    return found
+
+
+#: What is known from the cutoff on beside states: when events were captured, and what changed.
+DETAILS = """
+SELECT s.competitor_event_id, NULL::int, s.captured_at, s.id, NULL::text
+FROM competitor_odds_snapshots AS s WHERE s.captured_at >= $1
+UNION ALL
+SELECT s.competitor_event_id, NULL, c.at, s.id, NULL
+FROM competitor_odds_snapshots AS s CROSS JOIN unnest(s.confirmed_at) AS c (at) WHERE c.at >= $1
+UNION ALL
+SELECT s.competitor_event_id, NULL, s.captured_at, m.id, m::text
+FROM competitor_odds_snapshots AS s
+JOIN competitor_market_odds AS m ON m.snapshot_id = s.id WHERE s.captured_at > $1
+UNION ALL
+SELECT s.event_id, s.bookmaker_id, s.captured_at, s.id, NULL
+FROM odds_snapshots AS s WHERE s.captured_at >= $1
+UNION ALL
+SELECT s.event_id, s.bookmaker_id, c.at, s.id, NULL
+FROM odds_snapshots AS s CROSS JOIN unnest(s.confirmed_at) AS c (at) WHERE c.at >= $1
+UNION ALL
+SELECT s.event_id, s.bookmaker_id, s.captured_at, m.id, m::text
+FROM odds_snapshots AS s JOIN market_odds AS m ON m.snapshot_id = s.id WHERE s.captured_at > $1
+ORDER BY 1, 2, 3, 4, 5
+"""
+
+#: Of each history, how many snapshots there are until the cutoff, and how many of them are whole.
+LEFT = """
+SELECT count(*), count(*) FILTER (WHERE is_complete) FROM competitor_odds_snapshots
+WHERE captured_at <= $1 GROUP BY competitor_event_id
+UNION ALL
+SELECT count(*), count(*) FILTER (WHERE is_complete) FROM odds_snapshots
+WHERE captured_at <= $1 GROUP BY event_id, bookmaker_id
+"""
+
+#: Markets that a snapshot offers twice.
+TWICE = """
+SELECT snapshot_id, betpawa_market_id, line FROM competitor_market_odds
+WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
+UNION ALL
+SELECT snapshot_id, betpawa_market_id, line FROM market_odds
+WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
+"""
+
+
+async def pruned(connection: Any, cutoff: datetime, chunk_rows: int = 10_000) -> PruneReport:
+    """Prune, and hold that a dry run told what it would come to, and that nothing old is left."""
+    planned = await prune(connection, cutoff, dry_run=True)
+    before = await connection.fetch(DETAILS, cutoff)
+    report = await prune(connection, cutoff, options=PruneOptions(chunk_rows=chunk_rows))
+    assert report.kept == ()
+    assert report.tables == planned.tables
+    assert await connection.fetch(DETAILS, cutoff) == before
+    assert {tuple(row) for row in await connection.fetch(LEFT, cutoff)} <= {(1, 1)}
+    assert await connection.fetch(TWICE) == []
+    again = await prune(connection, cutoff)
+    assert (again.total, again.keyframe_rows) == (Removed(), 0)
+    return report
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """A connection of one's own."""
+    opened = await asyncpg.connect(url)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def hold(url: str, model: History, minutes: Sequence[float]) -> None:
+    """Hold a database to a model at these minutes."""
+    async with connected(url) as connection:
+        await model.hold(connection, [at(minute) for minute in minutes])
+
+
+async def is_pruned(url: str, cutoff: datetime) -> None:
+    """Hold that nothing is left that a prune would delete."""
+    report = await prune(url, cutoff)
+    assert (report.total, report.keyframe_rows, report.kept) == (Removed(), 0, ())
+    async with connected(url) as connection:
+        assert {tuple(row) for row in await connection.fetch(LEFT, cutoff)} == {(1, 1)}
+        assert await connection.fetch(TWICE) == []
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program."""
+    return subprocess.run(
+        [sys.executable, "-m", "oddsschema", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )

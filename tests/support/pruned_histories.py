@@ -1,0 +1,122 @@
+"""A model of what a prune must leave, and long histories to prune."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+
+from oddsschema import IngestOptions
+from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
+from tests.support.histories import REFERENCES, START, Model, capture, stood
+
+ROUNDS = 20 if settings.get_current_profile_name() == "nightly" else 2
+
+#: Two bookmakers of the reference event, and a competitor.
+PLATFORMS = (*REFERENCES, "bet9ja")
+
+
+def side_of(platform: str) -> Side:
+    """In which tables a platform's odds are."""
+    return BETPAWA if platform in REFERENCES else COMPETITORS
+
+
+def at(minutes: float) -> datetime:
+    """An instant of these tests."""
+    return START + timedelta(minutes=minutes)
+
+
+class History(Model):
+    """Everything that was captured, as plain values, of events with one kickoff."""
+
+    def __init__(self, kickoff: float = 10_000) -> None:
+        super().__init__()
+        self.kickoff = at(kickoff)
+
+    def captured(
+        self, platform: str, event: str, minute: float, markets: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Take in what a platform offers of an event at a minute; the capture."""
+        made = capture(platform, at(minute), markets, event, self.kickoff)
+        self.take(made)
+        return made
+
+    def prune(self, cutoff: datetime) -> None:
+        """Only what is over goes: of all else, the model keeps what the database need not."""
+        for side in (BETPAWA, COMPETITORS):
+            for event in {event for _, event in self.instants}:
+                theirs = [
+                    one for one in self.instants if one[1] == event and side_of(one[0]) is side
+                ]
+                last = [max(self.instants[one]) for one in theirs]
+                if self.kickoff < cutoff and all(one < cutoff for one in last):
+                    for one in theirs:
+                        del self.instants[one]
+
+    async def hold(self, connection: Any, instants: Sequence[datetime]) -> None:
+        """Hold the database to it at these instants."""
+        for (platform, event), found in (await told(connection, self, instants)).items():
+            wanted = [self.at(platform, instant, event) for instant in instants]
+            assert found == wanted, (platform, event)
+
+
+async def told(connection: Any, model: History, instants: Sequence[datetime]) -> dict[Any, Any]:
+    """What the database tells of each of the model's histories at each of the instants."""
+    events = {
+        BETPAWA: await connection.fetch("SELECT sportradar_id, id FROM events"),
+        COMPETITORS: await connection.fetch("SELECT external_id, id FROM competitor_events"),
+    }
+    bookmakers = dict(await connection.fetch("SELECT slug, id FROM bookmakers"))
+    found = {}
+    for platform, event in model.instants:
+        side = side_of(platform)
+        event_id = dict(events[side]).get(event, 0)
+        asked = [(event_id, instant) for instant in instants]
+        found[platform, event] = await stood(connection, side, asked, bookmakers.get(platform))
+    return found
+
+
+def markets(versions: dict[int, int]) -> list[dict[str, Any]]:
+    """Six markets in their first version, but for these: in another one, or (0) not offered."""
+    return [
+        {
+            "betpawa_market_id": f"{number % 2}",
+            "betpawa_market_name": "Total",
+            "line": (None, 0.0, 2.5)[number // 2],
+            "handicap_type": None,
+            "handicap_home": None,
+            "handicap_away": None,
+            "outcomes": [
+                {"name": name, "odds": versions.get(number, 1) + 0.5, "is_active": True}
+                for name in ("1", "2")
+            ],
+        }
+        for number in range(6)
+        if versions.get(number, 1)
+    ]
+
+
+MANY_EVENTS = "01234567"
+OVER = "14"
+MINUTES = 60
+
+
+def scraped(seed: int) -> tuple[History, History, list[dict[str, Any]]]:
+    """Long histories that change a little at a time: of what goes on, of what is over, captures."""
+    rng = random.Random(seed)
+    going_on, over = History(), History(25)
+    captures = []
+    for event in MANY_EVENTS:
+        model = over if event in OVER else going_on
+        for platform in PLATFORMS:
+            versions: dict[int, int] = {}
+            for minute in range(29 if event in OVER else MINUTES):
+                if rng.random() < 0.7:
+                    versions[rng.randrange(6)] = rng.randrange(4)
+                captures.append(model.captured(platform, event, minute, markets(versions)))
+    captures.sort(key=lambda one: one["captured_at"])
+    return going_on, over, captures
+
+
+CHANGES = IngestOptions(keyframe_share=5.0, chunk_rows=150)

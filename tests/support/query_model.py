@@ -1,0 +1,110 @@
+"""Batches in the database, and the model that says what a query of them must yield."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from oddsschema import IngestOptions, Outcome, ingest
+from oddsschema.ingestion.records import Key
+from oddsschema.models.odds import market_key
+from tests.support.histories import START, STORAGE, Model, captured
+
+Run = Callable[..., Any]
+
+PLATFORMS = ("betpawa", "mozzart", "bet9ja", "sportybet")
+EVENTS = ("1", "2")
+#: Among the instants of the captures, so that some come after it.
+KICKOFF = START + timedelta(minutes=5)
+#: The captures' instants, and those between.
+INSTANTS = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
+
+#: Batches of captures, each with how it is stored.
+batches = st.lists(st.tuples(captured(PLATFORMS, EVENTS, KICKOFF), STORAGE), min_size=1, max_size=4)
+
+
+class Stored:
+    """Batches in the database, and the model of them."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.session = AsyncSession(connection, expire_on_commit=False)
+        self.model = Model()
+        self.batch_ids: list[int] = []
+        self.captures: list[list[dict[str, Any]]] = []
+
+    async def take(self, captures: list[dict[str, Any]], options: IngestOptions) -> None:
+        """Store a batch."""
+        for one in captures:
+            self.model.take(one)
+        report = await ingest(self.connection, captures, options=options)
+        assert report.all_stored, report
+        self.batch_ids.append(report.batch_id)
+        self.captures.append(captures)
+
+    async def all(self, statement: Any) -> Any:
+        """What the query yields."""
+        return (await self.session.exec(statement)).all()
+
+    @property
+    def listings(self) -> Any:
+        """Each platform and event that was captured, with its states by instant."""
+        return {one: instants for one, instants in self.model.instants.items() if instants}
+
+
+def stored(
+    connection: AsyncConnection, run: Run, parts: Any, check: Callable[[Stored], Awaitable[None]]
+) -> None:
+    """Store batches, check, and leave the database as it was."""
+
+    async def body() -> None:
+        transaction = await connection.begin()
+        try:
+            everything = Stored(connection)
+            for captures, options in parts:
+                await everything.take(captures, options)
+            await check(everything)
+        finally:
+            await transaction.rollback()
+
+    run(body())
+
+
+def listing(row: Any) -> tuple[str, str]:
+    """Whose odds of which event they are."""
+    return row.bookmaker, row.sportradar_id
+
+
+def key(row: Any) -> Key:
+    """What tells a row's market apart."""
+    return market_key(row.model_dump())
+
+
+def prices(row: Any) -> Any:
+    """The prices of a row's outcomes, by name."""
+    return {one.name: (one.odds, one.is_active) for one in row.outcomes}
+
+
+def points(instants: dict[datetime, Any], market: Key) -> list[tuple[datetime, bool, Any]]:
+    """A market's price history in the model: instants, availability, the last known prices."""
+    found: list[tuple[datetime, bool, Any]] = []
+    for at in sorted(instants):
+        known = instants[at].get(market)
+        if known is not None and (not found or not found[-1][1] or found[-1][2] != known[1]):
+            found.append((at, True, known[1]))
+        elif known is None and found and found[-1][1]:
+            found.append((at, False, found[-1][2]))
+    last = max(instants)
+    if found[-1][0] < last:
+        found.append((last, *found[-1][1:]))
+    return found
+
+
+def overround(outcomes: tuple[Outcome, ...], winners: int = 1) -> float | None:
+    """The overround of a book that is complete."""
+    if len(outcomes) < 2 or not all(one.is_active for one in outcomes):
+        return None
+    return sum(1 / one.odds for one in outcomes) / winners - 1

@@ -1,0 +1,121 @@
+"""Everything that a scraper, a pruner and a reader do."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from oddsschema import IngestOptions, ScrapeStatus, batch, ingest, prune
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import open_connections
+from oddsschema.retention import size
+from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.stale import close_stale, stale_batches
+from oddsschema.scrapes.summaries import newest_batches
+from tests.support.scrapes import PLATFORMS, START, capture, scrapes
+
+
+def changed(one: dict[str, Any], minute: int, **told: Any) -> dict[str, Any]:
+    """A capture a little later, of which the tournament tells something else."""
+    later = capture("betpawa", 0, minute)
+    kind = "event" if "event" in one else "competitor_event"
+    tournament = one[kind]["tournament"] | told
+    return one | {"captured_at": later["captured_at"], kind: one[kind] | {"tournament": tournament}}
+
+
+def deliveries() -> Iterator[list[Any]]:
+    """Deliveries that make ingestion do all that it can."""
+    # All is new: BetPawa's events come before one competitor's, and after the other's.
+    yield scrapes([0, 1], [0], ("sportybet", "betpawa", "bet9ja"), markets=3)
+    # Other names, kick-offs, tournaments and listings.
+    yield scrapes([0, 1], [6], PLATFORMS)
+    # A market that was missing, and captures that were there.
+    yield scrapes([0, 1], [0], PLATFORMS, markets=4)
+    # A bookmaker that nobody knows, a sport, a tournament with an id, which then get other names.
+    tennis = {"slug": "tennis", "name": "Tennis"}
+    ours, theirs = capture("pawa2", 7, 0), capture("bet9ja", 7, 0)
+    yield [changed(ours, 1, sport=tennis), changed(theirs, 1, sport=tennis)]
+    tennis = tennis | {"name": "Lawn tennis"}
+    yield [changed(ours, 2, sport=tennis, sportradar_id="7")]
+    yield [changed(ours, 3, sport=tennis, sportradar_id="7", name="Another", country="Other")]
+    yield [changed(theirs, 3, sport=tennis, sportradar_id="7", name="Another")]
+    yield [{"captured_at": "never", "event": {"bookmaker": "betpawa"}, "markets": []}]
+
+
+async def scrape(target: Any) -> None:
+    """Do all that a scraper does. Raises what goes wrong on the way."""
+    for delivery in deliveries():
+        report = await ingest(target, delivery, options=IngestOptions(keep_raw=True, retry_for=0))
+        for one in report.runs:
+            assert one.error is None, one.error
+    async with batch(target, trigger="scheduled", options=IngestOptions(retry_for=0)) as opened:
+        async with opened.run("sportybet") as failing:
+            raise ConnectionError("the site did not answer")
+        await opened.open_run("bet9ja")
+    assert failing.status is ScrapeStatus.CONNECTION_FAILED
+    async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
+        await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
+    assert last.error is None, last.error
+    # What it asks when its connection was lost at a commit.
+    async with open_connections(target, retry_for=0) as connections:
+        counted = partial(bookkeeping.counted, run_id=last.id)
+        assert await connections.transact(counted) == 2
+    # Nothing has changed; a price has; something came late, before that.
+    for platform in ("betpawa", "sportybet"):
+        same = capture(platform, 0, 60)
+        moved = capture(platform, 0, 60)
+        moved["markets"][0]["outcomes"][0]["odds"] += 1
+        for minute, one in ((61, same), (65, moved), (63, same | {"markets": []})):
+            report = await ingest(
+                target, [changed(one, minute)], options=IngestOptions(retry_for=0)
+            )
+            assert report.captures_stored == 1, report
+    # In a transaction of the caller's, no time goes by.
+    assert await close_stale(target, timedelta(seconds=-1)) == 1
+    assert await newest_batches(target)
+
+
+async def read(target: Any) -> None:
+    """Do all that a reader does."""
+    await newest_batches(target)
+    await stale_batches(target)
+    await size(target)
+
+
+async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
+    """Read every table."""
+    for table in metadata.tables:
+        await connection.fetch(f"SELECT * FROM {table}")
+
+
+AGED = """
+UPDATE scrape_batches SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_runs SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
+UPDATE scrape_errors SET occurred_at = '2020-01-01Z';
+"""
+
+
+async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
+    """Do all that a pruner does, on histories that a superuser has made old."""
+    role = await connection.fetchval("SELECT current_user")
+    await connection.execute("RESET ROLE")
+    histories: list[Any] = ["no capture"]
+    for platform in PLATFORMS:
+        # Of one event all is over, and what stands of the other at the cutoff is a change.
+        first = capture(platform, 1, 0)
+        less = changed(first, 1) | {"markets": first["markets"][1:]}
+        histories += [capture(platform, 0, 0), first, less, changed(first, 20)]
+    await ingest(connection, histories, options=IngestOptions(store="changes"))
+    await connection.execute(AGED)
+    await connection.execute(f"SET LOCAL ROLE {role}")
+    cutoff = START + timedelta(minutes=10)
+    planned = await prune(connection, cutoff, dry_run=True)
+    report = await prune(connection, cutoff)
+    assert (report.tables, report.kept) == (planned.tables, ())
+    assert report.keyframe_rows
+    assert all(removed.rows for removed in report.tables.values())
+
+
+ACTS = {"scraper": (scrape,), "pruner": (prune_all,), "reader": (read, read_tables)}

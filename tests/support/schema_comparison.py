@@ -1,0 +1,144 @@
+"""The comparison of a JSON Schema with its contract."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from annotated_types import Ge, Lt
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError as SchemaError
+from pydantic import TypeAdapter, ValidationError
+
+from oddsschema.contracts import scalars as types
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.schema import ACCEPTED, json_schema
+
+#: The first and the last of the times that a contract takes.
+FIRST, END = (
+    next(getattr(mark, name) for mark in unwrapped(types.UtcTime)[1] if isinstance(mark, kind))
+    for name, kind in (("ge", Ge), ("lt", Lt))
+)
+
+Errors = dict[tuple[Any, ...], set[str]]
+
+#: What a contract refuses and its schema accepts: told from one of pydantic's errors.
+ONLY_SCHEMA: dict[str, Callable[[Any], bool]] = {
+    "two outcomes of a market with one name": lambda error: error["type"] == "outcome_names",
+    "two markets of a capture that are the same": lambda error: error["type"] == "markets_equal",
+    "a tournament whose `source` is another than its event's": lambda error: (
+        "tournament.source must be" in error["msg"]
+    ),
+    "a time in UTC's 1969 or 2201 by its offset": lambda error: _is_past_bound(error),
+    "JSON that is nested deeper than Python's parser goes": lambda error: (
+        "recursion limit" in error["msg"]
+    ),
+    "an id of -2^63 that is written as a float": lambda error: error["input"] == -(2.0**63),
+}
+
+#: What a contract takes and its schema does not: told from what was given, what the contract makes
+#: of it, and which keywords of the schema refuse it.
+ONLY_CONTRACT: dict[str, Callable[[Any, Any, set[str]], bool]] = {
+    "a number in other words than plain digits": lambda given, kept, by: (
+        isinstance(given, str) and _is_number(kept) and not PLAIN.fullmatch(given.strip())
+    ),
+    "a time in another year than UTC's": lambda given, kept, by: _is_near_bound(given, kept),
+    "text that is short enough once it is trimmed": lambda given, kept, by: by == {"maxLength"},
+    "an integer that is rounded to the greatest float": lambda given, kept, by: (
+        isinstance(given, int) and abs(given) > sys.float_info.max
+    ),
+}
+
+#: Digits of so few places that they are within the bounds of whatever they are for.
+PLAIN = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]*)?")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_past_bound(error: Any) -> bool:
+    if error["type"] not in ("greater_than_equal", "less_than") or ":" not in str(error["input"]):
+        return False
+    time = TypeAdapter(datetime).validate_python(error["input"])
+    return bool(FIRST.year <= time.year < END.year)
+
+
+def _is_near_bound(given: Any, kept: Any) -> bool:
+    try:
+        time = TypeAdapter(datetime).validate_python(kept)
+    except ValidationError:
+        return False
+    day = timedelta(days=1)
+    return isinstance(given, str) and (time < FIRST + day or time >= END - day)
+
+
+class Contract:
+    """What pydantic and JSON Schema make of JSON for one type."""
+
+    def __init__(self, of: Any, schema: Any) -> None:
+        Draft202012Validator.check_schema(schema)
+        self.validator = Draft202012Validator(schema)
+        self._adapter = TypeAdapter(of)
+        self._validate = of.model_validate_json if hasattr(of, "model_fields") else None
+
+    def keep(self, value: Any) -> Any:
+        """What the contract makes of a value, as JSON. Raises pydantic.ValidationError."""
+        made = (self._validate or self._adapter.validate_json)(json.dumps(value))
+        return self._adapter.dump_python(made, mode="json")
+
+    def assert_agreed(self, given: Any) -> None:
+        """The contract and the schema both accept a value or both refuse it."""
+        given = json.loads(json.dumps(given))  # two surrogates can be one character
+        blamed = self.blamed(given)
+        try:
+            kept = self.keep(given)
+        except ValidationError as error:
+            excused = all(
+                any(is_it(one) for is_it in ONLY_SCHEMA.values()) for one in error.errors()
+            )
+            assert blamed or excused, f"only the schema accepts {given!r}: {error}"
+            return
+        assert self.validator.is_valid(kept), f"{kept!r}, of {given!r}"
+        if blamed:
+            assert self.validator.is_valid(_mended(given, kept, blamed)), f"{given!r}: {blamed}"
+
+    def blamed(self, given: Any) -> Errors:
+        """The places that the schema finds fault with, and the keywords that do."""
+        found: Errors = {}
+        for error in _leaves(self.validator.iter_errors(given)):
+            found.setdefault(tuple(error.absolute_path), set()).add(error.validator)
+        return found
+
+
+def _leaves(errors: Any) -> Iterator[SchemaError]:
+    for error in errors:
+        if error.context:
+            # That it is not null either is no fault.
+            yield from (leaf for leaf in _leaves(error.context) if leaf.validator_value != "null")
+        else:
+            yield error
+
+
+def _mended(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -> Any:
+    """A value with what the contract makes of it wherever that is one of the exceptions."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        return {key: _mended(given[key], kept[key], blamed, (*path, key)) for key in given}
+    if isinstance(given, list) and isinstance(kept, list):
+        return [
+            _mended(one, other, blamed, (*path, at))
+            for at, (one, other) in enumerate(zip(given, kept, strict=True))
+        ]
+    by = blamed.get(path, set())
+    return kept if any(is_it(given, kept, by) for is_it in ONLY_CONTRACT.values()) else given
+
+
+CONTRACTS = {name: Contract(one, json_schema(name)) for name, one in ACCEPTED.items()}
+
+SCALARS = {
+    name: Contract(scalar, TypeAdapter(scalar).json_schema())
+    for name, scalar in vars(types).items()
+    if hasattr(scalar, "__metadata__")
+}

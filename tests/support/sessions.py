@@ -1,0 +1,70 @@
+"""Sessions of a database: single statements, locks that are held, and waits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+
+async def fetch(url: str, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    """The rows of one query."""
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query, *arguments)]
+    finally:
+        await connection.close()
+
+
+async def fetch_column(url: str, query: str) -> list[Any]:
+    """The first column of a query's result."""
+    return [row[0] for row in await fetch(url, query)]
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements, each committed by itself."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def settled(url: str) -> None:
+    """Wait until nobody else is connected: a killed client can still have a commit on its way."""
+    others = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'"""
+    while await fetch(url, others) != [(0,)]:  # noqa: ASYNC110 - it is the server's news
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connection]:
+    """A session that has executed these in a transaction that is still open."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def waiting(
+    connection: asyncpg.Connection, sessions: int = 1, *, unless: asyncio.Task[Any] | None = None
+) -> None:
+    """Return when so many other sessions of this database wait for locks, or the task is done."""
+    count = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    while unless is None or not unless.done():
+        # In a transaction one would see the same sessions again and again.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        if await connection.fetchval(count) >= sessions:
+            return
+        await asyncio.sleep(0.01)

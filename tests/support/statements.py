@@ -1,0 +1,33 @@
+"""Statements as asyncpg takes them, and their plans."""
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_DIALECT = dialect()
+_IN_FULL = {"render_postcompile": True}
+
+
+def compiled(statement: Executable) -> tuple[str, list[Any]]:
+    """A statement and its arguments as asyncpg takes them."""
+    sql = cast(SQLCompiler, statement.compile(dialect=_DIALECT, compile_kwargs=_IN_FULL))
+    processors = sql._bind_processors
+    return str(sql), [
+        processors[name](sql.params[name]) if name in processors else sql.params[name]
+        for name in sql.positiontup or ()
+    ]
+
+
+async def explain(
+    connection: "asyncpg.Connection[Any]", statement: Executable, options: str = "BUFFERS"
+) -> Any:
+    """What PostgreSQL did for a statement, as EXPLAIN (ANALYZE) tells it."""
+    sql, arguments = compiled(statement)
+    told = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
+    return json.loads(told)[0]

@@ -1,0 +1,183 @@
+"""JSON Schema and contract: what the one accepts of JSON, the other does, and the reverse.
+
+What is left are the exceptions, which docs/contracts.md tells as well.
+"""
+
+import json
+import re
+import sys
+import time
+from typing import Any
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from oddsschema import Capture
+from oddsschema.schema import json_schema
+from oddsschema.strategies import captures, damaged_captures, json_values
+from tests.support.paths import DOCS
+from tests.support.schema_comparison import CONTRACTS, ONLY_CONTRACT, ONLY_SCHEMA, SCALARS
+from tests.support.schema_values import ANYTHING, damaged_documents
+
+
+@pytest.mark.parametrize("name", SCALARS)
+@given(value=ANYTHING)
+def test_scalars(name: str, value: Any) -> None:
+    """Of any JSON value, a scalar and its schema think the same."""
+    SCALARS[name].assert_agreed(value)
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+@given(data=st.data())
+def test_contracts(name: str, data: st.DataObject) -> None:
+    """Of a contract's JSON, whole or damaged, the contract and its schema think the same."""
+    CONTRACTS[name].assert_agreed(data.draw(damaged_documents(name)))
+
+
+@pytest.mark.parametrize("number", [1704801600, 1704801600000, 1704801600.5])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_times_are_no_numbers(number: float, as_text: bool) -> None:
+    """A number is no time, for the contract and its schema: nobody knows in which unit it is."""
+    given_ = {"captured_at": str(number) if as_text else number}
+    assert CONTRACTS["Snapshot"].blamed(given_)
+    with pytest.raises(ValidationError, match="a time with an offset, as in 2024"):
+        CONTRACTS["Snapshot"].keep(given_)
+
+
+TEXTS = [
+    pattern
+    for definition in json_schema("Capture")["$defs"].values()
+    if (pattern := definition.get("pattern"))
+    and definition["title"].startswith(("Name", "Text", "Slug"))
+]
+
+
+@pytest.mark.parametrize("pattern", sorted(set(TEXTS)))
+def test_patterns_are_quick_to_make_texts_of(pattern: str) -> None:
+    """Hypothesis makes texts of a pattern in a moment, for those who test by the schema."""
+    began = time.process_time()
+    once = settings(max_examples=1, phases=[Phase.generate], database=None)
+    find(st.from_regex(pattern), lambda text: True, settings=once)
+    assert time.process_time() - began < 2
+
+
+@given(captures())
+def test_captures(capture: Capture) -> None:
+    """Every capture holds the schema of captures."""
+    CONTRACTS["Capture"].validator.validate(json.loads(capture.model_dump_json()))
+
+
+@given(damaged_captures())
+def test_damaged_captures(capture: dict[str, Any]) -> None:
+    """The schema refuses the damaged captures that the contract refuses, and no others."""
+    try:
+        text = json.dumps(capture, allow_nan=False)
+    except ValueError:  # what is no JSON has no JSON Schema
+        return
+    CONTRACTS["Capture"].assert_agreed(json.loads(text))
+
+
+@given(json_values())
+def test_anything_is_no_capture(value: Any) -> None:
+    """Whatever is no object at all is refused by both."""
+    CONTRACTS["Capture"].assert_agreed(value)
+
+
+def _capture(**changed: Any) -> dict[str, Any]:
+    """A capture of a competitor's, with other values for some of its parts."""
+    return {
+        "captured_at": "2024-01-09T12:00:00Z",
+        "competitor_event": {
+            "source": "bet9ja",
+            "external_id": "1",
+            "sportradar_id": "2",
+            "name": "A - B",
+            "home_team": "A",
+            "away_team": "B",
+            "kickoff": "2024-01-20T17:00:00Z",
+            "tournament": {
+                "external_id": "3",
+                "name": "Cup",
+                "sport": {"slug": "football", "name": "Football"},
+            }
+            | changed.pop("tournament", {}),
+        },
+        "markets": [],
+    } | changed
+
+
+def _market(*names: str, **changed: Any) -> dict[str, Any]:
+    outcomes = [{"name": name, "odds": 2.5} for name in names or ["1"]]
+    return {"betpawa_market_id": "1", "betpawa_market_name": "1X2", "outcomes": outcomes} | changed
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+#: For each of the exceptions, a value of a contract that it is about.
+EXAMPLES: dict[str, tuple[str, Any]] = {
+    "two outcomes of a market with one name": ("Market", _market("1", "1")),
+    "two markets of a capture that are the same": (
+        "Capture",
+        _capture(markets=[_market("1"), _market("2")]),
+    ),
+    "a tournament whose `source` is another than its event's": (
+        "Capture",
+        _capture(tournament={"source": "sportybet"}),
+    ),
+    "a time in UTC's 1969 or 2201 by its offset": (
+        "Snapshot",
+        {"captured_at": "1970-01-01T00:30:00+01:00"},
+    ),
+    "JSON that is nested deeper than Python's parser goes": (
+        "Snapshot",
+        {"raw_response": _nested(250)},
+    ),
+    "a number in other words than plain digits": ("Market", _market(line="1e2")),
+    "a time in another year than UTC's": (
+        "Snapshot",
+        {"captured_at": "1969-12-31T23:30:00-01:00"},
+    ),
+    "text that is short enough once it is trimmed": (
+        "Market",
+        _market(betpawa_market_id=" " * 50 + "1"),
+    ),
+    "an id of -2^63 that is written as a float": ("MarketOdds", _market(id=-(2.0**63))),
+    "an integer that is rounded to the greatest float": (
+        "Market",
+        _market(line=2**1024 - 2**970 - 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("exception", [*ONLY_SCHEMA, *ONLY_CONTRACT])
+def test_exceptions(exception: str) -> None:
+    """Each exception is one: the schema alone accepts its example, or the contract alone."""
+    name, value = EXAMPLES[exception]
+    contract = CONTRACTS[name]
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    try:
+        assert bool(contract.blamed(value)) == (exception in ONLY_CONTRACT)
+    finally:
+        sys.setrecursionlimit(limit)
+    if exception in ONLY_CONTRACT:
+        contract.keep(value)
+    else:
+        with pytest.raises(ValidationError):
+            contract.keep(value)
+
+
+def test_exceptions_are_documented() -> None:
+    """The documentation tells these exceptions, in this order, and no others."""
+    text = (DOCS / "contracts.md").read_text(encoding="utf-8")
+    told = re.findall(r"^- (.*)$", text.partition("### What it cannot say")[2], re.MULTILINE)
+    known = [*ONLY_SCHEMA, *ONLY_CONTRACT]
+    assert len(told) == len(known)
+    assert all(line.startswith(one) for line, one in zip(told, known, strict=True))

@@ -1,0 +1,190 @@
+"""The scalars: what each field of each contract and table takes, refuses and normalises."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import pytest
+from annotated_types import Ge, Le, Lt, MaxLen, MinLen
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from oddsschema.contracts import scalars as types
+from oddsschema.contracts.base import Contract, metadata
+from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.table import Table
+from oddsschema.strategies import contracts, field_values
+from tests.support.white_space import WHITE_SPACE
+
+
+def subclasses(contract: type[Contract]) -> set[type[Contract]]:
+    """All that is built on a contract, however far down."""
+    below = set(contract.__subclasses__())
+    return below.union(*map(subclasses, below)) - {Table}
+
+
+CONTRACTS = sorted(
+    (one for one in subclasses(Contract) if one.metadata is metadata), key=lambda one: one.__name__
+)
+
+#: Every Annotated scalar of the types module.
+SCALARS = {name: scalar for name, scalar in vars(types).items() if hasattr(scalar, "__metadata__")}
+
+
+def step(bound: Any, up: bool) -> Any:
+    """The nearest value on one side of a bound."""
+    if isinstance(bound, datetime):
+        return bound + (1 if up else -1) * timedelta(microseconds=1)
+    if isinstance(bound, float):
+        return math.nextafter(bound, math.inf if up else -math.inf)
+    return bound + (1 if up else -1)
+
+
+def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
+    """Values just inside and just outside a field's bounds, as its type states them."""
+    python_type, marks = unwrapped(field.rebuild_annotation())
+    is_text = python_type is str
+    inside: list[Any] = []
+    outside: list[Any] = [object()]
+    if NoneType not in get_args(field.annotation):
+        outside.append(None)
+    for mark in marks:
+        if isinstance(mark, Ge):
+            inside.append(mark.ge)
+            outside.append(step(mark.ge, up=False))
+        elif isinstance(mark, Le):
+            inside.append(mark.le)
+            outside.append(step(mark.le, up=True))
+        elif isinstance(mark, Lt):
+            inside.append(step(mark.lt, up=False))
+            outside.append(mark.lt)
+        elif isinstance(mark, AllowInfNan):
+            outside += [math.nan, math.inf, -math.inf]
+        elif isinstance(mark, MaxLen) and is_text:
+            outside.append("x" * (mark.max_length + 1))
+        elif isinstance(mark, MinLen) and is_text:
+            outside += ["", " \t\n"]
+    if is_text:
+        outside += [1, "a\0b", "a\ud800b"]
+    elif python_type is JsonValue:
+        outside += [
+            {"a": ["\0"]},
+            {"\0": 1},
+            ["\ud800"],
+            {"\udfff": 1},
+            {"a": math.nan},
+            [math.inf],
+        ]
+    elif get_origin(python_type) is tuple:
+        outside += [1, [1], [{}]]
+    elif issubclass(python_type, bool):
+        outside += [2, "maybe"]
+    elif issubclass(python_type, int | float):
+        outside += [True, False, "many"]
+    elif issubclass(python_type, datetime):
+        outside += [datetime(2024, 1, 9, 12), "2024-01-09T12:00:00", "soon"]
+    elif issubclass(python_type, StrEnum):
+        outside += ["", "no such", 1]
+    return inside, outside
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+@given(data=st.data())
+def test_field_bounds(contract: type[Contract], data: st.DataObject) -> None:
+    """Every field takes what is just inside its bounds and refuses what is just outside."""
+    valid = dict(data.draw(contracts(contract)))
+    ruled = {name for rule in contract.__rules__ for name in rule.fields}
+    for name, field in contract.model_fields.items():
+        inside, outside = around_bounds(field)
+        for value in inside:
+            if name not in ruled:
+                assert getattr(contract(**valid | {name: value}), name) == value
+        for value in outside:
+            with pytest.raises(ValidationError) as caught:
+                contract(**valid | {name: value})
+            assert {error["loc"][0] for error in caught.value.errors()} == {name}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+@given(data=st.data())
+def test_required_fields(contract: type[Contract], data: st.DataObject) -> None:
+    """Each field without a default is missed when it is left out."""
+    valid = dict(data.draw(contracts(contract)))
+    for name, field in contract.model_fields.items():
+        if field.is_required():
+            with pytest.raises(ValidationError) as caught:
+                contract(**{key: value for key, value in valid.items() if key != name})
+            assert [(error["type"], error["loc"]) for error in caught.value.errors()] == [
+                ("missing", (name,))
+            ]
+
+
+@pytest.mark.parametrize("name", SCALARS)
+@given(data=st.data())
+def test_scalar_keeps_its_own_values(name: str, data: st.DataObject) -> None:
+    """What a scalar has accepted it accepts again, unchanged, from Python and from JSON."""
+    scalar = TypeAdapter(SCALARS[name])
+    value = data.draw(field_values(FieldInfo.from_annotation(SCALARS[name])))
+    assert scalar.validate_python(value) == value
+    assert scalar.validate_json(scalar.dump_json(value)) == value
+
+
+@pytest.mark.parametrize("name", [name for name in SCALARS if unwrapped(SCALARS[name])[0] is str])
+@given(data=st.data(), before=st.text(WHITE_SPACE), after=st.text(WHITE_SPACE))
+def test_text_is_trimmed(name: str, data: st.DataObject, before: str, after: str) -> None:
+    """White space around a text is dropped before anything is counted."""
+    text = data.draw(field_values(FieldInfo.from_annotation(SCALARS[name])))
+    assert TypeAdapter(SCALARS[name]).validate_python(before + text + after) == text
+
+
+@given(st.sampled_from([255, 256]), st.sampled_from("x\u00e9\u4e2d\U0001f3b2"))
+def test_text_is_counted_in_characters(length: int, character: str) -> None:
+    """A length is one of characters, as PostgreSQL counts, whatever their bytes."""
+    text = character * length
+    if length > 255:
+        with pytest.raises(ValidationError):
+            TypeAdapter(types.Name255).validate_python(text)
+    else:
+        assert TypeAdapter(types.Name255).validate_python(text) == text
+
+
+@given(st.text())
+@example("bet9ja\n")
+@example("Bet9ja")
+@example("-bet9ja")
+@example("\u00ebt\u00e9")
+def test_slug(text: str) -> None:
+    """A slug is a letter or digit and up to 19 more, "_" or "-", all of them small ASCII."""
+    try:
+        slug = TypeAdapter(types.Slug).validate_python(text)
+    except ValidationError:
+        slug = None
+    small = "abcdefghijklmnopqrstuvwxyz0123456789"
+    trimmed = text.strip(WHITE_SPACE)
+    is_slug = 1 <= len(trimmed) <= 20 and trimmed[0] in small and set(trimmed) <= {*small, "_", "-"}
+    assert slug == (trimmed if is_slug else None)
+
+
+@given(
+    st.datetimes(
+        datetime(1970, 1, 3), datetime(2200, 12, 29), timezones=st.timezones(no_cache=True)
+    )
+)
+def test_time_is_normalised(time: datetime) -> None:
+    """An aware time of any zone comes out as the same instant in UTC."""
+    normal = TypeAdapter(types.UtcTime).validate_python(time)
+    assert normal == time.astimezone(UTC)
+    assert normal.tzinfo is UTC
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 12, 31)))
+def test_naive_time_is_refused(time: datetime) -> None:
+    """A time without a zone is refused, as an object and as text."""
+    adapter = TypeAdapter(types.UtcTime)
+    for naive in (time, time.isoformat()):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(naive)

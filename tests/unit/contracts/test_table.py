@@ -1,0 +1,225 @@
+"""The bases of contracts and tables: one validation wherever a value comes in."""
+
+import json
+from collections import Counter
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import AfterValidator, ValidationError
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.orm import make_transient_to_detached, registry
+from sqlmodel import Field, Relationship
+
+import oddsschema
+from oddsschema.contracts.base import Contract, Rule, metadata
+from oddsschema.contracts.columns import foreign_key
+from oddsschema.contracts.scalars import Int4, Name50
+from oddsschema.contracts.table import Table
+from oddsschema.strategies import contracts, json_values
+
+TABLES = sorted(
+    (table for table in Table.__subclasses__() if table.metadata is metadata),
+    key=lambda table: table.__name__,
+)
+
+#: How often each field validator and rule below has run.
+CALLS: Counter[str] = Counter()
+
+
+def counted(name: str) -> AfterValidator:
+    """A validator that counts its calls."""
+
+    def count(value: Any) -> Any:
+        CALLS[name] += 1
+        return value
+
+    return AfterValidator(count)
+
+
+def low_before_high(low: int, high: int) -> None:
+    """The rule of `Ticket`."""
+    CALLS["rule"] += 1
+    if low > high:
+        raise ValueError("low must not be above high")
+
+
+class Base(Table, registry=registry(metadata=MetaData())):
+    """Tables of these tests, in a MetaData of their own."""
+
+
+class Reel(Base, table=True):
+    """A parent."""
+
+    __tablename__: ClassVar[str] = "reels"
+
+    id: Int4 | None = Field(default=None, primary_key=True)
+    tickets: list["Ticket"] = Relationship(back_populates="reel")
+
+
+class Ticket(Base, table=True):
+    """A child with a rule, and a count of every validation."""
+
+    __tablename__: ClassVar[str] = "tickets"
+    __rules__ = (Rule(("low", "high"), low_before_high),)
+
+    id: Int4 | None = Field(default=None, primary_key=True)
+    reel_id: Int4 | None = foreign_key("reels.id", nullable=True)
+    low: Annotated[Int4, counted("low")]
+    high: Annotated[Int4, counted("high")]
+    label: Annotated[Name50, counted("label")] = "none"
+
+    reel: Reel | None = Relationship(back_populates="tickets")
+
+
+ONCE = {"low": 1, "high": 1, "label": 1, "rule": 1}
+TICKET = {"low": 1, "high": 2, "label": "x"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Ticket(**TICKET),
+        lambda: Ticket.model_validate(TICKET),
+        lambda: Ticket.model_validate_json(json.dumps(TICKET)),
+        lambda: Ticket.model_validate(TICKET | {"low": 9}, update={"low": 1}),
+    ],
+    ids=["constructor", "model_validate", "model_validate_json", "model_validate with update"],
+)
+def test_construction_validates_once(make: Any) -> None:
+    """However a row is made, each field and each rule is looked at once."""
+    CALLS.clear()
+    ticket = make()
+    assert ONCE == CALLS
+    assert ticket.model_dump(include=set(TICKET)) == TICKET
+
+
+def test_assignment_validates_once() -> None:
+    """An assignment looks once at its own field and at the rules that name it, at no other."""
+    ticket = Ticket(**TICKET)
+    CALLS.clear()
+    ticket.label = " y "
+    assert CALLS == {"label": 1}
+    assert ticket.label == "y"
+    CALLS.clear()
+    ticket.high = 5
+    assert CALLS == {"high": 1, "rule": 1}
+
+
+def test_broken_rule_at_assignment() -> None:
+    """A rule over several fields refuses an assignment to one of them, and the value stays."""
+    ticket = Ticket(**TICKET)
+    with pytest.raises(ValidationError, match="low must not be above high"):
+        ticket.low = 3
+    assert ticket.low == TICKET["low"]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **data: Ticket(**data), lambda **data: Ticket.model_validate(data)]
+)
+def test_relationships_in_construction(make: Any) -> None:
+    """Related rows are given beside the fields and know of each other afterwards."""
+    reel = Reel()
+    ticket = make(**TICKET, reel=reel)
+    assert ticket.reel is reel
+    assert reel.tickets == [ticket]
+    other = make(**TICKET)
+    assert Reel(tickets=[other]).tickets[0] is other
+
+
+def test_related_rows_are_no_fields() -> None:
+    """A related row's place takes a row only."""
+    with pytest.raises(AttributeError):
+        Ticket(**TICKET, reel={"id": 1})
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(data=st.data())
+def test_every_door_accepts_the_same(table: type[Table], data: st.DataObject) -> None:
+    """A row comes out alike from the constructor, a mapping, an object and JSON."""
+    row = data.draw(contracts(table))
+    values = row.model_dump()
+    for other in (
+        table(**values),
+        table.model_validate(values),
+        table.model_validate(row),
+        table.model_validate_json(row.model_dump_json()),
+    ):
+        assert other.model_dump() == values
+        assert other is not row
+
+
+def state(row: Table) -> tuple[Any, ...]:
+    """All that can be seen of a row: its values, what pydantic and what SQLAlchemy know of it."""
+    known = inspect(row)
+    return (
+        {name: value for name, value in vars(row).items() if name != "_sa_instance_state"},
+        set(row.model_fields_set),
+        known.modified,
+        {name: known.attrs[name].history for name in type(row).model_fields},
+    )
+
+
+JUNK: st.SearchStrategy[Any] = json_values() | st.sampled_from(
+    (object(), "x" * 2000, "\0", " ", float("nan"), 2**63, "2024-01-09T12:00:00", ["\ud800"], {})
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(data=st.data())
+def test_refused_assignment_changes_nothing(table: type[Table], data: st.DataObject) -> None:
+    """An assignment stores what the constructor would, or raises and leaves no trace."""
+    row = data.draw(contracts(table, id=st.integers(1, 100)))
+    make_transient_to_detached(row)  # as if it had been loaded: SQLAlchemy sees no change
+    for name in data.draw(st.permutations(list(table.model_fields))):
+        values = dict(state(row)[0])
+        value = data.draw(JUNK, label=name)
+        try:
+            expected = getattr(table(**values | {name: value}), name)
+        except ValidationError:
+            before = state(row)
+            with pytest.raises(ValidationError):
+                setattr(row, name, value)
+            assert state(row) == before
+        else:
+            setattr(row, name, value)
+            assert getattr(row, name) == expected
+
+
+@pytest.mark.parametrize("table", TABLES)
+@given(data=st.data())
+def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) -> None:
+    """SQLAlchemy learns of an accepted assignment, so that it will be written."""
+    row = data.draw(contracts(table, id=st.just(1)))
+    make_transient_to_detached(row)
+    row.id = 2
+    assert inspect(row).attrs.id.history.added == [2]
+    assert inspect(row).attrs.id.history.deleted == [1]
+
+
+@pytest.mark.parametrize("contract", [*TABLES, oddsschema.Capture, oddsschema.Market])
+@given(data=st.data())
+def test_unknown_keys_are_refused(contract: type[Contract], data: st.DataObject) -> None:
+    """A key that is no field and no relationship is an error, through every door."""
+    one = data.draw(contracts(contract))
+    values = json.loads(one.model_dump_json()) | {"colour": "red"}
+    for make in (
+        lambda: contract(**values),
+        lambda: contract.model_validate(values),
+        lambda: contract.model_validate_json(json.dumps(values)),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            make()
+        assert [(error["loc"], error["type"]) for error in caught.value.errors()] == [
+            (("colour",), "extra_forbidden")
+        ]
+
+
+@given(contracts(oddsschema.Market))
+def test_contracts_are_immutable_values(market: oddsschema.Market) -> None:
+    """A contract cannot be changed, and equals and hashes like another with the same values."""
+    same = oddsschema.Market.model_validate_json(market.model_dump_json())
+    assert (same, hash(same)) == (market, hash(market))
+    with pytest.raises(ValidationError, match="frozen"):
+        market.line = 1.0

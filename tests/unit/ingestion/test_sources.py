@@ -1,0 +1,164 @@
+"""Lines of files, streams and archives, each within the limits."""
+
+import asyncio
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsschema.ingestion import Item, Limits, read_files
+from oddsschema.ingestion.sources import items
+
+
+class Trickle(io.BufferedIOBase):
+    """An open file of which no more than a few bytes are there at a time."""
+
+    def __init__(self, content: bytes, sizes: list[int]) -> None:
+        self._rest = content
+        self._sizes = sizes
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Some of what is left."""
+        at = self._sizes.pop() if len(self._sizes) > 1 else self._sizes[0]
+        part, self._rest = self._rest[:at], self._rest[at:]
+        return part
+
+
+class Stream:
+    """A stream like asyncio's, of bytes or text, of which no more is there than a few at a time."""
+
+    def __init__(self, content: Any, sizes: list[int]) -> None:
+        self._rest = content
+        self._sizes = sizes
+
+    async def read(self, size: int) -> Any:
+        """Some of what is left."""
+        at = self._sizes.pop() if len(self._sizes) > 1 else self._sizes[0]
+        part, self._rest = self._rest[:at], self._rest[at:]
+        return part
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise AssertionError("a stream that can be read in parts is not read by lines")
+
+
+async def listed(source: Any, limits: Limits) -> list[Item]:
+    """All of a source's items."""
+    return [item async for item in items(source, limits)]
+
+
+def expected_items(content: bytes, limits: Limits) -> list[tuple[int, bytes | None]]:
+    """Line numbers and lines; None for a line over the limit, nothing for a blank one."""
+    found: list[tuple[int, bytes | None]] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        text = line.strip()
+        if number == 1:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        if len(line.lstrip()) > limits.line_bytes:
+            found.append((number, None))
+        elif text:
+            found.append((number, text))
+    return found
+
+
+LINES = st.lists(
+    st.text("ab{}é \t\r", max_size=12).map(str.encode) | st.just(b"") | st.just(b"x" * 30),
+    max_size=8,
+).map(b"\n".join)
+CONTENTS = LINES | LINES.map(lambda content: b"\xef\xbb\xbf" + content)
+SIZES = st.lists(st.integers(1, 9), min_size=1)
+
+
+@given(content=CONTENTS, sizes=SIZES, most=st.integers(1, 30))
+def test_lines_of_every_source(content: bytes, sizes: list[int], most: int) -> None:
+    """In whatever parts they come, lines within the limit come out whole, others as refusals."""
+    limits = Limits(line_bytes=most)
+    sources: list[Callable[[], Any]] = [
+        lambda: content,
+        lambda: io.BytesIO(content),
+        lambda: Trickle(content, sizes.copy()),
+        lambda: Stream(content, sizes.copy()),
+        lambda: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content))),
+    ]
+    wanted = expected_items(content, limits)
+    for source in sources:
+        found = asyncio.run(listed(source(), limits))
+        assert [(item.line, item.payload) for item in found] == wanted
+        for item in found:
+            assert (item.unreadable is None) == (item.payload is not None)
+
+
+@given(content=LINES, sizes=SIZES, most=st.integers(1, 30))
+def test_lines_of_text(content: bytes, sizes: list[int], most: int) -> None:
+    """Of open text files and streams as well, where a line's length is that in characters."""
+    text = content.decode()
+    limits = Limits(line_bytes=most)
+    wanted = [
+        (number, None if line is None else line.decode())
+        for number, line in expected_items(text.replace("é", "e").encode(), limits)
+    ]
+    for source in (io.StringIO(text, newline="\n"), Stream(text, sizes.copy())):
+        found = asyncio.run(listed(source, limits))
+        plain = [(one.line, one.payload and str(one.payload).replace("é", "e")) for one in found]
+        assert plain == wanted
+
+
+def test_lines_of_tempfiles() -> None:
+    """What tempfile makes are files like others."""
+    limits = Limits(line_bytes=3)
+    for kind in (
+        tempfile.TemporaryFile,
+        tempfile.NamedTemporaryFile,
+        tempfile.SpooledTemporaryFile,
+    ):
+        with kind() as file:
+            file.write(b"1\n\n123\n1234\n5")
+            file.seek(0)
+            found = asyncio.run(listed(file, limits))
+        assert [(one.line, one.payload) for one in found] == [
+            (1, b"1"),
+            (3, b"123"),
+            (4, None),
+            (5, b"5"),
+        ]
+
+
+@given(content=LINES, most=st.integers(1, 60), members=st.integers(1, 3))
+def test_gzip_bytes(tmp_path_factory: Any, content: bytes, most: int, members: int) -> None:
+    """Of a .gz file, the lines that end within the limit are there; of the rest, one refusal is."""
+    path = tmp_path_factory.mktemp("gzip") / "file.gz"
+    cuts = [len(content) * at // members for at in range(members + 1)]
+    parts = [content[start:end] for start, end in pairwise(cuts)]
+    path.write_bytes(b"".join(map(gzip.compress, parts)))
+    limits = Limits(gzip_bytes=most)
+    found = list(read_files([str(path)], limits))
+    if len(content) <= most:
+        assert [(one.line, one.payload) for one in found] == expected_items(content, limits)
+        return
+    within = content[:most].rpartition(b"\n")[0]
+    *whole, last = found
+    assert [(one.line, one.payload) for one in whole] == expected_items(within, limits)
+    assert last.line == content[:most].count(b"\n") + 1
+    assert last.payload is None
+    assert last.unreadable == (
+        "the file cannot be read further: it unpacks to more bytes: "
+        f"the limit is {most:,} (Limits.gzip_bytes, --max-gzip-bytes)"
+    )
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """A named pipe that holds a .gz is read as one, from its first byte."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = Thread(target=path.write_bytes, args=[gzip.compress(b"1\n2\n")])
+    writer.start()
+    found = [(one.line, one.payload) for one in read_files([str(path)])]
+    writer.join()
+    assert found == [(1, b"1"), (2, b"2")]
