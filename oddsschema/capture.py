@@ -1,7 +1,7 @@
-"""The capture: what a scraper hands over. One event of one bookmaker at one instant, with its odds.
+"""The capture: one event of one bookmaker at one instant with its odds, as a scraper delivers it.
 
-It is composed of the tables' own contracts and adds only how they nest. A scrape is a stream of
-captures, one JSON object a line (NDJSON).
+It is composed of the tables' own contracts and adds only their nesting. A scrape is a stream of
+captures with one JSON object per line (NDJSON).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from sqlmodel import Field
 
 from oddsschema.contracts.base import Rule, all_given
-from oddsschema.contracts.bulk import Check, Getter, on_objects_and_dicts
+from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 from oddsschema.contracts.scalars import Slug, UtcTime
 from oddsschema.models import (
     CompetitorCompetition,
@@ -20,104 +20,117 @@ from oddsschema.models import (
     Fixture,
     Listing,
     Market,
-    Named,
+    NameAndSlug,
     NationalCompetition,
     Snapshot,
 )
 from oddsschema.models.odds import MARKET_KEY
 
 
-class CapturedSport(Named):
-    """A sport, found by its slug."""
+class CapturedSport(NameAndSlug):
+    """A sport of a capture, identified by its slug."""
 
 
 class CapturedTournament(NationalCompetition):
-    """A tournament of BetPawa's, found by sport, name and country."""
+    """A tournament of BetPawa in a capture, identified by sport, name and country."""
 
-    sport: CapturedSport = Field(description="What is played.")
+    sport: CapturedSport = Field(description="The sport of the tournament.")
 
 
 class CapturedEvent(Fixture, Listing):
-    """An event of BetPawa's, found by its SportRadar id."""
+    """An event of BetPawa in a capture, identified by its SportRadar id."""
 
     bookmaker: Slug = Field(description="The reference bookmaker: 'betpawa'.")
-    tournament: CapturedTournament = Field(description="What it is part of.")
+    tournament: CapturedTournament = Field(description="The tournament of the event.")
 
 
 class CapturedCompetitorTournament(CompetitorCompetition):
-    """A competitor's tournament, found by source and external id."""
+    """A competitor's tournament in a capture, identified by source and external id."""
 
-    # Wider than the contract's own.
-    source: Slug | None = Field(  # type: ignore[assignment]
-        default=None, description="The event's, and may be left out."
+    # In the base contract, the source is required.
+    source: Slug | None = Field(  # type: ignore[assignment]  # see above
+        default=None,
+        description="The source of the event. It may be left out.",
     )
-    sport: CapturedSport = Field(description="What is played.")
+    sport: CapturedSport = Field(description="The sport of the tournament.")
 
 
-def _same_source(source: str, tournament: Any) -> None:
+def check_same_source(source: str, tournament: Any) -> None:
+    """Check that an event's tournament names the event's source or none."""
     get = tournament.get if isinstance(tournament, dict) else tournament.__getattribute__
     if get("source") not in (None, source):
-        raise ValueError(f"tournament.source must be the event's, {source!r}, or left out")
+        raise ValueError(
+            f"tournament.source must be the source of the event, {source!r}, or be left out"
+        )
 
 
 class CapturedCompetitorEvent(CompetitorKey, Fixture):
-    """A competitor's event, found by source and external id."""
+    """A competitor's event in a capture, identified by source and external id."""
 
-    __rules__ = (Rule(("source", "tournament"), _same_source),)
+    __rules__ = (Rule(("source", "tournament"), check_same_source),)
 
-    tournament: CapturedCompetitorTournament = Field(description="What it is part of.")
+    tournament: CapturedCompetitorTournament = Field(description="The tournament of the event.")
 
 
-def _distinct(getter: Getter) -> Check:
-    """Hold the markets of a capture apart by `MARKET_KEY`."""
-    key = getter(*MARKET_KEY)
+def distinct_markets_validator(getter: FieldGetter) -> Validator:
+    """Build the validator that refuses two markets of a capture with the same `MARKET_KEY`.
 
-    def check(markets: Sequence[Any]) -> Sequence[Any]:
-        if len(set(map(key, markets))) < len(markets):
+    Its error has the indexes of all repeated markets in the context key `again`.
+    """
+    key_of = getter(*MARKET_KEY)
+
+    def validate(markets: Sequence[Any]) -> Sequence[Any]:
+        if len(set(map(key_of, markets))) < len(markets):
             first: dict[Any, int] = {}
             again = [
-                at for at, one in enumerate(map(key, markets)) if first.setdefault(one, at) < at
+                index
+                for index, key in enumerate(map(key_of, markets))
+                if first.setdefault(key, index) < index
             ]
             raise PydanticCustomError(
                 "markets_equal",
                 "Markets must differ in betpawa_market_id, line or handicap: "
                 "markets {first} and {second} are the same",
-                {"first": first[key(markets[again[0]])], "second": again[0], "again": again},
+                {"first": first[key_of(markets[again[0]])], "second": again[0], "again": again},
             )
         return markets
 
-    return check
+    return validate
 
 
-def _one_event(event: object, competitor_event: object) -> None:
+def check_exactly_one_event(event: object, competitor_event: object) -> None:
+    """Check that a capture has either BetPawa's event or a competitor's event."""
     if (event is None) == (competitor_event is None):
-        raise ValueError("give either event (BetPawa's) or competitor_event")
+        raise ValueError("give either event (of BetPawa) or competitor_event, not both")
 
 
 class Capture(Snapshot):
-    """One event of one bookmaker at one instant: `event` for BetPawa, else `competitor_event`."""
+    """One event of one bookmaker at one instant, with its odds.
+
+    The event is in `event` for BetPawa, and in `competitor_event` for all other bookmakers.
+    """
 
     __rules__ = (
         Rule(
             ("event", "competitor_event"),
-            _one_event,
+            check_exactly_one_event,
             json_schema={"oneOf": [all_given("event"), all_given("competitor_event")]},
         ),
     )
 
-    captured_at: UtcTime = Field(description="When the odds were read, UTC.")
-    event: CapturedEvent | None = Field(default=None, description="BetPawa's event.")
+    captured_at: UtcTime = Field(description="The time when the odds were read, UTC.")
+    event: CapturedEvent | None = Field(default=None, description="The event, if it is of BetPawa.")
     competitor_event: CapturedCompetitorEvent | None = Field(
-        default=None, description="A competitor's event."
+        default=None, description="The event, if it is of a competitor."
     )
-    markets: Annotated[tuple[Market, ...], AfterValidator(on_objects_and_dicts(_distinct))] = Field(
-        description="All that was offered. Empty when nothing was."
-    )
+    markets: Annotated[
+        tuple[Market, ...], AfterValidator(with_plain_variant(distinct_markets_validator))
+    ] = Field(description="All markets that were offered. Empty if none was offered.")
 
     @property
     def source(self) -> str:
-        """Whose odds these are: the competitor's slug, or BetPawa's."""
+        """Return the slug of the bookmaker: BetPawa's or the competitor's."""
         if self.event is not None:
             return self.event.bookmaker
-        assert self.competitor_event is not None  # the rule above
+        assert self.competitor_event is not None  # check_exactly_one_event
         return self.competitor_event.source

@@ -1,4 +1,4 @@
-"""The contracts and the tables for programs in other languages: JSON Schema, SQL, a diagram."""
+"""The contracts and tables for programs in other languages: JSON Schema, SQL and a diagram."""
 
 import re
 from collections.abc import Callable
@@ -23,102 +23,115 @@ from oddsschema.ingestion.report import IngestReport
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
-#: PostgreSQL's own short names; a type of Mermaid's is one word.
+#: PostgreSQL's short names of its types. In Mermaid, a type must be a single word.
 _SHORT_TYPES = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "DOUBLE PRECISION": "FLOAT8"}
 
 
-def _contracts(module: ModuleType) -> dict[str, type[BaseModel]]:
+def contracts_of(module: ModuleType) -> dict[str, type[BaseModel]]:
+    """Return the contracts and tables that a module defines or imports, by name."""
     return {
-        name: one
-        for name, one in vars(module).items()
-        if isinstance(one, type) and issubclass(one, Contract) and one is not Contract
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Contract) and value is not Contract
     }
 
 
-#: What has a JSON Schema, by name: contracts and tables as they are accepted, ...
-ACCEPTED = _contracts(capture) | _contracts(models) | _contracts(outcomes)
-#: ... and reports as they are printed.
-PRINTED: dict[str, type[BaseModel]] = {IngestReport.__name__: IngestReport}
-NAMES = sorted([*ACCEPTED, *PRINTED])
+#: The contracts and tables, by name. Their JSON Schemas describe the accepted JSON.
+CONTRACTS = contracts_of(capture) | contracts_of(models) | contracts_of(outcomes)
+#: The reports, by name. Their JSON Schemas describe the written JSON.
+REPORTS: dict[str, type[BaseModel]] = {IngestReport.__name__: IngestReport}
+#: The names of all classes that have a JSON Schema.
+NAMES = sorted([*CONTRACTS, *REPORTS])
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without a title for each field, which says no more than its name."""
+class _UntitledFields(GenerateJsonSchema):
+    """A generator of JSON Schemas without titles of fields, which only repeat the field's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def json_schema(name: str | None = None) -> JsonSchemaValue:
-    """The JSON Schema (2020-12) of one of `NAMES`, or of all of them under `$defs`.
+    """Build the JSON Schema (2020-12) of a class in `NAMES`, or of all of them under `$defs`.
 
-    That of a contract or a table says which JSON `model_validate_json` accepts; docs/contracts.md
-    lists the exceptions. That of a report says what `--json` prints. Raises KeyError.
+    The schema of a contract or a table describes the JSON that `model_validate_json` accepts;
+    docs/contracts.md lists the exceptions. The schema of a report describes the JSON that
+    `model_dump_json` writes. Raises KeyError if the name is unknown.
     """
+    classes = CONTRACTS | REPORTS
     if name is not None:
-        one, mode = (ACCEPTED | PRINTED)[name], _mode(name)
-        found = one.model_json_schema(schema_generator=_Untitled, mode=mode)
-        return {"$schema": _DIALECT, "$id": f"urn:oddsschema:{name}", **found}
-    every = [((ACCEPTED | PRINTED)[name], _mode(name)) for name in NAMES]
-    _, found = models_json_schema(every, schema_generator=_Untitled, title="oddsschema")
-    return {"$schema": _DIALECT, "$id": "urn:oddsschema", **found}
+        schema = classes[name].model_json_schema(
+            schema_generator=_UntitledFields, mode=schema_mode(name)
+        )
+        return {"$schema": _DIALECT, "$id": f"urn:oddsschema:{name}", **schema}
+    _, schema = models_json_schema(
+        [(classes[name], schema_mode(name)) for name in NAMES],
+        schema_generator=_UntitledFields,
+        title="oddsschema",
+    )
+    return {"$schema": _DIALECT, "$id": "urn:oddsschema", **schema}
 
 
-def _mode(name: str) -> JsonSchemaMode:
-    return "validation" if name in ACCEPTED else "serialization"
+def schema_mode(name: str) -> JsonSchemaMode:
+    """Return pydantic's mode for a class in `NAMES`: contracts are read, reports are written."""
+    return "validation" if name in CONTRACTS else "serialization"
 
 
 def sql() -> str:
-    """The tables as SQL: each as it is now, not how the migrations led to it.
+    """Write the current tables and indexes as SQL, without the steps of the migrations.
 
-    It makes the tables, but no rows of reference data and no record of the revision: a database is
-    made by `oddsschema upgrade`.
+    The SQL contains neither the reference data nor the revision. Use
+    `oddsschema.migrations.upgrade` to create a database.
     """
     statements: list[Any] = []
     for table in metadata.sorted_tables:
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [CreateTable(table), *map(CreateIndex, indexes)]
-    return "\n\n".join(map(_tidy, statements)) + "\n"
+    return "\n\n".join(map(format_ddl, statements)) + "\n"
 
 
-def _tidy(statement: DDLElement) -> str:
+def format_ddl(statement: DDLElement) -> str:
+    """Compile a DDL statement for PostgreSQL, with an indent of four spaces."""
     text = str(statement.compile(dialect=_POSTGRESQL)).strip()
     return re.sub(r" *\n\t*", "\n    ", text).replace("\n    )", "\n)") + ";"
 
 
 def erd() -> str:
-    """The tables as an entity-relationship diagram in Mermaid's language."""
+    """Write the tables as an entity-relationship diagram in Mermaid's language."""
     tables = metadata.sorted_tables
     lines = ["erDiagram"]
     for table in tables:
-        lines += [f"    {table.name} {{", *map(_attribute, table.columns), "    }"]
+        lines += [f"    {table.name} {{", *map(erd_attribute, table.columns), "    }"]
     for table in tables:
         for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
-            # A row refers to one row, or to none where it may; any number refer to that.
-            one = "|o" if any(column.nullable for column in key.columns) else "||"
+            # "||": exactly one referred row. "|o": one or none. "o{": any number of referring rows.
+            referred = "|o" if any(column.nullable for column in key.columns) else "||"
             label = key.column_keys[-1]
-            lines.append(f"    {key.referred_table.name} {one}--o{{ {table.name} : {label}")
+            lines.append(f"    {key.referred_table.name} {referred}--o{{ {table.name} : {label}")
     return "\n".join(lines) + "\n"
 
 
-def _attribute(column: Column[Any]) -> str:
-    """A column's type, name, key and whether it may be NULL."""
+def erd_attribute(column: Column[Any]) -> str:
+    """Write a column for the diagram: its type, its name, its key, and "NULL" if it allows NULL."""
     name = column.type.compile(dialect=_POSTGRESQL)
-    key = next((key for key, holds in _KEYS.items() if holds(column)), None)
+    key = next((key for key, applies in _KEYS.items() if applies(column)), None)
     null = '"NULL"' if column.nullable else None
     return "        " + " ".join(
         filter(None, [_SHORT_TYPES.get(name, name), column.name, key, null])
     )
 
 
-def _is_unique(column: Column[Any]) -> bool:
-    constraints = [one for one in column.table.constraints if isinstance(one, UniqueConstraint)]
-    return any(one.columns.keys() == [column.key] for one in constraints)
+def is_unique(column: Column[Any]) -> bool:
+    """Return whether a column alone has a UNIQUE constraint."""
+    return any(
+        isinstance(constraint, UniqueConstraint) and constraint.columns.keys() == [column.key]
+        for constraint in column.table.constraints
+    )
 
 
-#: What Mermaid marks as a key; of two, the first.
+#: Mermaid's marks of a key, each with its condition. A column gets the first mark that applies.
 _KEYS: dict[str, Callable[[Column[Any]], Any]] = {
     "PK": lambda column: column.primary_key,
     "FK": lambda column: column.foreign_keys,
-    "UK": _is_unique,
+    "UK": is_unique,
 }

@@ -1,1 +1,1 @@
-"""The contracts: fields, bounds and rules that every value is validated against."""
+"""The contracts: the base classes, the scalars, and the column types that derive from them."""

@@ -1,14 +1,15 @@
-"""What every contract and every table is built on: the MetaData, the validation.
+"""The base of all contracts and tables: the MetaData, the rules and the validation.
 
-SQLModel's own `table=True` classes skip validation. Ours do not:
+SQLModel's own `table=True` classes skip validation. The classes of this package validate:
 
-- A `Contract` is a frozen, validated bundle of fields: a plain pydantic model.
-- A `Table` adds a PostgreSQL table and stays a contract: construction, `model_validate`,
-  `model_validate_json` and assignment each validate once and raise `pydantic.ValidationError`;
-  a refused assignment leaves the object as it was; loading from the database validates nothing.
-- A `Rule` holds over several fields of a contract.
-- `plain_validator` is a contract at the speed of bulk loading: the same core schema, yielding
-  dicts instead of objects.
+- A `Contract` is a frozen, validated group of fields: a plain pydantic model.
+- A `Table` (`oddsschema.contracts.table`) is a contract with a PostgreSQL table. Construction,
+  `model_validate`, `model_validate_json` and assignment each validate once and raise
+  `pydantic.ValidationError`. A refused assignment does not change the object. Loading from the
+  database does not validate.
+- A `Rule` checks several fields of a contract together.
+- `plain_validator` (`oddsschema.contracts.bulk`) validates a contract at the speed of bulk
+  loading: it runs the same core schema and returns dicts instead of objects.
 """
 
 import sys
@@ -23,9 +24,9 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
-from oddsschema.contracts.bulk import Check, Getter, on_objects_and_dicts
+from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 
-#: The tables of oddsschema and nothing else: `SQLModel.metadata` stays as it was.
+#: The MetaData of the oddsschema tables only: `SQLModel.metadata` does not change.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -39,91 +40,100 @@ metadata = MetaData(
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over two or more fields: `check` gets their values, raises ValueError when broken."""
+    """A rule over two or more fields of a contract.
+
+    `check` receives the values of `fields` in their order. It raises ValueError when they break
+    the rule.
+    """
 
     fields: tuple[str, ...]
     check: Callable[..., None]
-    #: The same as SQL, where the fields are columns of a table.
+    #: The rule as an SQL condition, if the fields are columns of a table.
     condition: str | None = None
-    #: What its CHECK is called.
+    #: The last part of the name of its CHECK constraint.
     name: str | None = None
-    #: The same as JSON Schema, as far as that can say it.
+    #: The rule as JSON Schema, if JSON Schema can express it.
     json_schema: JsonSchemaValue | None = None
 
 
 def all_given(*fields: str) -> JsonSchemaValue:
-    """JSON Schema: an object that has all these fields, and none of them null."""
+    """Build the JSON Schema of an object in which none of these fields is missing or null."""
     properties = {field: {"not": {"type": "null"}} for field in fields}
     return {"required": list(fields), "properties": properties}
 
 
 def all_or_none(name: str, *fields: str) -> Rule:
-    """The rule that these fields are given together or not at all."""
+    """Build the rule that either all of these fields have a value or none of them has."""
 
     def check(*values: object) -> None:
         if 0 < values.count(None) < len(values):
-            raise ValueError(f"{', '.join(fields)} must be given together, or none of them")
+            raise ValueError(f"{', '.join(fields)} must be given together or all left out")
 
-    none = {"properties": {field: {"type": "null"} for field in fields}}
+    none_given = {"properties": {field: {"type": "null"} for field in fields}}
     return Rule(
         fields,
         check,
         condition=f"num_nulls({', '.join(fields)}) IN (0, {len(fields)})",
         name=name,
-        json_schema={"anyOf": [none, all_given(*fields)]},
+        json_schema={"anyOf": [none_given, all_given(*fields)]},
     )
 
 
-def _rules_check(rules: tuple[Rule, ...]) -> Check:
-    def make(getter: Getter) -> Check:
+def rules_validator(rules: tuple[Rule, ...]) -> Validator:
+    """Build the validator that runs all rules, in their order, on a contract's fields."""
+
+    def build(getter: FieldGetter) -> Validator:
         checks = [(rule.check, getter(*rule.fields)) for rule in rules]
 
-        def check(value: Any) -> Any:
-            for hold, fields in checks:
-                hold(*fields(value))
+        def validate(value: Any) -> Any:
+            for check, fields in checks:
+                check(*fields(value))
             return value
 
-        return check
+        return validate
 
-    return on_objects_and_dicts(make)
+    return with_plain_variant(build)
 
 
 class Contract(SQLModel, registry=registry(metadata=metadata)):
-    """A validated, immutable bundle of fields. Unknown keys are refused."""
+    """A validated, immutable group of fields. It refuses unknown keys."""
 
-    # Validators are built when they are first needed: most programs need few of them. Not `True`: a
-    # TypeAdapter, which FastAPI makes for each body, compares with it, and would be put off too, to
-    # where FastAPI does not silence pydantic's warnings any more. (SQLModel declares a type of its
-    # own for the configuration, which pydantic's is not.)
-    model_config = ConfigDict(  # type: ignore[assignment]
+    # Most programs need few of the validators, so each is built at its first use. The value is 1,
+    # not True: FastAPI makes a TypeAdapter for each body, which compares the value with True. With
+    # True the TypeAdapter would also be built later, after FastAPI has stopped silencing pydantic's
+    # warnings. (SQLModel declares its own type for the configuration.)
+    model_config = ConfigDict(  # type: ignore[assignment]  # see above
         extra="forbid",
         frozen=True,
-        defer_build=1,  # type: ignore[typeddict-item]  # above
+        defer_build=1,  # type: ignore[typeddict-item]  # see above
     )
 
-    #: The rules over several fields, in the order in which they are checked.
+    #: The rules over several fields, in the order of their execution.
     __rules__: ClassVar[tuple[Rule, ...]] = ()
 
-    # SQLModel's own versions of these run Python code for every object, which makes a contract
-    # three times as dear as a pydantic model; without tables there is nothing for them to do.
+    # SQLModel's versions of the next three methods run Python code for every object. A contract
+    # would cost three times as much as a pydantic model. Only tables need that code.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - see above
         return object.__new__(cls)
 
-    if not TYPE_CHECKING:  # to mypy, a class whose __init__ was assigned is Any
+    if not TYPE_CHECKING:  # mypy treats a class with an assigned __init__ as Any
         __init__ = BaseModel.__init__
-    # (SQLModel's is declared without the return type of pydantic's.)
-    __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]
+    # (SQLModel declares it without pydantic's return type.)
+    __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]  # see above
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        # There once Hypothesis has been imported, which loads it (oddsschema/plugins).
+        # Hypothesis loads this module when it is imported (oddsschema/plugins).
         if hypothesis := sys.modules.get("_oddsschema_hypothesis"):
             hypothesis.register(cls)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Validate a mapping or an object. Raises pydantic.ValidationError."""
+        """Validate a mapping or an object with the same attributes.
+
+        Raises pydantic.ValidationError if the value breaks the contract.
+        """
         validated: Self = super(SQLModel, cls).model_validate(obj, **options)
         return validated
 
@@ -133,22 +143,25 @@ class Contract(SQLModel, registry=registry(metadata=metadata)):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
-        # Within the definition: the contract keeps its name in a JSON Schema, and is checked once.
-        defined: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment] # a TypedDict each
-        if cls.__rules__ and defined["type"] == "model":
-            model: Any = {key: value for key, value in defined.items() if key != "ref"}
-            check = _rules_check(cls.__rules__)
-            ruled = core_schema.no_info_after_validator_function(check, model, ref=defined["ref"])
-            defined.clear()
-            defined.update(ruled)
+        # The rules are added inside the definition. The contract then keeps its name in a JSON
+        # Schema, and the rules run once. (Each core schema is a TypedDict.)
+        definition: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment]
+        if cls.__rules__ and definition["type"] == "model":
+            model: Any = {key: value for key, value in definition.items() if key != "ref"}
+            validator = rules_validator(cls.__rules__)
+            with_rules = core_schema.no_info_after_validator_function(
+                validator, model, ref=definition["ref"]
+            )
+            definition.clear()
+            definition.update(with_rules)
         return schema
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        found = handler(core)
-        said = [rule.json_schema for rule in cls.__rules__ if rule.json_schema]
-        if said:
-            handler.resolve_ref_schema(found)["allOf"] = said
-        return found
+        schema = handler(core)
+        rules = [rule.json_schema for rule in cls.__rules__ if rule.json_schema]
+        if rules:
+            handler.resolve_ref_schema(schema)["allOf"] = rules
+        return schema

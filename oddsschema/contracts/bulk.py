@@ -1,4 +1,4 @@
-"""Contracts as validators of plain dicts: for bulk loading."""
+"""The plain form of contracts for bulk loading: validators that return dicts."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,38 +8,39 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import SchemaValidator, core_schema
 
-#: A validator that runs after pydantic's own, and returns what it gets.
-Check = Callable[[Any], Any]
+#: A function that runs after pydantic's own validation. It returns its argument or raises.
+Validator = Callable[[Any], Any]
 
-#: `operator.attrgetter`, or `operator.itemgetter` where contracts are dicts of their fields.
-Getter = Callable[..., Callable[[Any], Any]]
+#: `operator.attrgetter` for objects, `operator.itemgetter` for dicts of the same fields.
+FieldGetter = Callable[..., Callable[[Any], Any]]
 
-_ON_DICTS: dict[Check, Check] = {}
+#: The validators of objects, each with its variant for dicts.
+_PLAIN_VARIANTS: dict[Validator, Validator] = {}
 
 
-def on_objects_and_dicts(make: Callable[[Getter], Check]) -> Check:
-    """A check that looks inside contracts, made once for objects and once for plain dicts.
+def with_plain_variant(build: Callable[[FieldGetter], Validator]) -> Validator:
+    """Build a validator that reads the fields of contracts: for objects, and for plain dicts.
 
-    Returns the one for objects; `plain_validator` puts the other one in its place.
+    Returns the validator for objects. `plain_validator` replaces it with the variant for dicts.
     """
-    on_objects = make(attrgetter)
-    _ON_DICTS[on_objects] = make(itemgetter)
-    return on_objects
+    validator = build(attrgetter)
+    _PLAIN_VARIANTS[validator] = build(itemgetter)
+    return validator
 
 
 @cache
 def plain_validator(contract: type[BaseModel]) -> SchemaValidator:
-    """The contract's own validator, yielding dicts in the place of objects: for bulk loading.
+    """Build the validator of a contract that returns dicts instead of objects.
 
-    It accepts and refuses the same values, since it runs the same core schema with each model
-    replaced by its fields, and costs about half.
+    It runs the contract's own core schema with each model replaced by its fields. Therefore it
+    accepts and refuses the same values as the contract. It takes about half the time.
     """
     contract.model_rebuild()
     return SchemaValidator(plain_schema(contract.__pydantic_core_schema__))
 
 
 def plain_schema(schema: Any) -> Any:
-    """Replace each model of a core schema by a typed dict of its fields."""
+    """Replace each model in a core schema with a typed dict of its fields."""
     if isinstance(schema, list):
         return [plain_schema(item) for item in schema]
     if not isinstance(schema, dict):
@@ -47,18 +48,19 @@ def plain_schema(schema: Any) -> Any:
     if schema.get("type") == "model":
         fields = schema["schema"]["fields"]
         plain = core_schema.typed_dict_schema(
-            {name: _plain_field(field["schema"]) for name, field in fields.items()},
+            {name: plain_field(field["schema"]) for name, field in fields.items()},
             config=schema["config"],
             extra_behavior=schema["config"]["extra_fields_behavior"],
         )
         return plain | {"ref": schema["ref"]} if "ref" in schema else plain
     if schema.get("type") == "no-info":
         function = schema["function"]
-        return schema | {"function": _ON_DICTS.get(function, function)}
+        return schema | {"function": _PLAIN_VARIANTS.get(function, function)}
     return {
         key: value if key == "metadata" else plain_schema(value) for key, value in schema.items()
     }
 
 
-def _plain_field(schema: Any) -> core_schema.TypedDictField:
+def plain_field(schema: Any) -> core_schema.TypedDictField:
+    """Convert a model's field to a field of a typed dict: required unless it has a default."""
     return core_schema.typed_dict_field(plain_schema(schema), required=schema["type"] != "default")

@@ -1,7 +1,7 @@
-"""ISO 3166-1: the alpha-2 and alpha-3 codes of the 249 countries, and nothing else.
+"""The country codes of ISO 3166-1: alpha-2 and alpha-3 of the 249 countries.
 
-Source: ISO 3166-1 as published in Debian's iso-codes; a test compares this table with `pycountry`,
-which carries the same data but is too large a dependency for a scraper.
+Source: ISO 3166-1 as published in Debian's iso-codes. A test compares this table with `pycountry`,
+which has the same data but is too large as a dependency of a scraper.
 """
 
 _PAIRS = """
@@ -24,8 +24,8 @@ _PAIRS = """
     VNVNM VUVUT WFWLF WSWSM YEYEM YTMYT ZAZAF ZMZMB ZWZWE
 """
 
-#: alpha-2 to alpha-3, upper case: "CH" -> "CHE".
+#: The alpha-3 code of each alpha-2 code, in upper case: "CH" -> "CHE".
 ALPHA3_OF_ALPHA2: dict[str, str] = {pair[:2]: pair[2:] for pair in _PAIRS.split()}
 
-#: Every alpha-3 code.
+#: All alpha-3 codes, in upper case.
 ALPHA3: frozenset[str] = frozenset(ALPHA3_OF_ALPHA2.values())

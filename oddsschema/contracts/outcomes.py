@@ -1,4 +1,4 @@
-"""Outcomes: the elements of a market, and the JSONB column that holds them."""
+"""The outcomes of a market, and the JSONB column that stores them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -14,89 +14,102 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
 from oddsschema.contracts.base import Contract
-from oddsschema.contracts.bulk import Check, Getter, on_objects_and_dicts
-from oddsschema.contracts.columns import unwrapped
-from oddsschema.contracts.scalars import FLOAT_MAX, Flag, Keeps, Name255, Odds
+from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
+from oddsschema.contracts.columns import unwrap_annotation
+from oddsschema.contracts.scalars import FLOAT_MAX, Flag, Name255, Odds, ValidatorWithCheck
 
 
 class Outcome(Contract):
-    """One price of a market, an element of its JSONB array. Immutable; unknown keys are refused."""
+    """An outcome of a market with its price: an element of the market's JSONB array.
 
-    name: Name255 = Field(description="What is bet on, in the bookmaker's words: 'Home', 'Over'.")
+    It is immutable and refuses unknown keys.
+    """
+
+    name: Name255 = Field(
+        description="The name of the outcome, as the bookmaker writes it: 'Home', 'Over'."
+    )
     odds: Odds = Field(description="Decimal odds: finite, at least 1.0.")
     is_active: Flag = Field(
-        default=True, description="False when closed: the odds are then the last price."
+        default=True,
+        description="False if the outcome is closed; its odds are then the last price.",
     )
 
 
 class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
     """A tuple of `Outcome` in Python, a JSONB array in PostgreSQL.
 
-    What is bound is held to the contract, as objects or as dicts (Core inserts). What is loaded is
-    not: rows written by other releases come back without the keys that this one does not know.
+    Bound values are validated, as objects or as dicts (Core inserts). Loaded values are not
+    validated: keys that only other releases know are dropped.
     """
 
     impl = JSONB
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> list[dict[str, Any]] | None:
-        """Outcomes, as objects or dicts, as what JSONB takes."""
+        """Validate outcomes (objects or dicts) and convert them to a list of dicts."""
         if value is None:
             return None
         return [dict(outcome) for outcome in _OUTCOMES.validate_python(value)]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Outcome, ...] | None:
-        """A JSONB array as outcomes, without the keys that this release does not know."""
+        """Convert a JSONB array to outcomes, without unknown keys and without validation."""
         if value is None:
             return None
         return tuple(
             Outcome.model_construct(
                 name=outcome["name"],
-                odds=float(outcome["odds"]),  # JSONB gives 2 for 2e0
+                odds=float(outcome["odds"]),  # JSONB returns 2 for 2e0
                 is_active=outcome.get("is_active", True),
             )
             for outcome in value
         )
 
 
-def _distinct(getter: Getter) -> Check:
-    """Two outcomes of a market with one name could not be told apart."""
-    name = getter("name")
+def distinct_names_validator(getter: FieldGetter) -> Validator:
+    """Build the validator that refuses two outcomes of a market with the same name."""
+    name_of = getter("name")
 
-    def check(outcomes: Sequence[Any]) -> Sequence[Any]:
-        if len(set(map(name, outcomes))) < len(outcomes):
-            names = list(map(name, outcomes))
-            twice = next(name for name in names if names.count(name) > 1)
+    def validate(outcomes: Sequence[Any]) -> Sequence[Any]:
+        if len(set(map(name_of, outcomes))) < len(outcomes):
+            names = list(map(name_of, outcomes))
+            repeated = next(name for name in names if names.count(name) > 1)
             raise PydanticCustomError(
                 "outcome_names",
-                "Outcome names must differ: {name} stands twice",
-                {"name": repr(twice)},
+                "Outcome names must differ: {name} is given more than once",
+                {"name": repr(repeated)},
             )
         return outcomes
 
-    return check
+    return validate
 
 
-def _predicates(name: str, field: FieldInfo) -> Iterator[str]:
-    """What a key of the outcomes is held to, as SQL/JSON path predicates.
+# -- the CHECK -------------------------------------------------------------------------------------
 
-    Each is neither true nor false, in strict mode, when the key is missing or its value is of
-    another type: `+` is there for null, which would compare with a number.
+
+def key_predicates(name: str, field: FieldInfo) -> Iterator[str]:
+    """Yield SQL/JSON path predicates for the type and the bounds of one key of the outcomes.
+
+    In strict mode, a predicate is unknown if the key is missing or its value has another type. The
+    `+` makes it unknown for null too, which would otherwise compare with a number.
     """
-    python_type, marks = unwrapped(field.rebuild_annotation())
+    python_type, marks = unwrap_annotation(field.rebuild_annotation())
     if python_type is bool:
         yield f'!($[*].{name}.type() != "boolean")'
     elif python_type is float:
         least = next(mark.ge for mark in marks if isinstance(mark, Ge))
         yield f"!(+$[*].{name} < {least}) && !($[*].{name} > {FLOAT_MAX})"
     else:
-        # A regular expression that finds white space around it would cost more than all the rest.
+        # A regular expression for white space around the text would cost more than all the rest.
         yield f'!($[*].{name}.type() != "string") && !($[*].{name} == "")'
 
 
-def _lengths(name: str, field: FieldInfo) -> Iterator[str]:
-    """That a key's texts are not too long: the regular expression is dear, their size is not."""
-    for mark in unwrapped(field.rebuild_annotation())[1]:
+def length_conditions(name: str, field: FieldInfo) -> Iterator[str]:
+    """Yield the SQL conditions for the longest text of one key of the outcomes.
+
+    The size of the whole column is cheap to read, the regular expression is expensive. Therefore
+    the regular expression runs only if the column is large enough to break the bound.
+    """
+    for mark in unwrap_annotation(field.rebuild_annotation())[1]:
         if isinstance(mark, MaxLen):
             most = mark.max_length
             yield (
@@ -105,26 +118,31 @@ def _lengths(name: str, field: FieldInfo) -> Iterator[str]:
             )
 
 
-def _condition(size: FieldInfo) -> str:
-    """The outcomes' contract as SQL: all of it that a row can be asked at an acceptable cost."""
+def outcomes_condition(size: FieldInfo) -> str:
+    """Build the SQL condition of the outcomes' contract.
+
+    It leaves out the parts that are too expensive to check for every row.
+    """
     (least,) = (mark.min_length for mark in size.metadata if isinstance(mark, MinLen))
     (most,) = (mark.max_length for mark in size.metadata if isinstance(mark, MaxLen))
     fields = Outcome.model_fields
-    shape = " && ".join(one for name, field in fields.items() for one in _predicates(name, field))
+    shape = " && ".join(
+        predicate for name, field in fields.items() for predicate in key_predicates(name, field)
+    )
     rest = [
         f"jsonb_array_length({{}}) BETWEEN {least} AND {most}",
-        *(length for name, field in fields.items() for length in _lengths(name, field)),
+        *(length for name, field in fields.items() for length in length_conditions(name, field)),
     ]
     return f"CASE WHEN {{}} @@ 'strict {shape}' THEN {' AND '.join(rest)} ELSE false END"
 
 
 _SIZE = Bounds(min_length=1, max_length=500)
 
-#: What can be bet on in a market, with its prices: 1 to 500 outcomes of different names.
+#: The outcomes of a market with their prices: 1 to 500 outcomes with different names.
 Outcomes = Annotated[
     tuple[Outcome, ...],
     _SIZE,
-    Keeps(on_objects_and_dicts(_distinct), _condition(_SIZE)),
+    ValidatorWithCheck(with_plain_variant(distinct_names_validator), outcomes_condition(_SIZE)),
     OutcomesJSONB(),
 ]
 

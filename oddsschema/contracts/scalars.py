@@ -1,8 +1,9 @@
-"""The scalars of the schema: each with its unit, and the only place where its bounds stand.
+"""The scalars of the schema, with their units: the only declaration of each bound.
 
-A column's SQL type follows from the scalar (`oddsschema.contracts.columns.column_type`): text of
-at most n characters is VARCHAR(n), a time is TIMESTAMPTZ, a float is float8. All text is trimmed,
-holds neither NUL nor lone surrogates (PostgreSQL stores neither), and is counted in characters.
+A column's SQL type derives from the scalar (`oddsschema.contracts.columns.column_type`): text of at
+most n characters is VARCHAR(n), a time is TIMESTAMPTZ, a float is float8. All text is trimmed, and
+its length is counted in characters. It has no NUL and no lone surrogates, because PostgreSQL cannot
+store them.
 """
 
 import sys
@@ -18,62 +19,66 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import ARRAY, BigInteger, DateTime, Enum, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 
-from oddsschema.contracts import json_schema as accepts
+from oddsschema.contracts import json_schema
 from oddsschema.contracts.countries import ALPHA3, ALPHA3_OF_ALPHA2
 from oddsschema.contracts.json_schema import WHITE_SPACE as WHITE_SPACE
-from oddsschema.contracts.json_schema import Accepts
+from oddsschema.contracts.json_schema import ScalarJsonSchema
 
-#: What every text must match: PostgreSQL's text and JSONB cannot hold the character NUL.
+#: The pattern of every text: PostgreSQL's text and JSONB cannot store the character NUL.
 NO_NUL = r"^[^\x00]*$"
 
-#: The greatest number that is not infinite to Python and to float8; exactly.
+#: The largest finite number of Python and of float8, exactly.
 FLOAT_MAX = int(sys.float_info.max)
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps(AfterValidator):
-    """A validator that also says in SQL what it leaves: `{}` stands for the column."""
+class ValidatorWithCheck(AfterValidator):
+    """A validator together with the SQL condition of the CHECK that its results fulfil."""
 
+    #: The SQL condition, with `{}` in the place of the column's name.
     condition: str
 
 
 class ScrapeStatus(StrEnum):
-    """Where a batch or a run stands."""
+    """The status of a batch or a run."""
 
     PENDING = "pending"
     RUNNING = "running"
     COMPLETED = "completed"
-    #: Some platforms of the batch, or some captures of the run, did not make it.
+    #: Some platforms of the batch, or some captures of the run, failed.
     PARTIAL = "partial"
     FAILED = "failed"
     CONNECTION_FAILED = "connection_failed"
 
 
 class CompetitorSource(StrEnum):
-    """The competitors known today. A column `source` takes any slug: a new one needs no release."""
+    """The known competitors. A column `source` accepts any slug: a new one needs no release."""
 
     SPORTYBET = "sportybet"
     BET9JA = "bet9ja"
 
 
 class HandicapType(StrEnum):
-    """How a handicap market is settled."""
+    """The kind of a handicap: it decides how the market is settled."""
 
-    #: Whole goals, three ways: the draw after the handicap is an outcome.
+    #: Whole goals, three outcomes: the draw after the handicap is an outcome.
     EUROPEAN = "european"
-    #: Quarter goals, two ways: stakes are returned in part or whole.
+    #: Quarter goals, two outcomes: stakes can be returned in part or in whole.
     ASIAN = "asian"
 
 
-def no_bool(value: Any) -> Any:
-    """Refuse True and False, which pydantic takes for 1 and 0: the feed meant something else."""
+def refuse_boolean(value: Any) -> Any:
+    """Refuse True and False, which pydantic would convert to 1 and 0."""
     if value is True or value is False:
         raise PydanticCustomError("number_type", "Input should be a number, not a boolean")
     return value
 
 
-def _no_timestamp(value: Any) -> Any:
-    # pydantic takes numbers, as text too, for seconds or for milliseconds, whichever seems nearer.
+def refuse_timestamp(value: Any) -> Any:
+    """Refuse numbers in the place of times, as text too.
+
+    Pydantic would guess from their size whether they are seconds or milliseconds.
+    """
     if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
         raise PydanticCustomError(
             "time_type", "Input should be a time with an offset, as in 2024-01-09T12:00:00Z"
@@ -81,18 +86,21 @@ def _no_timestamp(value: Any) -> Any:
     return value
 
 
-def _to_utc(value: datetime) -> datetime:
+def to_utc(value: datetime) -> datetime:
+    """Convert an aware time to UTC."""
     return value.astimezone(UTC)
 
 
-def _in_order(values: tuple[datetime, ...]) -> tuple[datetime, ...]:
+def sort_instants(values: tuple[datetime, ...]) -> tuple[datetime, ...]:
+    """Sort instants, the earliest first."""
     return tuple(sorted(values))
 
 
-def _alpha3(value: str) -> str:
+def to_alpha3(value: str) -> str:
+    """Convert a country code of ISO 3166-1, in upper or lower case, to alpha-3."""
     code = value.upper()
     code = ALPHA3_OF_ALPHA2.get(code, code)
-    # Some letters' capitals are ASCII, and they are not: "ﬁn".
+    # The upper case of some other letters is ASCII: "ﬁn".
     if code not in ALPHA3 or not value.isascii():
         raise PydanticCustomError(
             "country_iso",
@@ -101,7 +109,8 @@ def _alpha3(value: str) -> str:
     return code
 
 
-def _walk(value: JsonValue) -> Iterator[JsonValue]:
+def walk_json(value: JsonValue) -> Iterator[JsonValue]:
+    """Yield a JSON value and all values and keys inside it."""
     stack = [value]
     while stack:
         item = stack.pop()
@@ -113,8 +122,9 @@ def _walk(value: JsonValue) -> Iterator[JsonValue]:
             stack.extend(item)
 
 
-def _storable(value: JsonValue) -> JsonValue:
-    for item in _walk(value):
+def refuse_unstorable(value: JsonValue) -> JsonValue:
+    """Refuse JSON that JSONB cannot store or Python cannot read back as finite numbers."""
+    for item in walk_json(value):
         if isinstance(item, str):
             if "\0" in item:
                 raise PydanticCustomError("json_nul", "JSON text must not contain NUL (\\u0000)")
@@ -125,8 +135,8 @@ def _storable(value: JsonValue) -> JsonValue:
     return value
 
 
-def _varchar_of(enum: type[StrEnum], length: int) -> Enum:
-    """The values of an enumeration in a VARCHAR: PostgreSQL's own enums cannot lose a label."""
+def varchar_enum(enum: type[StrEnum], length: int) -> Enum:
+    """Store an enumeration in a VARCHAR: PostgreSQL cannot remove a value from its own enums."""
     return Enum(
         enum,
         native_enum=False,
@@ -138,9 +148,9 @@ def _varchar_of(enum: type[StrEnum], length: int) -> Enum:
 
 # -- text ------------------------------------------------------------------------------------------
 
-_TEXT = Accepts(accepts.text)
+_TEXT = ScalarJsonSchema(json_schema.text)
 
-#: Text of a NOT NULL column: 1 to n characters.
+#: The text of a NOT NULL column: 1 to n characters.
 Name50 = Annotated[
     str, _Text(strip_whitespace=True, min_length=1, max_length=50, pattern=NO_NUL), _TEXT
 ]
@@ -155,7 +165,7 @@ Name500 = Annotated[
 ]
 Message = Annotated[str, _Text(strip_whitespace=True, min_length=1, pattern=NO_NUL), _TEXT]
 
-#: Text of a column that may be NULL: 0 to n characters.
+#: The text of a column that may be NULL: 0 to n characters.
 Text50 = Annotated[str, _Text(strip_whitespace=True, max_length=50, pattern=NO_NUL), _TEXT]
 Text100 = Annotated[str, _Text(strip_whitespace=True, max_length=100, pattern=NO_NUL), _TEXT]
 Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO_NUL), _TEXT]
@@ -166,91 +176,101 @@ Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL), _TEXT]
 Slug = Annotated[
     str,
     _Text(strip_whitespace=True, max_length=20, pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$"),
-    Accepts(accepts.slug),
+    ScalarJsonSchema(json_schema.slug),
 ]
 
 #: ISO 3166-1 alpha-3 ("CHE"); alpha-2 and lower case are accepted and converted.
 CountryIso = Annotated[
     str,
     _Text(strip_whitespace=True, min_length=2, max_length=3),
-    Accepts(accepts.country),
-    Keeps(_alpha3, f"{{}} IN ({', '.join(repr(code) for code in sorted(ALPHA3))})"),
+    ScalarJsonSchema(json_schema.country),
+    ValidatorWithCheck(to_alpha3, f"{{}} IN ({', '.join(repr(code) for code in sorted(ALPHA3))})"),
 ]
 
-Status = Annotated[ScrapeStatus, _varchar_of(ScrapeStatus, 20)]
-Handicap = Annotated[HandicapType, _varchar_of(HandicapType, 50)]
+Status = Annotated[ScrapeStatus, varchar_enum(ScrapeStatus, 20)]
+Handicap = Annotated[HandicapType, varchar_enum(HandicapType, 50)]
 
-# A validator that runs before the bounds stands behind them: the other way round they would be
-# checked in Python.
+# A validator that runs before the bounds is listed after them. In the other order, pydantic would
+# check the bounds in Python.
 
 # -- numbers ---------------------------------------------------------------------------------------
 
-#: What PostgreSQL's INTEGER and BIGINT hold.
+#: The integers of PostgreSQL's INTEGER and BIGINT.
 Int4 = Annotated[
     int,
     Field(ge=-(2**31), le=2**31 - 1),
-    BeforeValidator(no_bool),
-    Accepts(accepts.integer),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.integer),
     Integer(),
 ]
 Int8 = Annotated[
     int,
     Field(ge=-(2**63), le=2**63 - 1),
-    BeforeValidator(no_bool),
-    Accepts(accepts.integer),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.integer),
     BigInteger(),
 ]
 
-#: How many: not negative.
+#: A count: not negative.
 Count = Annotated[
-    int, Field(ge=0, le=2**31 - 1), BeforeValidator(no_bool), Accepts(accepts.integer), Integer()
+    int,
+    Field(ge=0, le=2**31 - 1),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.integer),
+    Integer(),
 ]
 
-#: Decimal odds: what one unit staked returns, stake included. Real feeds do list 1.0.
+#: Decimal odds: the return on a stake of 1, stake included. Real feeds do list 1.0.
 Odds = Annotated[
-    float, Field(ge=1.0, allow_inf_nan=False), BeforeValidator(no_bool), Accepts(accepts.number)
+    float,
+    Field(ge=1.0, allow_inf_nan=False),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.number),
 ]
 
-#: A total or a handicap, in goals (points, games, ... in other sports).
+#: A total or a handicap, in goals (in other sports: points, games, ...).
 Line = Annotated[
-    float, Field(allow_inf_nan=False), BeforeValidator(no_bool), Accepts(accepts.number)
+    float,
+    Field(allow_inf_nan=False),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.number),
 ]
 
 #: True or false.
-Flag = Annotated[bool, Accepts(accepts.flag)]
+Flag = Annotated[bool, ScalarJsonSchema(json_schema.flag)]
 
 # -- times and documents ---------------------------------------------------------------------------
 
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2201, 1, 1, tzinfo=UTC)
 
-#: An instant: naive times and numbers are refused, others converted to UTC. The years 1970 to 2200.
+#: An instant in the years 1970 to 2200, converted to UTC. Naive times and numbers are refused.
 UtcTime = Annotated[
     datetime,
     AwareDatetime,
-    Field(ge=_FIRST, lt=_END),
-    BeforeValidator(_no_timestamp),
-    Accepts(accepts.time),
-    AfterValidator(_to_utc),
+    Field(ge=_EARLIEST, lt=_END),
+    BeforeValidator(refuse_timestamp),
+    ScalarJsonSchema(json_schema.time),
+    AfterValidator(to_utc),
 ]
 
 #: Instants, the earliest first.
 Instants = Annotated[
     tuple[UtcTime, ...],
-    Keeps(
-        _in_order,
+    ValidatorWithCheck(
+        sort_instants,
         "array_position({}, NULL) IS NULL "
-        f"AND '{_FIRST}' <= ALL ({{}}) AND '{_END}' > ALL ({{}})",
+        f"AND '{_EARLIEST}' <= ALL ({{}}) AND '{_END}' > ALL ({{}})",
     ),
     ARRAY(DateTime(timezone=True), as_tuple=True),
 ]
 
-#: Any JSON value that JSONB can hold and Python read; None is SQL's NULL.
+#: Any JSON value that JSONB can store and Python can read; None is SQL NULL.
 Json = Annotated[
     JsonValue,
-    Accepts(accepts.document),
-    Keeps(
-        _storable,
+    ScalarJsonSchema(json_schema.document),
+    ValidatorWithCheck(
+        refuse_unstorable,
         f"NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')",
     ),
     JSONB(none_as_null=True),

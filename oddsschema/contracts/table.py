@@ -1,4 +1,4 @@
-"""Tables that validate: the base class of every SQLModel table."""
+"""The base class of the tables: SQLModel tables that validate."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -18,36 +18,39 @@ from oddsschema.contracts.columns import column_check, column_type
 
 
 class Table(Contract):
-    """A contract with a PostgreSQL table: the contracts, then `Table`, then `table=True`.
+    """A contract with a PostgreSQL table.
 
-    Relationships are passed to the constructor beside the fields. What PostgreSQL or a relationship
-    fills (ids, server times, foreign keys) may be left out.
+    A table class lists its contracts, then `Table`, then `table=True`. Its constructor also takes
+    relationships. Fields that PostgreSQL or a relationship fills (ids, server times, foreign keys)
+    may be left out.
     """
 
     model_config = ConfigDict(frozen=False)
 
-    # A table's rows are mutable objects with an identity in a session: not to be hashed by value,
-    # which is how Python spells it, and mypy does not know.
-    __hash__ = None  # type: ignore[assignment]
-    # Loading makes objects with __new__ alone: SQLModel's prepares what pydantic expects of them.
-    if not TYPE_CHECKING:  # to mypy, a class whose __new__ was assigned is Any
+    # Rows are mutable and have an identity in a session: they must not be hashed by value. Python
+    # disables hashing with None, which mypy does not accept.
+    __hash__ = None  # type: ignore[assignment]  # see above
+    # Loading creates objects with __new__ alone. SQLModel's __new__ sets the attributes that
+    # pydantic needs.
+    if not TYPE_CHECKING:  # mypy treats a class with an assigned __new__ as Any
         __new__ = SQLModel.__new__
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         for field in cls.__pydantic_fields__.values():
-            said = [mark for mark in field.metadata if isinstance(mark, FieldInfoMetadata)]
-            rest = [mark for mark in field.metadata if not isinstance(mark, FieldInfoMetadata)]
-            known = said[0] if said else FieldInfoMetadata()
-            # A new list: fields inherited from a contract share theirs with it.
-            field.metadata = [replace(known, sa_type=column_type(field)), *rest]
-        given = cls.__dict__.get("__table_args__", ())
-        cls.__table_args__ = (*cls._checks(), *([given] if isinstance(given, dict) else given))
+            own = [mark for mark in field.metadata if isinstance(mark, FieldInfoMetadata)]
+            others = [mark for mark in field.metadata if not isinstance(mark, FieldInfoMetadata)]
+            column = own[0] if own else FieldInfoMetadata()
+            # The list is new because a field inherited from a contract shares the contract's list.
+            field.metadata = [replace(column, sa_type=column_type(field)), *others]
+        arguments = cls.__dict__.get("__table_args__", ())
+        arguments = (arguments,) if isinstance(arguments, dict) else arguments
+        cls.__table_args__ = (*cls._checks(), *arguments)
 
     @classmethod
     def _checks(cls) -> Iterator[CheckConstraint]:
-        """The CHECKs that follow from the fields' types and from the rules."""
+        """Yield the CHECKs that derive from the fields' types and from the rules."""
         fields = cls.__pydantic_fields__.items()
         conditions = [(name, column_check(name, field)) for name, field in fields]
         for name, condition in [
@@ -68,9 +71,11 @@ class Table(Contract):
         update: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Self:
-        """Validate a mapping or an object with the same attributes into a new row.
+        """Create a row from a mapping or from an object with the same attributes.
 
-        Raises pydantic.ValidationError. `update` replaces single values of a mapping.
+        `update` replaces single values of it.
+
+        Raises pydantic.ValidationError if the value breaks the contract.
         """
         if update:
             fields = obj if isinstance(obj, Mapping) else obj.model_dump()
@@ -81,18 +86,22 @@ class Table(Contract):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Validate a JSON object into a new row. Raises pydantic.ValidationError."""
+        """Create a row from a JSON object.
+
+        Raises pydantic.ValidationError if the value breaks the contract.
+        """
         new = cls._new()
         new._fill(cls.__pydantic_validator__.validate_json, json_data, **options)
         return new
 
     @classmethod
     def _new(cls) -> Self:
-        """An empty instance that SQLAlchemy knows, made without running __init__."""
+        """Create an empty instance that SQLAlchemy knows, without running `__init__`."""
         new: Self = inspect(cls).class_manager.new_instance()
         return new
 
     def _fill(self, validate: Callable[..., Any], data: Any, **options: Any) -> None:
+        """Validate the data into this empty instance, and set its relationships."""
         related: dict[str, Any] = {}
         if isinstance(data, Mapping):
             names = self.__sqlmodel_relationships__
@@ -101,7 +110,7 @@ class Table(Contract):
         instrumented = self.__dict__
         validate(data, self_instance=self, **options)
         values = self.__dict__
-        # pydantic has put a new __dict__ in place; SQLAlchemy's comes back, and learns each value.
+        # pydantic has replaced __dict__. Restore SQLAlchemy's, and set each value through it.
         object.__setattr__(self, "__dict__", instrumented)
         for name, value in values.items():
             set_attribute(self, name, value)
@@ -114,14 +123,17 @@ class Table(Contract):
             return
         rules = [rule for rule in self.__rules__ if name in rule.fields]
         known = {field: getattr(self, field) for rule in rules for field in rule.fields}
-        validated: Any = _assignment_validator(type(self)).validate_assignment(known, name, value)
+        validated: Any = assignment_validator(type(self)).validate_assignment(known, name, value)
         set_attribute(self, name, validated[0][name])
         self.__pydantic_fields_set__.add(name)
 
 
 @cache
-def _assignment_validator(table: type[Table]) -> SchemaValidator:
-    """Validates one field and the rules whose fields are all known, and touches no object."""
+def assignment_validator(table: type[Table]) -> SchemaValidator:
+    """Build the validator of assignments to a table's fields.
+
+    It validates one field, and each rule for which all fields are known. It changes no object.
+    """
     table.model_rebuild()
     schema: Any = table.__pydantic_core_schema__
     definitions: list[Any] = []
@@ -129,14 +141,14 @@ def _assignment_validator(table: type[Table]) -> SchemaValidator:
         definitions = schema.get("definitions", definitions)
         schema = schema["schema"]
 
-    def check(output: tuple[dict[str, Any], Any, set[str]]) -> Any:
+    def check_rules(output: tuple[dict[str, Any], Any, set[str]]) -> Any:
         values = output[0]
         for rule in table.__rules__:
             if all(field in values for field in rule.fields):
                 rule.check(*[values[field] for field in rule.fields])
         return output
 
-    fields: Any = core_schema.no_info_after_validator_function(check, schema["schema"])
+    fields: Any = core_schema.no_info_after_validator_function(check_rules, schema["schema"])
     if definitions:
         fields = core_schema.definitions_schema(fields, definitions)
     return SchemaValidator(fields, schema["config"])

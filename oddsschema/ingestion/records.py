@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
 
-from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.contracts.scalars import HandicapType
 from oddsschema.models.odds import MARKET_KEY
@@ -23,7 +23,7 @@ PlainCapture = dict[str, Any]
 
 _LEAST_ODDS = next(
     mark.ge
-    for mark in unwrapped(Outcome.model_fields["odds"].rebuild_annotation())[1]
+    for mark in unwrap_annotation(Outcome.model_fields["odds"].rebuild_annotation())[1]
     if isinstance(mark, Ge)
 )
 

@@ -1,6 +1,7 @@
-"""The contracts and the tables, a file for each part of the domain.
+"""The contracts and tables, with a module for each part of the domain.
 
-Every table is imported here: SQLAlchemy resolves relationships by name among the classes it knows.
+This package imports all tables, because SQLAlchemy resolves relationships by the names of the
+imported classes.
 """
 
 from oddsschema.models.bookmaker import Bookmaker
@@ -15,7 +16,7 @@ from oddsschema.models.competitor import (
 from oddsschema.models.event import Event, EventBookmaker, Fixture, Listing
 from oddsschema.models.odds import Market, MarketOdds, MarketType, OddsSnapshot, Snapshot
 from oddsschema.models.scrape import ScrapeBatch, ScrapeError, ScrapeRun
-from oddsschema.models.sport import Competition, Named, NationalCompetition, Sport, Tournament
+from oddsschema.models.sport import Competition, NameAndSlug, NationalCompetition, Sport, Tournament
 
 __all__ = [
     "Bookmaker",
@@ -33,7 +34,7 @@ __all__ = [
     "Market",
     "MarketOdds",
     "MarketType",
-    "Named",
+    "NameAndSlug",
     "NationalCompetition",
     "OddsSnapshot",
     "ScrapeBatch",

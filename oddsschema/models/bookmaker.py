@@ -1,4 +1,4 @@
-"""The bookmakers whose odds are stored as BetPawa's are: by reference event."""
+"""The table of the bookmakers: their odds are stored by reference event, as BetPawa's are."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -8,7 +8,7 @@ from sqlmodel import Field, Relationship
 from oddsschema.contracts.columns import defaulted, primary_key, server_time
 from oddsschema.contracts.scalars import Flag, Int4, Text500, UtcTime
 from oddsschema.contracts.table import Table
-from oddsschema.models.sport import Named
+from oddsschema.models.sport import NameAndSlug
 
 if TYPE_CHECKING:
     from oddsschema.models.event import EventBookmaker
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from oddsschema.models.scrape import ScrapeError
 
 
-class Bookmaker(Named, Table, table=True):
-    """A bookmaker: betpawa, sportybet and bet9ja are there from the start (revision 2)."""
+class Bookmaker(NameAndSlug, Table, table=True):
+    """A bookmaker. Revision 2 of the migrations adds betpawa, sportybet and bet9ja."""
 
     __tablename__: ClassVar[str] = "bookmakers"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
 
     id: Int4 | None = primary_key()
     is_active: Flag = defaulted(
-        True, "Whether it is in use: one whose odds are stored cannot be deleted."
+        True, "Whether the bookmaker is in use. A bookmaker with stored odds cannot be deleted."
     )
-    base_url: Text500 | None = Field(default=None, description="The URL of its site.")
-    logo_url: Text500 | None = Field(default=None, description="The URL of its logo.")
-    created_at: UtcTime | None = server_time("When the row was written, UTC.")
-    updated_at: UtcTime | None = server_time("When the row was last changed, UTC.")
+    base_url: Text500 | None = Field(default=None, description="The URL of the bookmaker's site.")
+    logo_url: Text500 | None = Field(default=None, description="The URL of the bookmaker's logo.")
+    created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
+    updated_at: UtcTime | None = server_time("The time when the row was last changed, UTC.")
 
     event_bookmakers: list["EventBookmaker"] = Relationship(back_populates="bookmaker")
     odds_snapshots: list["OddsSnapshot"] = Relationship(back_populates="bookmaker")

@@ -1,4 +1,4 @@
-"""What competitors offer: tournaments, events, snapshots and markets, keyed by their own ids."""
+"""The tournaments, events, snapshots and markets of competitors, keyed by the competitors' ids."""
 
 from typing import ClassVar, Optional
 
@@ -16,7 +16,7 @@ from oddsschema.models.sport import Competition, Sport
 
 
 class CompetitorKey(Contract):
-    """How a competitor's thing is told apart: whose it is, and the id it has there."""
+    """The key of a competitor's tournament or event: the source and the source's own id."""
 
     source: Slug = Field(description="The competitor: 'sportybet', 'bet9ja' or any other slug.")
     external_id: Name100 = Field(description="The competitor's own id.")
@@ -25,8 +25,12 @@ class CompetitorKey(Contract):
 class CompetitorCompetition(CompetitorKey, Competition):
     """A tournament as a competitor lists it."""
 
-    country_raw: Text100 | None = Field(default=None, description="In the competitor's words.")
-    country_iso: CountryIso | None = Field(default=None, description="ISO 3166-1 alpha-3: 'CHE'.")
+    country_raw: Text100 | None = Field(
+        default=None, description="The country, as the competitor writes it."
+    )
+    country_iso: CountryIso | None = Field(
+        default=None, description="The country's code in ISO 3166-1 alpha-3: 'CHE'."
+    )
 
 
 class CompetitorTournament(CompetitorCompetition, Table, table=True):
@@ -46,10 +50,10 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
 
     id: Int4 | None = primary_key()
     sport_id: Int4 | None = foreign_key("sports.id", "The sport.")
-    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
     deleted_at: UtcTime | None = Field(
         default=None,
-        description="Soft delete: when it was found to be gone, UTC; NULL while it is offered.",
+        description="Soft delete: the time when it was found missing, UTC. NULL if it is offered.",
     )
 
     sport: Sport = Relationship(back_populates="competitor_tournaments")
@@ -59,7 +63,7 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
 
 
 class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
-    """An event that a competitor offers, matched to BetPawa's by SportRadar id where it has one."""
+    """An event that a competitor offers, matched to BetPawa's by SportRadar id if possible."""
 
     __tablename__: ClassVar[str] = "competitor_events"
     __table_args__ = (
@@ -81,17 +85,17 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
     )
     betpawa_event_id: Int4 | None = foreign_key(
         "events.id",
-        "BetPawa's event of the same SportRadar id; NULL while there is none.",
+        "BetPawa's event with the same SportRadar id. NULL until that event exists.",
         ondelete="SET NULL",
         nullable=True,
     )
-    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
     updated_at: UtcTime | None = server_time(
-        "When a capture last changed the row, or its match was found, UTC."
+        "The time when a capture or a match with BetPawa's event last changed the row, UTC."
     )
     deleted_at: UtcTime | None = Field(
         default=None,
-        description="Soft delete: when it was found to be gone, UTC; NULL while it is offered.",
+        description="Soft delete: the time when it was found missing, UTC. NULL if it is offered.",
     )
 
     tournament: CompetitorTournament = Relationship(back_populates="events")
@@ -102,31 +106,33 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
 
 
 class CompetitorOddsSnapshot(StoredSnapshot, Table, table=True):
-    """A competitor event's odds at one instant."""
+    """The odds of a competitor's event at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_odds_snapshots"
     __table_args__ = (
         ForeignKeyConstraint(
             ["competitor_event_id"],
             ["competitor_events.id"],
-            # With the whole column name it would have 66 bytes; PostgreSQL's names have 63.
+            # With the whole column name it would have 66 bytes. PostgreSQL allows 63.
             name="fk_competitor_odds_snapshots_event_id_competitor_events",
             ondelete="CASCADE",
         ),
         UniqueConstraint("competitor_event_id", "captured_at"),
-        UniqueConstraint("competitor_event_id", "id"),  # what competitor_market_odds refers to
+        UniqueConstraint(
+            "competitor_event_id", "id"
+        ),  # for the foreign key of competitor_market_odds
         Index("idx_competitor_odds_snapshots_event", "competitor_event_id"),
         Index("idx_competitor_odds_snapshots_captured", "captured_at"),
-        # Without this one, deleting a run reads the whole table.
+        # Without this index, deleting a run reads the whole table.
         Index("idx_competitor_odds_snapshots_run", "scrape_run_id"),
     )
 
     id: Int8 | None = primary_key()
     competitor_event_id: Int4 | None = Field(
-        default=None, nullable=False, description="The competitor's event."
+        default=None, nullable=False, description="The event of the competitor."
     )
     scrape_run_id: Int4 | None = foreign_key(
-        "scrape_runs.id", "The run that brought it.", ondelete="SET NULL", nullable=True
+        "scrape_runs.id", "The run that captured it.", ondelete="SET NULL", nullable=True
     )
 
     competitor_event: CompetitorEvent = Relationship(back_populates="snapshots")
@@ -137,7 +143,7 @@ class CompetitorOddsSnapshot(StoredSnapshot, Table, table=True):
 
 
 class CompetitorMarketOdds(StoredMarket, Table, table=True):
-    """A market of a competitor event at one instant."""
+    """A market of a competitor's event at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_market_odds"
     __table_args__ = (
@@ -153,10 +159,12 @@ class CompetitorMarketOdds(StoredMarket, Table, table=True):
 
     id: Int8 | None = primary_key()
     competitor_event_id: Int4 | None = Field(
-        default=None, nullable=False, description="The snapshot's event; filled from the snapshot."
+        default=None,
+        nullable=False,
+        description="The event of the snapshot, filled from the snapshot.",
     )
     snapshot_id: Int8 | None = Field(
-        default=None, nullable=False, description="The snapshot that it is part of."
+        default=None, nullable=False, description="The snapshot of the market."
     )
 
     snapshot: CompetitorOddsSnapshot = Relationship(back_populates="markets")

@@ -1,4 +1,4 @@
-"""BetPawa's events, which competitors' are matched to, and where each is listed."""
+"""BetPawa's events, which are the reference for matching, and their listings at bookmakers."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 
 
 class Fixture(Contract):
-    """What every bookmaker knows of an event."""
+    """The data of an event that every bookmaker has."""
 
-    sportradar_id: Name100 = Field(description="SportRadar's id: what events are matched by.")
-    name: Name500 = Field(description="As the bookmaker writes it: 'Basel - Zurich'.")
+    sportradar_id: Name100 = Field(
+        description="SportRadar's id of the event. It matches events across bookmakers."
+    )
+    name: Name500 = Field(description="The name, as the bookmaker writes it: 'Basel - Zurich'.")
     home_team: Name255 = Field(description="The team named first.")
     away_team: Name255 = Field(description="The team named second.")
-    kickoff: UtcTime = Field(description="When the event starts, UTC.")
+    kickoff: UtcTime = Field(description="The time when the event starts, UTC.")
 
 
 class Listing(Contract):
-    """Where a bookmaker lists an event."""
+    """The id and the page of an event at a bookmaker."""
 
     external_event_id: Name100 = Field(description="The bookmaker's own id of the event.")
     event_url: Text1000 | None = Field(default=None, description="The URL of the event's page.")
@@ -45,7 +47,7 @@ class Event(Fixture, Table, table=True):
     tournament_id: Int4 | None = foreign_key(
         "tournaments.id", "The tournament.", ondelete="CASCADE"
     )
-    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
 
     tournament: Tournament = Relationship(back_populates="events")
     event_bookmakers: list["EventBookmaker"] = Relationship(
@@ -61,15 +63,15 @@ class Event(Fixture, Table, table=True):
 
 
 class EventBookmaker(Listing, Table, table=True):
-    """One bookmaker's listing of a reference event."""
+    """A bookmaker's listing of a reference event."""
 
     __tablename__: ClassVar[str] = "event_bookmakers"
     __table_args__ = (UniqueConstraint("event_id", "bookmaker_id"),)
 
     id: Int4 | None = primary_key()
     event_id: Int4 | None = foreign_key("events.id", "The event.", ondelete="CASCADE")
-    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "Who lists it.")
-    created_at: UtcTime | None = server_time("When the row was written, UTC.")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "The bookmaker that lists the event.")
+    created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
 
     event: Event = Relationship(back_populates="event_bookmakers")
     bookmaker: Bookmaker = Relationship(back_populates="event_bookmakers")

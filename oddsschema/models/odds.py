@@ -1,4 +1,4 @@
-"""Snapshots and markets: the contracts that BetPawa and its competitors share, BetPawa's tables."""
+"""Snapshots and markets: the contracts of all bookmakers, and BetPawa's tables."""
 
 from operator import itemgetter
 from typing import ClassVar, Optional
@@ -28,55 +28,59 @@ from oddsschema.models.scrape import ScrapeRun
 
 
 class Snapshot(Contract):
-    """The odds of one event of one bookmaker at one instant, without the odds."""
+    """The header of the odds of one event of one bookmaker at one instant."""
 
-    captured_at: UtcTime | None = server_time("When the odds were read, UTC.")
+    captured_at: UtcTime | None = server_time("The time when the odds were read, UTC.")
     raw_response: Json | None = Field(
         default=None,
-        description="What the bookmaker sent. Large, and kept only on request.",
+        description="The bookmaker's response. It is large and stored only on request.",
     )
 
 
 class StoredSnapshot(Snapshot):
-    """A snapshot's place in its event's history."""
+    """A snapshot with its place in the history of its event."""
 
     is_complete: Flag = defaulted(
-        True, "Whether its rows are all that was offered, or what changed since the one before."
+        True, "True if the rows are all markets; false if they are changes since the last snapshot."
     )
     last_confirmed_at: UtcTime | None = Field(
-        default=None, description="When a capture last found nothing changed since, UTC."
+        default=None, description="The time of the last capture that found no change since, UTC."
     )
     confirmed_at: Instants = Field(
         default=(),
         nullable=False,
         sa_column_kwargs={"server_default": text("'{}'")},
-        description="All instants at which a capture found nothing changed since, UTC.",
+        description="The times of all captures that found no change since, UTC.",
     )
 
 
 class MarketType(Contract):
-    """Something to bet on in an event, without its prices.
+    """A market of an event without its prices.
 
-    Two markets of one event differ in (betpawa_market_id, line, handicap_type, handicap_home,
-    handicap_away). Competitors' markets carry BetPawa's id, so that they can be compared.
+    Two markets of an event differ in (betpawa_market_id, line, handicap_type, handicap_home,
+    handicap_away). Competitors' markets have BetPawa's id, so that prices can be compared.
     """
 
     __rules__ = (all_or_none("handicap", "handicap_type", "handicap_home", "handicap_away"),)
 
     betpawa_market_id: Name50 = Field(description="BetPawa's id of the market type: '3743'.")
-    betpawa_market_name: Name255 = Field(description="Its name: '1X2 - Full Time'.")
+    betpawa_market_name: Name255 = Field(
+        description="BetPawa's name of the market type: '1X2 - Full Time'."
+    )
     line: Line | None = Field(
         default=None,
-        description="The total or handicap, in goals; NULL for markets that have none.",
+        description="The total or the handicap, in goals. NULL if the market has none.",
     )
     handicap_type: Handicap | None = Field(
-        default=None, description="How the handicap is settled; NULL without one."
+        default=None, description="The kind of the handicap. NULL if the market has none."
     )
     handicap_home: Line | None = Field(
-        default=None, description="Goals added to the home team's; with handicap_type only."
+        default=None,
+        description="The goals added to the home team's. Given only with handicap_type.",
     )
     handicap_away: Line | None = Field(
-        default=None, description="Goals added to the away team's; with handicap_type only."
+        default=None,
+        description="The goals added to the away team's. Given only with handicap_type.",
     )
 
 
@@ -87,17 +91,17 @@ market_key = itemgetter(*MARKET_KEY)
 
 
 class Market(MarketType):
-    """Something to bet on in an event, with its prices."""
+    """A market of an event with its prices."""
 
-    outcomes: Outcomes = Field(description="What can be bet on, with decimal odds.")
+    outcomes: Outcomes = Field(description="The outcomes with their decimal odds.")
 
 
 class StoredMarket(Market):
-    """A market's place in its event's history."""
+    """A market with its place in the history of its event."""
 
     unavailable_at: UtcTime | None = Field(
         default=None,
-        description="When it was found not to be offered any more, UTC; the outcomes are the last.",
+        description="The time when it was found missing, UTC. The outcomes are the last ones.",
     )
 
 
@@ -107,18 +111,18 @@ class OddsSnapshot(StoredSnapshot, Table, table=True):
     __tablename__: ClassVar[str] = "odds_snapshots"
     __table_args__ = (
         UniqueConstraint("event_id", "bookmaker_id", "captured_at"),
-        UniqueConstraint("event_id", "id"),  # what market_odds refers to
+        UniqueConstraint("event_id", "id"),  # for the foreign key of market_odds
         Index("idx_snapshots_event", "event_id"),
         Index("idx_snapshots_bookmaker", "bookmaker_id"),
         Index("idx_snapshots_event_time", "event_id", desc("captured_at")),
-        Index("idx_snapshots_run", "scrape_run_id"),  # or deleting a run reads the whole table
+        Index("idx_snapshots_run", "scrape_run_id"),  # else deleting a run reads the whole table
     )
 
     id: Int8 | None = primary_key()
     event_id: Int4 | None = foreign_key("events.id", "The event.", ondelete="CASCADE")
-    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "Whose odds these are.")
+    bookmaker_id: Int4 | None = foreign_key("bookmakers.id", "The bookmaker.")
     scrape_run_id: Int4 | None = foreign_key(
-        "scrape_runs.id", "The run that brought it.", ondelete="SET NULL", nullable=True
+        "scrape_runs.id", "The run that captured it.", ondelete="SET NULL", nullable=True
     )
 
     event: Event = Relationship(back_populates="odds_snapshots")
@@ -146,10 +150,12 @@ class MarketOdds(StoredMarket, Table, table=True):
 
     id: Int8 | None = primary_key()
     event_id: Int4 | None = Field(
-        default=None, nullable=False, description="The snapshot's event; filled from the snapshot."
+        default=None,
+        nullable=False,
+        description="The event of the snapshot, filled from the snapshot.",
     )
     snapshot_id: Int8 | None = Field(
-        default=None, nullable=False, description="The snapshot that it is part of."
+        default=None, nullable=False, description="The snapshot of the market."
     )
 
     snapshot: OddsSnapshot = Relationship(back_populates="markets")

@@ -1,4 +1,4 @@
-"""Batches, runs and errors: what was scraped when, and how it went."""
+"""Scrape batches, runs and errors: the records of each scrape and its result."""
 
 from typing import TYPE_CHECKING, ClassVar, Optional
 
@@ -29,29 +29,30 @@ if TYPE_CHECKING:
 
 
 class ScrapeBatch(Table, table=True):
-    """One scrape of all platforms: it groups a run for each, so that a screen can show them."""
+    """A scrape of all platforms. It groups the runs of the platforms."""
 
     __tablename__: ClassVar[str] = "scrape_batches"
     __table_args__ = (Index("idx_scrape_batches_started", "started_at"),)
 
     id: Int4 | None = primary_key()
-    started_at: UtcTime | None = server_time("When it began, UTC.")
+    started_at: UtcTime | None = server_time("The start time, UTC.")
     completed_at: UtcTime | None = Field(
-        default=None, description="When it ended, UTC; NULL before."
+        default=None, description="The end time, UTC. NULL until the end."
     )
     status: Status = defaulted(
-        ScrapeStatus.PENDING, "Where it stands: what its runs say together, once they have ended."
+        ScrapeStatus.PENDING,
+        "The status of the batch. It derives from the runs after they have ended.",
     )
     trigger: Text50 | None = Field(
-        default=None, description="What started it: 'scheduled', 'manual', ..."
+        default=None, description="The cause of the start: 'scheduled', 'manual', ..."
     )
-    notes: Notes | None = Field(default=None, description="What people should know of it.")
+    notes: Notes | None = Field(default=None, description="Notes for people.")
 
     runs: list["ScrapeRun"] = Relationship(back_populates="batch", passive_deletes=True)
 
 
 class ScrapeRun(Table, table=True):
-    """One platform's part of a batch."""
+    """The part of a batch that scrapes one platform."""
 
     __tablename__: ClassVar[str] = "scrape_runs"
     __table_args__ = (
@@ -61,25 +62,28 @@ class ScrapeRun(Table, table=True):
     )
 
     id: Int4 | None = primary_key()
-    status: Status = defaulted(ScrapeStatus.PENDING, "Where it stands.")
-    started_at: UtcTime | None = server_time("When it began, UTC.")
+    status: Status = defaulted(ScrapeStatus.PENDING, "The status of the run.")
+    started_at: UtcTime | None = server_time("The start time, UTC.")
     completed_at: UtcTime | None = Field(
-        default=None, description="When it ended, UTC; NULL before."
+        default=None, description="The end time, UTC. NULL until the end."
     )
     events_scraped: Count = defaulted(
-        0, "How many captures hold the contract, one event each; those known before as well."
+        0, "The number of accepted captures (one event each), including those already stored."
     )
-    events_failed: Count = defaulted(0, "How many captures were refused as a whole.")
+    events_failed: Count = defaulted(0, "The number of captures that were refused as a whole.")
     trigger: Text50 | None = Field(
-        default=None, description="What started it: 'scheduled', 'manual', ..."
+        default=None, description="The cause of the start: 'scheduled', 'manual', ..."
     )
     platform_timings: Json | None = Field(
-        default=None, description="How long each part took, in the scraper's own words and units."
+        default=None,
+        description="The durations of the scraper's steps, in the scraper's own format and units.",
     )
     batch_id: Int4 | None = foreign_key(
-        "scrape_batches.id", "The batch that it is part of.", ondelete="SET NULL", nullable=True
+        "scrape_batches.id", "The batch of the run.", ondelete="SET NULL", nullable=True
     )
-    platform: Slug | None = Field(default=None, description="Whose odds it scraped: 'bet9ja'.")
+    platform: Slug | None = Field(
+        default=None, description="The platform that was scraped: 'bet9ja'."
+    )
 
     batch: Optional[ScrapeBatch] = Relationship(back_populates="runs")
     errors: list["ScrapeError"] = Relationship(
@@ -94,7 +98,7 @@ class ScrapeRun(Table, table=True):
 
 
 class ScrapeError(Table, table=True):
-    """Something that went wrong in a run: a refused capture, a lost connection, ..."""
+    """An error in a run: a refused capture, a lost connection, ..."""
 
     __tablename__: ClassVar[str] = "scrape_errors"
     __table_args__ = (
@@ -104,17 +108,17 @@ class ScrapeError(Table, table=True):
 
     id: Int4 | None = primary_key()
     scrape_run_id: Int4 | None = foreign_key(
-        "scrape_runs.id", "The run in which it happened.", ondelete="CASCADE"
+        "scrape_runs.id", "The run with the error.", ondelete="CASCADE"
     )
     bookmaker_id: Int4 | None = foreign_key(
-        "bookmakers.id", "Whose site it was, where known.", ondelete="SET NULL", nullable=True
+        "bookmakers.id", "The bookmaker, if known.", ondelete="SET NULL", nullable=True
     )
     event_id: Int4 | None = foreign_key(
-        "events.id", "BetPawa's event, where known.", ondelete="SET NULL", nullable=True
+        "events.id", "BetPawa's event, if known.", ondelete="SET NULL", nullable=True
     )
-    error_type: Name50 = Field(description="What kind, for programs: 'refused'.")
-    error_message: Message = Field(description="What and where, for people.")
-    occurred_at: UtcTime | None = server_time("When it happened, UTC.")
+    error_type: Name50 = Field(description="The kind of the error, for programs: 'refused'.")
+    error_message: Message = Field(description="The message for people: the error and its place.")
+    occurred_at: UtcTime | None = server_time("The time of the error, UTC.")
 
     scrape_run: ScrapeRun = Relationship(back_populates="errors")
     bookmaker: Optional[Bookmaker] = Relationship(back_populates="scrape_errors")

@@ -1,4 +1,4 @@
-"""Sports and BetPawa's tournaments: the reference side of the hierarchy."""
+"""The sports and BetPawa's tournaments: the upper levels of the reference hierarchy."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from oddsschema.models.event import Event
 
 
-class Named(Contract):
-    """What has a name for people and a slug for programs."""
+class NameAndSlug(Contract):
+    """A name for people and a slug for programs."""
 
-    name: Name100 = Field(description="For people: 'Football'.")
-    slug: Name100 = Field(description="For programs: 'football'.")
+    name: Name100 = Field(description="The name for people: 'Football'.")
+    slug: Name100 = Field(description="The name for programs: 'football'.")
 
 
 class Competition(Contract):
-    """What every bookmaker knows of a tournament."""
+    """The data of a tournament that every bookmaker has."""
 
-    name: Name255 = Field(description="'Super League': two countries may each have one.")
+    name: Name255 = Field(description="The name, which two countries may share: 'Super League'.")
     sportradar_id: Name100 | None = Field(
-        default=None, description="SportRadar's id of the tournament, where known."
+        default=None, description="SportRadar's id of the tournament, if known."
     )
 
 
 class NationalCompetition(Competition):
-    """A tournament as BetPawa lists it: told apart by sport, name and country."""
+    """A tournament as BetPawa lists it, identified by sport, name and country."""
 
     country: Name100 = Field(
         default="Unknown",
         nullable=False,
         sa_column_kwargs={"server_default": "Unknown"},
-        description="In BetPawa's words: 'Switzerland', 'International'.",
+        description="The country, as BetPawa writes it: 'Switzerland', 'International'.",
     )
 
 
-class Sport(Named, Table, table=True):
+class Sport(NameAndSlug, Table, table=True):
     """A sport."""
 
     __tablename__: ClassVar[str] = "sports"

@@ -23,7 +23,7 @@ from oddsschema.capture import (
     CapturedEvent,
 )
 from oddsschema.contracts.base import Contract
-from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.contracts.scalars import HandicapType, UtcTime
 from oddsschema.contracts.table import Table
@@ -48,9 +48,11 @@ def field_values(field: FieldInfo) -> SearchStrategy[Any]:
     kind: Any = field.annotation
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if len(kinds) - kinds.count(NoneType) > 1:
-        values = st.one_of([_values(*unwrapped(one)) for one in kinds if one is not NoneType])
+        values = st.one_of(
+            [_values(*unwrap_annotation(one)) for one in kinds if one is not NoneType]
+        )
     else:
-        values = _values(*unwrapped(field.rebuild_annotation()))
+        values = _values(*unwrap_annotation(field.rebuild_annotation()))
     return st.none() | values if NoneType in kinds else values
 
 
@@ -63,9 +65,9 @@ def _values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
         case (type() as element, EllipsisType()) if element is Market:
             return markets()
         case (element, EllipsisType()) if element == UtcTime:
-            return st.lists(_values(*unwrapped(element)), max_size=4).map(sorted).map(tuple)
+            return st.lists(_values(*unwrap_annotation(element)), max_size=4).map(sorted).map(tuple)
         case (element, EllipsisType()):
-            return st.lists(_values(*unwrapped(element)), max_size=4).map(tuple)
+            return st.lists(_values(*unwrap_annotation(element)), max_size=4).map(tuple)
     return scalars(python_type, marks)
 
 
@@ -128,7 +130,7 @@ def _handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _goals() -> SearchStrategy[float]:
-    return scalars(*unwrapped(Market.model_fields["handicap_home"].rebuild_annotation()))
+    return scalars(*unwrap_annotation(Market.model_fields["handicap_home"].rebuild_annotation()))
 
 
 def _competitors(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def rows(draw: st.DrawFn, /, table: type[_T], **given: Any) -> _T:
 @st.composite
 def outcomes(draw: st.DrawFn, /) -> tuple[Outcome, ...]:
     """The outcomes of a market: a few, seldom as many as there may be; no name twice."""
-    _, marks = unwrapped(Market.model_fields["outcomes"].rebuild_annotation())
+    _, marks = unwrap_annotation(Market.model_fields["outcomes"].rebuild_annotation())
     least, most = bound(marks, MinLen, "min_length"), bound(marks, MaxLen, "max_length")
     if draw(st.integers(0, 29)) == 29:
         one = draw(contracts(Outcome))

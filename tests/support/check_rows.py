@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema import Outcome, Table
 from oddsschema.contracts.base import metadata
-from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.contracts.scalars import WHITE_SPACE
 
@@ -169,13 +169,13 @@ def as_sql(value: Any, field: FieldInfo) -> str:
 
 def is_json(field: FieldInfo) -> bool:
     """Whether a field's column is JSONB."""
-    _, marks = unwrapped(field.rebuild_annotation())
+    _, marks = unwrap_annotation(field.rebuild_annotation())
     return any(isinstance(mark, JSONB | OutcomesJSONB) for mark in marks)
 
 
 def is_array(field: FieldInfo) -> bool:
     """Whether a field's column is an array."""
-    _, marks = unwrapped(field.rebuild_annotation())
+    _, marks = unwrap_annotation(field.rebuild_annotation())
     return any(isinstance(mark, ARRAY) for mark in marks)
 
 
@@ -252,7 +252,7 @@ async def by_insert(
             continue
         values = json.loads(stored)
         for name, value in row.items():
-            python_type, _ = unwrapped(table.model_fields[name].rebuild_annotation())
+            python_type, _ = unwrap_annotation(table.model_fields[name].rebuild_annotation())
             if value is None and left_to_server(table, name):
                 values[name] = None
             elif python_type is datetime and isinstance(values[name], str):

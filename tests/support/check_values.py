@@ -14,10 +14,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.main import FieldInfoMetadata
 
 from oddsschema import Market, Outcome, Table
-from oddsschema.contracts.columns import unwrapped
-from oddsschema.contracts.json_schema import Accepts
+from oddsschema.contracts.columns import unwrap_annotation
+from oddsschema.contracts.json_schema import ScalarJsonSchema
 from oddsschema.contracts.outcomes import OutcomesJSONB
-from oddsschema.contracts.scalars import FLOAT_MAX, NO_NUL, WHITE_SPACE, Keeps
+from oddsschema.contracts.scalars import FLOAT_MAX, NO_NUL, WHITE_SPACE, ValidatorWithCheck
 from oddsschema.strategies import field_values
 from tests.support.check_rows import GOOD, NOW, OUTCOMES, fields_of, is_array, is_json, plain
 
@@ -64,7 +64,7 @@ def _lengthened(text: str, field: FieldInfo) -> str:
 
 
 def _mark(field: FieldInfo, kind: type[Any], name: str) -> Any:
-    _, marks = unwrapped(field.rebuild_annotation())
+    _, marks = unwrap_annotation(field.rebuild_annotation())
     return next((getattr(mark, name) for mark in marks if isinstance(mark, kind)), None)
 
 
@@ -117,7 +117,7 @@ def arbitrary_rows(draw: st.DrawFn, table: type[Table]) -> dict[str, Any]:
         names = sorted({*names, *ruled})
     for name in names:
         field = fields[name]
-        python_type, _ = unwrapped(field.rebuild_annotation())
+        python_type, _ = unwrap_annotation(field.rebuild_annotation())
         good = field_values(field).map(plain)
         if name == "outcomes":
             values = _outcomes_beyond() | _JSON
@@ -135,10 +135,10 @@ def arbitrary_rows(draw: st.DrawFn, table: type[Table]) -> dict[str, Any]:
 
 def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
     """Each bound of a field: its name, a value that just keeps it and one that just does not."""
-    python_type, marks = unwrapped(field.rebuild_annotation())
+    python_type, marks = unwrap_annotation(field.rebuild_annotation())
     is_text = python_type is str
     pattern = next((mark.pattern for mark in marks if getattr(mark, "pattern", None)), None)
-    is_code = any(isinstance(mark, Keeps) for mark in marks) and is_text
+    is_code = any(isinstance(mark, ValidatorWithCheck) for mark in marks) and is_text
     if python_type == tuple[Outcome, ...]:
         yield from _beyond_outcomes()
     for mark in marks:
@@ -161,9 +161,9 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
                 yield "lt", mark.lt - timedelta(microseconds=1), mark.lt
             case Enum():
                 yield "enum", mark.enums[-1], "other"
-            case Keeps() if python_type is JsonValue:
+            case ValidatorWithCheck() if python_type is JsonValue:
                 yield "number", {"a": [FLOAT_MAX]}, {"a": [-FLOAT_MAX - 1]}
-            case Keeps() if is_code:
+            case ValidatorWithCheck() if is_code:
                 yield "code", "CHE", "CHX"
             case _ if getattr(mark, "allow_inf_nan", None) is False:
                 for odd in (math.inf, -math.inf, math.nan):
@@ -183,9 +183,9 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
                 yield "earliest", [first, NOW], [first - instant, NOW]
                 yield "latest", [NOW, last - instant], [NOW, last]
                 yield "null", [NOW], [NOW, None]
-            case Integer() | JSONB() | OutcomesJSONB() | Keeps():
+            case Integer() | JSONB() | OutcomesJSONB() | ValidatorWithCheck():
                 pass  # SQL types; what outcomes are held to is told above
-            case AfterValidator() | BeforeValidator() | FieldInfoMetadata() | Accepts():
+            case AfterValidator() | BeforeValidator() | FieldInfoMetadata() | ScalarJsonSchema():
                 pass  # they convert, or tell of keys, defaults and JSON Schema
             case _:
                 assert mark is AwareDatetime, f"a mark that this test does not know: {mark!r}"

@@ -13,12 +13,17 @@ from jsonschema.exceptions import ValidationError as SchemaError
 from pydantic import TypeAdapter, ValidationError
 
 from oddsschema.contracts import scalars as types
-from oddsschema.contracts.columns import unwrapped
-from oddsschema.schema import ACCEPTED, json_schema
+from oddsschema.contracts.columns import unwrap_annotation
+from oddsschema.schema import CONTRACTS as CLASSES
+from oddsschema.schema import json_schema
 
 #: The first and the last of the times that a contract takes.
 FIRST, END = (
-    next(getattr(mark, name) for mark in unwrapped(types.UtcTime)[1] if isinstance(mark, kind))
+    next(
+        getattr(mark, name)
+        for mark in unwrap_annotation(types.UtcTime)[1]
+        if isinstance(mark, kind)
+    )
     for name, kind in (("ge", Ge), ("lt", Lt))
 )
 
@@ -135,7 +140,7 @@ def _mended(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -
     return kept if any(is_it(given, kept, by) for is_it in ONLY_CONTRACT.values()) else given
 
 
-CONTRACTS = {name: Contract(one, json_schema(name)) for name, one in ACCEPTED.items()}
+CONTRACTS = {name: Contract(one, json_schema(name)) for name, one in CLASSES.items()}
 
 SCALARS = {
     name: Contract(scalar, TypeAdapter(scalar).json_schema())

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from oddsschema.contracts.countries import ALPHA3, ALPHA3_OF_ALPHA2
-from oddsschema.schema import ACCEPTED
+from oddsschema.schema import CONTRACTS
 from oddsschema.strategies import contracts
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -121,7 +121,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 @st.composite
 def damaged_documents(draw: st.DrawFn, name: str) -> Any:
     """The JSON of a contract in which some values are anything, or missing, or too many."""
-    value = draw(contracts(ACCEPTED[name])).model_dump(mode="json")
+    value = draw(contracts(CONTRACTS[name])).model_dump(mode="json")
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(value))
         if not places:

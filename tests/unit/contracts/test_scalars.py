@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from oddsschema.contracts import scalars as types
 from oddsschema.contracts.base import Contract, metadata
-from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
 from oddsschema.strategies import contracts, field_values
 from tests.support.white_space import WHITE_SPACE
@@ -46,7 +46,7 @@ def step(bound: Any, up: bool) -> Any:
 
 def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
     """Values just inside and just outside a field's bounds, as its type states them."""
-    python_type, marks = unwrapped(field.rebuild_annotation())
+    python_type, marks = unwrap_annotation(field.rebuild_annotation())
     is_text = python_type is str
     inside: list[Any] = []
     outside: list[Any] = [object()]
@@ -133,7 +133,9 @@ def test_scalar_keeps_its_own_values(name: str, data: st.DataObject) -> None:
     assert scalar.validate_json(scalar.dump_json(value)) == value
 
 
-@pytest.mark.parametrize("name", [name for name in SCALARS if unwrapped(SCALARS[name])[0] is str])
+@pytest.mark.parametrize(
+    "name", [name for name in SCALARS if unwrap_annotation(SCALARS[name])[0] is str]
+)
 @given(data=st.data(), before=st.text(WHITE_SPACE), after=st.text(WHITE_SPACE))
 def test_text_is_trimmed(name: str, data: st.DataObject, before: str, after: str) -> None:
     """White space around a text is dropped before anything is counted."""

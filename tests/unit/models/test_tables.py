@@ -13,7 +13,7 @@ from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
 from oddsschema.contracts.base import metadata
-from oddsschema.contracts.columns import unwrapped
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
 
 TABLES = {
@@ -132,7 +132,7 @@ def test_columns_follow_the_contract(table: type[Table]) -> None:
     columns = inspect(table).columns
     assert set(columns.keys()) == set(table.model_fields)
     for name, field in table.model_fields.items():
-        python_type, marks = unwrapped(field.rebuild_annotation())
+        python_type, marks = unwrap_annotation(field.rebuild_annotation())
         longest = [mark.max_length for mark in marks if isinstance(mark, MaxLen)]
         if python_type is str and longest:
             kind = columns[name].type
