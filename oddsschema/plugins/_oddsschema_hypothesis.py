@@ -1,10 +1,11 @@
-"""Tells Hypothesis of every contract: `st.from_type(CompetitorMarketOdds)` gives valid objects.
+"""The Hypothesis plugin: `st.from_type(CompetitorMarketOdds)` draws valid objects.
 
-Hypothesis runs `register_all` at the end of its own import, in each project that has both. What is
-defined by then is registered at once, and any other contract when it is defined (see `Contract`).
+Hypothesis runs `register_all` at the end of its own import, in each project in which both packages
+are installed. It registers all contracts that are defined at that time. `Contract` registers later
+contracts when they are defined.
 
-A module beside the package, not in it: from within, it would bring all of oddsschema into projects
-that only have it installed.
+This module is installed beside the package. Inside the package, it would import all of oddsschema
+into projects that only have it installed.
 """
 
 import sys
@@ -12,25 +13,26 @@ from typing import Any
 
 
 def register_all() -> None:
-    """Register the contracts that there are: none, unless oddsschema has been imported."""
+    """Register all contracts that are defined: none if oddsschema has not been imported."""
     base = sys.modules.get("oddsschema.contracts.base")
-    found = base.Contract.__subclasses__() if base else []
-    while found:
-        contract = found.pop()
+    pending = base.Contract.__subclasses__() if base else []
+    while pending:
+        contract = pending.pop()
         register(contract)
-        found += contract.__subclasses__()
+        pending += contract.__subclasses__()
 
 
 def register(contract: type[Any]) -> None:
-    """Have `st.from_type` give objects of the contract; a base without fields has none."""
+    """Register the strategy of a contract for `st.from_type`, unless the contract has no fields."""
     from hypothesis import strategies as st
 
     if contract.model_fields:
-        # What it is called with can be a base of the contract.
-        st.register_type_strategy(contract, lambda _: _objects(contract))
+        # Hypothesis may call the function with a base of the contract.
+        st.register_type_strategy(contract, lambda _: objects_of(contract))
 
 
-def _objects(contract: type[Any]) -> Any:
+def objects_of(contract: type[Any]) -> Any:
+    """Build the strategy of a contract's objects."""
     from hypothesis import strategies as st
     from sqlalchemy import inspect
 
@@ -38,6 +40,6 @@ def _objects(contract: type[Any]) -> Any:
     from oddsschema.strategies import contracts
 
     if issubclass(contract, Table) and inspect(contract, raiseerr=False) is None:
-        # What tables have in common is no table: one of them.
+        # A base class of tables is not a table itself: draw from its subclasses.
         return st.one_of([st.from_type(table) for table in contract.__subclasses__()])
     return contracts(contract)

@@ -1,11 +1,12 @@
-"""pytest's fixtures for databases that are migrated, one for each test.
+"""The pytest plugin: fixtures that give each test a migrated database.
 
-The server is that of DATABASE_URL, where databases of our own are made beside what is there and
-dropped again; without it an embedded PostgreSQL of this test run's own, one for all workers of
-pytest-xdist. A worker migrates one template; each test gets a clone of it.
+With DATABASE_URL set, the plugin creates databases on that server beside the existing ones, and
+drops them afterwards. Otherwise it starts an embedded PostgreSQL for the test run, which all
+workers of pytest-xdist share. Each worker migrates a template. Each test gets a clone of it.
 
-A module beside the package, not in it, that imports what a fixture needs when it is asked for: from
-within, it would bring all of oddsschema into projects that only have it installed.
+This module is installed beside the package, and each fixture imports its modules when it runs.
+Inside the package, the module would import all of oddsschema into projects that only have it
+installed.
 """
 
 import itertools
@@ -35,30 +36,31 @@ _Result = TypeVar("_Result")
 def oddsschema_database(
     oddsschema_new_database: Callable[..., AbstractContextManager[str]], oddsschema_template: str
 ) -> Iterator[str]:
-    """The URL of a database of this test's own: migrated, otherwise as new."""
+    """Create a migrated database without other data for the test, and return its URL."""
     with oddsschema_new_database(oddsschema_template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def oddsschema_run() -> Iterator[Callable[[Coroutine[Any, Any, _Result]], _Result]]:
-    """Runs a coroutine to its end, for tests that are no coroutines: `oddsschema_run(f())`."""
+    """Return a function that runs a coroutine in a synchronous test: `oddsschema_run(f())`."""
     import asyncio
 
-    # With a factory the loop is no thread's default, which other plugins may rely on.
+    # With a factory, the runner does not change the thread's default loop, which other plugins
+    # may use.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         yield runner.run
 
 
 @pytest.fixture(scope="session")
 def oddsschema_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database that no test writes to, on the server where theirs are made."""
+    """Return the URL of a database on the server for tests. No test writes to this database."""
     from oddsschema.database.urls import normalize
     from oddsschema.embedded import ephemeral
 
     if given := os.environ.get("DATABASE_URL"):
-        yield _URL(normalize(given))
-    elif shared := _shared(request.config):
+        yield RedactedURL(normalize(given))
+    elif shared := shared_server_url(request.config):
         yield shared
     else:
         with ephemeral() as server:
@@ -67,7 +69,10 @@ def oddsschema_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def oddsschema_migrate(oddsschema_run: Callable[..., Any]) -> Callable[[str], object]:
-    """Migrates the template, whose URL it gets. Define it anew for migrations of your own."""
+    """Return the function that migrates the template; its argument is the template's URL.
+
+    Override this fixture to run other migrations.
+    """
     from oddsschema import migrations
 
     return lambda url: oddsschema_run(migrations.upgrade(url))
@@ -78,7 +83,7 @@ def oddsschema_template(
     oddsschema_new_database: Callable[..., AbstractContextManager[str]],
     oddsschema_migrate: Callable[[str], object],
 ) -> Iterator[str]:
-    """The URL of a migrated database that is only cloned."""
+    """Create the migrated database that is cloned for each test, and return its URL."""
     with oddsschema_new_database() as url:
         oddsschema_migrate(url)
         yield url
@@ -88,9 +93,10 @@ def oddsschema_template(
 def oddsschema_new_database(
     oddsschema_server: str, oddsschema_run: Callable[..., Any]
 ) -> Callable[..., AbstractContextManager[str]]:
-    """Makes a database: `with oddsschema_new_database() as url`, or `(template_url)` for a clone.
+    """Return a function that creates a database: `with oddsschema_new_database() as url`.
 
-    It is dropped at the end of the block, whoever is still connected.
+    Its optional argument is the URL of a template to clone. The database is dropped at the end of
+    the block, even if it still has connections.
     """
     import asyncpg
     from sqlalchemy import make_url
@@ -99,11 +105,11 @@ def oddsschema_new_database(
     prefix = f"oddsschema_test_{os.urandom(4).hex()}"
 
     async def execute(statement: str) -> None:
-        connection = await _connect(oddsschema_server)
+        connection = await connect(oddsschema_server)
         try:
             await connection.execute(statement)
         except asyncpg.InsufficientPrivilegeError as error:
-            error.add_note("Tests make databases of their own: the role needs CREATEDB.")
+            error.add_note("The fixtures create databases: give the role CREATEDB.")
             raise
         finally:
             await connection.close()
@@ -111,20 +117,20 @@ def oddsschema_new_database(
     @contextmanager
     def new_database(template: str | None = None) -> Iterator[str]:
         name = f"{prefix}_{next(numbers)}"
-        # template0, for what somebody may have put into their template1.
+        # A user may have changed template1.
         source = f'"{make_url(template).database}"' if template else "template0 ENCODING 'UTF8'"
         oddsschema_run(execute(f'CREATE DATABASE "{name}" TEMPLATE {source}'))
         try:
             url = make_url(oddsschema_server).set(database=name)
-            yield _URL(url.render_as_string(hide_password=False))
+            yield RedactedURL(url.render_as_string(hide_password=False))
         finally:
             oddsschema_run(execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
     return new_database
 
 
-class _URL(str):
-    """A URL of which pytest, that shows a failed test's arguments, does not show the password."""
+class RedactedURL(str):
+    """A URL without its password in `repr`, because pytest shows the arguments of a failed test."""
 
     __slots__ = ()
 
@@ -134,7 +140,8 @@ class _URL(str):
         return repr(redact(self))
 
 
-async def _connect(url: str) -> "asyncpg.Connection[Any]":
+async def connect(url: str) -> "asyncpg.Connection[Any]":
+    """Connect to a database. Raises DatabaseUnavailableError, without the password."""
     import asyncpg
 
     from oddsschema.database.urls import redact
@@ -144,7 +151,7 @@ async def _connect(url: str) -> "asyncpg.Connection[Any]":
         return await asyncpg.connect(url)
     except (OSError, asyncpg.PostgresError) as error:
         reason = f"cannot connect to {redact(url)}: {error}"
-    # Outside of the handler: the traceback of the cause has the password.
+    # Raised outside the handler, because the traceback of the cause contains the password.
     raise DatabaseUnavailableError(reason)
 
 
@@ -152,32 +159,32 @@ async def _connect(url: str) -> "asyncpg.Connection[Any]":
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Define the async fixtures: pytest-asyncio wants its own mark on them, anyio's plugin none."""
+    """Register the async fixtures, with the decorator of pytest-asyncio if it is in use."""
     if config.pluginmanager.has_plugin("asyncio"):
-        import pytest_asyncio  # type: ignore[import-not-found]  # there, or its plugin would not be
+        import pytest_asyncio  # type: ignore[import-not-found]  # installed if its plugin is loaded
 
-        fixtures = _async_fixtures(pytest_asyncio.fixture)
-        vars(fixtures)["pytest_fixture_setup"] = _on_the_loop_of_the_test
+        fixtures = async_fixtures(pytest_asyncio.fixture)
+        vars(fixtures)["pytest_fixture_setup"] = set_up_on_the_loop_of_the_test
     else:
-        fixtures = _async_fixtures(pytest.fixture)
+        fixtures = async_fixtures(pytest.fixture)
     config.pluginmanager.register(fixtures)
 
 
-def _async_fixtures(fixture: Callable[..., Any]) -> ModuleType:
-    """A plugin of the fixtures that live on the event loop of the test."""
+def async_fixtures(fixture: Callable[..., Any]) -> ModuleType:
+    """Create a plugin with the fixtures that run on the event loop of the test."""
 
     async def oddsschema_connection(
         oddsschema_database: str,
     ) -> "AsyncIterator[asyncpg.Connection[Any]]":
-        """asyncpg's connection to this test's own database."""
-        connection = await _connect(oddsschema_database)
+        """Connect to the database of the test with asyncpg."""
+        connection = await connect(oddsschema_database)
         try:
             yield connection
         finally:
             await connection.close()
 
     async def oddsschema_session(oddsschema_database: str) -> "AsyncIterator[AsyncSession]":
-        """SQLAlchemy's AsyncSession on this test's own database."""
+        """Open an AsyncSession of SQLAlchemy on the database of the test."""
         from sqlalchemy.ext.asyncio import AsyncSession
 
         from oddsschema.database.connections import sqlalchemy_connect
@@ -195,64 +202,66 @@ def _async_fixtures(fixture: Callable[..., Any]) -> ModuleType:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def _on_the_loop_of_the_test(
+def set_up_on_the_loop_of_the_test(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Set ours up where the test will run: on anyio's loop, or pytest-asyncio's of the same scope.
+    """Set up the async fixtures on the loop of the test: anyio's, or pytest-asyncio's.
 
-    Left alone, pytest-asyncio would run them on the loop of a function, whatever the test is.
+    By default, pytest-asyncio runs them on the loop of a function, even if the test has another
+    loop scope.
     """
     __tracebackhide__ = True
 
-    def suited(function: Callable[..., Any]) -> Callable[..., Any]:
+    def fixture_for_test(function: Callable[..., Any]) -> Callable[..., Any]:
         if "anyio_backend" not in request.fixturenames:
             import pytest_asyncio
 
             test = request.node.get_closest_marker("asyncio")
             scope = test.kwargs.get("loop_scope") if test else None
             scope = scope or request.config.getini("asyncio_default_test_loop_scope")
-            pytest_asyncio.fixture(function, loop_scope=scope)  # which marks the function itself
+            pytest_asyncio.fixture(function, loop_scope=scope)  # marks the function itself
         return function
 
     function: Any = fixturedef.func
-    # pytest-asyncio before 1.1 has wrapped it long ago: then it is for the loop of a function.
+    # pytest-asyncio before 1.1 has wrapped the function already, for the loop of a function.
     if isasyncgenfunction(function) and function.__module__ == __name__:
-        ours = vars(_async_fixtures(suited))
-        # It is declared Final; the other plugins replace it too.
-        fixturedef.func = ours.get(fixturedef.argname, function)  # type: ignore[misc]
+        fixtures = vars(async_fixtures(fixture_for_test))
+        # It is declared Final, but the other plugins replace it too.
+        fixturedef.func = fixtures.get(fixturedef.argname, function)  # type: ignore[misc]
     try:
         return (yield)
     finally:
         fixturedef.func = function  # type: ignore[misc]  # as above
 
 
-# -- one server for all workers of pytest-xdist ----------------------------------------------------
+# -- the server that the workers of pytest-xdist share ---------------------------------------------
 
-#: What a worker is told: the path of the socket that says where the server is.
+#: The key of a worker's input that holds the path of the socket. The socket sends the server's URL.
 _SOCKET = "oddsschema_server"
-_OFFER = pytest.StashKey["_Offer"]()
+_SHARED_SERVER = pytest.StashKey["SharedServer"]()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker, before it starts, where to ask for the server."""
+    """Give a worker, before it starts, the path of the socket of the shared server."""
     stash = node.config.stash
     if os.name == "posix" and not os.environ.get("DATABASE_URL"):
-        if _OFFER not in stash:
-            stash[_OFFER] = _Offer()
-            node.config.add_cleanup(stash[_OFFER].close)
-        node.workerinput[_SOCKET] = stash[_OFFER].path
+        if _SHARED_SERVER not in stash:
+            stash[_SHARED_SERVER] = SharedServer()
+            node.config.add_cleanup(stash[_SHARED_SERVER].close)
+        node.workerinput[_SOCKET] = stash[_SHARED_SERVER].path
 
 
-class _Offer:
-    """An embedded server that starts when a worker asks for it, in the process that outlives them.
+class SharedServer:
+    """An embedded server in the main process, which outlives the workers.
 
-    A run in which no test needs a database does not pay for one.
+    The server starts at the first request of a worker. A test run without database tests starts
+    none.
     """
 
     def __init__(self) -> None:
         self._closing = ExitStack()
-        # Not $TMPDIR, which can be too long for a socket.
+        # $TMPDIR can be too long for the path of a socket.
         directory = self._closing.enter_context(
             TemporaryDirectory(prefix="oddsschema-", dir="/tmp")
         )
@@ -279,11 +288,12 @@ class _Offer:
 
                 self._url = self._closing.enter_context(ephemeral()).url
             except Exception:
-                self._url = ""  # the worker tries itself, and fails with the reason
+                self._url = ""  # the worker then starts a server itself, and reports the error
         return self._url
 
     def close(self) -> None:
-        _ask(self.path, _END)
+        """Stop the thread and the server."""
+        request_answer(self.path, _END)
         self._thread.join()
         self._closing.close()
 
@@ -291,18 +301,19 @@ class _Offer:
 _START, _END = b"+", b"-"
 
 
-def _ask(path: str, request: bytes) -> str:
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(path)
-        asking.sendall(request)
-        with asking.makefile() as answer:
+def request_answer(path: str, request: bytes) -> str:
+    """Send a request to the socket at `path`, and return the answer."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(request)
+        with client.makefile() as answer:
             return answer.read()
 
 
-def _shared(config: pytest.Config) -> str:
-    """The URL of the server that the workers share; empty when this is none, or cannot reach it."""
+def shared_server_url(config: pytest.Config) -> str:
+    """Return the URL of the shared server, or "" outside of workers that can reach the server."""
     path = getattr(config, "workerinput", {}).get(_SOCKET)
     try:
-        return _ask(path, _START) if path else ""
+        return request_answer(path, _START) if path else ""
     except OSError:
-        return ""  # on another machine
+        return ""  # a worker on another machine

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every contract and every table (extra `testing`).
+"""The Hypothesis strategies for all contracts and tables (extra `testing`).
 
     from hypothesis import given
     from oddsschema.strategies import batches
@@ -6,13 +6,15 @@
     @given(batches(sources=["betpawa", "bet9ja"]))
     def test_scraper_output_is_stored(captures): ...
 
-Everything follows from the contracts: a bound that changes there changes here, and a new field or
-table needs nothing new. Values are in the form that the contract keeps, so that what was stored can
-be compared with what was drawn: text is trimmed, times are in UTC. They are meant to be hard: all
-of Unicode, every bound, odds up to the largest float, optional fields in every combination.
+The strategies derive from the contracts: a changed bound, a new field or a new table needs no
+change here. Drawn values are in the form in which the contract stores them (text is trimmed, times
+are in UTC), so that a test can compare stored values with drawn ones. The values include difficult
+cases: all of Unicode, each bound, odds up to the largest float, optional fields in all
+combinations.
 
-What narrows a strategy is a value, or a strategy of values: `contracts(Outcome, odds=1.5)`.
-`st.from_type` knows every class too, without an import of this package.
+An argument narrows a strategy, either to a value or to a strategy of values:
+`contracts(Outcome, odds=1.5)`. `st.from_type` also works for all classes, without an import of this
+package.
 """
 
 from oddsschema.strategies.damage import damaged_captures

@@ -1,4 +1,4 @@
-"""Captures that somebody broke."""
+"""The strategy of damaged captures, most of which break the contract."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,12 +17,13 @@ _ODD_KEYS = ("\0", "\ud800", "id", "source")
 
 @st.composite
 def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
-    """A capture as a dict in which one value was replaced, removed or added, or one item doubled.
+    """Draw a capture as a dict with a single change.
 
-    Most of them break the contract, in every place where it can be broken; some still hold it.
+    The change replaces, removes or adds a value, or repeats an item of an array. It can be in any
+    place of the capture. Most drawn captures break the contract, some do not.
     """
     capture: dict[str, Any] = draw(captures()).model_dump(mode="json")
-    places = list(_places(capture))
+    places = list(json_places(capture))
     container, key = places[draw(st.integers(0, len(places) - 1))]
     damage = draw(st.sampled_from(("replace", "replace", "remove", "add")))
     if damage == "remove":
@@ -36,9 +37,9 @@ def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
     return capture
 
 
-def _places(container: Any) -> Iterator[tuple[Any, Any]]:
-    """Every key or index of a JSON document, with the object or array that it is in."""
+def json_places(container: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each key and index of a JSON document, after the object or array that contains it."""
     for key in container if isinstance(container, dict) else range(len(container)):
         yield container, key
         if isinstance(container[key], dict | list):
-            yield from _places(container[key])
+            yield from json_places(container[key])

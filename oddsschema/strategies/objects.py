@@ -1,4 +1,4 @@
-"""Objects of single contracts and tables, and the tuples of them that fields hold."""
+"""The strategies of single contracts and tables, and of the tuples of outcomes and markets."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -39,24 +39,26 @@ CapturedAnyEvent = CapturedEvent | CapturedCompetitorEvent
 #: The slug of the bookmaker whose events are the reference.
 REFERENCE = "betpawa"
 
-#: The fields that are given together, or not at all.
+#: The fields that are either all given or all left out.
 _HANDICAP = ("handicap_type", "handicap_home", "handicap_away")
 
 
 def field_values(field: FieldInfo) -> SearchStrategy[Any]:
-    """What a field of a contract may hold: `field_values(Outcome.model_fields["odds"])`."""
-    kind: Any = field.annotation
-    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    """Build the strategy of a field's values: `field_values(Outcome.model_fields["odds"])`."""
+    annotation: Any = field.annotation
+    is_union = get_origin(annotation) in (Union, UnionType)
+    kinds = get_args(annotation) if is_union else (annotation,)
     if len(kinds) - kinds.count(NoneType) > 1:
         values = st.one_of(
-            [_values(*unwrap_annotation(one)) for one in kinds if one is not NoneType]
+            [type_values(*unwrap_annotation(kind)) for kind in kinds if kind is not NoneType]
         )
     else:
-        values = _values(*unwrap_annotation(field.rebuild_annotation()))
+        values = type_values(*unwrap_annotation(field.rebuild_annotation()))
     return st.none() | values if NoneType in kinds else values
 
 
-def _values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
+def type_values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
+    """Build the strategy of a type's values within the bounds of its marks."""
     if isinstance(python_type, type) and issubclass(python_type, Contract):
         return contracts(python_type)
     match get_args(python_type):
@@ -65,48 +67,55 @@ def _values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
         case (type() as element, EllipsisType()) if element is Market:
             return markets()
         case (element, EllipsisType()) if element == UtcTime:
-            return st.lists(_values(*unwrap_annotation(element)), max_size=4).map(sorted).map(tuple)
+            return (
+                st.lists(type_values(*unwrap_annotation(element)), max_size=4)
+                .map(sorted)
+                .map(tuple)
+            )
         case (element, EllipsisType()):
-            return st.lists(_values(*unwrap_annotation(element)), max_size=4).map(tuple)
+            return st.lists(type_values(*unwrap_annotation(element)), max_size=4).map(tuple)
     return scalars(python_type, marks)
 
 
 @st.composite
 def contracts(draw: st.DrawFn, /, contract: type[_C], **given: Any) -> _C:
-    """Objects of a contract or of a table: `contracts(CompetitorEvent, source="bet9ja")`.
+    """Draw an object of a contract or a table: `contracts(CompetitorEvent, source="bet9ja")`.
 
-    `given` are fields, and relationships of a table: values, or strategies of them. A table's ids
-    and foreign keys are any integers: for objects that a database will take, see `rows`.
+    `given` are fields, or relationships of a table, as values or as strategies. Ids and foreign
+    keys of a table are random integers: use `rows` for objects that a database accepts.
     """
     known = {name: drawn(draw, value) for name, value in given.items()}
     if issubclass(contract, Capture) and not known.keys() & {"event", "competitor_event"}:
-        known |= side(draw(events()))
+        known |= event_fields(draw(events()))
     if issubclass(contract, CapturedCompetitorEvent):
-        known |= _competitors(draw, known)
+        known |= draw_competitor(draw, known)
     if issubclass(contract, MarketType):
-        known |= _handicap(draw, known)
-    said = {name: value for name, value in known.items() if value is not ...}
+        known |= draw_handicap(draw, known)
+    arguments = {name: value for name, value in known.items() if value is not ...}
     for _ in range(5):
         try:
-            made: _C = contract(**said, **draw(_others(contract, frozenset(known))))
+            drawn_object: _C = contract(
+                **arguments, **draw(remaining_fields(contract, frozenset(known)))
+            )
         except ValidationError as error:
-            # Ours hold by construction. What a subclass demands besides is tried until it is met.
+            # The contracts of this package are valid by construction. The rules of a user's
+            # subclass may need several attempts.
             if contract.__module__.startswith("oddsschema."):
                 raise
             event(f"{contract.__name__} refused: {error.errors()[0]['msg']}")  # for the statistics
         else:
-            return made
+            return drawn_object
     return reject()
 
 
 def drawn(draw: st.DrawFn, given: Any) -> Any:
-    """A value that was given, or one that was drawn from the strategy given."""
+    """Return the given value, or draw it if a strategy was given."""
     return draw(given) if isinstance(given, SearchStrategy) else given
 
 
 @cache
-def _others(contract: type[Contract], known: frozenset[str]) -> SearchStrategy[Any]:
-    """Values of the fields that are not known yet; those with a default may be left out."""
+def remaining_fields(contract: type[Contract], known: frozenset[str]) -> SearchStrategy[Any]:
+    """Build the strategy of the other fields. Fields with a default are optional."""
     fields = {name: field for name, field in contract.model_fields.items() if name not in known}
     return st.fixed_dictionaries(
         {name: field_values(field) for name, field in fields.items() if field.is_required()},
@@ -116,25 +125,29 @@ def _others(contract: type[Contract], known: frozenset[str]) -> SearchStrategy[A
     )
 
 
-def _handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
-    """No handicap, left out (...) or said, or a whole one around what is known of it."""
-    part = {name: known[name] for name in _HANDICAP if name in known}
-    if None in part.values() or (not part and draw(st.booleans())):
-        return dict.fromkeys(_HANDICAP, ... if draw(st.booleans()) else None) | part
-    kind, goals = st.sampled_from(HandicapType), _goals()
+def draw_handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the three fields of a handicap: all with a value, all None, or all left out (...).
+
+    Known fields keep their values.
+    """
+    given = {name: known[name] for name in _HANDICAP if name in known}
+    if None in given.values() or (not given and draw(st.booleans())):
+        return dict.fromkeys(_HANDICAP, ... if draw(st.booleans()) else None) | given
+    kind, goals = st.sampled_from(HandicapType), handicap_goals()
     return {
-        name: part[name] if name in part else draw(values)
+        name: given[name] if name in given else draw(values)
         for name, values in zip(_HANDICAP, (kind, goals, goals), strict=True)
     }
 
 
 @cache
-def _goals() -> SearchStrategy[float]:
+def handicap_goals() -> SearchStrategy[float]:
+    """Build the strategy of a handicap's goals."""
     return scalars(*unwrap_annotation(Market.model_fields["handicap_home"].rebuild_annotation()))
 
 
-def _competitors(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
-    """A competitor's slug, and a tournament of its."""
+def draw_competitor(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw a competitor's slug and a tournament of this competitor, unless they are known."""
     tournament = known.get("tournament")
     source = known.get("source") or (tournament and tournament.source) or draw(slugs())
     if tournament is None:
@@ -145,11 +158,11 @@ def _competitors(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def rows(draw: st.DrawFn, /, table: type[_T], **given: Any) -> _T:
-    """Objects of a table that a session can add, with the rows that they refer to.
+    """Draw an object of a table that a session can add, with the rows to which it refers.
 
-    The ids and foreign keys are left to PostgreSQL and to the relationships. A row is joined to at
-    most one row of each other table, so that no two of them can have the same unique name. `given`
-    are fields and relationships of the row itself, as for `contracts`.
+    PostgreSQL and the relationships fill the ids and foreign keys. The object has at most one
+    related row per table, so that unique names cannot collide. `given` are fields and relationships
+    of the object itself, as for `contracts`.
     """
     known: dict[type[Table], Table] = {}
 
@@ -173,24 +186,24 @@ def rows(draw: st.DrawFn, /, table: type[_T], **given: Any) -> _T:
 
 @st.composite
 def outcomes(draw: st.DrawFn, /) -> tuple[Outcome, ...]:
-    """The outcomes of a market: a few, seldom as many as there may be; no name twice."""
+    """Draw the outcomes of a market with different names: mostly a few, rarely the maximum."""
     _, marks = unwrap_annotation(Market.model_fields["outcomes"].rebuild_annotation())
     least, most = bound(marks, MinLen, "min_length"), bound(marks, MaxLen, "max_length")
     if draw(st.integers(0, 29)) == 29:
-        one = draw(contracts(Outcome))
+        outcome = draw(contracts(Outcome))
         size = draw(st.just(most) | st.integers(least, most))
-        return tuple(one.model_copy(update={"name": f"{at}"}) for at in range(size))
-    few = st.lists(contracts(Outcome), min_size=least, max_size=4, unique_by=attrgetter("name"))
-    return tuple(draw(few))
+        return tuple(outcome.model_copy(update={"name": f"{index}"}) for index in range(size))
+    some = st.lists(contracts(Outcome), min_size=least, max_size=4, unique_by=attrgetter("name"))
+    return tuple(draw(some))
 
 
 @st.composite
 def markets(
     draw: st.DrawFn, /, *, min_size: int = 0, max_size: int | None = None
 ) -> tuple[Market, ...]:
-    """The markets of a capture: several lines of one, but no two alike.
+    """Draw the markets of a capture. They differ in `MARKET_KEY`; some differ only in their line.
 
-    Without `max_size` a few, at most four more than there must be.
+    The default of `max_size` is `min_size` + 4.
     """
     most = min_size + 4 if max_size is None else max_size
     ids = st.sampled_from(draw(few(field_values(Market.model_fields["betpawa_market_id"]))))
@@ -200,39 +213,44 @@ def markets(
         max_size=min(most, 4),
         unique_by=attrgetter(*MARKET_KEY),
     )
-    found = draw(different)
-    if found and most > 4:
-        # Many would be slow to draw: from the fifth on they are one market under other ids.
-        size = draw(st.integers(max(min_size, len(found)), most))
-        taken = {one.betpawa_market_id for one in found}
-        others = (f"{at}" for at in count() if f"{at}" not in taken)
-        again = islice(others, size - len(found))
-        found += [found[0].model_copy(update={"betpawa_market_id": other}) for other in again]
-    return tuple(found)
+    drawn_markets = draw(different)
+    if drawn_markets and most > 4:
+        # Drawing many markets is slow. From the fifth on, they are copies with other ids.
+        size = draw(st.integers(max(min_size, len(drawn_markets)), most))
+        used = {market.betpawa_market_id for market in drawn_markets}
+        free = (f"{number}" for number in count() if f"{number}" not in used)
+        drawn_markets += [
+            drawn_markets[0].model_copy(update={"betpawa_market_id": market_id})
+            for market_id in islice(free, size - len(drawn_markets))
+        ]
+    return tuple(drawn_markets)
 
 
 def few(items: SearchStrategy[Any], *different: Any) -> SearchStrategy[list[Any]]:
-    """One to three items that differ, in each of the given keys or as such."""
+    """Build the strategy of one to three items that differ in each of the given keys.
+
+    Without keys, the items themselves differ.
+    """
     keys = different or (lambda item: item,)
     return st.lists(items, min_size=1, max_size=3, unique_by=keys)
 
 
 def slugs() -> SearchStrategy[str]:
-    """Whatever a platform may be called."""
+    """Build the strategy of the slugs of platforms."""
     return field_values(CapturedCompetitorEvent.model_fields["source"])
 
 
 @st.composite
 def events(draw: st.DrawFn, /, source: str | SearchStrategy[str] | None = None) -> CapturedAnyEvent:
-    """An event as captured from a bookmaker, or from any."""
+    """Draw an event of a capture, from the bookmaker `source` or from any bookmaker."""
     slug = drawn(draw, slugs() if source is None else source)
     if draw(st.booleans()) if source is None else slug == REFERENCE:
         return draw(contracts(CapturedEvent, bookmaker=slug))
     return draw(contracts(CapturedCompetitorEvent, source=slug))
 
 
-def side(event: CapturedAnyEvent) -> dict[str, Any]:
-    """The fields of a capture that say which event it is of."""
+def event_fields(event: CapturedAnyEvent) -> dict[str, Any]:
+    """Return the two fields of a capture that hold its event; the other one is None."""
     if isinstance(event, CapturedEvent):
         return {"event": event, "competitor_event": None}
     return {"event": None, "competitor_event": event}

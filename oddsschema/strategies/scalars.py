@@ -1,4 +1,4 @@
-"""Values of single fields: text, numbers, times, JSON, within the bounds that their types state."""
+"""The strategies of text, numbers, times and JSON, within the bounds of their types."""
 
 import re
 from collections.abc import Iterable
@@ -16,27 +16,27 @@ from pydantic import JsonValue
 from oddsschema.contracts.countries import ALPHA3
 from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE, CountryIso
 
-#: What PostgreSQL's text can hold.
+#: The characters that PostgreSQL's text can store.
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 
-#: What pydantic trims. Python's own strip() would take \x1c to \x1f as well.
+#: The characters that pydantic trims. Python's own strip() also trims \x1c to \x1f.
 _MARGINS = "".join(map(chr, WHITE_SPACE))
-#: The mark by which a country's code is known among other texts.
+#: The mark that identifies country codes among texts.
 _COUNTRY = get_args(CountryIso)[-1]
-#: The length of a long text where the contract sets no limit.
+#: The length of a long text if the contract has no limit.
 _LONG = 3000
 
 
 def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
-    """The values of a type within the bounds that its `Annotated` states."""
+    """Build the strategy of a type's values within the bounds of its `Annotated`."""
     for mark in marks:
         if isinstance(mark, SearchStrategy):
             return mark
     if python_type is JsonValue:
         return json_values()
     if not isinstance(python_type, type):
-        return _foreign(python_type, marks)
-    marks = [one for mark in marks for one in _parts(mark)]
+        return unknown_type_values(python_type, marks)
+    marks = [part for mark in marks for part in mark_parts(mark)]
     least, most = bound(marks, Ge, "ge"), bound(marks, Le, "le")
     above, below = bound(marks, Gt, "gt"), bound(marks, Lt, "lt")
     if issubclass(python_type, StrEnum):
@@ -46,42 +46,43 @@ def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
             return st.sampled_from(sorted(ALPHA3))
         pattern = next((mark.pattern for mark in marks if getattr(mark, "pattern", None)), NO_NUL)
         shortest = bound(marks, MinLen, "min_length") or 0
-        return _texts(pattern, shortest, bound(marks, MaxLen, "max_length") or _LONG)
+        return trimmed_texts(pattern, shortest, bound(marks, MaxLen, "max_length") or _LONG)
     if issubclass(python_type, bool):
         return st.booleans()
     if issubclass(python_type, int) and above is below is None:
         return st.integers(least, most)
     if issubclass(python_type, float) and most is above is below is None:
         start = -10.0 if least is None else least
-        usual = st.integers(0, 80).map(lambda quarters: start + quarters / 4)
-        return usual | st.floats(least, most, allow_nan=False, allow_infinity=False)
+        ordinary = st.integers(0, 80).map(lambda quarters: start + quarters / 4)
+        return ordinary | st.floats(least, most, allow_nan=False, allow_infinity=False)
     if issubclass(python_type, Decimal) and above is below is None:
         return st.decimals(least, most, allow_nan=False, allow_infinity=False)
     if issubclass(python_type, datetime) and most is above is None:
         first = least.replace(tzinfo=None) if least else datetime.min
         last = below.replace(tzinfo=None) - timedelta(microseconds=1) if below else datetime.max
         return st.datetimes(first, last, timezones=st.just(UTC))
-    return _foreign(python_type, marks)
+    return unknown_type_values(python_type, marks)
 
 
-def _parts(mark: Any) -> Iterable[Any]:
+def mark_parts(mark: Any) -> Iterable[Any]:
+    """Expand a mark that groups several marks."""
     return mark if isinstance(mark, GroupedMetadata) else [mark]
 
 
 def bound(marks: list[Any], kind: type[Any], name: str) -> Any:
-    """What the mark of that kind says, None when there is none."""
+    """Return the attribute `name` of the first mark of a kind, or None without such a mark."""
     return next((getattr(mark, name) for mark in marks if isinstance(mark, kind)), None)
 
 
-def _foreign(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
-    """The values of a type that no contract of ours has, but somebody's subclass may."""
+def unknown_type_values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
+    """Build the strategy of a type that only a user's subclass of a contract uses."""
     bounds = [mark for mark in marks if type(mark).__module__ == Ge.__module__]
     annotated: Any = Annotated[(python_type, *bounds)] if bounds else python_type
     return st.from_type(annotated)
 
 
 def json_values() -> SearchStrategy[Any]:
-    """Any JSON value that JSONB can hold."""
+    """Build the strategy of all JSON values that JSONB can store."""
     texts = st.text(CHARACTERS, max_size=12)
     leaves = (
         st.none()
@@ -98,14 +99,14 @@ def json_values() -> SearchStrategy[Any]:
 
 
 @cache
-def _texts(pattern: str, shortest: int, longest: int) -> SearchStrategy[str]:
-    """Trimmed texts within a pattern and bounds; many of them exactly as long as they may be."""
+def trimmed_texts(pattern: str, shortest: int, longest: int) -> SearchStrategy[str]:
+    """Build the strategy of trimmed texts of a pattern. Many have exactly the longest length."""
     if pattern == NO_NUL:
         short = st.text(CHARACTERS, min_size=shortest, max_size=max(shortest, min(longest, 12)))
     else:
         short = st.from_regex(pattern, fullmatch=True)
     short = short.map(lambda text: text.strip(_MARGINS))
-    # Ends as it begins, so that trimming takes nothing away.
+    # The last character is the first one, so that trimming does not shorten the text.
     stretched = short.filter(bool).map(lambda text: (text * longest)[: longest - 1] + text[0])
     return (short | short | stretched).filter(
         lambda text: shortest <= len(text) <= longest and bool(re.fullmatch(pattern, text))

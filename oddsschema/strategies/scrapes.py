@@ -1,4 +1,4 @@
-"""Whole captures, and those that belong together."""
+"""The strategies of captures and of scrapes, which are captures that belong together."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -20,11 +20,11 @@ from oddsschema.strategies.objects import (
     CapturedAnyEvent,
     contracts,
     drawn,
+    event_fields,
     events,
     few,
     field_values,
     markets,
-    side,
     slugs,
 )
 
@@ -40,20 +40,22 @@ def captures(
     max_markets: int | None = None,
     **given: Any,
 ) -> Capture:
-    """A whole capture: of "betpawa", of the competitor `source`, or of any bookmaker.
+    """Draw a capture: of "betpawa", of the competitor `source`, or of any bookmaker.
 
-    `event`, a `CapturedEvent` or a `CapturedCompetitorEvent`, is what it is a capture of, and says
-    whose it is. `min_markets` and `max_markets` are as for `markets`. `given` are the other fields,
-    such as `captured_at`.
+    `event` (a `CapturedEvent` or a `CapturedCompetitorEvent`) is the event of the capture and
+    decides the bookmaker. `min_markets` and `max_markets` are as for `markets`. `given` are the
+    other fields, such as `captured_at`. Raises ValueError if the event is not of `source`.
 
-    Captures that were drawn one by one may contradict each other (a sport under two names): for
-    some that a database will take together, give them one event, or see `batches`.
+    Captures that are drawn separately can contradict each other (the same sport with two names).
+    For captures that a database accepts together, use the same event, or `batches`.
     """
-    found = draw(events(source)) if event is None else drawn(draw, event)
+    captured_event = draw(events(source)) if event is None else drawn(draw, event)
     given = {"markets": markets(min_size=min_markets, max_size=max_markets)} | given
-    capture = draw(contracts(Capture, **side(found), **given))
+    capture = draw(contracts(Capture, **event_fields(captured_event), **given))
     if isinstance(source, str) and capture.source != source:
-        raise ValueError(f"the event is one of {capture.source!r}, not of {source!r}")
+        raise ValueError(
+            f"the event is of {capture.source!r}: give source={capture.source!r} or none"
+        )
     return capture
 
 
@@ -67,58 +69,58 @@ def batches(
     max_markets: int | None = None,
     **given: Any,
 ) -> list[Capture]:
-    """Captures that belong together, as a scrape of several platforms delivers them; in any order.
+    """Draw captures that belong together, as a scrape of several platforms delivers them.
 
-    The platforms (`sources`, or any) share matches by SportRadar id; each lists some of them, at
-    several times. An event is described alike by all its captures, and none of them stands twice.
-    The rest narrows each capture, as for `captures`.
+    The platforms (`sources`, or any) share matches by SportRadar id. Each platform lists some of
+    the matches, at several times. All captures of an event describe it in the same way. No capture
+    is repeated. The order is random. The other arguments narrow each capture, as for `captures`.
     """
-    sport = st.sampled_from(draw(few(_sports(), attrgetter("slug"), attrgetter("name"))))
+    sport = st.sampled_from(draw(few(sports(), attrgetter("slug"), attrgetter("name"))))
     match = st.sampled_from(draw(few(field_values(CapturedEvent.model_fields["sportradar_id"]))))
     time = given.pop("captured_at", field_values(Capture.model_fields["captured_at"]))
     times = draw(few(time if isinstance(time, SearchStrategy) else st.just(time)))
     platforms = draw(few(st.just(REFERENCE) | slugs())) if sources is None else sources
     given |= {"min_markets": min_markets, "max_markets": max_markets}
-    found: list[Capture] = []
+    drawn_captures: list[Capture] = []
     for platform in platforms:
-        for event in _listed(draw, platform, sport, match):
+        for event in draw_listed_events(draw, platform, sport, match):
             for moment in draw(st.lists(st.sampled_from(times), min_size=1, unique=True)):
-                found.append(draw(captures(event=event, captured_at=moment, **given)))
-    return draw(st.permutations(found))
+                drawn_captures.append(draw(captures(event=event, captured_at=moment, **given)))
+    return draw(st.permutations(drawn_captures))
 
 
-def _sports() -> SearchStrategy[CapturedSport]:
-    # Names of sports are unique, and a migrated database knows one already.
+def sports() -> SearchStrategy[CapturedSport]:
+    """Build the strategy of sports that do not collide with the sport of a migrated database."""
     return contracts(CapturedSport).filter(
         lambda sport: sport.name != "Football" or sport.slug == "football"
     )
 
 
-def _listed(
+def draw_listed_events(
     draw: st.DrawFn,
     platform: str,
     sport: SearchStrategy[CapturedSport],
     match: SearchStrategy[str],
 ) -> list[CapturedAnyEvent]:
-    """Some events of few tournaments, as a platform lists them."""
+    """Draw the events that a platform lists, in one to three tournaments."""
     if platform == REFERENCE:
         key = attrgetter("sport.slug", "name", "country")
-        national = contracts(CapturedTournament, sport=sport)
-        leagues = draw(few(national, key, lambda one: one.sportradar_id or key(one)))
+        tournament = contracts(CapturedTournament, sport=sport)
+        tournaments = draw(few(tournament, key, lambda item: item.sportradar_id or key(item)))
         event = contracts(
             CapturedEvent,
             bookmaker=platform,
             sportradar_id=match,
-            tournament=st.sampled_from(leagues),
+            tournament=st.sampled_from(tournaments),
         )
         return draw(few(event, attrgetter("sportradar_id")))
     sources = st.none() | st.just(platform)
-    theirs = contracts(CapturedCompetitorTournament, source=sources, sport=sport)
-    leagues = draw(few(theirs, attrgetter("external_id")))
+    competitor_tournament = contracts(CapturedCompetitorTournament, source=sources, sport=sport)
+    competitor_tournaments = draw(few(competitor_tournament, attrgetter("external_id")))
     competitor_event = contracts(
         CapturedCompetitorEvent,
         source=platform,
         sportradar_id=match,
-        tournament=st.sampled_from(leagues),
+        tournament=st.sampled_from(competitor_tournaments),
     )
     return draw(few(competitor_event, attrgetter("external_id")))
