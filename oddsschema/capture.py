@@ -1,4 +1,4 @@
-"""The capture: one event of one bookmaker at one instant with its odds, as a scraper delivers it.
+"""The capture: an event of a bookmaker at one instant with its odds, as a scraper delivers it.
 
 It is composed of the tables' own contracts and adds only their nesting. A scrape is a stream of
 captures with one JSON object per line (NDJSON).
@@ -105,7 +105,7 @@ def check_exactly_one_event(event: object, competitor_event: object) -> None:
 
 
 class Capture(Snapshot):
-    """One event of one bookmaker at one instant, with its odds.
+    """An event of a bookmaker at one instant, with its odds.
 
     The event is in `event` for BetPawa, and in `competitor_event` for all other bookmakers.
     """

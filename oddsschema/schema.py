@@ -61,18 +61,18 @@ def json_schema(name: str | None = None) -> JsonSchemaValue:
     classes = CONTRACTS | REPORTS
     if name is not None:
         schema = classes[name].model_json_schema(
-            schema_generator=_UntitledFields, mode=schema_mode(name)
+            schema_generator=_UntitledFields, mode=_schema_mode(name)
         )
         return {"$schema": _DIALECT, "$id": f"urn:oddsschema:{name}", **schema}
     _, schema = models_json_schema(
-        [(classes[name], schema_mode(name)) for name in NAMES],
+        [(classes[name], _schema_mode(name)) for name in NAMES],
         schema_generator=_UntitledFields,
         title="oddsschema",
     )
     return {"$schema": _DIALECT, "$id": "urn:oddsschema", **schema}
 
 
-def schema_mode(name: str) -> JsonSchemaMode:
+def _schema_mode(name: str) -> JsonSchemaMode:
     """Return pydantic's mode for a class in `NAMES`: contracts are read, reports are written."""
     return "validation" if name in CONTRACTS else "serialization"
 
@@ -104,7 +104,7 @@ def erd() -> str:
         lines += [f"    {table.name} {{", *map(erd_attribute, table.columns), "    }"]
     for table in tables:
         for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
-            # "||": exactly one referred row. "|o": one or none. "o{": any number of referring rows.
+            # "||" is exactly one referred row, "|o" is one or none, "o{" is any number.
             referred = "|o" if any(column.nullable for column in key.columns) else "||"
             label = key.column_keys[-1]
             lines.append(f"    {key.referred_table.name} {referred}--o{{ {table.name} : {label}")
@@ -121,7 +121,7 @@ def erd_attribute(column: Column[Any]) -> str:
     )
 
 
-def is_unique(column: Column[Any]) -> bool:
+def _is_unique(column: Column[Any]) -> bool:
     """Return whether a column alone has a UNIQUE constraint."""
     return any(
         isinstance(constraint, UniqueConstraint) and constraint.columns.keys() == [column.key]
@@ -133,5 +133,5 @@ def is_unique(column: Column[Any]) -> bool:
 _KEYS: dict[str, Callable[[Column[Any]], Any]] = {
     "PK": lambda column: column.primary_key,
     "FK": lambda column: column.foreign_keys,
-    "UK": is_unique,
+    "UK": _is_unique,
 }

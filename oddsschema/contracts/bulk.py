@@ -48,7 +48,7 @@ def plain_schema(schema: Any) -> Any:
     if schema.get("type") == "model":
         fields = schema["schema"]["fields"]
         plain = core_schema.typed_dict_schema(
-            {name: plain_field(field["schema"]) for name, field in fields.items()},
+            {name: _plain_field(field["schema"]) for name, field in fields.items()},
             config=schema["config"],
             extra_behavior=schema["config"]["extra_fields_behavior"],
         )
@@ -61,6 +61,6 @@ def plain_schema(schema: Any) -> Any:
     }
 
 
-def plain_field(schema: Any) -> core_schema.TypedDictField:
+def _plain_field(schema: Any) -> core_schema.TypedDictField:
     """Convert a model's field to a field of a typed dict: required unless it has a default."""
     return core_schema.typed_dict_field(plain_schema(schema), required=schema["type"] != "default")

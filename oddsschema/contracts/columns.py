@@ -24,7 +24,7 @@ from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE
 def unwrap_annotation(annotation: Any) -> tuple[Any, list[Any]]:
     """Split an annotation into its Python type and the marks of its `Annotated`.
 
-    The type has neither `Annotated` nor `None`. Marks that hold several marks are expanded.
+    The type has neither `Annotated` nor `None`. Marks that contain several marks are expanded.
     """
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (arg for arg in get_args(annotation) if arg is not NoneType)

@@ -87,7 +87,7 @@ def distinct_names_validator(getter: FieldGetter) -> Validator:
 
 
 def key_predicates(name: str, field: FieldInfo) -> Iterator[str]:
-    """Yield SQL/JSON path predicates for the type and the bounds of one key of the outcomes.
+    """Yield SQL/JSON path predicates for the type and the bounds of a key of the outcomes.
 
     In strict mode, a predicate is unknown if the key is missing or its value has another type. The
     `+` makes it unknown for null too, which would otherwise compare with a number.
@@ -104,7 +104,7 @@ def key_predicates(name: str, field: FieldInfo) -> Iterator[str]:
 
 
 def length_conditions(name: str, field: FieldInfo) -> Iterator[str]:
-    """Yield the SQL conditions for the longest text of one key of the outcomes.
+    """Yield the SQL conditions for the longest text of a key of the outcomes.
 
     The size of the whole column is cheap to read, the regular expression is expensive. Therefore
     the regular expression runs only if the column is large enough to break the bound.

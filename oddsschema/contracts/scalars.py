@@ -136,7 +136,7 @@ def refuse_unstorable(value: JsonValue) -> JsonValue:
 
 
 def varchar_enum(enum: type[StrEnum], length: int) -> Enum:
-    """Store an enumeration in a VARCHAR: PostgreSQL cannot remove a value from its own enums."""
+    """Build the SQL type of an enumeration: VARCHAR, as a PostgreSQL enum cannot lose a value."""
     return Enum(
         enum,
         native_enum=False,

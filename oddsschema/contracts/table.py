@@ -132,7 +132,8 @@ class Table(Contract):
 def assignment_validator(table: type[Table]) -> SchemaValidator:
     """Build the validator of assignments to a table's fields.
 
-    It validates one field, and each rule for which all fields are known. It changes no object.
+    It validates the assigned field and each rule for which all fields are known. It does not
+    change the object.
     """
     table.model_rebuild()
     schema: Any = table.__pydantic_core_schema__

@@ -28,7 +28,7 @@ from oddsschema.models.scrape import ScrapeRun
 
 
 class Snapshot(Contract):
-    """The header of the odds of one event of one bookmaker at one instant."""
+    """The odds of an event of a bookmaker at one instant, without the markets."""
 
     captured_at: UtcTime | None = server_time("The time when the odds were read, UTC.")
     raw_response: Json | None = Field(
@@ -41,16 +41,16 @@ class StoredSnapshot(Snapshot):
     """A snapshot with its place in the history of its event."""
 
     is_complete: Flag = defaulted(
-        True, "True if the rows are all markets; false if they are changes since the last snapshot."
+        True, "Whether the rows are all markets, or only the changes since the previous snapshot."
     )
     last_confirmed_at: UtcTime | None = Field(
-        default=None, description="The time of the last capture that found no change since, UTC."
+        default=None, description="The time of the last capture that found no change, UTC."
     )
     confirmed_at: Instants = Field(
         default=(),
         nullable=False,
         sa_column_kwargs={"server_default": text("'{}'")},
-        description="The times of all captures that found no change since, UTC.",
+        description="The times of all captures that found no change, UTC.",
     )
 
 
@@ -101,7 +101,7 @@ class StoredMarket(Market):
 
     unavailable_at: UtcTime | None = Field(
         default=None,
-        description="The time when it was found missing, UTC. The outcomes are the last ones.",
+        description="The time when the market was found missing, UTC. The outcomes are the last.",
     )
 
 

@@ -236,7 +236,7 @@ def set_up_on_the_loop_of_the_test(
 
 # -- the server that the workers of pytest-xdist share ---------------------------------------------
 
-#: The key of a worker's input that holds the path of the socket. The socket sends the server's URL.
+#: The key in a worker's input for the path of the socket, from which it reads the server's URL.
 _SOCKET = "oddsschema_server"
 _SHARED_SERVER = pytest.StashKey["SharedServer"]()
 

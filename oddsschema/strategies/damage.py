@@ -23,7 +23,7 @@ def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
     place of the capture. Most drawn captures break the contract, some do not.
     """
     capture: dict[str, Any] = draw(captures()).model_dump(mode="json")
-    places = list(json_places(capture))
+    places = list(_json_places(capture))
     container, key = places[draw(st.integers(0, len(places) - 1))]
     damage = draw(st.sampled_from(("replace", "replace", "remove", "add")))
     if damage == "remove":
@@ -37,9 +37,9 @@ def damaged_captures(draw: st.DrawFn, /) -> dict[str, Any]:
     return capture
 
 
-def json_places(container: Any) -> Iterator[tuple[Any, Any]]:
+def _json_places(container: Any) -> Iterator[tuple[Any, Any]]:
     """Yield each key and index of a JSON document, after the object or array that contains it."""
     for key in container if isinstance(container, dict) else range(len(container)):
         yield container, key
         if isinstance(container[key], dict | list):
-            yield from json_places(container[key])
+            yield from _json_places(container[key])

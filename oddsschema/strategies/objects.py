@@ -84,7 +84,7 @@ def contracts(draw: st.DrawFn, /, contract: type[_C], **given: Any) -> _C:
     `given` are fields, or relationships of a table, as values or as strategies. Ids and foreign
     keys of a table are random integers: use `rows` for objects that a database accepts.
     """
-    known = {name: drawn(draw, value) for name, value in given.items()}
+    known = {name: draw_if_strategy(draw, value) for name, value in given.items()}
     if issubclass(contract, Capture) and not known.keys() & {"event", "competitor_event"}:
         known |= event_fields(draw(events()))
     if issubclass(contract, CapturedCompetitorEvent):
@@ -108,7 +108,7 @@ def contracts(draw: st.DrawFn, /, contract: type[_C], **given: Any) -> _C:
     return reject()
 
 
-def drawn(draw: st.DrawFn, given: Any) -> Any:
+def draw_if_strategy(draw: st.DrawFn, given: Any) -> Any:
     """Return the given value, or draw it if a strategy was given."""
     return draw(given) if isinstance(given, SearchStrategy) else given
 
@@ -133,7 +133,7 @@ def draw_handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: known[name] for name in _HANDICAP if name in known}
     if None in given.values() or (not given and draw(st.booleans())):
         return dict.fromkeys(_HANDICAP, ... if draw(st.booleans()) else None) | given
-    kind, goals = st.sampled_from(HandicapType), handicap_goals()
+    kind, goals = st.sampled_from(HandicapType), _handicap_goals()
     return {
         name: given[name] if name in given else draw(values)
         for name, values in zip(_HANDICAP, (kind, goals, goals), strict=True)
@@ -141,7 +141,7 @@ def draw_handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def handicap_goals() -> SearchStrategy[float]:
+def _handicap_goals() -> SearchStrategy[float]:
     """Build the strategy of a handicap's goals."""
     return scalars(*unwrap_annotation(Market.model_fields["handicap_home"].rebuild_annotation()))
 
@@ -243,14 +243,14 @@ def slugs() -> SearchStrategy[str]:
 @st.composite
 def events(draw: st.DrawFn, /, source: str | SearchStrategy[str] | None = None) -> CapturedAnyEvent:
     """Draw an event of a capture, from the bookmaker `source` or from any bookmaker."""
-    slug = drawn(draw, slugs() if source is None else source)
+    slug = draw_if_strategy(draw, slugs() if source is None else source)
     if draw(st.booleans()) if source is None else slug == REFERENCE:
         return draw(contracts(CapturedEvent, bookmaker=slug))
     return draw(contracts(CapturedCompetitorEvent, source=slug))
 
 
 def event_fields(event: CapturedAnyEvent) -> dict[str, Any]:
-    """Return the two fields of a capture that hold its event; the other one is None."""
+    """Return the values of a capture's fields `event` and `competitor_event`."""
     if isinstance(event, CapturedEvent):
         return {"event": event, "competitor_event": None}
     return {"event": None, "competitor_event": event}

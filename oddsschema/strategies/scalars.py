@@ -36,7 +36,7 @@ def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
         return json_values()
     if not isinstance(python_type, type):
         return unknown_type_values(python_type, marks)
-    marks = [part for mark in marks for part in mark_parts(mark)]
+    marks = [part for mark in marks for part in _mark_parts(mark)]
     least, most = bound(marks, Ge, "ge"), bound(marks, Le, "le")
     above, below = bound(marks, Gt, "gt"), bound(marks, Lt, "lt")
     if issubclass(python_type, StrEnum):
@@ -64,7 +64,7 @@ def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
     return unknown_type_values(python_type, marks)
 
 
-def mark_parts(mark: Any) -> Iterable[Any]:
+def _mark_parts(mark: Any) -> Iterable[Any]:
     """Expand a mark that groups several marks."""
     return mark if isinstance(mark, GroupedMetadata) else [mark]
 

@@ -19,7 +19,7 @@ from oddsschema.strategies.objects import (
     REFERENCE,
     CapturedAnyEvent,
     contracts,
-    drawn,
+    draw_if_strategy,
     event_fields,
     events,
     few,
@@ -49,12 +49,12 @@ def captures(
     Captures that are drawn separately can contradict each other (the same sport with two names).
     For captures that a database accepts together, use the same event, or `batches`.
     """
-    captured_event = draw(events(source)) if event is None else drawn(draw, event)
+    captured_event = draw(events(source)) if event is None else draw_if_strategy(draw, event)
     given = {"markets": markets(min_size=min_markets, max_size=max_markets)} | given
     capture = draw(contracts(Capture, **event_fields(captured_event), **given))
     if isinstance(source, str) and capture.source != source:
         raise ValueError(
-            f"the event is of {capture.source!r}: give source={capture.source!r} or none"
+            f"the event is of {capture.source!r}, not of {source!r}: leave out `source` or `event`"
         )
     return capture
 
