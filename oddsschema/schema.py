@@ -113,12 +113,11 @@ def erd() -> str:
 
 def erd_attribute(column: Column[Any]) -> str:
     """Write a column for the diagram: its type, its name, its key, and "NULL" if it allows NULL."""
-    name = column.type.compile(dialect=_POSTGRESQL)
+    element, *array = re.split(r"(?=\[)", column.type.compile(dialect=_POSTGRESQL))
+    sql_type = "".join([_SHORT_TYPES.get(element, element), *array])
     key = next((key for key, applies in _KEYS.items() if applies(column)), None)
     null = '"NULL"' if column.nullable else None
-    return "        " + " ".join(
-        filter(None, [_SHORT_TYPES.get(name, name), column.name, key, null])
-    )
+    return "        " + " ".join(filter(None, [sql_type, column.name, key, null]))
 
 
 def _is_unique(column: Column[Any]) -> bool:
