@@ -23,7 +23,6 @@ from oddsschema.ingestion import (
     stream_files,
     validate,
 )
-from oddsschema.ingestion.limits import option_name
 from oddsschema.ingestion.options import Store
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from oddsschema.scrapes.summaries import BatchSummary, newest_batches
@@ -44,7 +43,7 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = with_limits
     for limit in reversed(fields(Limits)):
         decorated = click.option(
-            option_name(limit.name),
+            f"--max-{limit.name.replace('_', '-')}",
             type=click.IntRange(*Limits.range(limit.name)),
             default=limit.default,
             show_default=True,

@@ -1,4 +1,4 @@
-"""A batch that is open: it groups a run for each platform.
+"""An open batch: it groups a run for each platform.
 
 >>> async with oddsschema.batch(url, trigger="scheduled") as batch:
 ...     async with batch.run("sportybet") as run:
@@ -13,10 +13,10 @@ from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import OddsSchemaError
-from oddsschema.ingestion.gc_threshold import rarely_collecting
+from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
-from oddsschema.ingestion.run import Run, to_its_end
+from oddsschema.ingestion.run import Run, shielded
 from oddsschema.scrapes import bookkeeping
 
 _log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ async def batch(
     batch_id: int | None = None,
     options: IngestOptions = IngestOptions(),
 ) -> AsyncIterator["Batch"]:
-    """Open a batch, or join the one of `batch_id`; it ends with the last of its runs.
+    """Open a batch, or join the batch of `batch_id`; it ends with the last of its runs.
 
-    `target` is a URL: each run then writes on a connection of its own. Or it is an open connection:
-    an asyncpg connection commits as it does (at once, unless the caller opened a transaction); of
-    an SQLAlchemy connection, the caller commits. `trigger` and `notes` describe the batch.
+    With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
+    each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
+    connection, the caller commits. `trigger` and `notes` describe the batch.
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
@@ -56,7 +56,7 @@ async def batch(
         await connections.transact(open_or_join)
         opened = Batch(connections, opened_id, options)
         try:
-            with rarely_collecting():
+            with raised_gc_threshold():
                 yield opened
         except BaseException:
             try:
@@ -68,7 +68,7 @@ async def batch(
 
 
 class Batch:
-    """A batch that is open. Its runs may go on at the same time."""
+    """An open batch. Its runs may work at the same time."""
 
     def __init__(self, connections: Connections, batch_id: int, options: IngestOptions) -> None:
         self.id = batch_id
@@ -79,10 +79,11 @@ class Batch:
 
     @asynccontextmanager
     async def run(self, platform: str) -> AsyncIterator["Run"]:
-        """One platform's run. What is raised inside ends the run as failed, and stays inside.
+        """Open the run of one platform. An exception inside ends the run as failed.
 
-        It is on record in `scrape_errors`, logged, and in the run's report; the batch's other runs
-        go on. Being cancelled (Ctrl-C) ends the run likewise, and goes on to the caller.
+        The exception is logged, recorded in `scrape_errors` and in the run's report, and not raised
+        further: the batch's other runs continue. A cancellation (Ctrl-C) ends the run in the same
+        way, and is raised further.
         """
         run = await self.open_run(platform)
         try:
@@ -96,33 +97,33 @@ class Batch:
             await run.close()
 
     async def open_run(self, platform: str | None) -> "Run":
-        """A run that the caller closes."""
+        """Open a run that the caller closes."""
         run_id = await self._connections.transact(
             lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
         )
         await self._connections.transact(
             lambda connection: bookkeeping.open_run(connection, run_id, self.id, platform)
         )
-        run = Run(self._connections, run_id, platform, self.options, self._progress)
+        run = Run(self._connections, run_id, platform, self.options, self._report_progress)
         self.runs.append(run)
         return run
 
-    def _progress(self) -> None:
+    def _report_progress(self) -> None:
         if self.options.on_progress is not None:
             counts = [run.counts for run in self.runs]
             captures, markets, refused = (sum(column) for column in zip(*counts, strict=True))
             self.options.on_progress(captures, markets, refused)
 
     async def close(self) -> None:
-        """End the batch, unless a run of it goes on somewhere else."""
-        self.status = await to_its_end(
+        """End the batch, unless another process still has an open run of it."""
+        self.status = await shielded(
             self._connections.transact(
                 lambda connection: bookkeeping.close_batch(connection, self.id)
             )
         )
 
     def report(self) -> IngestReport:
-        """What came of it so far."""
+        """Report the batch so far."""
         return IngestReport(
             batch_id=self.id,
             status=self.status,

@@ -1,4 +1,4 @@
-"""One stream of captures of several platforms: one batch, with a run for each platform."""
+"""The dispatch of one stream of captures: one batch, with a run for each platform in the stream."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Item, Source, items
-from oddsschema.ingestion.validation.validator import Checked, validate
+from oddsschema.ingestion.validation.validator import Validated, validate
 
 
 async def ingest(
@@ -24,24 +24,24 @@ async def ingest(
 
     `source` is the path of an NDJSON file (plain or .gz), NDJSON as bytes, an open file or stream,
     or an iterable or async iterable of captures: `Capture` objects, dicts, or JSON objects as text.
-    It is asked for more only as fast as PostgreSQL takes it.
+    It is read only as fast as PostgreSQL stores its captures.
 
-    Each capture is held to the contract. A market that breaks it is refused and the rest of its
-    capture stored; anything else refuses the capture. What is refused is in the report and in
-    `scrape_errors`, the rest in the database, committed in chunks of `options.chunk_rows`. What had
-    been stored before is counted and left alone.
+    Each capture is validated by the contract. A market that breaks it is refused and the rest of
+    its capture stored; any other error refuses the capture. Refusals are in the report and in
+    `scrape_errors`. Good captures are committed in chunks of `options.chunk_rows`. Captures that
+    had been stored before are counted, and change nothing.
 
-    `target` is a URL, or an open connection: an asyncpg connection commits as it does (at once,
-    unless the caller opened a transaction); of an SQLAlchemy connection, the caller commits.
-    `trigger` and `notes` describe the batch.
+    With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
+    each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
+    connection, the caller commits. `trigger` and `notes` describe the batch.
 
-    Raises DatabaseUnavailableError and NotMigratedError before anything is read, and what the
-    source raises. A run that the database breaks off is reported as failed and does not touch the
-    others; its committed chunks stay.
+    Raises DatabaseUnavailableError and NotMigratedError before anything is read, and the source's
+    errors. A database error ends its run alone: the run is reported as failed, its committed chunks
+    stay, and the other runs continue.
     """
     async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         try:
-            await _deal_out(source, opened)
+            await _dispatch(source, opened)
             for run in opened.runs:
                 await run.close()
         except BaseException as error:
@@ -51,37 +51,42 @@ async def ingest(
     return opened.report()
 
 
-#: How many bytes of lines that do not say whose they are wait for one that does.
+#: The number of bytes of lines without a platform that wait for a line with one.
 _UNCLAIMED = 16 * 2**20
 
 
-async def _deal_out(source: Source, batch: Batch) -> None:
-    """Validate every capture, and give it to its platform's run."""
-    strict, limits = batch.options.strict, batch.options.limits
+async def _dispatch(source: Source, batch: Batch) -> None:
+    """Validate every capture, and hand it to the run of its platform."""
+    options = batch.options
     runs: dict[str | None, Run] = {}
 
-    async def give(platform: str | None, item: Item, checked: Checked) -> None:
+    def validated(item: Item) -> Validated:
+        return validate(
+            item, strict=options.strict, limits=options.limits, keep_raw=options.keep_raw
+        )
+
+    async def take(platform: str | None, item: Item, result: Validated) -> None:
         run = runs.get(platform)
         if run is None:
             run = runs[platform] = await batch.open_run(platform)
-        # What the database refuses ends this run alone; it tells of it when it is closed.
+        # A chunk that the database refuses ends this run alone; close() reports it.
         with suppress(ChunkError):
-            await run.take(item, checked)
+            await run.take(item, result)
 
     unclaimed: list[Item] = []
     size = 0
     file, platform = "", None
-    async for item in items(source, limits):
+    async for item in items(source, options.limits):
         if item.file != file:
             file, platform = item.file, None
-        checked = validate(item, strict=strict, limits=limits)
-        # A line that does not say whose it is belongs to the one before it.
-        platform = checked.platform or platform
+        result = validated(item)
+        # A line without a platform belongs to the platform of the line before.
+        platform = result.platform or platform
         if platform is None and size < _UNCLAIMED:
             unclaimed.append(item)
             size += 1000 + len(item.payload) if isinstance(item.payload, bytes | str) else 1000
         else:
-            await give(platform, item, checked)
+            await take(platform, item, result)
     only = next(iter(runs)) if len(runs) == 1 else None
     for item in unclaimed:
-        await give(only, item, validate(item, strict=strict, limits=limits))
+        await take(only, item, validated(item))

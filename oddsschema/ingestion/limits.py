@@ -1,7 +1,7 @@
-"""What a capture and its file may cost at most.
+"""Limits: the largest capture, and the largest file, that an ingestion accepts.
 
-Whatever exceeds a limit is refused, with its place and the limit's name; everything else goes on.
-Together they bound the memory of an ingestion, whatever it is fed.
+Input over a limit is refused, with its position and the limit's name; the rest is ingested.
+Together the limits bound the memory of an ingestion, whatever its input.
 """
 
 from dataclasses import dataclass, field, fields
@@ -10,11 +10,11 @@ from annotated_types import MaxLen
 
 from oddsschema.models import Market
 
-#: How deep the JSON parser of pydantic-core goes, whatever it is asked. Of Python objects, pydantic
-#: would take somewhat more.
+#: The depth at which the JSON parser of pydantic-core stops; it cannot be changed. Of Python
+#: objects, pydantic would accept somewhat more.
 PARSER_DEPTH = 200
 
-#: How many outcomes the contract lets a market have.
+#: The number of outcomes that the contract allows a market.
 _OUTCOMES: int = next(
     mark.max_length for mark in Market.model_fields["outcomes"].metadata if isinstance(mark, MaxLen)
 )
@@ -28,44 +28,39 @@ def _limit(default: int, at_least: int, at_most: int, help: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds on hostile and broken input. Raises ValueError for one that cannot be held to."""
+    """Bounds on hostile and broken input. Raises ValueError for a limit out of its range."""
 
-    #: A capture that is a Python object has no line: of that, the raw_response is held to it, as
-    #: JSON, when it is to be stored. (JSONB takes 256 MiB in one array or object, and up to six
-    #: times as much as the JSON text.)
+    #: Bytes of a line. A capture that is a Python object has no line: the limit applies to its
+    #: raw_response, as JSON, when that is stored. (JSONB takes 256 MiB in one array or object, and
+    #: up to six times as much as the JSON text.)
     line_bytes: int = _limit(4 * 2**20, 1, 32 * 2**20, "Bytes of a line.")
-    #: The capture itself is not counted. Its markets' outcomes are on the fourth level.
-    depth: int = _limit(PARSER_DEPTH, 4, PARSER_DEPTH, "Arrays and objects inside one another.")
+    #: Nested arrays and objects, without the capture itself. Outcomes are on the fourth level.
+    depth: int = _limit(PARSER_DEPTH, 4, PARSER_DEPTH, "Nested arrays and objects.")
     markets: int = _limit(5_000, 1, 1_000_000, "Markets of a capture.")
     outcomes: int = _limit(_OUTCOMES, 1, _OUTCOMES, "Outcomes of a market.")
     gzip_bytes: int = _limit(4 * 2**30, 1, 2**50, "Bytes that a .gz file may unpack to.")
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value, least, most = getattr(self, one.name), *self.range(one.name)
+        for limit in fields(self):
+            value, least, most = getattr(self, limit.name), *self.range(limit.name)
             if not least <= value <= most:
                 raise ValueError(
-                    f"Limits.{one.name} is {value:,}, and must be {least:,} to {most:,}"
+                    f"Limits.{limit.name} is {value:,}, and must be {least:,} to {most:,}"
                 )
 
     @classmethod
     def range(cls, name: str) -> tuple[int, int]:
-        """The least and the most that a limit can be set to."""
-        metadata = next(one.metadata for one in fields(cls) if one.name == name)
+        """Return the least and the greatest value of a limit."""
+        metadata = next(limit.metadata for limit in fields(cls) if limit.name == name)
         return metadata["at_least"], metadata["at_most"]
 
-    def exceeded(self, name: str, found: str) -> str:
-        """The reason for a refusal: what was found, and which limit it exceeds."""
+    def exceeded(self, name: str, size: str) -> str:
+        """Phrase the reason for a refusal: the size of the input, and the limit that it exceeds."""
         limit = getattr(self, name)
         if limit == self.range(name)[1]:
-            return f"{found}: there can be no more than {limit:,}"
-        return f"{found}: the limit is {limit:,} (Limits.{name}, {option_name(name)})"
+            return f"{size}: at most {limit:,} are possible"
+        return f"{size}: the limit is {limit:,} ({name})"
 
 
-def option_name(name: str) -> str:
-    """The command line's option for a limit: "--max-line-bytes" for line_bytes."""
-    return f"--max-{name.replace('_', '-')}"
-
-
-#: The limits, unless told otherwise. The reasons for them are in docs/hostile.md.
+#: The default limits. docs/hostile.md gives the reasons for them.
 DEFAULT_LIMITS = Limits()

@@ -1,6 +1,6 @@
-"""A chunk on its way to PostgreSQL, while the next one is being filled.
+"""The pipeline of a run: one chunk is written while the next one is filled.
 
-PostgreSQL is the slower side once keys and indexes are there: validation hides behind it.
+PostgreSQL is the slower side once keys and indexes exist: validation hides behind it.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, write_chunk
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.scrapes import bookkeeping
 
-#: For how many seconds at most the source waits while a chunk's small statements go back and forth.
+#: The time in seconds that the source waits at most for a chunk's small statements.
 _PATIENCE = 0.02
 
 
 class Pipeline:
-    """Writes the chunks of one run. `done` is called with what became of each."""
+    """The writer of a run's chunks. `on_written` is called with the result of each."""
 
     def __init__(
         self,
@@ -28,50 +28,50 @@ class Pipeline:
         platform: str | None,
         *,
         storage: StorageOptions,
-        done: Callable[[ChunkResult], None],
+        on_written: Callable[[ChunkResult], None],
     ) -> None:
-        #: What the database did to a chunk: nothing more is taken after it.
-        self.broken: ChunkError | None = None
+        #: The error of a chunk that could not be written: the run takes no more captures then.
+        self.error: ChunkError | None = None
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
         self._storage = storage
-        self._done = done
+        self._on_written = on_written
         self._writing: asyncio.Task[None] | None = None
-        #: The last attempt at the chunk that is being written, until its end is known.
+        #: The last attempt at the current chunk, until its result is known.
         self._attempt: ChunkResult | None = None
         # Clear while small statements go back and forth, which validation would only delay.
-        self._at_leisure = asyncio.Event()
+        self._is_copying = asyncio.Event()
 
     async def put(self, chunk: Chunk) -> None:
-        """Begin to write a chunk when the last one is written. Raises that one's ChunkError."""
+        """Begin to write a chunk after the last one. Raises the last one's ChunkError."""
         await self.drain()
         if chunk.size:
-            self._at_leisure.clear()
+            self._is_copying.clear()
             self._writing = asyncio.create_task(self._write(chunk))
 
     async def give_way(self) -> None:
-        """Let the connection have the event loop: validation, which never awaits, would not."""
+        """Let the connection use the event loop: validation, which never awaits, would block it."""
         if self._writing is not None:
             await asyncio.sleep(0)
-            if not self._at_leisure.is_set():
+            if not self._is_copying.is_set():
                 # Not wait_for: before Python 3.12, it can swallow a cancellation.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PATIENCE):
-                        await self._at_leisure.wait()
+                        await self._is_copying.wait()
 
     async def drain(self) -> None:
-        """Wait until all is written. Raises ChunkError."""
+        """Wait until all chunks are written. Raises ChunkError."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             try:
                 await writing
             except ChunkError as error:
-                self.broken = error
+                self.error = error
                 raise
 
     async def cancel(self) -> None:
-        """Roll back what is not committed; count what turns out to be."""
+        """Roll back the current chunk; count it if it turns out to be committed."""
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
@@ -80,7 +80,7 @@ class Pipeline:
             await self._connections.transact(self._settle)
 
     async def _write(self, chunk: Chunk) -> None:
-        """Commit a chunk, once, however often that takes."""
+        """Commit a chunk exactly once, in as many attempts as it takes."""
 
         async def write(connection: Connection) -> ChunkResult:
             settled = await self._settle(connection)
@@ -90,11 +90,10 @@ class Pipeline:
             await write_chunk(
                 connection,
                 self._run_id,
-                self._platform,
                 chunk,
                 self._attempt,
                 storage=self._storage,
-                before_markets=self._at_leisure.set,
+                before_markets=self._is_copying.set,
             )
             return self._attempt
 
@@ -102,10 +101,10 @@ class Pipeline:
             result = await self._connections.transact(write)
             if self._attempt is not None:
                 self._attempt = None
-                self._done(result)
+                self._on_written(result)
             if result.new_events:
-                # Once more, after the commit: of two that bring the two sides of a match at once,
-                # neither sees the other's event before, and the later one does now.
+                # Again, after the commit: of two transactions that write the two sides of a match,
+                # neither sees the other's event before. The later one does now.
                 await self._connections.transact(
                     lambda connection: link_events(connection, result.new_events)
                 )
@@ -118,14 +117,14 @@ class Pipeline:
                 last=chunk.last,
             ) from error
         finally:
-            self._at_leisure.set()
+            self._is_copying.set()
 
     async def _settle(self, connection: Connection) -> ChunkResult | None:
-        """What became of an attempt whose connection was lost at the commit: the run's row tells.
+        """Find out whether an attempt whose connection was lost at the commit was committed.
 
-        Nobody else counts in it. (A transaction's id would not do: after a crash, the server gives
-        those again that it had not written down.) Returns the attempt when it was committed, and
-        counts it.
+        The run's counters show it: nobody else changes them. (The transaction's id would not do:
+        after a crash, the server gives out again the ids that it had not written down.) Returns the
+        attempt if it was committed, and reports its result.
         """
         import asyncpg
 
@@ -140,5 +139,5 @@ class Pipeline:
         self._attempt = None
         if counted < attempt.counted:
             return None
-        self._done(attempt)
+        self._on_written(attempt)
         return attempt

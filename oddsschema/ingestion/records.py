@@ -1,12 +1,14 @@
-"""Captures as ingestion carries them: validated, and light.
+"""Records: validated captures on their way through ingestion.
 
-Markets are most of a capture by far. They are msgspec's structs: made of JSON text, compared and
-written as JSON several times faster than dicts are, and smaller. The rest is dicts.
+Records are msgspec structs. Made from JSON text, compared with each other and written as JSON, they
+are several times faster and smaller than dicts or pydantic objects. A test compares their fields
+with those of the contracts.
 """
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter, itemgetter
-from typing import Annotated, Any
+from datetime import datetime
+from operator import attrgetter
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge
 from msgspec import Meta, Struct, ValidationError, convert
@@ -18,9 +20,6 @@ from oddsschema.contracts.outcomes import Outcome
 from oddsschema.contracts.scalars import HandicapType
 from oddsschema.models.odds import MARKET_KEY
 
-#: A validated capture: a dict of its fields, whose markets are a tuple of `PlainMarket`.
-PlainCapture = dict[str, Any]
-
 _LEAST_ODDS = next(
     mark.ge
     for mark in unwrap_annotation(Outcome.model_fields["odds"].rebuild_annotation())[1]
@@ -28,7 +27,7 @@ _LEAST_ODDS = next(
 )
 
 
-class PlainOutcome(Struct, forbid_unknown_fields=True, gc=False):
+class OutcomeRecord(Struct, forbid_unknown_fields=True, gc=False):
     """The fields of `Outcome`."""
 
     name: str
@@ -36,58 +35,137 @@ class PlainOutcome(Struct, forbid_unknown_fields=True, gc=False):
     is_active: bool = True
 
 
-class PlainMarket(Struct, forbid_unknown_fields=True):
+class MarketRecord(Struct, forbid_unknown_fields=True):
     """The fields of `Market`."""
 
     betpawa_market_id: str
     betpawa_market_name: str
-    outcomes: tuple[PlainOutcome, ...]
+    outcomes: tuple[OutcomeRecord, ...]
     line: float | None = None
     handicap_type: HandicapType | None = None
     handicap_home: float | None = None
     handicap_away: float | None = None
 
 
-#: What tells the markets of an event apart: the values of `MARKET_KEY`.
-Key = tuple[str, float | None, str | None, float | None, float | None]
-key_of: Callable[[PlainMarket], Key] = attrgetter(*MARKET_KEY)
+class SportRecord(Struct):
+    """The fields of `CapturedSport`."""
+
+    name: str
+    slug: str
 
 
-def with_plain_markets(validated: dict[str, Any]) -> PlainCapture:
-    """A capture that was validated into dicts."""
-    return validated | {"markets": convert(validated["markets"], tuple[PlainMarket, ...])}
+class TournamentRecord(Struct):
+    """The fields of `CapturedTournament`."""
+
+    name: str
+    sportradar_id: str | None
+    country: str
+    sport: SportRecord
 
 
-def platform_of(capture: PlainCapture) -> str:
-    """Whose odds a validated capture holds."""
-    event = event_of(capture)
-    slug: str = event["bookmaker" if capture["competitor_event"] is None else "source"]
-    return slug
+class CompetitorTournamentRecord(Struct):
+    """The fields of `CapturedCompetitorTournament`; `source` is the event's."""
+
+    external_id: str
+    name: str
+    sportradar_id: str | None
+    country_raw: str | None
+    country_iso: str | None
+    sport: SportRecord
 
 
-def event_of(capture: PlainCapture) -> dict[str, Any]:
-    """A validated capture's event, BetPawa's or a competitor's."""
-    event: dict[str, Any] = capture["event"] or capture["competitor_event"]
-    return event
+class EventRecord(Struct):
+    """The fields of `CapturedEvent`."""
+
+    bookmaker: str
+    external_event_id: str
+    event_url: str | None
+    sportradar_id: str
+    name: str
+    home_team: str
+    away_team: str
+    kickoff: datetime
+    tournament: TournamentRecord
+
+    @property
+    def platform(self) -> str:
+        """The platform whose odds the capture holds."""
+        return self.bookmaker
+
+
+class CompetitorEventRecord(Struct):
+    """The fields of `CapturedCompetitorEvent`."""
+
+    source: str
+    external_id: str
+    sportradar_id: str
+    name: str
+    home_team: str
+    away_team: str
+    kickoff: datetime
+    tournament: CompetitorTournamentRecord
+
+    @property
+    def platform(self) -> str:
+        """The platform whose odds the capture holds."""
+        return self.source
+
+
+class CaptureRecord(Struct):
+    """The fields of `Capture`: one of `event` and `competitor_event` is given."""
+
+    captured_at: datetime
+    event: EventRecord | None
+    competitor_event: CompetitorEventRecord | None
+    markets: tuple[MarketRecord, ...]
+    #: JSON text; None unless it is to be stored.
+    raw_response: bytes | None = None
+
+    @property
+    def platform(self) -> str:
+        """The platform whose odds the capture holds."""
+        return self.any_event.platform
+
+    @property
+    def any_event(self) -> EventRecord | CompetitorEventRecord:
+        """The event of either side."""
+        event = self.event or self.competitor_event
+        assert event is not None  # a rule of the contract
+        return event
+
+
+def capture_record(validated: dict[str, Any]) -> CaptureRecord:
+    """Build the record of a capture that was validated into a dict, without its raw_response.
+
+    The dict's markets may be dicts or records.
+    """
+    return convert({**validated, "raw_response": None}, CaptureRecord)
+
+
+#: A market's key, which distinguishes the markets of an event: the values of `MARKET_KEY`.
+MarketKey = tuple[str | float | None, ...]
+market_key: Callable[[MarketRecord], MarketKey] = attrgetter(*MARKET_KEY)
+
+_Event = TypeVar("_Event", EventRecord, CompetitorEventRecord)
 
 
 def newest_captures(
-    captures: Iterable[PlainCapture], kind: str, key: str
-) -> dict[str, PlainCapture]:
-    """The newest capture of each event, by the event's `key`; the newest of all last."""
-    by_time = sorted(captures, key=itemgetter("captured_at"))
-    newest = {capture[kind][key]: capture for capture in by_time}
-    return dict(sorted(newest.items(), key=lambda pair: pair[1]["captured_at"]))
+    captures: Iterable[tuple[_Event, CaptureRecord]], event_id: Callable[[_Event], str]
+) -> dict[str, tuple[_Event, CaptureRecord]]:
+    """Map the id of each event to its newest capture; the newest capture of all comes last."""
+    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
+    newest = {event_id(event): (event, capture) for event, capture in by_time}
+    return dict(sorted(newest.items(), key=lambda item: item[1][1].captured_at))
 
 
-#: The JSON text of outcomes.
+#: Encode outcomes as JSON text.
 outcomes_json = Encoder().encode
 
-_decode_outcomes = Decoder(list[tuple[PlainOutcome, ...]]).decode
+_decode_outcomes = Decoder(list[tuple[OutcomeRecord, ...]]).decode
 
 
-def stored_outcomes(documents: str) -> list[tuple[PlainOutcome, ...]]:
-    """Outcomes as they are stored, from a JSON array of such columns.
+def stored_outcomes(documents: str) -> list[tuple[OutcomeRecord, ...]]:
+    """Read outcomes as they are stored, from a JSON array of such columns.
 
     Keys that the contract does not know, which only other writers store, are left out.
     """
@@ -96,8 +174,10 @@ def stored_outcomes(documents: str) -> list[tuple[PlainOutcome, ...]]:
     except ValidationError:
         return [
             tuple(
-                PlainOutcome(one["name"], float(one["odds"]), one.get("is_active", True))
-                for one in document
+                OutcomeRecord(
+                    outcome["name"], float(outcome["odds"]), outcome.get("is_active", True)
+                )
+                for outcome in document
             )
             for document in from_json(documents)
         ]

@@ -1,7 +1,7 @@
-"""Where captures come from: NDJSON files, plain or .gz, streams, standard input, Python objects.
+"""The sources of captures: NDJSON files, plain or .gz, streams, standard input, Python objects.
 
-A line over `Limits.line_bytes` is read past, and never held as a whole. (Lines that an iterable
-hands over one by one are whole already: `validate` refuses those that are too long.)
+A line over `Limits.line_bytes` is skipped, and never in memory as a whole. (An iterable yields
+whole lines: `validate` refuses those that are too long.)
 """
 
 import asyncio
@@ -19,44 +19,51 @@ from typing import Any
 
 from oddsschema.capture import Capture
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
+from oddsschema.ingestion.report import Problem, Refusal
 
-#: One capture as it comes: an object, a dict, or a JSON object as text.
+#: A capture as delivered: an object, a dict, or a JSON object as text.
 RawCapture = Capture | Mapping[str, Any] | bytes | str
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A capture that is still to be validated, and where it stands."""
+    """A capture before its validation, with its position."""
 
     file: str
     line: int
     payload: RawCapture | None
-    #: Why there is no payload: the line is too long, or the file could not be read on.
+    #: The reason for a missing payload: the line is too long, or the file is damaged.
     unreadable: str | None = None
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 
+    def refused(self, *problems: Problem, capture: Any, markets: int | None = None) -> Refusal:
+        """Make the refusal of this item; with `markets`, of that many of its markets."""
+        return Refusal(
+            file=self.file, line=self.line, markets=markets, problems=problems, capture=capture
+        )
 
-#: How many bytes of a pipe are read at a time, or of a line that is too long.
+
+#: The number of bytes that are read from a file or pipe at a time.
 _BLOCK = 64 * 1024
 
-#: What an ingestion takes: the path of an NDJSON file, NDJSON itself, an open file or stream of it,
-#: or captures one by one.
+#: A source: the path of an NDJSON file, NDJSON as bytes, an open file or stream of it, or single
+#: captures.
 Source = (
     str | os.PathLike[str] | bytes | Iterable[RawCapture | Item] | AsyncIterable[RawCapture | Item]
 )
 
 
 class _TooLargeError(Exception):
-    """A .gz file unpacks to more than it may."""
+    """The error of a .gz file that unpacks to more bytes than the limit."""
 
 
 async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[Item]:
-    """The captures of a source, numbered. Blank lines are skipped.
+    """Iterate over the captures of a source, numbered from 1, without blank lines.
 
-    The source is asked for the next capture when the last one is dealt with, and no sooner. Raises
-    OSError when a file cannot be opened, and whatever the source raises.
+    The source is asked for its next capture only after the last one was processed. Raises OSError
+    when a file cannot be opened, and the source's own errors.
     """
     if isinstance(source, str | os.PathLike):
         source = stream_files([os.fspath(source)], limits)
@@ -66,7 +73,7 @@ async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterato
     file = name if isinstance(name, str) else "captures"
     number = 0
     if isinstance(source, AsyncIterable):
-        if hasattr(source, "read"):  # asyncio.StreamReader, and what others make in its image
+        if hasattr(source, "read"):  # asyncio.StreamReader, or an object like it
             source = _from_stream(file, source.read, limits)
         async for payload in source:
             number += 1
@@ -84,7 +91,7 @@ async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterato
 async def stream_files(
     paths: Iterable[str], limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Item]:
-    """The same as `read_files`, but waiting for a pipe on standard input holds up nothing else."""
+    """Read files as `read_files` does, without blocking the event loop on a pipe."""
     for path in paths:
         if path == "-" and _may_wait(sys.stdin.fileno()):
             async for item in _from_pipe(sys.stdin.buffer, limits):
@@ -95,13 +102,13 @@ async def stream_files(
 
 
 def read_files(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
-    """The captures of NDJSON files, a line each; "-" is standard input, blank lines are skipped.
+    """Read the captures of NDJSON files, one a line; "-" is standard input.
 
-    A file that breaks off (a .gz that was cut, or unpacks to more than it may) ends with one item
+    A damaged file (a .gz that was cut, or unpacks to more bytes than the limit) ends with one item
     that says so. Raises OSError when a file cannot be opened.
     """
     for path in paths:
-        # A name can be any bytes, and what is told of it must be text.
+        # A file name can be any bytes; messages are text.
         name = os.fsencode(path).decode(errors="backslashreplace")
         with _open(path) as file:
             yield from _from_file(name, file, limits)
@@ -113,7 +120,7 @@ def read_files(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterato
 def _from_file(name: str, file: Any, limits: Limits) -> Iterator[Item]:
     lines = _Lines(name, limits)
     if isinstance(file, io.BufferedIOBase):
-        read = file.read1  # as much as is there already
+        read = file.read1  # returns the bytes that have arrived
     else:
         read = file.read if isinstance(file, io.RawIOBase) else file.readline
     left = limits.gzip_bytes if isinstance(file, gzip.GzipFile) else sys.maxsize
@@ -124,7 +131,7 @@ def _from_file(name: str, file: Any, limits: Limits) -> Iterator[Item]:
             if left < 0:
                 raise _TooLargeError(limits.exceeded("gzip_bytes", "it unpacks to more bytes"))
     except (EOFError, gzip.BadGzipFile, zlib.error, _TooLargeError) as error:
-        yield lines.broken_off(f"the file cannot be read further: {error}")
+        yield lines.unreadable(f"the file cannot be read further: {error}")
     else:
         yield from lines.end()
 
@@ -139,7 +146,7 @@ async def _from_stream(name: str, read: Any, limits: Limits) -> AsyncIterator[It
 
 
 class _Lines:
-    """Cuts blocks into lines. Of a line over the limit, it keeps no more than the length."""
+    """A splitter of blocks into lines. Of a line over the limit, it keeps the length alone."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         self._name = name
@@ -149,13 +156,13 @@ class _Lines:
         self._size = 0
 
     def cut(self, block: Any) -> Iterator[Item]:
-        """The lines that end in a block."""
+        """Yield the lines that end in a block."""
         newline = "\n" if isinstance(block, str) else b"\n"
         if not self._size:
-            # There can be millions of blank lines in a row, which are nothing to be looked at.
-            inked = block.lstrip()
-            self._number += block.count(newline, 0, len(block) - len(inked))
-            block = inked
+            # Millions of blank lines in a row must cost next to nothing.
+            stripped = block.lstrip()
+            self._number += block.count(newline, 0, len(block) - len(stripped))
+            block = stripped
         begun, *others = block.split(newline)
         for part in others:
             self._add(begun)
@@ -164,10 +171,10 @@ class _Lines:
         self._add(begun)
 
     def end(self) -> Iterator[Item]:
-        """The line that was begun, unless it is blank."""
+        """Yield the current line, unless it is blank, and begin the next one."""
         if self._size > self._limits.line_bytes:
             reason = self._limits.exceeded("line_bytes", f"the line has {self._size:,} bytes")
-            yield self.broken_off(reason)
+            yield self.unreadable(reason)
         elif self._size:
             line = self._begun[0][:0].join(self._begun).strip()
             if self._number == 1:
@@ -177,8 +184,8 @@ class _Lines:
         self._number += 1
         self._begun, self._size = [], 0
 
-    def broken_off(self, reason: str) -> Item:
-        """The line that was begun, as one that cannot be read."""
+    def unreadable(self, reason: str) -> Item:
+        """Make an item of the current line that says why it cannot be read."""
         return Item(self._name, self._number, None, reason)
 
     def _add(self, part: bytes | str) -> None:
@@ -195,7 +202,10 @@ class _Lines:
 
 
 def _is_file(source: Any) -> bool:
-    """Whether it can be read in parts (not with io.IOBase's own `readline`, a byte at a time)."""
+    """Return whether a source is a file that can be read in blocks.
+
+    io.IOBase's own `readline` reads a byte at a time: such a file is none.
+    """
     file = getattr(source, "file", source)  # of tempfile's wrappers
     if isinstance(file, io.BufferedIOBase | io.RawIOBase):
         return True
@@ -208,7 +218,7 @@ def _open(path: str) -> Iterator[Any]:
         yield sys.stdin.buffer
         return
     with Path(path).open("rb") as file:
-        # Not to be opened again: it may be a pipe.
+        # Opening it again to look for gzip would lose the data of a pipe.
         if file.peek(2)[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=file) as unpacked:
                 yield unpacked
@@ -217,14 +227,14 @@ def _open(path: str) -> Iterator[Any]:
 
 
 def _may_wait(descriptor: int) -> bool:
-    """Whether reading may have to wait for somebody: of files and /dev/null, it never does."""
+    """Return whether reading may wait for another program: never for files and /dev/null."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
 
 async def _from_pipe(pipe: Any, limits: Limits) -> AsyncIterator[Item]:
     reader = asyncio.StreamReader(limit=_BLOCK)
-    # A descriptor of its own: the transport closes what it is given.
+    # A descriptor of its own: the transport closes the one that it gets.
     own = os.fdopen(os.dup(pipe.fileno()), "rb", buffering=0)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), own
@@ -233,7 +243,7 @@ async def _from_pipe(pipe: Any, limits: Limits) -> AsyncIterator[Item]:
         async for item in _from_stream("-", reader.read, limits):
             yield item
     finally:
-        # Other programs may share the terminal or pipe, and expect it to block.
+        # Other programs may share the terminal or pipe, and need it in blocking mode.
         os.set_blocking(pipe.fileno(), True)
         transport.close()
 

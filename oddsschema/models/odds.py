@@ -1,6 +1,5 @@
 """Snapshots and markets: the contracts of all bookmakers, and BetPawa's tables."""
 
-from operator import itemgetter
 from typing import ClassVar, Optional
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc, text
@@ -84,10 +83,8 @@ class MarketType(Contract):
     )
 
 
-#: What tells the markets of one capture apart.
+#: The fields that distinguish the markets of an event.
 MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
-#: The values of these, of a plain market.
-market_key = itemgetter(*MARKET_KEY)
 
 
 class Market(MarketType):

@@ -1,8 +1,8 @@
-"""What everybody asks of the odds, as selects: typed, one statement each, to be composed further.
+"""The common questions about odds, as selects: typed, one statement each, open to conditions.
 
-They are for SQLModel's sessions and SQLAlchemy's, sync or async, and take conditions on the columns
-of what they yield: `offers().where(Offer.event_id == 5)`. None lists anything of an event, or a
-tournament, that is soft-deleted.
+They work in the sessions of SQLModel and SQLAlchemy, sync or async, and take conditions on the
+columns of their rows: `offers().where(Offer.event_id == 5)`. Soft-deleted events and tournaments
+are left out.
 """
 
 from oddsschema.queries.availability import OUTCOME_NAMES, BestPrice, Offer, best_prices, offers

@@ -1,4 +1,7 @@
-"""What is on offer, at an instant or now, at each bookmaker, and the best of it."""
+"""The markets on offer at each bookmaker, now or at an instant, and the best prices among them.
+
+`bounds` and `markets_on_offer` are the definition of `oddsschema.models.keyframes` as expressions.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,20 +30,21 @@ from sqlmodel.sql.expression import SelectOfScalar
 from oddsschema.contracts.scalars import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
 from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
-from oddsschema.queries.listings import AtBookmaker, Side, on_both_sides
+from oddsschema.models.sides import table_of
+from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
-from oddsschema.queries.rows import Row, selecting, table_of
+from oddsschema.queries.rows import Row, selecting
 
-#: What is asked of a row of a market besides its key.
+#: The columns of a market row to read besides its key.
 _REST = (
     *("id", "unavailable_at"),
     *(name for name in Market.model_fields if name not in MARKET_KEY),
 )
 
-#: What no market has for a line.
+#: A line that no market has.
 _NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
 
-#: The words of bookmakers that do not call outcomes what the others call them.
+#: The names of outcomes that differ between bookmakers, each with its usual name.
 OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "Home": "1",
@@ -54,55 +58,57 @@ OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 class Offer(Market, AtBookmaker, Row):
-    """A market as a bookmaker offers it at an instant."""
+    """A market on offer at a bookmaker, at an instant."""
 
-    seen_at: UtcTime = Field(description="When the event was last captured until then, UTC.")
-    market_odds_id: Int8 = Field(description="Its row in market_odds or competitor_market_odds.")
+    seen_at: UtcTime = Field(description="The time of the event's last capture until then, UTC.")
+    market_odds_id: Int8 = Field(
+        description="The id of its row in market_odds or competitor_market_odds."
+    )
 
 
 class BestPrice(MarketType, Row):
-    """The best price of an outcome, and where it is offered."""
+    """The best price of an outcome, and the bookmakers that offer it."""
 
     event_id: Int4 | None = Field(description="BetPawa's event; None where none is matched.")
     sportradar_id: Name100 = Field(description="The event's SportRadar id; BetPawa's if matched.")
-    outcome: Name255 = Field(description="What is bet on.")
+    outcome: Name255 = Field(description="The outcome's name.")
     odds: Odds = Field(description="The highest decimal odds.")
     bookmakers: Annotated[tuple[Slug, ...], ARRAY(String, as_tuple=True)] = Field(
-        description="Who offers them."
+        description="The bookmakers that offer these odds."
     )
 
 
 def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
-    """Every market that is on offer as of an instant, or now, at every bookmaker, in no order.
+    """Select every market on offer at an instant, or now, at every bookmaker, in no order.
 
     An event side by side: `.where(Offer.event_id == 5)`; one bookmaker's event:
     `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
     """
 
-    def ask(side: Side) -> Select[Any]:
-        last = bounds(side, at)
-        markets = standing(side, last, at)
+    def select_offers(listings: Listings) -> Select[Any]:
+        last = bounds(listings, at)
+        markets = markets_on_offer(listings, last, at)
         return (
-            side.listings.join(last, true())
+            listings.select.join(last, true())
             .join(markets, true())
             .with_only_columns(
-                *side.listing,
+                *listings.columns,
                 *(markets.c[name] for name in Market.model_fields),
                 last.c.seen_at,
                 markets.c.id.label("market_odds_id"),
             )
         )
 
-    return selecting(Offer, on_both_sides(Offer, ask))
+    return selecting(Offer, on_both_sides(Offer, select_offers))
 
 
 def best_prices(
     among: SelectOfScalar[Offer] | None = None, names: Mapping[str, str] = OUTCOME_NAMES
 ) -> SelectOfScalar[BestPrice]:
-    """The best price of each outcome that can be bet on, among offers: those of now, by default.
+    """Select the best price of each active outcome among offers, by default those of now.
 
-    `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are the same when their names
-    are, once those that are in `names` have been replaced.
+    `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are compared by name; `names`
+    maps the names that differ between bookmakers to the usual ones.
     """
     offered = (offers() if among is None else among).subquery("offers")
     events = table_of(Event)
@@ -139,47 +145,49 @@ def best_prices(
 # -- the state of a listing ------------------------------------------------------------------------
 
 
-def bounds(side: Side, at: Any, *known: FromClause) -> FromClause:
-    """A listing's last keyframe until an instant, and when it was last captured until then.
+def bounds(listings: Listings, at: Any, *outer: FromClause) -> FromClause:
+    """Select a listing's last keyframe at or before an instant, and its last capture until then.
 
-    The instant may be of what is known of the listing.
+    The instant may be a column of the tables `outer`.
     """
-    keyframes, last = side.snapshots.alias("keyframes"), side.snapshots.alias("last")
-    keyframe_at = side.correlated(
+    keyframes, last = listings.snapshots("keyframes"), listings.snapshots("last")
+    keyframe_at = listings.correlated(
         select(keyframes.c.captured_at)
-        .where(side.of_listing(keyframes), keyframes.c.is_complete, _until(keyframes, at))
+        .where(listings.has(keyframes), keyframes.c.is_complete, _until(keyframes, at))
         .order_by(keyframes.c.captured_at.desc())
         .limit(1),
-        *known,
+        *outer,
     ).scalar_subquery()
     statement = (
         select(keyframe_at.label("keyframe_at"), seen_at(last, until=at).label("seen_at"))
-        .where(side.of_listing(last), _until(last, at))
+        .where(listings.has(last), _until(last, at))
         .order_by(last.c.captured_at.desc())
         .limit(1)
     )
-    return side.correlated(statement, *known).lateral("bounds")
+    return listings.correlated(statement, *outer).lateral("bounds")
 
 
-def standing(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromClause:
-    """The markets that are on offer at an instant: of the last keyframe, and of what came since.
+def markets_on_offer(
+    listings: Listings, last: FromClause, at: Any, *outer: FromClause
+) -> FromClause:
+    """Select the markets on offer at an instant: those of the last keyframe, and the changes since.
 
-    Only what came since is sorted, to find the newest row of each market. A keyframe, which is most
-    of what is read, is taken as ingestion writes it: no market is on offer in two of its rows.
+    Only the changes are sorted, to find the newest row of each market. A keyframe, which has most
+    of the rows, is read as ingestion writes it: no market has two rows on offer in it.
     """
-    snapshots, markets = side.snapshots.alias("snapshots"), side.markets.alias("markets")
+    snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
     key = [markets.c[name] for name in MARKET_KEY]
     rows = (
-        # What is sorted by comes first: there it takes least to be found in a row.
+        # The sort key comes first: PostgreSQL finds the first columns of a row fastest.
         select(*key, snapshots.c.captured_at, *(markets.c[name] for name in _REST))
-        .select_from(snapshots.join(markets, side.of_snapshot(markets, snapshots)))
-        .where(side.of_listing(snapshots))
+        .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
+        .where(listings.has(snapshots))
     )
     since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, _until(snapshots, at))
     newest = since.ext(distinct_on(*key)).order_by(
         *key, snapshots.c.captured_at.desc(), markets.c.id.desc()
     )
-    changes = side.correlated(newest, last, *known).cte("changes", nesting=True)
+    changes = listings.correlated(newest, last, *outer).cte("changes", nesting=True)
     keyframe = rows.where(
         snapshots.c.captured_at == last.c.keyframe_at,
         markets.c.unavailable_at.is_(None),
@@ -187,12 +195,15 @@ def standing(side: Side, last: FromClause, at: Any, *known: FromClause) -> FromC
     )
     return union_all(
         select(changes).where(changes.c.unavailable_at.is_(None)),
-        side.correlated(keyframe, last, *known),
-    ).lateral("standing")
+        listings.correlated(keyframe, last, *outer),
+    ).lateral("on_offer")
 
 
 def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
-    """Whether a market is none of others, by keys in which nothing is NULL: those can be hashed."""
+    """Return the condition that a market is not among others, by keys without NULL.
+
+    PostgreSQL can hash such keys.
+    """
 
     def keys(rows: FromClause) -> tuple[list[Any], list[Any]]:
         market_id, line, *handicap = (rows.c[name] for name in MARKET_KEY)
@@ -213,7 +224,10 @@ def _until(snapshots: Any, at: Any) -> ColumnElement[bool]:
 
 
 def seen_at(snapshots: Any, *, until: Any = None, before: Any = None) -> ColumnElement[Any]:
-    """When a snapshot was last captured or confirmed: at all, until an instant, or before it."""
+    """Return the time of a snapshot's last capture or confirmation.
+
+    With `until` or `before`, the last one until an instant, or before it.
+    """
     if until is None and before is None:
         return func.coalesce(snapshots.c.last_confirmed_at, snapshots.c.captured_at)
     instants = func.unnest(snapshots.c.confirmed_at).table_valued("at").render_derived("instants")

@@ -1,11 +1,12 @@
-"""Events where they are listed, and the tables that hold their odds.
+"""Listings: events at a bookmaker, with the tables that hold their odds.
 
-BetPawa's odds and the competitors' are in two pairs of tables of one shape: what is asked of the
-one is asked of the other, and the answers are put together.
+Questions are asked of the listings of each side, and the answers are put together.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from sqlalchemy import (
     Alias,
@@ -24,101 +25,109 @@ from sqlmodel import Field
 
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.scalars import Int4, Name100, Slug
-from oddsschema.models import (
-    Bookmaker,
-    CompetitorEvent,
-    CompetitorMarketOdds,
-    CompetitorOddsSnapshot,
-    CompetitorTournament,
-    Event,
-    EventBookmaker,
-    MarketOdds,
-    OddsSnapshot,
-)
-from oddsschema.queries.rows import Row, table_of
+from oddsschema.models import Bookmaker, CompetitorTournament, EventBookmaker
+from oddsschema.models.sides import BETPAWA, COMPETITORS, Side, table_of
+from oddsschema.queries.rows import Row
 
 
 class AtBookmaker(Contract):
     """An event at a bookmaker."""
 
-    event_id: Int4 | None = Field(description="BetPawa's event; None where none is matched.")
+    event_id: Int4 | None = Field(description="BetPawa's event; None where no event is matched.")
     competitor_event_id: Int4 | None = Field(description="The competitor's event; None: BetPawa's.")
     sportradar_id: Name100 = Field(description="The event's SportRadar id.")
-    bookmaker: Slug = Field(description="Whose odds they are: 'betpawa', or a competitor's source.")
+    bookmaker: Slug = Field(description="The bookmaker: 'betpawa', or a competitor's source.")
 
 
-_events, _listed, _bookmakers = map(table_of, (Event, EventBookmaker, Bookmaker))
-_competitor_events, _tournaments = map(table_of, (CompetitorEvent, CompetitorTournament))
+@dataclass(frozen=True)
+class Listings:
+    """The listings of one side, without soft-deleted events and tournaments."""
 
-
-class Side(NamedTuple):
-    """BetPawa's tables, or the competitors'."""
-
-    #: Every listing that is not deleted, to be joined.
-    listings: Select[Any]
-    #: The tables that they come from.
+    side: Side
+    #: The listings as a select, to be joined.
+    select: Select[Any]
+    #: The tables that the select reads.
     tables: Sequence[FromClause]
     #: The columns of `AtBookmaker`.
-    listing: Sequence[ColumnElement[Any]]
-    kickoff: ColumnElement[Any]
-    snapshots: Any
-    markets: Any
-    #: What the snapshots' and the markets' reference to the event is called.
-    event: str
-    #: What a snapshot has of its listing: its column, and the listing's.
+    columns: Sequence[ColumnElement[Any]]
+    #: The columns by which a snapshot refers to its listing, each with the listing's own column.
     links: Sequence[tuple[str, ColumnElement[Any]]]
 
-    def of_listing(self, snapshots: Any) -> ColumnElement[bool]:
-        """That snapshots are those of the listing at hand."""
+    @cached_property
+    def events(self) -> Any:
+        """The table of events."""
+        return self.side.event_table
+
+    @property
+    def kickoff(self) -> ColumnElement[Any]:
+        """The kickoff of the event."""
+        kickoff: ColumnElement[Any] = self.events.c.kickoff
+        return kickoff
+
+    def snapshots(self, alias: str) -> Any:
+        """Return the table of snapshots under an alias."""
+        return self.side.snapshot_table.alias(alias)
+
+    def markets(self, alias: str) -> Any:
+        """Return the table of markets under an alias."""
+        return self.side.market_table.alias(alias)
+
+    def has(self, snapshots: Any) -> ColumnElement[bool]:
+        """Return the condition that snapshots are those of the listing."""
         return and_(*(snapshots.c[name] == value for name, value in self.links))
 
-    def of_snapshot(self, markets: Alias, snapshots: Alias) -> ColumnElement[bool]:
-        """That markets are those of the snapshot."""
-        event = self.event
+    def joins(self, markets: Alias, snapshots: Alias) -> ColumnElement[bool]:
+        """Return the condition that market rows are those of the snapshot."""
+        event = self.side.event_column
         return and_(markets.c[event] == snapshots.c[event], markets.c.snapshot_id == snapshots.c.id)
 
-    def correlated(self, statement: Select[Any], *known: FromClause) -> Select[Any]:
-        """A statement that is asked of each listing, and of what is known of it."""
-        return statement.correlate(*self.tables, *known)
+    def correlated(self, statement: Select[Any], *outer: FromClause) -> Select[Any]:
+        """Correlate a statement with the listing, and with other tables of the outer statement."""
+        return statement.correlate(*self.tables, *outer)
 
 
-SIDES = (
-    Side(
-        listings=select().select_from(_events.join(_listed).join(_bookmakers)),
-        tables=(_events, _listed, _bookmakers),
-        listing=(
-            _events.c.id.label("event_id"),
+def _reference_listings() -> Listings:
+    events, listed = table_of(BETPAWA.event_model), table_of(EventBookmaker)
+    bookmakers = table_of(Bookmaker)
+    return Listings(
+        side=BETPAWA,
+        select=select().select_from(events.join(listed).join(bookmakers)),
+        tables=(events, listed, bookmakers),
+        columns=(
+            events.c.id.label("event_id"),
             cast(null(), Integer).label("competitor_event_id"),
-            _events.c.sportradar_id,
-            _bookmakers.c.slug.label("bookmaker"),
+            events.c.sportradar_id,
+            bookmakers.c.slug.label("bookmaker"),
         ),
-        kickoff=_events.c.kickoff,
-        snapshots=table_of(OddsSnapshot),
-        markets=table_of(MarketOdds),
-        event="event_id",
-        links=(("event_id", _events.c.id), ("bookmaker_id", _bookmakers.c.id)),
-    ),
-    Side(
-        listings=select()
-        .select_from(_competitor_events.join(_tournaments))
-        .where(_competitor_events.c.deleted_at.is_(None), _tournaments.c.deleted_at.is_(None)),
-        tables=(_competitor_events, _tournaments),
-        listing=(
-            _competitor_events.c.betpawa_event_id.label("event_id"),
-            _competitor_events.c.id.label("competitor_event_id"),
-            _competitor_events.c.sportradar_id,
-            _competitor_events.c.source.label("bookmaker"),
-        ),
-        kickoff=_competitor_events.c.kickoff,
-        snapshots=table_of(CompetitorOddsSnapshot),
-        markets=table_of(CompetitorMarketOdds),
-        event="competitor_event_id",
-        links=(("competitor_event_id", _competitor_events.c.id),),
-    ),
-)
+        links=((BETPAWA.event_column, events.c.id), ("bookmaker_id", bookmakers.c.id)),
+    )
 
 
-def on_both_sides(row: type[Row], ask: Callable[[Side], Select[Any]]) -> CompoundSelect[Any]:
-    """What is asked of both sides, with the columns of a row in its order."""
-    asked = (ask(side).subquery() for side in SIDES)
-    return union_all(*(select(*(one.c[name] for name in row.model_fields)) for one in asked))
+def _competitor_listings() -> Listings:
+    events, tournaments = table_of(COMPETITORS.event_model), table_of(CompetitorTournament)
+    return Listings(
+        side=COMPETITORS,
+        select=select()
+        .select_from(events.join(tournaments))
+        .where(events.c.deleted_at.is_(None), tournaments.c.deleted_at.is_(None)),
+        tables=(events, tournaments),
+        columns=(
+            events.c.betpawa_event_id.label("event_id"),
+            events.c.id.label("competitor_event_id"),
+            events.c.sportradar_id,
+            events.c.source.label("bookmaker"),
+        ),
+        links=((COMPETITORS.event_column, events.c.id),),
+    )
+
+
+#: The listings of both sides.
+LISTINGS = (_reference_listings(), _competitor_listings())
+
+
+def on_both_sides(row: type[Row], ask: Callable[[Listings], Select[Any]]) -> CompoundSelect[Any]:
+    """Ask both sides; return the answers together, with the columns of a row in its order."""
+    answers = (ask(listings).subquery() for listings in LISTINGS)
+    return union_all(
+        *(select(*(answer.c[name] for name in row.model_fields)) for answer in answers)
+    )

@@ -1,4 +1,4 @@
-"""Outcomes in SQL: a row for each, what their prices imply, and what makes them the same."""
+"""Outcomes in SQL: a row for each, their margin and probabilities, and their comparison."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema.contracts.outcomes import Outcome
 
-#: A column of outcomes: `Offer.outcomes`, `MarketOdds.outcomes`, ... To a type checker, a class'
-#: attribute is what its objects' is.
+#: A column of outcomes: `Offer.outcomes`, `MarketOdds.outcomes`, ... (For a type checker, an
+#: attribute of a class has the type that it has on objects.)
 OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
 
-#: How many outcomes of a market win: of all markets, or as an expression, of each.
+#: The number of outcomes of a market that win: one number for all markets, or an expression.
 Winners = int | ColumnElement[int]
 
 
 def each(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
-    """The outcomes of a market as a table: name, odds, is_active."""
+    """Return the outcomes of a market as a table: name, odds, is_active."""
     return (
         func.jsonb_to_recordset(outcomes)
         .table_valued(column("name", Text), column("odds", Double), column("is_active", Boolean))
@@ -37,23 +37,23 @@ def each(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
 
 
 def is_active(outcome: TableValuedAlias) -> ColumnElement[bool]:
-    """Whether an outcome is on offer. Rows that are older than their CHECK may not say."""
+    """Return whether an outcome is active. Rows that are older than the CHECK may lack the key."""
     return func.coalesce(outcome.c.is_active, true())
 
 
 def prices(outcomes: Any) -> ColumnElement[Any]:
-    """What outcomes have in common that are the same, in whatever order."""
+    """Return a value that is the same for equal outcomes, in any order."""
     outcome = each(outcomes)
     price = func.jsonb_build_array(outcome.c.odds, is_active(outcome), type_=JSONB)
     return select(func.jsonb_object_agg(outcome.c.name, price, type_=JSONB)).scalar_subquery()
 
 
 def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[float | None]:
-    """A market's overround, the bookmaker's margin: the sum of 1 / odds, less 1. 0.07 is 7 %.
+    """Return a market's overround, the margin: the sum of 1 / odds, less 1. 0.07 is 7 %.
 
-    Where several outcomes win together (Double Chance: 2), `winners` says how many, and the sum is
-    divided by it. NULL unless there are two outcomes or more and all of them are active: what a
-    book with a closed side, or with one side only, adds up to tells no margin.
+    `winners` is the number of outcomes that win together (Double Chance: 2); the sum is divided by
+    it. The overround is NULL unless the market has two or more outcomes, all active: a book with a
+    closed side, or with one side only, shows no margin.
     """
     outcome = each(outcomes)
     booksum = func.sum(1 / outcome.c.odds) / winners
@@ -63,10 +63,10 @@ def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[f
 def implied_probabilities(
     outcomes: OutcomesColumn, winners: Winners = 1
 ) -> ColumnElement[dict[str, float] | None]:
-    """How likely each outcome is by its price, by name: 1 / odds, without the overround.
+    """Return the probability of each outcome that its price implies, by name.
 
-    The overround is taken off in proportion, so that the probabilities add up to `winners`. NULL
-    where `overround` is.
+    It is 1 / odds, less the overround in proportion: the probabilities add up to `winners`. NULL
+    where `overround` is NULL.
     """
     outcome = each(outcomes)
     booksum = each(outcomes, "booksum")

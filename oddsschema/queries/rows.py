@@ -1,4 +1,4 @@
-"""What queries yield where it is no table: small contracts whose fields are columns as well."""
+"""Rows of queries that are no tables: small contracts whose fields are columns as well."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,12 +13,12 @@ from oddsschema.contracts.columns import column_type
 
 
 class _Columns(SQLModelMetaclass):
-    """Gives the classes of rows their columns as attributes, as tables have them."""
+    """The metaclass that gives rows' classes their columns as attributes, as tables have them."""
 
-    if not TYPE_CHECKING:  # which takes a class' attributes for what its objects' are
+    if not TYPE_CHECKING:  # a type checker gives a class' attributes the types of its objects'
 
         def __getattr__(cls, name: str) -> Any:
-            # Not those of a base: pydantic would take them for the defaults of the fields.
+            # Not a base's columns: pydantic would take them for the defaults of the fields.
             source = cls.__dict__.get("__source__")
             if source is not None and name in source.c:
                 return source.c[name]
@@ -26,13 +26,13 @@ class _Columns(SQLModelMetaclass):
 
 
 class Row(Contract, metaclass=_Columns):
-    """What a query yields: values on an object, columns on its class.
+    """A row of a query: values on an object, columns on its class.
 
-    So `offers().where(Offer.event_id == 5)` composes. The objects are plain contracts that no
-    session knows of, fit for an API's response. Loading validates nothing.
+    `offers().where(Offer.event_id == 5)` composes. The objects are plain contracts, unknown to the
+    session, and fit for an API's response. Loading validates nothing.
     """
 
-    #: What its columns belong to, by the name that the query gives itself.
+    #: The table of its columns, under the name of the query's common table expression.
     __source__: ClassVar[TableClause]
 
     @classmethod
@@ -49,7 +49,7 @@ _Value = TypeVar("_Value")
 
 
 class _Bundle(Bundle[_Row]):
-    """The columns of a row, which become an object."""
+    """The columns of a row, loaded as an object."""
 
     inherit_cache = True
 
@@ -68,25 +68,20 @@ class _Bundle(Bundle[_Row]):
         return lambda loaded: construct(**{label: value(loaded) for label, value in values})
 
 
-def table_of(model: Any) -> Any:
-    """The table of a class, whose columns are columns to a type checker as well."""
-    return model.__table__
-
-
 def selecting(row: type[_Row], source: SelectBase) -> SelectOfScalar[_Row]:
-    """Rows from a select that has a column for each of their fields."""
+    """Select rows from a select that has a column for each of their fields."""
     return SelectOfScalar(_Bundle(row)).add_cte(_named(row, source), nest_here=True)
 
 
 def selecting_with(
     row: type[_Row], source: SelectBase, value: ColumnElement[_Value]
 ) -> Select[_Row, _Value]:
-    """Rows, each with something that is computed of its columns."""
+    """Select rows, each with a value computed from its columns."""
     statement: Select[_Row, _Value] = Select(_Bundle(row), value)
     return statement.add_cte(_named(row, source), nest_here=True)
 
 
 def _named(row: type[Row], source: SelectBase) -> CTE:
-    # A common table expression has the name by which the columns of the class know it. It is
-    # written where it is used, so that the statement can be a part of another one.
+    # The columns of the class refer to the common table expression by this name. It is written
+    # where it is used, so that the statement can be part of another one.
     return source.cte(row.__source__.name)

@@ -1,4 +1,4 @@
-"""What scrapes brought: prices that moved between two batches, coverage, events without a match."""
+"""The yield of scrapes: prices that moved between two batches, coverage, unmatched events."""
 
 from typing import Any
 
@@ -23,22 +23,23 @@ from sqlmodel.sql.expression import select as select_entity
 from oddsschema.contracts.scalars import Count, Int4, Name255, Odds, Slug, Status
 from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
 from oddsschema.models.odds import MARKET_KEY
-from oddsschema.queries.availability import bounds, standing
-from oddsschema.queries.listings import SIDES, AtBookmaker, Side, on_both_sides
+from oddsschema.models.sides import table_of
+from oddsschema.queries.availability import bounds, markets_on_offer
+from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import each, is_active
-from oddsschema.queries.rows import Row, selecting, table_of
+from oddsschema.queries.rows import Row, selecting
 
 
 class Move(MarketType, AtBookmaker, Row):
-    """A price that is not what it was."""
+    """A price that changed."""
 
-    outcome: Name255 = Field(description="What is bet on, in the bookmaker's words.")
+    outcome: Name255 = Field(description="The outcome's name, in the bookmaker's words.")
     odds_before: Odds | None = Field(description="Decimal odds; None where it was not on offer.")
     odds_after: Odds | None = Field(description="Decimal odds; None where it is not on offer.")
 
 
 class Coverage(Row):
-    """What one platform's part of a batch brought."""
+    """The yield of one platform's part of a batch."""
 
     batch_id: Int4 | None
     run_id: Int4
@@ -54,26 +55,26 @@ _runs = table_of(ScrapeRun)
 
 
 def moves(before: int, after: int) -> SelectOfScalar[Move]:
-    """Every price that is not after one batch what it was after another, an earlier one, by id.
+    """Select every price that differs between two batches, given by their ids.
 
-    What stands after a batch is what its event's last snapshot says that this batch, or one before
-    it, has brought. A price is on offer while its market is and its outcome is active.
+    The prices after a batch are those of the event's last snapshot that this batch, or an earlier
+    one, has written. A price is on offer while its market is, and its outcome is active.
 
-    Raises ValueError when `before` is the later one.
+    Raises ValueError when `before` is the later batch.
     """
     if before > after:
         raise ValueError(f"batch {before} came after batch {after}: moves(before, after)")
 
-    def ask(side: Side) -> Select[Any]:
-        changed = _changed(side, before, after)
-        markets = _different_markets(side, before, after)
+    def ask(listings: Listings) -> Select[Any]:
+        changed = _changed(listings, before, after)
+        markets = _different_markets(listings, before, after)
         prices = _different_prices(markets)
         return (
-            side.listings.join(changed, side.of_listing(changed))
+            listings.select.join(changed, listings.has(changed))
             .join(markets, true())
             .join(prices, true())
             .with_only_columns(
-                *side.listing,
+                *listings.columns,
                 *(markets.c[name] for name in MarketType.model_fields),
                 *prices.c,
             )
@@ -82,11 +83,11 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
     return selecting(Move, on_both_sides(Move, ask))
 
 
-def _changed(side: Side, before: int, after: int) -> Any:
-    """The listings that batches have brought snapshots of."""
-    snapshots = side.snapshots.alias("snapshots")
+def _changed(listings: Listings, before: int, after: int) -> Any:
+    """Select the listings of which batches have written snapshots."""
+    snapshots = listings.snapshots("snapshots")
     return (
-        select(*(snapshots.c[name] for name, _ in side.links))
+        select(*(snapshots.c[name] for name, _ in listings.links))
         .select_from(_runs.join(snapshots, snapshots.c.scrape_run_id == _runs.c.id))
         .where(_runs.c.batch_id > before, _runs.c.batch_id <= after)
         .distinct()
@@ -94,14 +95,14 @@ def _changed(side: Side, before: int, after: int) -> Any:
     )
 
 
-def _different_markets(side: Side, before: int, after: int) -> FromClause:
-    """A listing's markets that have not the same row after two batches, with both outcomes."""
+def _different_markets(listings: Listings, before: int, after: int) -> FromClause:
+    """Select a listing's markets whose row differs after two batches, with both outcomes."""
     batches = values(column("id", Integer), column("is_after", Boolean), name="batches").data(
         [(before, False), (after, True)]
     )
-    instant = _last_snapshot(side, batches)
-    last = bounds(side, instant.c.at, instant)
-    rows = standing(side, last, instant.c.at, instant)
+    instant = _last_snapshot(listings, batches)
+    last = bounds(listings, instant.c.at, instant)
+    rows = markets_on_offer(listings, last, instant.c.at, instant)
     key = [rows.c[name] for name in MARKET_KEY]
 
     def one(values: Any, is_then: ColumnElement[bool]) -> Any:
@@ -119,21 +120,21 @@ def _different_markets(side: Side, before: int, after: int) -> FromClause:
         .group_by(*key)
         .having(one(rows.c.id, is_before).is_distinct_from(one(rows.c.id, is_after)))
     )
-    return side.correlated(statement).lateral("markets")
+    return listings.correlated(statement).lateral("markets")
 
 
-def _last_snapshot(side: Side, batches: Any) -> FromClause:
-    """When a listing's last snapshot was captured that a batch, or one before it, has brought."""
-    snapshots = side.snapshots.alias("snapshots")
+def _last_snapshot(listings: Listings, batches: Any) -> FromClause:
+    """Select the time of a listing's last snapshot that a batch, or an earlier one, has written."""
+    snapshots = listings.snapshots("snapshots")
     statement = (
         select(snapshots.c.captured_at.label("at"))
         .select_from(snapshots.outerjoin(_runs, _runs.c.id == snapshots.c.scrape_run_id))
-        # Those whose batch is not there any more are older than all that are.
-        .where(side.of_listing(snapshots), func.coalesce(_runs.c.batch_id, 0) <= batches.c.id)
+        # Snapshots whose batch is deleted are older than all others.
+        .where(listings.has(snapshots), func.coalesce(_runs.c.batch_id, 0) <= batches.c.id)
         .order_by(snapshots.c.captured_at.desc())
         .limit(1)
     )
-    return side.correlated(statement, batches).lateral("instant")
+    return listings.correlated(statement, batches).lateral("instant")
 
 
 def _different_prices(markets: FromClause) -> FromClause:
@@ -152,7 +153,7 @@ def _different_prices(markets: FromClause) -> FromClause:
 
 
 def coverage() -> SelectOfScalar[Coverage]:
-    """What each platform's part of each batch brought: `.where(Coverage.batch_id == 7)`.
+    """Select the yield of each platform's part of each batch: `.where(Coverage.batch_id == 7)`.
 
     Events that were deleted since are counted, their markets are not.
     """
@@ -163,17 +164,17 @@ def coverage() -> SelectOfScalar[Coverage]:
         _runs.c.status,
         _runs.c.events_scraped.label("events"),
         _runs.c.events_failed,
-        sum(_stored(side, is_gone=False) for side in SIDES).label("markets"),
-        sum(_stored(side, is_gone=True) for side in SIDES).label("markets_gone"),
+        sum(_stored(listings, is_gone=False) for listings in LISTINGS).label("markets"),
+        sum(_stored(listings, is_gone=True) for listings in LISTINGS).label("markets_gone"),
     )
     return selecting(Coverage, statement)
 
 
-def _stored(side: Side, *, is_gone: bool) -> Any:
-    snapshots, markets = side.snapshots.alias("snapshots"), side.markets.alias("markets")
+def _stored(listings: Listings, *, is_gone: bool) -> Any:
+    snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
     return (
-        side.listings.join(snapshots, side.of_listing(snapshots))
-        .join(markets, side.of_snapshot(markets, snapshots))
+        listings.select.join(snapshots, listings.has(snapshots))
+        .join(markets, listings.joins(markets, snapshots))
         .where(
             snapshots.c.scrape_run_id == _runs.c.id,
             markets.c.unavailable_at.is_not(None)
@@ -187,7 +188,7 @@ def _stored(side: Side, *, is_gone: bool) -> Any:
 
 
 def unmatched_events() -> SelectOfScalar[CompetitorEvent]:
-    """Competitors' events that no event of BetPawa's is matched to."""
+    """Select competitors' events that are matched to no event of BetPawa's."""
     return (
         select_entity(CompetitorEvent)
         .join(CompetitorTournament, col(CompetitorTournament.id) == CompetitorEvent.tournament_id)

@@ -1,4 +1,4 @@
-"""Deleting what is older than a cutoff, in small transactions beside an ingestion.
+"""The pruning of history older than a cutoff, in small transactions beside an ingestion.
 
 >>> report = await oddsschema.prune(url, timedelta(days=14))
 """
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
-from oddsschema.models.sides import Side
+from oddsschema.models.sides import SIDES, Side
 from oddsschema.retention import statements
 from oddsschema.retention.report import TABLES, Kept, PruneReport, Removed, summed
-from oddsschema.retention.statements import EVENTS, REMNANTS, Remnants, measured, on
+from oddsschema.retention.statements import REMNANTS, Remnants, for_side, measured
 
 if TYPE_CHECKING:
     import asyncpg
 
-#: How many events, or runs, are looked at at a time.
+#: The number of events that one statement reads.
 _PAGE = 500
-#: How many rows of markets a snapshot is taken to have until some are known.
+#: The assumed number of market rows of a snapshot, until the first are counted.
 _MARKETS = 100
 _LOCKED = "another transaction has them locked"
 
@@ -49,18 +49,18 @@ async def prune(
     dry_run: bool = False,
     options: PruneOptions = PruneOptions(),
 ) -> PruneReport:
-    """Delete what is older than `keep` by the server's clock, or than the instant that `keep` is.
+    """Delete history before a cutoff: the instant `keep`, or the server's time less `keep`.
 
-    Every instant from that cutoff on is told as before, but for events that are over: their kickoff
-    and their last capture lie before it, and they go as a whole. With `dry_run` nothing is deleted,
-    and the report tells what would be.
+    Every instant from the cutoff on reads as before, except in events that are over: their kickoff
+    and their last capture are before the cutoff, and they are deleted as a whole. With `dry_run`
+    nothing is deleted, and the report counts the rows that would be.
 
-    It can be broken off anywhere and started again, and several may go on at once. `target` is a
-    URL, or an open connection: in a transaction, this keeps all locks until that ends.
+    It is safe to interrupt: run it again to continue. Several prunes may run at once. With an open
+    connection as `target` whose transaction is open, all locks are kept until that ends.
 
-    What cannot be deleted, such as rows that another application's table refers to, is in the
-    report, and the rest goes. Raises DatabaseUnavailableError and NotMigratedError, and ValueError
-    for an instant without a time zone and for a negative time.
+    Rows that cannot be deleted, such as those that another application's table refers to, are in
+    the report; the others are deleted. Raises DatabaseUnavailableError and NotMigratedError, and
+    ValueError for an instant without a time zone and for a negative time.
     """
     if isinstance(keep, datetime) and keep.tzinfo is None:
         raise ValueError(f"keep must have a time zone: {keep}")
@@ -80,7 +80,7 @@ async def _cutoff(keep: timedelta | datetime, connection: Connection) -> datetim
     await require_migrated(connection)
     if isinstance(keep, datetime):
         return keep.astimezone(UTC)
-    # Nothing is older than 1970.
+    # No row is older than 1970.
     statement = "SELECT greatest(clock_timestamp() - $1::interval, to_timestamp(0))"
     cutoff: datetime = await connection.fetchval(statement, keep)
     return cutoff
@@ -88,21 +88,22 @@ async def _cutoff(keep: timedelta | datetime, connection: Connection) -> datetim
 
 @dataclass
 class _Step:
-    """One transaction: what it may delete, and what it did."""
+    """One transaction: the rows that it may delete, and its result."""
 
-    #: At most so many rows, but for these.
+    #: The greatest number of rows.
     limit: int
+    #: Rows that are not to be deleted.
     skip: Sequence[int]
-    #: Whether it found nothing that it might delete.
+    #: Whether no row is left to delete.
     is_last: bool = True
-    #: The rows that it is about to delete.
+    #: The rows to delete.
     ids: list[int] = field(default_factory=list)
     tables: dict[str, Removed] = field(default_factory=dict)
     keyframe_rows: int = 0
 
 
 class _Prune:
-    """Goes through all that is old, and adds up what it finds."""
+    """A prune at work: deletes or counts old rows, and adds up its report."""
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class _Prune:
         self._cutoff = cutoff
         self._options = options
         self._dry_run = dry_run
-        # On somebody else's connection, settings would outlast a transaction.
+        # On the caller's connection, settings would outlast the transaction.
         self._is_ours = is_ours
         self._patience = options.patience if is_ours else 0.0
         self._tables = {table: Removed() for table in TABLES}
@@ -125,7 +126,7 @@ class _Prune:
         self._kept: dict[tuple[str, str], int] = {}
 
     def report(self) -> PruneReport:
-        """What came of it so far."""
+        """Report the prune so far."""
         return PruneReport(
             cutoff=self._cutoff,
             dry_run=self._dry_run,
@@ -147,7 +148,7 @@ class _Prune:
         self._kept[table, reason] = self._kept.get((table, reason), 0) + rows
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
-        """Rows, in a transaction of their own; $1 is the cutoff."""
+        """Fetch rows in a transaction of their own; $1 is the cutoff."""
 
         async def work(connection: Connection) -> list[Any]:
             rows: list[Any] = await connection.fetch(statement, self._cutoff, *arguments)
@@ -158,27 +159,28 @@ class _Prune:
     # -- a dry run ---------------------------------------------------------------------------------
 
     async def count(self) -> None:
-        """Count what there is to delete."""
-        for side in EVENTS:
+        """Count the rows to delete."""
+        for side in SIDES:
             after: int | None = 0
             while after is not None:
-                page = on(side, statements.PAGE_MEASURED)
+                page = for_side(side, statements.PAGE_MEASURED)
                 ((after, *counts),) = await self._fetch(page, after, _PAGE)
                 self._add(_of_snapshots(side, *counts))
-        for one in REMNANTS:
-            told = {one.table: one.old}
-            if one.with_them is not None:
-                child, column = one.with_them
-                told[child] = f"t.{column} IN (SELECT t.id FROM {one.table} AS t WHERE {one.old})"
-            for table, condition in told.items():
+        for remnants in REMNANTS:
+            conditions = {remnants.table: remnants.old}
+            if remnants.cascade is not None:
+                child, column = remnants.cascade
+                old = f"SELECT t.id FROM {remnants.table} AS t WHERE {remnants.old}"
+                conditions[child] = f"t.{column} IN ({old})"
+            for table, condition in conditions.items():
                 ((rows, size),) = await self._fetch(measured(table, condition))
                 self._add({table: Removed(rows=rows, bytes=size)})
 
     # -- deleting ----------------------------------------------------------------------------------
 
     async def delete(self) -> None:
-        """Delete it: histories first, then what nothing refers to any more."""
-        for side in EVENTS:
+        """Delete old histories, then the rows that nothing refers to any more."""
+        for side in SIDES:
             await self._delete_histories(side)
         for remnants in REMNANTS:
             if remnants.table == "scrape_runs":
@@ -192,9 +194,9 @@ class _Prune:
         limit: int,
         skip: list[int],
     ) -> None:
-        """Do a step again and again, until there is nothing left to delete.
+        """Repeat a step until no row is left to delete.
 
-        What the database refuses to delete is looked for by halves, and left alone: in `skip`.
+        A row that the database refuses to delete is found by bisection, and added to `skip`.
         """
         import asyncpg
 
@@ -223,17 +225,17 @@ class _Prune:
         connection: Connection,
     ) -> None:
         if self._is_ours:
-            # What a crash of the server undoes is done again by the next prune.
+            # The next prune repeats the deletions that a crash of the server undoes.
             await connection.execute("SET LOCAL synchronous_commit = off")
         await work(step, connection)
 
     # -- histories ---------------------------------------------------------------------------------
 
     async def _delete_histories(self, side: Side) -> None:
-        """Delete the old snapshots of all events, an event's oldest first."""
+        """Delete the old snapshots of all events, each event's oldest first."""
         after = 0
         busy: list[int] = []
-        while page := await self._fetch(on(side, statements.PAGE), after, _PAGE):
+        while page := await self._fetch(for_side(side, statements.PAGE), after, _PAGE):
             after = page[-1]["id"]
             for events in self._groups(side, page):
                 busy += await self._delete_old(side, events)
@@ -245,7 +247,7 @@ class _Prune:
         return max(1, round(self._options.chunk_rows / (1 + each)))
 
     def _groups(self, side: Side, page: Sequence[Any]) -> Iterator[list[int]]:
-        """Events with enough old snapshots for a step."""
+        """Group events that have enough old snapshots for a step."""
         group: list[int] = []
         snapshots = 0
         for event, old in page:
@@ -261,14 +263,14 @@ class _Prune:
     async def _delete_old(
         self, side: Side, events: Sequence[int], patience: float = 0.0
     ) -> list[int]:
-        """Delete the old snapshots of some events; those of them that somebody else has locked."""
+        """Delete the old snapshots of events; return the events that others have locked."""
         busy: list[int] = []
 
         async def work(step: _Step, connection: Connection) -> None:
             locked = await self._lock(connection, side, events, patience)
             busy[:] = set(events) - set(locked)
             rows = await connection.fetch(
-                on(side, statements.OLDEST), self._cutoff, locked, step.limit, step.skip
+                for_side(side, statements.OLDEST), self._cutoff, locked, step.limit, step.skip
             )
             step.ids = [row["id"] for row in rows]
             step.is_last = not rows
@@ -276,7 +278,7 @@ class _Prune:
                 return
             going_on = list({row["event"] for row in rows if not row["is_over"]})
             step.keyframe_rows = await self._complete(connection, side, going_on)
-            await connection.execute(on(side, statements.DELETE_SNAPSHOTS), step.ids)
+            await connection.execute(for_side(side, statements.DELETE_SNAPSHOTS), step.ids)
             sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
             step.tables = _of_snapshots(side, len(rows), *sums)
 
@@ -284,12 +286,16 @@ class _Prune:
         return busy
 
     async def _complete(self, connection: Connection, side: Side, events: list[int]) -> int:
-        """Let what stands at the cutoff stand on its own; how many rows that took."""
-        incomplete = await connection.fetch(on(side, statements.INCOMPLETE), self._cutoff, events)
+        """Make keyframes of the snapshots in force at the cutoff; return the number of new rows."""
+        incomplete = await connection.fetch(
+            for_side(side, statements.INCOMPLETE), self._cutoff, events
+        )
         if not incomplete:
             return 0
-        rows: int = await connection.fetchval(on(side, statements.FILL), self._cutoff, events)
-        await connection.execute(on(side, statements.COMPLETE), [row[0] for row in incomplete])
+        rows: int = await connection.fetchval(for_side(side, statements.FILL), self._cutoff, events)
+        await connection.execute(
+            for_side(side, statements.COMPLETE), [row[0] for row in incomplete]
+        )
         return rows
 
     async def _lock(
@@ -299,11 +305,13 @@ class _Prune:
         events: Sequence[int],
         patience: float,
     ) -> list[int]:
-        """Lock events as ingestion does: those that are free, or all within so many seconds."""
+        """Lock events as ingestion does: the free ones, or all within `patience` seconds."""
         if patience:
             await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
         statement = statements.LOCK if patience else statements.LOCK_FREE
-        return [row["id"] for row in await connection.fetch(on(side, statement), list(events))]
+        return [
+            row["id"] for row in await connection.fetch(for_side(side, statement), list(events))
+        ]
 
     async def _wait_for(
         self,
@@ -311,9 +319,9 @@ class _Prune:
         events: Sequence[int],
         work: Callable[[Sequence[int], float], Awaitable[list[int]]],
     ) -> None:
-        """Do the work on events that were locked, one by one, when they are free.
+        """Work on events that were locked, one by one, when they are free.
 
-        Who waits has no other event locked, so that nobody can be waiting for him.
+        The waiting transaction has no other event locked: no other one can wait for it.
         """
         import asyncpg
 
@@ -322,40 +330,40 @@ class _Prune:
             try:
                 left += len(await work([event], self._patience))
             except asyncpg.LockNotAvailableError:
-                # Who keeps one so long may well have them all.
+                # The transaction that keeps one locked so long may well have locked them all.
                 self._patience = 0.0
                 left += 1
         if left:
-            self._keep(EVENTS[side], _LOCKED, left)
+            self._keep(side.events, _LOCKED, left)
 
-    # -- what remains ------------------------------------------------------------------------------
+    # -- remnants ------------------------------------------------------------------------------
 
     async def _forget_runs(self) -> None:
-        """Let the snapshots that stay forget the runs that go.
+        """Remove references to old runs from the snapshots that stay.
 
-        Left to the foreign key, it would be done without a lock on their events.
+        The foreign key would do so without a lock on their events.
         """
-        for side in EVENTS:
+        for side in SIDES:
             after = 0
             busy: list[int] = []
-            referring = on(side, statements.REFERRING)
+            referring = for_side(side, statements.REFERRING)
             while events := [row[0] for row in await self._fetch(referring, after, _PAGE)]:
                 after = events[-1]
                 busy += await self._forget(side, events)
             await self._wait_for(side, busy, partial(self._forget, side))
 
     async def _forget(self, side: Side, events: Sequence[int], patience: float = 0.0) -> list[int]:
-        """Let some events' snapshots forget; those of them that somebody else has locked."""
+        """Remove references from events' snapshots; return the events that others have locked."""
 
         async def work(connection: Connection) -> list[int]:
             locked = await self._lock(connection, side, events, patience)
-            await connection.execute(on(side, statements.FORGET_RUNS), self._cutoff, locked)
+            await connection.execute(for_side(side, statements.FORGET_RUNS), self._cutoff, locked)
             return list(set(events) - set(locked))
 
         return await self._connections.transact(work)
 
     async def _delete_unused(self, remnants: Remnants) -> None:
-        """Delete what can go: first what nobody has locked, then one by one what is left."""
+        """Delete unused rows: first those that nobody has locked, then the others one by one."""
         import asyncpg
 
         skip: list[int] = []
@@ -385,17 +393,17 @@ class _Prune:
             remnants.candidates(waiting=bool(patience)), self._cutoff, step.limit, step.skip
         )
         step.is_last = not candidates
-        # Now that they are locked: somebody may have come to refer to them before.
+        # Again, now that they are locked: another transaction may have referred to them before.
         rows = await connection.fetch(
             remnants.confirmed(), self._cutoff, [row["id"] for row in candidates]
         )
         step.ids = [row["id"] for row in rows]
         removed = Removed(rows=len(rows), bytes=sum(row["bytes"] for row in rows))
         step.tables = {remnants.table: removed}
-        if remnants.with_them is not None:
-            child, column = remnants.with_them
-            told = measured(child, f"t.{column} = ANY ($1)")
-            number, size = await connection.fetchrow(told, step.ids)
+        if remnants.cascade is not None:
+            child, column = remnants.cascade
+            statement = measured(child, f"t.{column} = ANY ($1)")
+            number, size = await connection.fetchrow(statement, step.ids)
             step.tables[child] = Removed(rows=number, bytes=size)
         await connection.execute(remnants.delete(), step.ids)
 
@@ -410,7 +418,7 @@ def _of_snapshots(
 
 
 def _reason(error: "asyncpg.IntegrityConstraintViolationError") -> str:
-    """Why the database would not delete, as a user can act on it."""
+    """Phrase why the database refused to delete, so that a user can act on it."""
     import asyncpg
 
     refers = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)

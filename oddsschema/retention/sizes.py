@@ -40,7 +40,7 @@ FROM (SELECT {time} AS at FROM {table} AS t TABLESAMPLE SYSTEM ($1) REPEATABLE (
 
 _ITS_SNAPSHOT = """(
     SELECT s.captured_at FROM {0.snapshots} AS s
-    WHERE s.{0.event} = t.{0.event} AND s.id = t.snapshot_id
+    WHERE s.{0.event_column} = t.{0.event_column} AND s.id = t.snapshot_id
 )"""
 
 #: What tells the age of a row; without, a table counts as one that does not grow.

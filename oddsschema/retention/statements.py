@@ -1,6 +1,6 @@
-"""The SQL of a prune: what is old, what stands at the cutoff, what nothing refers to any more.
+"""The SQL of a prune: old rows, the state at the cutoff, rows that nothing refers to any more.
 
-In all of it $1 is the cutoff.
+$1 is the cutoff in every statement, unless its comment says otherwise.
 """
 
 from dataclasses import dataclass
@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import Table as SqlTable
 
 from oddsschema.contracts.base import metadata
-from oddsschema.models import Market
-from oddsschema.models.odds import MARKET_KEY
-from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
-
-#: Where the events of each side are.
-EVENTS = {COMPETITORS: "competitor_events", BETPAWA: "events"}
+from oddsschema.models.keyframes import IS_GONE, NEWEST_FIRST, candidates, last_keyframe
+from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 
 
 def row_bytes(table: str, alias: str) -> str:
-    """How many bytes a row takes in its table: its header's and its columns', TOASTed ones too.
+    """Return an expression for the bytes of a row: its header and its columns, TOASTed ones too.
 
-    Of each column by itself: of a row as a whole, PostgreSQL would fetch what is TOASTed.
+    It adds up single columns: measuring a row as a whole would fetch its TOASTed values.
     """
     columns: SqlTable = metadata.tables[table]
     sizes = (f"COALESCE(pg_column_size({alias}.{column.name}), 0)" for column in columns.columns)
@@ -27,112 +23,109 @@ def row_bytes(table: str, alias: str) -> str:
 
 
 def measured(table: str, condition: str) -> str:
-    """How many rows of a table there are under a condition on `t`, and their bytes."""
+    """Return a statement that counts rows of a table under a condition on `t`, and their bytes."""
     size = f"COALESCE(sum({row_bytes(table, 't')}), 0)::bigint"
     return f"SELECT count(*) AS rows, {size} AS bytes FROM {table} AS t WHERE {condition}"
 
 
-def _bookmakers(side: Side) -> dict[str, str]:
-    """An event's snapshots are one history, or one for each bookmaker."""
-    if side.by_bookmaker:
-        return {"bookmakers": "bookmakers", "of_bookmaker": "AND s.bookmaker_id = b.id"}
-    return {"bookmakers": "(SELECT)", "of_bookmaker": ""}
-
-
 def is_over(side: Side, event: str) -> str:
-    """That an event has ended, and was not captured any more from the cutoff on."""
-    names = _bookmakers(side)
+    """Return the condition that an event has ended, and that its last capture is before the cutoff.
+
+    `event` is the alias of the table of events.
+    """
     # (Not as NOT EXISTS, for which PostgreSQL may read the whole table.)
     return f"""({event}.kickoff < $1 AND COALESCE((
-        SELECT max(s.at) FROM {names["bookmakers"]} AS b
+        SELECT max(s.at) FROM {_histories(side)} AS b
         CROSS JOIN LATERAL (
             SELECT COALESCE(s.last_confirmed_at, s.captured_at) AS at FROM {side.snapshots} AS s
-            WHERE s.{side.event} = {event}.id {names["of_bookmaker"]}
+            WHERE s.{side.event_column} = {event}.id {side.sql("{bookmaker}", bookmaker="b.id")}
             ORDER BY s.captured_at DESC LIMIT 1
         ) AS s
     ) < $1, true))"""
 
 
-def on(side: Side, template: str) -> str:
-    """A statement on the tables of one side."""
-    return template.format(
-        events=EVENTS[side],
-        snapshots=side.snapshots,
-        markets=side.markets,
-        event=side.event,
-        **_bookmakers(side),
+def _histories(side: Side) -> str:
+    """Return a table with a row for each history of an event: one, or one for each bookmaker."""
+    return "bookmakers" if side.has_bookmakers else "(SELECT)"
+
+
+def for_side(side: Side, template: str) -> str:
+    """Format one of the statements below for a side."""
+    return side.sql(
+        template,
+        bookmaker="b.id",
+        histories=_histories(side),
         is_over=is_over(side, "e"),
         snapshot_bytes=row_bytes(side.snapshots, "s"),
         market_bytes=row_bytes(side.markets, "m"),
-        market_key=", ".join(f"m.{name}" for name in MARKET_KEY),
-        market_columns=", ".join(Market.model_fields),
-        their_columns=", ".join(f"m.{name}" for name in Market.model_fields),
     )
 
 
 # -- events and their histories --------------------------------------------------------------------
 
-# The histories of events `e`, and what stands at the cutoff in each.
-_STANDING = """
-    CROSS JOIN {bookmakers} AS b
+# The histories of events `e`, and the snapshot in force at the cutoff in each.
+_IN_FORCE = """
+    CROSS JOIN {histories} AS b
     CROSS JOIN LATERAL (
         SELECT s.id, s.captured_at, s.is_complete FROM {snapshots} AS s
-        WHERE s.{event} = e.id {of_bookmaker} AND s.captured_at <= $1
+        WHERE s.{event} = e.id {bookmaker} AND s.captured_at <= $1
         ORDER BY s.captured_at DESC LIMIT 1
-    ) AS standing
+    ) AS in_force
 """
 
-# What is old in them: all that came before; in an event that is over, that one too.
+# The old snapshots of a history: those before the one in force, and that one too if the event is
+# over.
 _OLD = """
     FROM {snapshots} AS s
-    WHERE s.{event} = e.id {of_bookmaker} AND s.captured_at <= standing.captured_at
-        AND (e.is_over OR s.captured_at < standing.captured_at)
+    WHERE s.{event} = e.id {bookmaker} AND s.captured_at <= in_force.captured_at
+        AND (e.is_over OR s.captured_at < in_force.captured_at)
 """
 
-# A snapshot's markets.
+# The market rows of a snapshot `s`, and their bytes.
 _MARKETS = """
     SELECT count(*) AS rows, COALESCE(sum({market_bytes}), 0)::bigint AS bytes
     FROM {markets} AS m WHERE m.{event} = s.{event} AND m.snapshot_id = s.id
 """
 
+# The next $3 events after $2.
 _PAGE = """
     SELECT e.id, {is_over} AS is_over FROM {events} AS e WHERE e.id > $2 ORDER BY e.id LIMIT $3
 """
 
-#: The next $3 events after $2, and how many snapshots of each are old.
+#: The next $3 events after $2, and the number of old snapshots of each.
 PAGE = f"""
 SELECT e.id, COALESCE((
-    SELECT sum(old.snapshots) FROM (SELECT) AS one {_STANDING}
+    SELECT sum(old.snapshots) FROM (SELECT) AS _ {_IN_FORCE}
     CROSS JOIN LATERAL (SELECT count(*) AS snapshots {_OLD}) AS old
 ), 0)::int AS old
 FROM ({_PAGE}) AS e
 ORDER BY e.id
 """
 
-#: The last of the next $3 events after $2, and what of them is old: snapshots and their markets.
+#: The last of the next $3 events after $2, and the old snapshots and markets of all of them.
 PAGE_MEASURED = f"""
 SELECT (SELECT max(e.id) FROM ({_PAGE}) AS e) AS last,
     count(*) AS rows, COALESCE(sum(s.bytes), 0)::bigint AS bytes,
     COALESCE(sum(m.rows), 0)::bigint AS market_rows,
     COALESCE(sum(m.bytes), 0)::bigint AS market_bytes
-FROM ({_PAGE}) AS e {_STANDING}
+FROM ({_PAGE}) AS e {_IN_FORCE}
 CROSS JOIN LATERAL (SELECT s.id, s.{{event}}, {{snapshot_bytes}} AS bytes {_OLD}) AS s
 CROSS JOIN LATERAL ({_MARKETS}) AS m
 """
 
-#: Events $1, locked as ingestion locks them: without those that somebody else has, or all.
+#: Lock events $1 as ingestion locks them: those that nobody else has locked, or all.
 LOCK_FREE = """
 SELECT e.id FROM {events} AS e WHERE e.id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED
 """
 LOCK = "SELECT e.id FROM {events} AS e WHERE e.id = ANY ($1) FOR NO KEY UPDATE"
 
-#: Of events $2, the $3 snapshots, an event's oldest first, that are old, but for $4.
+#: The first $3 old snapshots of events $2, each event's oldest first, without snapshots $4.
 OLDEST = f"""
 SELECT s.event, s.is_over, s.id, s.bytes, m.rows AS market_rows, m.bytes AS market_bytes
 FROM (
     SELECT e.id AS event, e.is_over, s.*
     FROM (SELECT e.id, {{is_over}} AS is_over FROM {{events}} AS e WHERE e.id = ANY ($2)) AS e
-    {_STANDING}
+    {_IN_FORCE}
     CROSS JOIN LATERAL (
         SELECT s.id, s.{{event}}, s.captured_at, {{snapshot_bytes}} AS bytes {_OLD}
             AND s.id <> ALL ($4)
@@ -144,47 +137,41 @@ FROM (
 CROSS JOIN LATERAL ({_MARKETS}) AS m
 """
 
-# Of events $2, what stands at the cutoff and is no keyframe, and when the one before it was.
-_INCOMPLETE = f"""
-FROM unnest($2::int[]) AS e (id) {_STANDING}
-CROSS JOIN LATERAL (
-    SELECT s.captured_at FROM {{snapshots}} AS s
-    WHERE s.{{event}} = e.id {{of_bookmaker}} AND s.captured_at < standing.captured_at
-        AND s.is_complete
-    ORDER BY s.captured_at DESC LIMIT 1
-) AS keyframe
+# Of events $2, the snapshots in force at the cutoff, and the last keyframe of each history.
+_IN_FORCE_WITH_KEYFRAME = f"""
+FROM unnest($2::int[]) AS e (id) {_IN_FORCE}
+CROSS JOIN LATERAL ({last_keyframe("e.id", "in_force.captured_at")}) AS keyframe
 """
 
-#: Which snapshots these are.
-INCOMPLETE = f"SELECT standing.id {_INCOMPLETE} WHERE NOT standing.is_complete"
+#: Of events $2, the snapshots in force at the cutoff that are no keyframes.
+INCOMPLETE = f"SELECT in_force.id {_IN_FORCE_WITH_KEYFRAME} WHERE NOT in_force.is_complete"
 
-#: Gives them the rows that they lack: of each market, the newest before, unless it has gone.
+#: Insert the market rows that these snapshots lack: the markets on offer at the cutoff whose newest
+#: row belongs to an older snapshot. Returns their number.
 FILL = f"""
 WITH filled AS (
-    INSERT INTO {{markets}} ({{event}}, snapshot_id, {{market_columns}})
-    SELECT e.id, standing.id, {{their_columns}}
-    {_INCOMPLETE}
+    INSERT INTO {{markets}} ({{event}}, snapshot_id, {{columns}})
+    SELECT e.id, in_force.id, {{market_columns}}
+    {_IN_FORCE_WITH_KEYFRAME}
     CROSS JOIN LATERAL (
         SELECT DISTINCT ON ({{market_key}}) m.*
-        FROM {{snapshots}} AS s
-        JOIN {{markets}} AS m ON m.{{event}} = s.{{event}} AND m.snapshot_id = s.id
-        WHERE s.{{event}} = e.id {{of_bookmaker}} AND s.captured_at >= keyframe.captured_at
-            AND s.captured_at <= standing.captured_at
-        ORDER BY {{market_key}}, s.captured_at DESC, m.id DESC
+        {candidates("e.id", "in_force.captured_at")}
+        ORDER BY {{market_key}}, {NEWEST_FIRST}
     ) AS m
-    WHERE NOT standing.is_complete
-        AND m.snapshot_id <> standing.id AND m.unavailable_at IS NULL
+    WHERE NOT in_force.is_complete AND m.snapshot_id <> in_force.id AND NOT ({IS_GONE})
     RETURNING id
 )
 SELECT count(*) FROM filled
 """
 
+#: Make keyframes of snapshots $1.
 COMPLETE = "UPDATE {snapshots} SET is_complete = true WHERE id = ANY ($1)"
 
-#: The markets go with them, by the foreign key.
+#: Delete snapshots $1; the foreign key deletes their markets.
 DELETE_SNAPSHOTS = "DELETE FROM {snapshots} WHERE id = ANY ($1)"
 
-# What is open may still be written to, however old it is.
+# The condition that a run or batch is old and has ended. An open one may still be written to,
+# however old it is.
 _ENDED = """(
     {0}.started_at < $1 AND COALESCE({0}.completed_at, {0}.started_at) < $1
     AND {0}.status NOT IN ('pending', 'running')
@@ -197,30 +184,33 @@ WHERE {_ENDED.format("r")} AND s.{{event}} > $2
 ORDER BY s.{{event}} LIMIT $3
 """
 
-#: Lets those of events $2 refer to none.
+#: Remove the references to old runs from the snapshots of events $2.
 FORGET_RUNS = f"""
 UPDATE {{snapshots}} AS s SET scrape_run_id = NULL
 FROM scrape_runs AS r
 WHERE s.{{event}} = ANY ($2) AND s.scrape_run_id = r.id AND {_ENDED.format("r")}
 """
 
-# -- what remains of them --------------------------------------------------------------------------
+# -- rows that remain of them ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Remnants:
-    """Rows of one table, `t`, that are of no use without those that are old."""
+    """Rows of one table, `t`, that are of no use without the old snapshots."""
 
     table: str
-    #: What will go once all that is old has gone: what a dry run counts.
+    #: The condition that a row will be unused after the prune: a dry run counts these.
     old: str
-    #: What can go: nothing refers to it any more.
+    #: The condition that a row is unused: nothing refers to it any more.
     unused: str
-    #: A table whose rows go with them, and its column that refers to them.
-    with_them: tuple[str, str] | None = None
+    #: A table whose rows are deleted with them, and its column that refers to them.
+    cascade: tuple[str, str] | None = None
 
     def candidates(self, *, waiting: bool) -> str:
-        """The first $2 that can go, but for $3, with those that are locked, or without."""
+        """Return a statement that locks the first $2 unused rows, without rows $3.
+
+        Rows that another transaction has locked are waited for, or skipped.
+        """
         return f"""
             SELECT t.id FROM {self.table} AS t
             WHERE {self.unused} AND t.id <> ALL ($3)
@@ -229,18 +219,18 @@ class Remnants:
         """
 
     def left(self) -> str:
-        """How many can go, but for $2."""
+        """Return a statement that counts the unused rows, without rows $2."""
         return f"SELECT count(*) FROM {self.table} AS t WHERE {self.unused} AND t.id <> ALL ($2)"
 
     def confirmed(self) -> str:
-        """Of $2, which are locked, those that still can go, and their bytes."""
+        """Return a statement that finds the locked rows $2 that are still unused."""
         return f"""
             SELECT t.id, {row_bytes(self.table, "t")} AS bytes FROM {self.table} AS t
             WHERE t.id = ANY ($2) AND {self.unused}
         """
 
     def delete(self) -> str:
-        """Delete $1."""
+        """Return a statement that deletes rows $1."""
         return f"DELETE FROM {self.table} WHERE id = ANY ($1)"
 
 
@@ -254,11 +244,12 @@ _NOT_REFERRED_TO = "NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.id)"
 
 
 def _unreferred(*references: tuple[str, str]) -> str:
-    """That no row of these tables refers to `t` with this column."""
-    return " AND ".join(_NOT_REFERRED_TO.format(*one) for one in references)
+    """Return the condition that no row of these (table, column) refers to `t`."""
+    return " AND ".join(_NOT_REFERRED_TO.format(*reference) for reference in references)
 
 
-#: The second before the third, and the fourth before the fifth: these refer to those.
+#: In the order of deletion: runs before the batches that they refer to, competitors' events before
+#: BetPawa's.
 REMNANTS = (
     Remnants("scrape_errors", _OLD_ERROR, _OLD_ERROR),
     Remnants(
@@ -266,7 +257,7 @@ REMNANTS = (
         _ENDED.format("t"),
         _ENDED.format("t")
         + " AND "
-        + _unreferred(*((side.snapshots, "scrape_run_id") for side in EVENTS)),
+        + _unreferred(*((side.snapshots, "scrape_run_id") for side in SIDES)),
     ),
     Remnants(
         "scrape_batches",
@@ -279,7 +270,7 @@ REMNANTS = (
     Remnants(
         "competitor_events",
         is_over(COMPETITORS, "t"),
-        "t.kickoff < $1 AND " + _unreferred((COMPETITORS.snapshots, COMPETITORS.event)),
+        "t.kickoff < $1 AND " + _unreferred((COMPETITORS.snapshots, COMPETITORS.event_column)),
     ),
     Remnants(
         "events",
@@ -290,8 +281,8 @@ REMNANTS = (
         )""",
         "t.kickoff < $1 AND "
         + _unreferred(
-            (BETPAWA.snapshots, BETPAWA.event), ("competitor_events", "betpawa_event_id")
+            (BETPAWA.snapshots, BETPAWA.event_column), ("competitor_events", "betpawa_event_id")
         ),
-        with_them=("event_bookmakers", "event_id"),
+        cascade=("event_bookmakers", "event_id"),
     ),
 )

@@ -1,22 +1,24 @@
-"""Rows as PostgreSQL's binary COPY reads them.
+"""The format of PostgreSQL's binary COPY: values, rows and the stream of rows.
 
-Encoding them here, not through the driver's codecs, leaves a caller's connection as it was (asyncpg
-would need a JSONB codec set on it), and what repeats from row to row is encoded once.
+Encoding rows here, and not through the driver's codecs, leaves a caller's connection as it was
+(asyncpg would need a JSONB codec set on it), and encodes repeated values only once.
 
 Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sqlalchemy import Double, Enum, String
+
+from oddsschema.contracts.columns import column_type
 from oddsschema.ingestion.records import outcomes_json
-from oddsschema.models import Market
-
-if TYPE_CHECKING:
-    from oddsschema.ingestion.storage.placement import Snapshot
+from oddsschema.ingestion.storage.placement import MarketRows, NewSnapshot
+from oddsschema.models.odds import Market
+from oddsschema.models.sides import MARKET_COLUMNS, Side
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -35,30 +37,30 @@ _dimension = Struct(">ii").pack
 #: The type's oid, which no release of PostgreSQL changes.
 _TIMESTAMPTZ = 1184
 
-#: How many bytes are handed to the connection at a time.
+#: The number of bytes that are handed to the connection at a time.
 _BLOCK = 256 * 1024
 
-# All but the outcomes, which come last.
-_head = attrgetter(*list(Market.model_fields)[:-1])
+#: The number of distinct markets, without their prices, whose encoding a COPY remembers.
+_REMEMBERED = 10_000
 
 
 def int4(value: int | None) -> bytes:
-    """An INTEGER."""
+    """Encode an INTEGER."""
     return _NULL if value is None else _int4(4, value)
 
 
 def int8(value: int) -> bytes:
-    """A BIGINT."""
+    """Encode a BIGINT."""
     return _int8(8, value)
 
 
 def float8(value: float | None) -> bytes:
-    """A DOUBLE PRECISION. -0.0, which is no other value, is written as 0."""
+    """Encode a DOUBLE PRECISION. -0.0, which is no value of its own, is written as 0."""
     return _NULL if value is None else _float8(8, value + 0.0)
 
 
 def text(value: str | None) -> bytes:
-    """A TEXT or VARCHAR."""
+    """Encode a TEXT or VARCHAR."""
     if value is None:
         return _NULL
     encoded = value.encode()
@@ -66,17 +68,17 @@ def text(value: str | None) -> bytes:
 
 
 def boolean(value: bool) -> bytes:
-    """A BOOLEAN."""
+    """Encode a BOOLEAN."""
     return b"\0\0\0\1\1" if value else b"\0\0\0\1\0"
 
 
 def timestamptz(value: datetime | None) -> bytes:
-    """A TIMESTAMPTZ, from an aware datetime."""
+    """Encode a TIMESTAMPTZ, from an aware datetime."""
     return _NULL if value is None else _int8(8, (value - _EPOCH) // _MICROSECOND)
 
 
 def timestamptz_array(values: Sequence[datetime]) -> bytes:
-    """A TIMESTAMPTZ[], from aware datetimes."""
+    """Encode a TIMESTAMPTZ[], from aware datetimes."""
     if not values:
         return _array(12, 0, 0, _TIMESTAMPTZ)
     elements = b"".join(map(timestamptz, values))
@@ -84,72 +86,85 @@ def timestamptz_array(values: Sequence[datetime]) -> bytes:
 
 
 def jsonb(document: bytes | None) -> bytes:
-    """A JSONB, from JSON text; None is SQL's NULL."""
+    """Encode a JSONB, from JSON text; None is SQL's NULL."""
     if document is None:
         return _NULL
     return b"%b\x01%b" % (_length(len(document) + 1), document)
 
 
-def row(*fields: bytes) -> bytes:
-    """A row of already encoded fields."""
+# -- snapshots and markets -------------------------------------------------------------------------
+
+
+def snapshot_fields(
+    side: Side, snapshot_id: int, snapshot: NewSnapshot, bookmaker_id: int | None
+) -> dict[str, bytes]:
+    """Encode a snapshot: a value for each of its columns."""
+    confirmed_at = snapshot.confirmed_at
+    fields = {
+        "id": int8(snapshot_id),
+        side.event_column: int4(snapshot.event_id),
+        "captured_at": timestamptz(snapshot.captured_at),
+        "scrape_run_id": int4(snapshot.run_id),
+        "raw_response": jsonb(snapshot.raw_response),
+        "is_complete": boolean(snapshot.is_complete),
+        "confirmed_at": timestamptz_array(confirmed_at),
+        "last_confirmed_at": timestamptz(confirmed_at[-1] if confirmed_at else None),
+    }
+    return fields | {"bookmaker_id": int4(bookmaker_id)} if side.has_bookmakers else fields
+
+
+def row(fields: Collection[bytes]) -> bytes:
+    """Frame encoded values as a row."""
     return _columns(len(fields)) + b"".join(fields)
 
 
-def market_rows(snapshots: "Iterable[Snapshot]") -> Iterator[bytes]:
-    """Rows of the markets of snapshots; the columns of `Market`, then unavailable_at.
+_ENCODERS: dict[type[Any], Callable[[Any], bytes]] = {String: text, Enum: text, Double: float8}
 
-    The hot path: what repeats is encoded once, and no function is called that need not be.
+#: The columns of a market but for its outcomes, which come last, and the encoder of each.
+_HEAD = MARKET_COLUMNS[: MARKET_COLUMNS.index("outcomes")]
+_HEAD_ENCODERS = [_ENCODERS[type(column_type(Market.model_fields[name]))] for name in _HEAD]
+_head = attrgetter(*_HEAD)
+
+
+def market_columns(side: Side) -> list[str]:
+    """List the columns of `market_rows`."""
+    return [side.event_column, "snapshot_id", *MARKET_COLUMNS, "unavailable_at"]
+
+
+def market_rows(side: Side, snapshots: Iterable[MarketRows]) -> Iterator[bytes]:
+    """Encode the market rows of snapshots, with the columns of `market_columns`.
+
+    This is the hot path: it encodes repeated values once, and calls as few functions as it can.
     """
-    # A scrape repeats the same few hundred markets for each event: only their prices are its own.
-    known: dict[tuple[Any, ...], bytes] = {}
+    # A scrape repeats the same few hundred markets for each event: only the prices differ.
+    encoded: dict[tuple[Any, ...], bytes] = {}
+    count = _columns(len(market_columns(side)))
     for snapshot in snapshots:
-        prefix = _columns(10) + int4(snapshot.event_id) + int8(snapshot.id or 0)
-        for market in snapshot.markets:
-            head = _head(market)
-            middle = known.get(head)
-            if middle is None:
-                middle = _encoded_head(*head)
-                if len(known) < 10_000:
-                    known[head] = middle
-            yield b"%b%b%b%b" % (prefix, middle, jsonb(outcomes_json(market.outcomes)), _NULL)
-        for stored, unavailable_at in (
-            (snapshot.stored, None),
-            (snapshot.gone, snapshot.captured_at),
+        prefix = count + int4(snapshot.event_id) + int8(snapshot.snapshot_id)
+        for markets, unavailable_at in (
+            (snapshot.markets, _NULL),
+            (snapshot.gone, timestamptz(snapshot.captured_at)),
         ):
-            for (market_id, line, kind, home, away), (name, outcomes) in stored:
-                middle = _encoded_head(market_id, name, line, kind, home, away)
-                document = jsonb(outcomes_json(outcomes))
-                yield b"%b%b%b%b" % (prefix, middle, document, timestamptz(unavailable_at))
+            for market in markets:
+                head = _head(market)
+                middle = encoded.get(head)
+                if middle is None:
+                    middle = b"".join(
+                        encode(value) for encode, value in zip(_HEAD_ENCODERS, head, strict=True)
+                    )
+                    if len(encoded) < _REMEMBERED:
+                        encoded[head] = middle
+                outcomes = jsonb(outcomes_json(market.outcomes))
+                yield b"%b%b%b%b" % (prefix, middle, outcomes, unavailable_at)
 
 
-def _encoded_head(
-    market_id: str,
-    name: str,
-    line: float | None,
-    handicap_type: str | None,
-    home: float | None,
-    away: float | None,
-) -> bytes:
-    """A market without its outcomes."""
-    return b"".join(
-        (
-            text(market_id),
-            text(name),
-            float8(line),
-            text(handicap_type),
-            float8(home),
-            float8(away),
-        )
-    )
-
-
-def stream(rows: Iterable[bytes]) -> Iterator[bytes]:
-    """The whole of a COPY, in blocks."""
+def blocks(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Frame encoded rows as the stream of a COPY, in blocks."""
     block = [_HEADER]
     size = 0
-    for encoded in rows:
-        block.append(encoded)
-        size += len(encoded)
+    for row in rows:
+        block.append(row)
+        size += len(row)
         if size >= _BLOCK:
             yield b"".join(block)
             block, size = [], 0

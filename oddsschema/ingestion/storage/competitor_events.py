@@ -1,46 +1,85 @@
-"""A chunk of one competitor's captures: tournaments and events brought up to date, odds appended.
+"""Captures of one competitor: its tournaments and events are updated, its odds appended.
 
-Rows of the small tables come first: the missing ones are inserted, then the events are locked, in
-the order of (source, external_id) by everybody. What a capture says of its tournament and event
-counts only when no newer capture of that event is stored: a late delivery changes no name and no
-kickoff.
+Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
+in the order of (source, external_id). A capture changes its tournament and event only when no newer
+capture of that event is stored: a late delivery changes no name and no kickoff.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from oddsschema.database.arrays import transposed
+from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
-from oddsschema.ingestion.records import PlainCapture, newest_captures
+from oddsschema.ingestion.records import (
+    CaptureRecord,
+    CompetitorEventRecord,
+    CompetitorTournamentRecord,
+    newest_captures,
+)
 from oddsschema.ingestion.storage.history import Written, append
 from oddsschema.ingestion.storage.matching import link_events
-from oddsschema.ingestion.storage.placement import plan
+from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.sides import COMPETITORS
 
-_FIND_TOURNAMENTS = """
-SELECT external_id, sport_id, name, sportradar_id, country_raw, country_iso, deleted_at, id
+
+class TournamentRow(NamedTuple):
+    """The columns of competitor_tournaments that captures fill, but for the source."""
+
+    external_id: str
+    sport_id: int
+    name: str
+    sportradar_id: str | None
+    country_raw: str | None
+    country_iso: str | None
+
+
+class DatedTournamentRow(NamedTuple):
+    """The columns of `TournamentRow`, and the time of the capture."""
+
+    external_id: str
+    sport_id: int
+    name: str
+    sportradar_id: str | None
+    country_raw: str | None
+    country_iso: str | None
+    captured_at: datetime
+
+
+class EventRow(NamedTuple):
+    """The columns of competitor_events that captures fill, but for the source."""
+
+    external_id: str
+    tournament_id: int
+    sportradar_id: str
+    name: str
+    home_team: str
+    away_team: str
+    kickoff: datetime
+
+
+# Find the tournaments $2 of source $1.
+_FIND_TOURNAMENTS = f"""
+SELECT {", ".join(TournamentRow._fields)}, deleted_at, id
 FROM competitor_tournaments WHERE source = $1 AND external_id = ANY ($2)
 """
 
-_INSERT_TOURNAMENTS = """
-INSERT INTO competitor_tournaments
-    (source, external_id, sport_id, name, sportradar_id, country_raw, country_iso)
+# Insert tournaments of source $1.
+_INSERT_TOURNAMENTS = f"""
+INSERT INTO competitor_tournaments (source, {", ".join(TournamentRow._fields)})
 SELECT $1::text, c.*
-FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
-    AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso)
+FROM {unnest(TournamentRow, 2)}
 ORDER BY c.external_id
 ON CONFLICT DO NOTHING
 """
 
-# What a newer capture said stands, be it of another event of the tournament.
-_UPDATE_TOURNAMENTS = """
+# Update tournaments of source $1, unless a newer capture of any of their events is stored.
+_UPDATE_TOURNAMENTS = f"""
 WITH changed AS (
     SELECT t.id, c.*
-    FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::timestamptz[])
-        AS c (external_id, sport_id, name, sportradar_id, country_raw, country_iso, captured_at)
+    FROM {unnest(DatedTournamentRow, 2)}
     JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
     WHERE NOT EXISTS (
         SELECT FROM competitor_events AS e
@@ -58,13 +97,11 @@ FROM changed
 WHERE t.id = changed.id
 """
 
-_INSERT_EVENTS = """
-INSERT INTO competitor_events
-    (source, external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff)
+# Insert the events of source $1 that are missing.
+_INSERT_EVENTS = f"""
+INSERT INTO competitor_events (source, {", ".join(EventRow._fields)})
 SELECT $1::text, c.*
-FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::timestamptz[])
-    AS c (external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff)
+FROM {unnest(EventRow, 2)}
 WHERE NOT EXISTS (
     SELECT FROM competitor_events AS e WHERE e.source = $1 AND e.external_id = c.external_id
 )
@@ -73,125 +110,129 @@ ON CONFLICT DO NOTHING
 RETURNING sportradar_id
 """
 
-_LOCK_EVENTS = """
-SELECT external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff, deleted_at,
-    id
+# Lock the events $2 of source $1, and read them.
+_LOCK_EVENTS = f"""
+SELECT {", ".join(EventRow._fields)}, deleted_at, id
 FROM competitor_events
 WHERE source = $1 AND external_id = ANY ($2)
 ORDER BY external_id
 FOR NO KEY UPDATE
 """
 
-_UPDATE_EVENTS = """
+# Update events of source $1. A match holds as long as the id that it was made by.
+_UPDATE_EVENTS = f"""
 UPDATE competitor_events AS e
 SET tournament_id = c.tournament_id, sportradar_id = c.sportradar_id, name = c.name,
     home_team = c.home_team, away_team = c.away_team, kickoff = c.kickoff,
-    -- A match stands as long as the id that it was made by.
     betpawa_event_id = CASE WHEN e.sportradar_id = c.sportradar_id THEN e.betpawa_event_id END,
     deleted_at = NULL, updated_at = now()
-FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::timestamptz[])
-    AS c (external_id, tournament_id, sportradar_id, name, home_team, away_team, kickoff)
+FROM {unnest(EventRow, 2)}
 WHERE e.source = $1 AND e.external_id = c.external_id
 """
-
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def write_competitors(
+async def write_competitor_events(
     connection: Connection,
-    source: str,
     run_id: int,
-    captures: Sequence[PlainCapture],
+    captures: Sequence[tuple[CompetitorEventRecord, CaptureRecord]],
     sports: dict[str, int],
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
 ) -> tuple[Written, list[str]]:
-    """Store captures of one competitor, in the caller's transaction. `sports` are ids by slug.
+    """Store captures of one competitor, in the caller's transaction.
 
-    Returns what was written, and the SportRadar ids of events that are new, which an event of
-    BetPawa's that is not committed yet may belong to.
+    `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
+    of BetPawa's that another transaction has not committed yet may match them.
     """
-    newest = newest_captures(captures, "competitor_event", "external_id")
+    source = captures[0][0].source
+    newest = newest_captures(captures, attrgetter("external_id"))
 
-    wanted = dict(_tournament(capture, sports) for capture in newest.values())
+    wanted: dict[str, TournamentRow] = {}
+    captured_at: dict[str, datetime] = {}
+    for event, capture in newest.values():
+        tournament = event.tournament
+        wanted[tournament.external_id] = _tournament_row(tournament, sports)
+        captured_at[tournament.external_id] = capture.captured_at
     tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     if len(tournaments) < len(wanted):
-        found = {row["external_id"] for row in tournaments}
-        missing = [row[:-1] for external_id, row in wanted.items() if external_id not in found]
-        await connection.execute(_INSERT_TOURNAMENTS, source, *transposed(missing))
+        known = {row["external_id"] for row in tournaments}
+        missing = [row for external_id, row in wanted.items() if external_id not in known]
+        await connection.execute(_INSERT_TOURNAMENTS, source, *arrays(TournamentRow, missing))
         tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
 
-    told = {
-        external_id: _event(capture["competitor_event"], tournament_ids)
-        for external_id, capture in newest.items()
+    captured = {
+        external_id: _event_row(event, tournament_ids) for external_id, (event, _) in newest.items()
     }
-    columns = transposed(list(told.values()))
-    inserted = await connection.fetch(_INSERT_EVENTS, source, *columns)
+    inserted = await connection.fetch(
+        _INSERT_EVENTS, source, *arrays(EventRow, list(captured.values()))
+    )
     events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
     event_ids = {row["external_id"]: row["id"] for row in events}
 
-    offers, latest = await plan(
+    placed, latest = await place_captures(
         connection,
         COMPETITORS,
-        ((event_ids[c["competitor_event"]["external_id"]], c) for c in captures),
+        ((event_ids[event.external_id], capture) for event, capture in captures),
     )
-    if renamed := [wanted[row["external_id"]] for row in tournaments if _differs(row, wanted)]:
-        await connection.execute(_UPDATE_TOURNAMENTS, source, *transposed(renamed))
+    changed_tournaments = [
+        DatedTournamentRow(*wanted[row["external_id"]], captured_at[row["external_id"]])
+        for row in tournaments
+        if _differs(row, wanted)
+    ]
+    if changed_tournaments:
+        columns = arrays(DatedTournamentRow, changed_tournaments)
+        await connection.execute(_UPDATE_TOURNAMENTS, source, *columns)
     changed = [
-        told[row["external_id"]]
+        captured[row["external_id"]]
         for row in events
-        if _differs(row, told)
-        and latest.get(row["id"], _EPOCH) <= newest[row["external_id"]]["captured_at"]
+        if _differs(row, captured)
+        and latest.get(row["id"], _EPOCH) <= newest[row["external_id"]][1].captured_at
     ]
     if changed:
-        await connection.execute(_UPDATE_EVENTS, source, *transposed(changed))
-    await link_events(connection, (row[2] for row in told.values()), source)
+        await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed))
+    await link_events(connection, (row.sportradar_id for row in captured.values()), source)
     written = await append(
-        connection,
-        COMPETITORS,
-        storage,
-        run_id,
-        offers,
-        before_markets=before_markets,
+        connection, COMPETITORS, storage, run_id, placed, before_markets=before_markets
     )
-    new = [*(row["sportradar_id"] for row in inserted), *(row[2] for row in changed)]
+    new = [
+        *(row["sportradar_id"] for row in inserted),
+        *(row.sportradar_id for row in changed),
+    ]
     return written, new
 
 
-def _tournament(capture: PlainCapture, sports: dict[str, int]) -> tuple[str, tuple[Any, ...]]:
-    """A tournament's external id, its columns in the order of `_UPDATE_TOURNAMENTS`."""
-    tournament = capture["competitor_event"]["tournament"]
-    external_id = tournament["external_id"]
-    return external_id, (
-        external_id,
-        sports[tournament["sport"]["slug"]],
-        tournament["name"],
-        tournament["sportradar_id"],
-        tournament["country_raw"],
-        tournament["country_iso"],
-        capture["captured_at"],
+def _tournament_row(
+    tournament: CompetitorTournamentRecord, sports: Mapping[str, int]
+) -> TournamentRow:
+    return TournamentRow(
+        tournament.external_id,
+        sports[tournament.sport.slug],
+        tournament.name,
+        tournament.sportradar_id,
+        tournament.country_raw,
+        tournament.country_iso,
     )
 
 
-def _event(event: Any, tournament_ids: dict[str, int]) -> tuple[Any, ...]:
-    """An event's columns in the order of `_INSERT_EVENTS`."""
-    return (
-        event["external_id"],
-        tournament_ids[event["tournament"]["external_id"]],
-        event["sportradar_id"],
-        event["name"],
-        event["home_team"],
-        event["away_team"],
-        event["kickoff"],
+def _event_row(event: CompetitorEventRecord, tournament_ids: Mapping[str, int]) -> EventRow:
+    return EventRow(
+        event.external_id,
+        tournament_ids[event.tournament.external_id],
+        event.sportradar_id,
+        event.name,
+        event.home_team,
+        event.away_team,
+        event.kickoff,
     )
 
 
-def _differs(row: Any, wanted: Mapping[str, tuple[Any, ...]]) -> bool:
-    """Whether a tournament's or an event's row is not as wanted, or deleted."""
-    # Rows go on with deleted_at and id, tournaments as wanted with when they were captured.
-    columns = tuple(row)[:-2]
-    return columns != wanted[row["external_id"]][: len(columns)] or row["deleted_at"] is not None
+def _differs(stored: Any, wanted: Mapping[str, TournamentRow] | Mapping[str, EventRow]) -> bool:
+    """Return whether a stored tournament or event differs from a capture, or is deleted."""
+    row = wanted[stored["external_id"]]
+    return stored["deleted_at"] is not None or any(
+        stored[name] != value for name, value in zip(row._fields, row, strict=True)
+    )

@@ -1,12 +1,11 @@
-"""An event's history: what a capture adds to it, written by COPY, each capture once.
+"""The history of an event: writes the difference that each capture makes, each capture once.
 
-A snapshot is complete (a keyframe: every market that was offered) or holds what has changed since
-the snapshot before it: markets that are new or differ, and with `unavailable_at` those that have
-gone. A capture that finds nothing changed is noted on the snapshot that it confirms. What an event
-offers follows from its last keyframe and the snapshots since: see
-`oddsschema.ingestion.storage.state`.
+A snapshot is complete (a keyframe: every market on offer) or holds the changes since the snapshot
+before it: markets that are new or differ, and, with `unavailable_at`, markets that are gone. A
+capture that finds no change is noted on the snapshot that it confirms.
+`oddsschema.models.keyframes` defines the state that follows from these rows.
 
-All is decided in the caller's transaction, in which the events' rows are locked.
+Everything is decided in the caller's transaction, which has locked the events' rows.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -14,31 +13,37 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
 
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
-from oddsschema.ingestion.records import Key, key_of
-from oddsschema.ingestion.storage import binary_copy as copy
-from oddsschema.ingestion.storage.placement import Offer, Snapshot, plan
-from oddsschema.ingestion.storage.state import State, Stored, compare, offered_by, states
-from oddsschema.models import Market
+from oddsschema.ingestion.records import MarketRecord, market_key
+from oddsschema.ingestion.storage import binary_copy
+from oddsschema.ingestion.storage.placement import (
+    MarketRows,
+    NewSnapshot,
+    PlacedCapture,
+    StoredSnapshot,
+    place_captures,
+)
+from oddsschema.ingestion.storage.state import State, by_key, compare, read_states
 from oddsschema.models.sides import Side
 
-#: How many captures one snapshot can be confirmed by: each makes its row a little longer.
+#: The number of captures that can confirm one snapshot: each makes its row a little longer.
 _MOST_CONFIRMATIONS = 100
 
-#: How many events of a chunk are compared first. Where more than a share of these have more than
-#: that share of their markets changed, the rest of the chunk is stored complete, uncompared.
+#: The number of a chunk's events that are compared first. Where more than a share of these have
+#: more than that share of their markets changed, the rest of the chunk is stored complete.
 _SAMPLE = 16
 _RENEWED = 0.8
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
+# Reserve $1 ids for snapshots.
 _RESERVE = """
 SELECT nextval(pg_get_serial_sequence('{snapshots}', 'id')) FROM generate_series(1, $1)
 """
 
+# Note on snapshots $2 of events $1 the instants $3 at which captures confirmed them; NULL for none.
 _CONFIRM = """
 UPDATE {snapshots} AS s
 SET confirmed_at = c.instants, last_confirmed_at = c.instants[cardinality(c.instants)]
@@ -50,25 +55,27 @@ FROM (
 WHERE s.{event} = c.event AND s.id = c.id
 """
 
+# Make a keyframe of snapshot $2 of event $1.
 _COMPLETE = "UPDATE {snapshots} AS s SET is_complete = true WHERE s.{event} = $1 AND s.id = $2"
 
-_MARKET_KEYS = """
-SELECT m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home, m.handicap_away
-FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2
-"""
+# Read the keys of the market rows of snapshot $2 of event $1.
+_KEYS = "SELECT {market_key} FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2"
 
 
 @dataclass(slots=True)
 class Written:
-    """How many captures were new, of these confirmed a snapshot, or were known; rows of markets."""
+    """The counts of captures and market rows that were written."""
 
+    #: New captures, those that confirm a snapshot included.
     stored: int = 0
     confirmed: int = 0
+    #: Captures that had been stored before.
     known: int = 0
+    #: Market rows.
     markets: int = 0
 
     def add(self, other: "Written") -> None:
-        """Count in what another part wrote."""
+        """Add the counts of another part."""
         self.stored += other.stored
         self.confirmed += other.confirmed
         self.known += other.known
@@ -80,33 +87,36 @@ async def append(
     side: Side,
     storage: StorageOptions,
     run_id: int,
-    offers: Sequence[Offer],
+    captures: Sequence[PlacedCapture],
     *,
     bookmaker_id: int | None = None,
     before_markets: Callable[[], None],
 ) -> Written:
-    """Add what the offers say to their events' histories.
+    """Add captures to the histories of their events.
 
-    Of an instant that is known, the markets that are not there yet are added: those that were
-    refused when it was delivered first, and have been put right since.
+    At a known instant, markets that are not there yet are added: they were refused at the first
+    delivery, and have been corrected since. `before_markets` is called before the large COPY.
     """
     writer = _Writer(connection, side, storage, run_id, bookmaker_id)
-    known = [offer for offer in offers if offer.is_known]
-    late = [offer for offer in offers if offer.is_late and not offer.is_known]
-    fresh = [offer for offer in offers if not (offer.is_known or offer.is_late)]
+    known = [capture for capture in captures if capture.is_known]
+    late = [capture for capture in captures if capture.is_late and not capture.is_known]
+    fresh = [capture for capture in captures if not (capture.is_known or capture.is_late)]
     touched = await writer.complete(known)
-    for offer in late:
-        await writer.insert(offer)
-        touched.add(offer.event_id)
-    if moved := [(offer.event_id, offer.capture) for offer in fresh if offer.event_id in touched]:
-        again, _ = await plan(connection, side, moved, bookmaker_id)
-        fresh = [offer for offer in fresh if offer.event_id not in touched] + again
+    for capture in late:
+        await writer.insert(capture)
+        touched.add(capture.event_id)
+    moved = [
+        (capture.event_id, capture.capture) for capture in fresh if capture.event_id in touched
+    ]
+    if moved:
+        again, _ = await place_captures(connection, side, moved, bookmaker_id)
+        fresh = [capture for capture in fresh if capture.event_id not in touched] + again
     await writer.append(fresh, before_markets)
     return writer.written
 
 
 class _Writer:
-    """Adds captures to histories, in one transaction."""
+    """The writer of one transaction: adds captures to histories."""
 
     def __init__(
         self,
@@ -122,78 +132,81 @@ class _Writer:
         self._storage = storage
         self._run_id = run_id
         self._bookmaker_id = bookmaker_id
-        #: How many captures of known events had nearly all of their markets changed.
+        #: The number of captures of known events with nearly all of their markets changed.
         self._renewed = 0
 
     # -- captures that are newer than all before ---------------------------------------------------
 
-    async def append(self, offers: Sequence[Offer], before_markets: Callable[[], None]) -> None:
-        """Write captures that come after everything that is known of their events, oldest first."""
+    async def append(
+        self, captures: Sequence[PlacedCapture], before_markets: Callable[[], None]
+    ) -> None:
+        """Write captures that are newer than every stored capture of their events, oldest first."""
+        self.written.stored += len(captures)
         if self._storage.store == "complete":
-            snapshots = [self._complete_snapshot(offer) for offer in offers]
-            self.written.stored += len(snapshots)
             before_markets()
-            await self._write(snapshots)
+            await self._write([self._keyframe(capture) for capture in captures])
             return
-        by_event: dict[int, list[Offer]] = {}
-        for offer in offers:
-            by_event.setdefault(offer.event_id, []).append(offer)
-        self.written.stored += len(offers)
+        by_event: dict[int, list[PlacedCapture]] = {}
+        for capture in captures:
+            by_event.setdefault(capture.event_id, []).append(capture)
         touched = await self._compared(list(by_event.values()))
-        await self._confirm(one for one in touched if one.id is not None)
+        await self._confirm(each for each in touched if isinstance(each, StoredSnapshot))
         before_markets()
-        await self._write([one for one in touched if one.id is None])
+        await self._write([each for each in touched if isinstance(each, NewSnapshot)])
 
-    async def _compared(self, events: Sequence[Sequence[Offer]]) -> list[Snapshot]:
-        """The snapshots that events' captures make, and those there are that they confirm.
+    async def _compared(
+        self, events: Sequence[Sequence[PlacedCapture]]
+    ) -> list[StoredSnapshot | NewSnapshot]:
+        """Make the snapshots of events' captures, and find the stored ones that they confirm.
 
-        A sample of the events comes first. If nearly all of it has changed, the others are stored
-        complete, as most of them would be, without a look at what stands.
+        A sample of the events is compared first. If nearly all markets of the sample have changed,
+        the other events are stored complete, without reading their states.
         """
         # In no order that the scrape may have.
-        in_order = Random(0).sample(events, len(events))
-        sample = in_order[:_SAMPLE]
+        shuffled = Random(0).sample(events, len(events))
+        sample = shuffled[:_SAMPLE]
         enough = _RENEWED * sum(map(len, sample))
-        asked = [(offers[0].event_id, _LATEST) for offers in in_order]
+        instants = [(captures[0].event_id, _LATEST) for captures in shuffled]
         compared = 0
-        touched: list[Snapshot] = []
-        async with self._states(asked) as found:
-            # One event after the other: what its state takes is given back before the next one's.
-            async for state in found:
-                touched += self._appended(in_order[compared], state)
+        touched: list[StoredSnapshot | NewSnapshot] = []
+        async with self._states(instants) as states:
+            # Each state's memory is free again before the next state is read.
+            async for state in states:
+                touched += self._appended(shuffled[compared], state)
                 compared += 1
                 if compared == len(sample) and self._renewed > enough:
                     break
-        for offers in in_order[compared:]:
-            touched += self._appended(offers, State())
+        for captures in shuffled[compared:]:
+            touched += self._appended(captures, State())
         return touched
 
-    def _appended(self, offers: Sequence[Offer], state: State) -> list[Snapshot]:
-        """The snapshots that an event's captures make, and the one there is if they confirm it."""
-        touched: list[Snapshot] = []
-        standing = offers[0].before
-        for offer in offers:
-            snapshot = self._changes(offer, state)
-            if offer is not offers[-1]:
-                state.markets = offered_by(offer.capture["markets"])
+    def _appended(
+        self, captures: Sequence[PlacedCapture], state: State
+    ) -> list[StoredSnapshot | NewSnapshot]:
+        """Make the snapshots of one event's captures, and find the stored one that they confirm."""
+        touched: list[StoredSnapshot | NewSnapshot] = []
+        current: StoredSnapshot | NewSnapshot | None = captures[0].before
+        for capture in captures:
+            snapshot = self._changes(capture, state)
+            if capture is not captures[-1]:
+                state.markets = by_key(capture.capture.markets)
             if (
-                snapshot.rows == 0
-                and standing is not None
-                and not snapshot.is_complete
+                current is not None
+                and not (snapshot.markets or snapshot.gone or snapshot.is_complete)
                 and snapshot.raw_response is None
-                and len(standing.confirmed_at) < _MOST_CONFIRMATIONS
+                and len(current.confirmed_at) < _MOST_CONFIRMATIONS
             ):
                 self.written.confirmed += 1
-                standing.confirmed_at.append(offer.at)
+                current.confirmed_at.append(capture.at)
             else:
-                standing = snapshot
-            if not touched or touched[-1] is not standing:
-                touched.append(standing)
+                current = snapshot
+            if not touched or touched[-1] is not current:
+                touched.append(current)
         return touched
 
-    def _changes(self, offer: Offer, state: State) -> Snapshot:
-        """What a capture adds to a state: all of it, or the changes."""
-        markets = offer.capture["markets"]
+    def _changes(self, placed: PlacedCapture, state: State) -> NewSnapshot:
+        """Make a snapshot of the changes since a state, or a keyframe when one is due."""
+        markets = placed.capture.markets
         changed, gone = compare(state, markets)
         rows = len(changed) + len(gone)
         if state.keyframe_at is not None:
@@ -203,171 +216,171 @@ class _Writer:
             and (
                 rows >= len(markets)
                 or state.changes + rows > self._storage.keyframe_share * len(markets)
-                or offer.at - state.keyframe_at > self._storage.keyframe_age
+                or placed.at - state.keyframe_at > self._storage.keyframe_age
             )
         ):
-            state.keyframe_at, state.changes = offer.at, 0
-            return self._complete_snapshot(offer)
+            state.keyframe_at, state.changes = placed.at, 0
+            return self._keyframe(placed)
         state.changes += rows
-        return Snapshot(
-            offer.event_id,
-            offer.at,
+        return NewSnapshot(
+            placed.event_id,
+            placed.at,
             self._run_id,
             is_complete=False,
-            raw_response=offer.capture["raw_response"],
+            raw_response=placed.capture.raw_response,
             markets=changed,
             gone=gone,
         )
 
-    def _complete_snapshot(self, offer: Offer) -> Snapshot:
-        return Snapshot(
-            offer.event_id,
-            offer.at,
+    def _keyframe(self, placed: PlacedCapture) -> NewSnapshot:
+        return NewSnapshot(
+            placed.event_id,
+            placed.at,
             self._run_id,
-            raw_response=offer.capture["raw_response"],
-            markets=offer.capture["markets"],
+            raw_response=placed.capture.raw_response,
+            markets=placed.capture.markets,
         )
 
     # -- captures among those that are known -------------------------------------------------------
 
-    async def complete(self, offers: Sequence[Offer]) -> set[int]:
-        """Add what known instants lack; the ids of the events whose history that touched."""
-        each = iter(offers)
-        async with self._states([(offer.event_id, offer.at) for offer in offers]) as found:
+    async def complete(self, captures: Sequence[PlacedCapture]) -> set[int]:
+        """Add the markets that known instants lack; return the ids of the events that changed."""
+        remaining = iter(captures)
+        async with self._states([(capture.event_id, capture.at) for capture in captures]) as states:
             lacking = [
-                offer
-                async for state in found
-                for offer in [next(each)]
-                if any(key_of(market) not in state.markets for market in offer.capture["markets"])
+                placed
+                async for state in states
+                for placed in [next(remaining)]
+                if not state.markets.keys() >= set(map(market_key, placed.capture.markets))
             ]
-        for offer in lacking:
-            await self.insert(offer)
-        return {offer.event_id for offer in lacking}
+        for placed in lacking:
+            await self.insert(placed)
+        return {placed.event_id for placed in lacking}
 
-    async def insert(self, offer: Offer) -> None:
-        """Write a capture that is older than others of its event, or lacking in what is there.
+    async def insert(self, placed: PlacedCapture) -> None:
+        """Write a capture that is older than others of its event, or markets that a known one
+        lacks.
 
-        It becomes a keyframe, and so does what comes after it: other instants stay as they were.
+        It becomes a keyframe, and so does its follower: every other instant reads as before.
         """
-        # Others may have been inserted since it was planned.
-        ((offer,), _) = await plan(
-            self._connection, self._side, [(offer.event_id, offer.capture)], self._bookmaker_id
+        # Others may have been inserted since it was placed.
+        ((placed,), _) = await place_captures(
+            self._connection, self._side, [(placed.event_id, placed.capture)], self._bookmaker_id
         )
-        state = await self._state(offer.event_id, offer.at)
-        before, at = offer.before, offer.at
-        markets = offer.capture["markets"]
-        is_known = offer.is_known
+        state = await self._state(placed.event_id, placed.at)
+        before, at, is_known = placed.before, placed.at, placed.is_known
+        markets: Sequence[MarketRecord] = placed.capture.markets
         self.written.stored += not is_known
         if is_known:
-            markets = [market for market in markets if key_of(market) not in state.markets]
+            markets = [market for market in markets if market_key(market) not in state.markets]
         elif (
             not compare(state, markets)
             and before is not None
-            and offer.capture["raw_response"] is None
+            and placed.capture.raw_response is None
             and self._storage.store == "changes"
         ):
             before.confirmed_at = sorted([*before.confirmed_at, at])
             await self._confirm([before])
             self.written.confirmed += 1
             return
-        offered = list(state.markets.items())
-        await self._detach(offer, offered)
+        offered = list(state.markets.values())
+        await self._detach(placed, offered)
         if is_known and before is not None and before.captured_at == at:
-            before.markets = markets
-            await self._write_markets([before])
+            await self._write_markets([MarketRows(before.id, before.event_id, at, markets)])
             return
-        snapshot = self._complete_snapshot(offer)
-        snapshot.markets = markets
-        snapshot.stored = offered if is_known else ()
+        snapshot = self._keyframe(placed)
+        snapshot.markets = [*markets, *offered] if is_known else markets
         await self._write([snapshot])
 
-    async def _detach(self, offer: Offer, offered: Sequence[tuple[Key, Stored]]) -> None:
-        """Let what comes after an instant stand on its own: `offered` is what stands at it."""
-        before, at = offer.before, offer.at
+    async def _detach(self, placed: PlacedCapture, offered: Sequence[MarketRecord]) -> None:
+        """Make the follower of an instant independent of it; `offered` is the state at the instant.
+
+        The follower is the next confirmation of the snapshot before, or the snapshot after.
+        """
+        event_id, at = placed.event_id, placed.at
+        before, after = placed.before, placed.after
         if before is not None and before.confirmed_at:
-            later = [one for one in before.confirmed_at if one > at]
-            before.confirmed_at = [one for one in before.confirmed_at if one < at]
+            later = [instant for instant in before.confirmed_at if instant > at]
+            before.confirmed_at = [instant for instant in before.confirmed_at if instant < at]
             await self._confirm([before])
             if later:
                 first, *rest = later
-                follower = Snapshot(offer.event_id, first, before.run_id)
-                follower.confirmed_at, follower.stored = rest, offered
+                follower = NewSnapshot(event_id, first, before.run_id, rest, markets=offered)
                 await self._write([follower])
                 return
-        if offer.after is not None and not offer.after[2]:
-            after_id, after_at, _ = offer.after
-            state = await self._state(offer.event_id, after_at)
-            rows = await self._connection.fetch(
-                self._side.sql(_MARKET_KEYS), offer.event_id, after_id
-            )
-            there = set(map(tuple, rows))
-            after = Snapshot(offer.event_id, after_at, None, after_id)
-            after.stored = [(key, one) for key, one in state.markets.items() if key not in there]
-            await self._write_markets([after])
-            await self._connection.execute(self._side.sql(_COMPLETE), offer.event_id, after_id)
+        if after is not None and not after.is_complete:
+            state = await self._state(event_id, after.captured_at)
+            rows = await self._connection.fetch(self._side.sql(_KEYS), event_id, after.id)
+            present = set(map(tuple, rows))
+            lacking = [market for key, market in state.markets.items() if key not in present]
+            await self._write_markets([MarketRows(after.id, event_id, after.captured_at, lacking)])
+            await self._connection.execute(self._side.sql(_COMPLETE), event_id, after.id)
 
     # -- rows --------------------------------------------------------------------------------------
 
     def _states(
-        self, asked: Sequence[tuple[int, datetime]]
+        self, instants: Sequence[tuple[int, datetime]]
     ) -> AbstractAsyncContextManager[AsyncIterator[State]]:
-        return aclosing(states(self._connection, self._side, asked, self._bookmaker_id))
+        return aclosing(read_states(self._connection, self._side, instants, self._bookmaker_id))
 
     async def _state(self, event_id: int, at: datetime) -> State:
-        async with self._states([(event_id, at)]) as found:
-            return await anext(found)
+        async with self._states([(event_id, at)]) as states:
+            return await anext(states)
 
-    async def _confirm(self, snapshots: Iterable[Snapshot]) -> None:
-        """Note on snapshots that are there what confirms them."""
-        told: list[tuple[int, int | None, datetime | None]] = []
-        for one in snapshots:
-            instants: Sequence[datetime | None] = one.confirmed_at or [None]
-            told.extend((one.event_id, one.id, instant) for instant in instants)
-        if told:
-            columns = [list(column) for column in zip(*told, strict=True)]
+    async def _confirm(self, snapshots: Iterable[StoredSnapshot]) -> None:
+        """Update the confirmations of stored snapshots."""
+        confirmations: list[tuple[int, int, datetime | None]] = []
+        for snapshot in snapshots:
+            instants: Sequence[datetime | None] = snapshot.confirmed_at or [None]
+            confirmations.extend((snapshot.event_id, snapshot.id, at) for at in instants)
+        if confirmations:
+            columns = [list(column) for column in zip(*confirmations, strict=True)]
             await self._connection.execute(self._side.sql(_CONFIRM), *columns)
 
-    async def _write(self, snapshots: Sequence[Snapshot]) -> None:
-        """Write new snapshots with their rows."""
+    async def _write(self, snapshots: Sequence[NewSnapshot]) -> None:
+        """Write new snapshots with their market rows."""
         if not snapshots:
             return
         ids = await self._connection.fetch(self._side.sql(_RESERVE), len(snapshots))
-        columns = [
-            *("id", self._side.event, "captured_at", "scrape_run_id", "raw_response"),
-            *("is_complete", "confirmed_at", "last_confirmed_at"),
-            *(["bookmaker_id"] if self._side.by_bookmaker else []),
+        numbered = [(row[0], snapshot) for row, snapshot in zip(ids, snapshots, strict=True)]
+        fields = [
+            binary_copy.snapshot_fields(self._side, snapshot_id, snapshot, self._bookmaker_id)
+            for snapshot_id, snapshot in numbered
         ]
-        for snapshot, (snapshot_id,) in zip(snapshots, ids, strict=True):
-            snapshot.id = snapshot_id
-        rows = (
-            copy.row(
-                copy.int8(one.id or 0),
-                copy.int4(one.event_id),
-                copy.timestamptz(one.captured_at),
-                copy.int4(one.run_id),
-                copy.jsonb(one.raw_response),
-                copy.boolean(one.is_complete),
-                copy.timestamptz_array(one.confirmed_at),
-                copy.timestamptz(one.confirmed_at[-1] if one.confirmed_at else None),
-                *map(copy.int4, self._side.arguments(self._bookmaker_id)),
-            )
-            for one in snapshots
+        await self._copy(
+            self._side.snapshots,
+            list(fields[0]),
+            (binary_copy.row(each.values()) for each in fields),
         )
-        await self._copy(self._side.snapshots, columns, rows)
-        await self._write_markets(snapshots)
+        await self._write_markets(
+            [
+                MarketRows(
+                    snapshot_id,
+                    snapshot.event_id,
+                    snapshot.captured_at,
+                    snapshot.markets,
+                    snapshot.gone,
+                )
+                for snapshot_id, snapshot in numbered
+            ]
+        )
 
-    async def _write_markets(self, snapshots: Sequence[Snapshot]) -> None:
-        """Write the rows of snapshots that are there."""
-        self.written.markets += sum(snapshot.rows for snapshot in snapshots)
-        if any(snapshot.rows for snapshot in snapshots):
-            columns = [self._side.event, "snapshot_id", *Market.model_fields, "unavailable_at"]
-            await self._copy(self._side.markets, columns, copy.market_rows(snapshots))
+    async def _write_markets(self, snapshots: Sequence[MarketRows]) -> None:
+        """Write market rows for snapshots that are there."""
+        count = sum(len(snapshot.markets) + len(snapshot.gone) for snapshot in snapshots)
+        self.written.markets += count
+        if count:
+            await self._copy(
+                self._side.markets,
+                binary_copy.market_columns(self._side),
+                binary_copy.market_rows(self._side, snapshots),
+            )
 
     async def _copy(self, table: str, columns: Sequence[str], rows: Iterator[bytes]) -> None:
-        async def blocks() -> Any:
-            for block in copy.stream(rows):
+        async def stream() -> AsyncIterator[bytes]:
+            for block in binary_copy.blocks(rows):
                 yield block
 
         await self._connection.copy_to_table(
-            table, source=blocks(), columns=columns, format="binary"
+            table, source=stream(), columns=columns, format="binary"
         )

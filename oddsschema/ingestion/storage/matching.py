@@ -1,11 +1,12 @@
-"""What both sides refer to: sports, found by slug; and the links between events of one match."""
+"""Matching: links between BetPawa's events and competitors' events of the same SportRadar id."""
 
 from collections.abc import Iterable
 
 from oddsschema.database.connections import Connection
 
-# Competitor events are locked in one order everywhere (source, external_id): no deadlocks. Who has
-# locked events of one source already must not go on to another's.
+# Link competitors' events of the SportRadar ids $1, of source $2 alone if it is given. All writers
+# lock them in the order of (source, external_id), so no deadlock arises. A transaction that has
+# locked events of one source must not lock events of another.
 _LINK = """
 WITH matched AS (
     SELECT c.id, e.id AS event_id
@@ -24,12 +25,10 @@ WHERE c.id = matched.id
 
 
 async def link_events(
-    connection: Connection,
-    sportradar_ids: Iterable[str],
-    source: str | None = None,
+    connection: Connection, sportradar_ids: Iterable[str], source: str | None = None
 ) -> None:
-    """Point competitor events at BetPawa's event of the same SportRadar id, where there is one.
+    """Link competitors' events to BetPawa's event of the same SportRadar id, where it exists.
 
-    With `source`, only that competitor's.
+    With `source`, link only that competitor's events.
     """
     await connection.execute(_LINK, list(sportradar_ids), source)

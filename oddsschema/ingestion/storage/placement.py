@@ -1,16 +1,18 @@
-"""Where captures fall in their events' histories: what stands there, and what follows."""
+"""The placement of captures in their events' histories: the snapshots before and after each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from oddsschema.database.connections import Connection
-from oddsschema.ingestion.records import Key, PlainCapture, PlainMarket, key_of
-from oddsschema.ingestion.storage.state import Stored
+from oddsschema.ingestion.records import CaptureRecord, MarketRecord, market_key
 from oddsschema.models.sides import Side
 
-# Where each capture falls: the snapshot that stands at its instant, the one that comes after it,
-# and when the event was last captured.
+# Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the
+# snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
 _PLACES = """
 SELECT before.id, before.captured_at, before.confirmed_at, before.scrape_run_id,
     after.id AS next_id, after.captured_at AS next_at, after.is_complete AS next_is_complete,
@@ -36,45 +38,67 @@ ORDER BY c.position
 
 
 @dataclass(slots=True)
-class Snapshot:
-    """A snapshot: one that is there, or one that is to be written, with its rows."""
+class StoredSnapshot:
+    """A snapshot that is in the database."""
+
+    id: int
+    event_id: int
+    captured_at: datetime
+    run_id: int | None
+    confirmed_at: list[datetime]
+
+
+@dataclass(slots=True)
+class NewSnapshot:
+    """A snapshot that is still to be written, with its market rows."""
 
     event_id: int
     captured_at: datetime
     run_id: int | None
-    #: None until it is written.
-    id: int | None = None
     confirmed_at: list[datetime] = field(default_factory=list)
     is_complete: bool = True
     raw_response: bytes | None = None
-    markets: Sequence[PlainMarket] = ()
-    #: Rows as they were stored before.
-    stored: Sequence[tuple[Key, Stored]] = ()
-    #: Markets that have gone.
-    gone: Sequence[tuple[Key, Stored]] = ()
+    #: Markets on offer.
+    markets: Sequence[MarketRecord] = ()
+    #: Markets that are no longer on offer.
+    gone: Sequence[MarketRecord] = ()
 
-    @property
-    def rows(self) -> int:
-        """How many rows of markets it writes."""
-        return len(self.markets) + len(self.stored) + len(self.gone)
+
+class MarketRows(NamedTuple):
+    """Market rows that are to be written for a snapshot."""
+
+    snapshot_id: int
+    event_id: int
+    captured_at: datetime
+    #: Markets on offer.
+    markets: Sequence[MarketRecord]
+    #: Markets that are no longer on offer.
+    gone: Sequence[MarketRecord] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingSnapshot:
+    """The snapshot after a capture."""
+
+    id: int
+    captured_at: datetime
+    is_complete: bool
 
 
 @dataclass(slots=True)
-class Offer:
-    """A capture that is to be added to an event's history, and where it falls in it."""
+class PlacedCapture:
+    """A capture with its place in the history of its event."""
 
     event_id: int
-    capture: PlainCapture
-    #: The snapshot that stands at its instant.
-    before: Snapshot | None
-    #: The snapshot after it: its id, its instant, whether it is complete.
-    after: tuple[int, datetime, bool] | None
+    capture: CaptureRecord
+    #: The snapshot in force at its instant.
+    before: StoredSnapshot | None
+    after: FollowingSnapshot | None
 
     @property
     def at(self) -> datetime:
-        """When it was captured."""
-        at: datetime = self.capture["captured_at"]
-        return at
+        """The instant of the capture."""
+        return self.capture.captured_at
 
     @property
     def is_known(self) -> bool:
@@ -86,51 +110,52 @@ class Offer:
 
     @property
     def is_late(self) -> bool:
-        """Whether the event was captured later before."""
+        """Whether a capture of a later instant is stored already."""
         before = self.before
         return self.after is not None or (
-            before is not None and any(one > self.at for one in before.confirmed_at)
+            before is not None and any(instant > self.at for instant in before.confirmed_at)
         )
 
 
-async def plan(
+async def place_captures(
     connection: Connection,
     side: Side,
-    captures: Iterable[tuple[int, PlainCapture]],
+    captures: Iterable[tuple[int, CaptureRecord]],
     bookmaker_id: int | None = None,
-) -> tuple[list[Offer], dict[int, datetime]]:
-    """Where captures of (event id, capture) fall, oldest first; when events were last captured.
+) -> tuple[list[PlacedCapture], dict[int, datetime]]:
+    """Place captures, given as (event id, capture), in the histories of their events.
 
-    The events' rows must be locked, so that nobody else adds to them meanwhile.
+    Returns them in order of time, and the time of each event's last stored capture. The caller has
+    locked the events' rows: nobody else adds to the histories meanwhile.
     """
-    offered: dict[tuple[int, datetime], PlainCapture] = {}
+    by_instant: dict[tuple[int, datetime], CaptureRecord] = {}
     for event_id, capture in captures:
-        key = event_id, capture["captured_at"]
-        offered[key] = _joined(offered[key], capture) if key in offered else capture
+        key = event_id, capture.captured_at
+        by_instant[key] = _joined(by_instant[key], capture) if key in by_instant else capture
     rows = await connection.fetch(
-        side.sql(_PLACES, "$3"),
-        [event_id for event_id, _ in offered],
-        [captured_at for _, captured_at in offered],
-        *side.arguments(bookmaker_id),
+        side.sql(_PLACES, bookmaker="$3"),
+        [event_id for event_id, _ in by_instant],
+        [captured_at for _, captured_at in by_instant],
+        *side.bookmaker_arguments(bookmaker_id),
     )
-    offers = []
+    placed = []
     latest: dict[int, datetime] = {}
-    for ((event_id, _), capture), row in zip(offered.items(), rows, strict=True):
+    for ((event_id, _), capture), row in zip(by_instant.items(), rows, strict=True):
         before = after = None
         if row["id"] is not None:
-            before = Snapshot(
-                event_id, row["captured_at"], row["scrape_run_id"], row["id"], row["confirmed_at"]
+            before = StoredSnapshot(
+                row["id"], event_id, row["captured_at"], row["scrape_run_id"], row["confirmed_at"]
             )
         if row["next_id"] is not None:
-            after = row["next_id"], row["next_at"], row["next_is_complete"]
-        offers.append(Offer(event_id, capture, before, after))
+            after = FollowingSnapshot(row["next_id"], row["next_at"], row["next_is_complete"])
+        placed.append(PlacedCapture(event_id, capture, before, after))
         if row["latest"] is not None:
             latest[event_id] = row["latest"]
-    return sorted(offers, key=lambda offer: offer.at), latest
+    return sorted(placed, key=lambda capture: capture.at), latest
 
 
-def _joined(first: PlainCapture, again: PlainCapture) -> PlainCapture:
-    """One event at one instant, delivered twice: of a market that is in both, the first stands."""
-    there = set(map(key_of, first["markets"]))
-    more = [market for market in again["markets"] if key_of(market) not in there]
-    return {**first, "markets": (*first["markets"], *more)} if more else first
+def _joined(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
+    """Join two deliveries of one instant: of a market in both, the first delivery counts."""
+    keys = set(map(market_key, first.markets))
+    more = [market for market in again.markets if market_key(market) not in keys]
+    return replace(first, markets=(*first.markets, *more)) if more else first

@@ -1,24 +1,65 @@
-"""A chunk of the reference bookmaker's captures: its tables brought up to date, odds appended.
+"""Captures of the reference bookmaker: its tournaments and events are updated, its odds appended.
 
-The same order and the same rule for late deliveries as for competitors (see competitor.py).
+The order of the steps and the rule for late deliveries are the same as in `competitor_events`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from oddsschema.database.arrays import transposed
+from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
-from oddsschema.ingestion.records import PlainCapture, newest_captures
+from oddsschema.ingestion.records import (
+    CaptureRecord,
+    EventRecord,
+    TournamentRecord,
+    newest_captures,
+)
 from oddsschema.ingestion.storage.history import Written, append
 from oddsschema.ingestion.storage.matching import link_events
-from oddsschema.ingestion.storage.placement import plan
+from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.sides import BETPAWA
+
+
+class TournamentKey(NamedTuple):
+    """The key of a tournament that has no SportRadar id."""
+
+    sport_id: int
+    name: str
+    country: str
+
+
+class CapturedTournamentRow(NamedTuple):
+    """A tournament as a capture describes it."""
+
+    key: TournamentKey
+    sportradar_id: str | None
+
+
+class EventRow(NamedTuple):
+    """The columns of events that captures fill."""
+
+    sportradar_id: str
+    tournament_id: int
+    name: str
+    home_team: str
+    away_team: str
+    kickoff: datetime
+
+
+class ListingRow(NamedTuple):
+    """The columns of event_bookmakers that captures fill, but for the bookmaker."""
+
+    event_id: int
+    external_event_id: str
+    event_url: str | None
+
 
 _FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
 
-# Names are unique as slugs are, and somebody else may have this one.
+# Insert the bookmaker of slug $1. Names are unique as well: another bookmaker may have this name.
 _INSERT_BOOKMAKER = """
 INSERT INTO bookmakers (slug, name)
 SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
@@ -26,13 +67,15 @@ SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
 ON CONFLICT DO NOTHING
 """
 
-# One at a time: two keys are unique here, and who has which can change in one chunk.
+# Let one transaction at a time change tournaments: two keys are unique there, and one chunk can
+# move both between rows.
 _LOCK_TOURNAMENTS = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.tournaments'))"
 
-_FIND_TOURNAMENTS = """
+# Find tournaments by their keys, or by the SportRadar ids $4.
+_FIND_TOURNAMENTS = f"""
 SELECT id, sport_id, name, country, sportradar_id FROM tournaments
 WHERE sportradar_id = ANY ($4)
-   OR (sport_id, name, country) IN (SELECT * FROM unnest($1::int[], $2::text[], $3::text[]))
+   OR (sport_id, name, country) IN (SELECT c.* FROM {unnest(TournamentKey, 1)})
 """
 
 _INSERT_TOURNAMENT = """
@@ -42,6 +85,7 @@ RETURNING id
 
 _IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
 
+# Rename tournament $1, unless an event of it was captured after $5.
 _RENAME_TOURNAMENT = """
 UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
 WHERE t.id = $1 AND NOT EXISTS (
@@ -51,17 +95,18 @@ WHERE t.id = $1 AND NOT EXISTS (
 RETURNING t.id
 """
 
-_INSERT_EVENTS = """
-INSERT INTO events (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+# Insert the events that are missing.
+_INSERT_EVENTS = f"""
+INSERT INTO events ({", ".join(EventRow._fields)})
 SELECT c.*
-FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-    AS c (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+FROM {unnest(EventRow, 1)}
 WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
 ORDER BY c.sportradar_id
 ON CONFLICT DO NOTHING
 RETURNING sportradar_id
 """
 
+# Lock the events of SportRadar ids $1, and read their ids.
 _LOCK_EVENTS = """
 SELECT sportradar_id, id FROM events
 WHERE sportradar_id = ANY ($1)
@@ -69,21 +114,22 @@ ORDER BY sportradar_id
 FOR NO KEY UPDATE
 """
 
-_UPDATE_EVENTS = """
+# Update the events that differ from their captures.
+_UPDATE_EVENTS = f"""
 UPDATE events AS e
 SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
     away_team = c.away_team, kickoff = c.kickoff
-FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-    AS c (sportradar_id, tournament_id, name, home_team, away_team, kickoff)
+FROM {unnest(EventRow, 1)}
 WHERE e.sportradar_id = c.sportradar_id
   AND (e.tournament_id, e.name, e.home_team, e.away_team, e.kickoff)
     IS DISTINCT FROM (c.tournament_id, c.name, c.home_team, c.away_team, c.kickoff)
 """
 
-_UPSERT_LISTINGS = """
+# Insert or update the listings of bookmaker $1.
+_UPSERT_LISTINGS = f"""
 INSERT INTO event_bookmakers AS l (event_id, bookmaker_id, external_event_id, event_url)
 SELECT c.event_id, $1, c.external_event_id, c.event_url
-FROM unnest($2::int[], $3::text[], $4::text[]) AS c (event_id, external_event_id, event_url)
+FROM {unnest(ListingRow, 2)}
 LEFT JOIN event_bookmakers AS known ON known.event_id = c.event_id AND known.bookmaker_id = $1
 WHERE (known.external_event_id, known.event_url)
     IS DISTINCT FROM (c.external_event_id, c.event_url)
@@ -92,15 +138,11 @@ ON CONFLICT (event_id, bookmaker_id) DO UPDATE
 SET external_event_id = excluded.external_event_id, event_url = excluded.event_url
 """
 
-#: What a capture tells of its tournament: (sport id, name, country), and SportRadar's id.
-_Told = tuple[tuple[int, str, str], str | None]
 
-
-async def write_betpawa(
+async def write_reference_events(
     connection: Connection,
-    bookmaker: str,
     run_id: int,
-    captures: Sequence[PlainCapture],
+    captures: Sequence[tuple[EventRecord, CaptureRecord]],
     sports: dict[str, int],
     *,
     storage: StorageOptions,
@@ -108,116 +150,135 @@ async def write_betpawa(
 ) -> tuple[Written, list[str]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
 
-    Returns what was written, and the SportRadar ids of events that are new, which a competitor's
-    event that is not committed yet may belong to.
+    `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
+    of a competitor's that another transaction has not committed yet may match them.
     """
+    bookmaker = captures[0][0].bookmaker
     bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
     if bookmaker_id is None:
         await connection.execute(_INSERT_BOOKMAKER, bookmaker)
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
-    newest = newest_captures(captures, "event", "sportradar_id")
+    newest = newest_captures(captures, attrgetter("sportradar_id"))
 
     tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
 
-    def columns(capture: PlainCapture) -> tuple[Any, ...]:
-        event = capture["event"]
-        tournament_id = tournament_ids[_told(event["tournament"], sports)]
-        teams = event["home_team"], event["away_team"]
-        return event["sportradar_id"], tournament_id, event["name"], *teams, event["kickoff"]
+    def event_row(event: EventRecord) -> EventRow:
+        return EventRow(
+            event.sportradar_id,
+            tournament_ids[_captured_tournament(event.tournament, sports)],
+            event.name,
+            event.home_team,
+            event.away_team,
+            event.kickoff,
+        )
 
     inserted = await connection.fetch(
-        _INSERT_EVENTS, *transposed([columns(capture) for capture in newest.values()])
+        _INSERT_EVENTS, *arrays(EventRow, [event_row(event) for event, _ in newest.values()])
     )
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
-    event_ids = {row["sportradar_id"]: row["id"] for row in events}
+    event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
 
-    offers, latest = await plan(
+    placed, latest = await place_captures(
         connection,
         BETPAWA,
-        ((event_ids[capture["event"]["sportradar_id"]], capture) for capture in captures),
+        ((event_ids[event.sportradar_id], capture) for event, capture in captures),
         bookmaker_id,
     )
     current = [
-        (event_ids[sportradar_id], capture)
-        for sportradar_id, capture in newest.items()
-        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture["captured_at"]
+        (event_ids[sportradar_id], event)
+        for sportradar_id, (event, capture) in newest.items()
+        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture.captured_at
     ]
     if current:
         await connection.execute(
-            _UPDATE_EVENTS, *transposed([columns(capture) for _, capture in current])
+            _UPDATE_EVENTS, *arrays(EventRow, [event_row(event) for _, event in current])
         )
         listings = [
-            (event_id, capture["event"]["external_event_id"], capture["event"]["event_url"])
-            for event_id, capture in current
+            ListingRow(event_id, event.external_event_id, event.event_url)
+            for event_id, event in current
         ]
-        await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *transposed(listings))
+        await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
     await link_events(connection, event_ids)
     written = await append(
         connection,
         BETPAWA,
         storage,
         run_id,
-        offers,
+        placed,
         bookmaker_id=bookmaker_id,
         before_markets=before_markets,
     )
     return written, [row["sportradar_id"] for row in inserted]
 
 
-def _told(tournament: Any, sports: dict[str, int]) -> _Told:
-    sport_id = sports[tournament["sport"]["slug"]]
-    return (sport_id, tournament["name"], tournament["country"]), tournament["sportradar_id"]
+def _captured_tournament(
+    tournament: TournamentRecord, sports: Mapping[str, int]
+) -> CapturedTournamentRow:
+    key = TournamentKey(sports[tournament.sport.slug], tournament.name, tournament.country)
+    return CapturedTournamentRow(key, tournament.sportradar_id)
 
 
 async def _tournament_ids(
     connection: Connection,
-    captures: Sequence[PlainCapture],
-    sports: dict[str, int],
-) -> dict[_Told, int]:
-    """The id of each tournament, found by SportRadar id, else by name and country, else new.
+    captures: Sequence[tuple[EventRecord, CaptureRecord]],
+    sports: Mapping[str, int],
+) -> dict[CapturedTournamentRow, int]:
+    """Find or insert the tournaments of captures, the newest capture last.
 
-    A tournament that is found by its SportRadar id alone has been renamed, and gets the new name
-    when no newer capture is there and no other tournament has it. `captures`, the newest last.
+    A tournament is found by its SportRadar id, else by sport, name and country. One that is found
+    by its SportRadar id alone was renamed: it gets the new name, unless a newer capture is stored
+    or another tournament has that name.
     """
-    told = {
-        _told(capture["event"]["tournament"], sports): capture["captured_at"]
-        for capture in captures
+    captured_at = {
+        _captured_tournament(event.tournament, sports): capture.captured_at
+        for event, capture in captures
     }
-    columns = [
-        *transposed([key for key, _ in told]),
-        [sportradar_id for _, sportradar_id in told if sportradar_id is not None],
+    keys = [tournament.key for tournament in captured_at]
+    sportradar_ids = [
+        tournament.sportradar_id
+        for tournament in captured_at
+        if tournament.sportradar_id is not None
     ]
-    known = _Tournaments(await connection.fetch(_FIND_TOURNAMENTS, *columns))
-    if not all(known.is_as_told(one) for one in told):
+    arguments = [*arrays(TournamentKey, keys), sportradar_ids]
+    index = _TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    if not all(map(index.is_current, captured_at)):
         await connection.execute(_LOCK_TOURNAMENTS)
-        known = _Tournaments(await connection.fetch(_FIND_TOURNAMENTS, *columns))
-    # What one capture tells may take from a tournament the name by which another has found it.
-    return {one: await known.put(connection, one, captured_at) for one, captured_at in told.items()}
+        index = _TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    # In order of time: one capture may take the name by which an earlier one found its tournament.
+    return {
+        tournament: await index.find_or_write(connection, tournament, at)
+        for tournament, at in captured_at.items()
+    }
 
 
-class _Tournaments:
-    """Tournaments by both of their keys."""
+class _TournamentIndex:
+    """The ids of stored tournaments, by both of their keys."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
-        self._by_key = {(row["sport_id"], row["name"], row["country"]): row["id"] for row in rows}
+        self._by_key = {
+            TournamentKey(row["sport_id"], row["name"], row["country"]): row["id"] for row in rows
+        }
         self._by_sportradar_id = {row["sportradar_id"]: row["id"] for row in rows}
         self._by_sportradar_id.pop(None, None)
 
-    def find(self, told: _Told) -> int | None:
-        key, sportradar_id = told
+    def _find(self, tournament: CapturedTournamentRow) -> int | None:
+        key, sportradar_id = tournament
         return self._by_sportradar_id.get(sportradar_id) or self._by_key.get(key)
 
-    def is_as_told(self, told: _Told) -> bool:
-        key, sportradar_id = told
+    def is_current(self, tournament: CapturedTournamentRow) -> bool:
+        """Return whether the stored tournament has the captured name and SportRadar id."""
+        key, sportradar_id = tournament
         by_key = self._by_key.get(key)
         return by_key is not None and (
             sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
         )
 
-    async def put(self, connection: Connection, told: _Told, captured_at: datetime) -> int:
-        """The id of a tournament: of a new one, or of one that is told what is new of it."""
-        key, sportradar_id = told
-        tournament_id = self.find(told)
+    async def find_or_write(
+        self, connection: Connection, tournament: CapturedTournamentRow, captured_at: datetime
+    ) -> int:
+        """Return the id of a tournament, after inserting, identifying or renaming it if need be."""
+        key, sportradar_id = tournament
+        tournament_id = self._find(tournament)
         if tournament_id is None:
             tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
         elif sportradar_id not in self._by_sportradar_id:

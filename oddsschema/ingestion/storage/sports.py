@@ -1,4 +1,4 @@
-"""Sports, which both sides refer to: found by slug."""
+"""Sports: found by slug, shared by both sides."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from oddsschema.database.connections import Connection
 
 _FIND_SPORTS = "SELECT slug, id, name FROM sports WHERE slug = ANY ($1)"
 
+# Insert sports of slugs $1 and names $2.
 _INSERT_SPORTS = """
 INSERT INTO sports (slug, name)
 SELECT c.slug, c.name FROM unnest($1::text[], $2::text[]) AS c (slug, name)
@@ -13,7 +14,7 @@ ORDER BY c.slug
 ON CONFLICT DO NOTHING
 """
 
-# A name that another sport has is not taken from it.
+# Rename the sport of slug $1, unless another sport has the name $2.
 _RENAME_SPORT = """
 UPDATE sports SET name = $2::text
 WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $2::text)
@@ -21,7 +22,10 @@ WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $
 
 
 async def upsert_sports(connection: Connection, names: Mapping[str, str]) -> dict[str, int]:
-    """The id of each sport, from {slug: name}. A new slug whose name is taken gets none."""
+    """Insert or rename sports, given as {slug: name}; return the ids by slug.
+
+    A new slug whose name belongs to another sport gets no row and no id.
+    """
     rows = await connection.fetch(_FIND_SPORTS, list(names))
     known = {row["slug"]: row["name"] for row in rows}
     if known != names:

@@ -1,101 +1,94 @@
-"""What an event offers, as the database has it, and what of a capture is new against that."""
+"""The state of an event: the markets on offer at an instant, read back to compare captures with."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
-from operator import attrgetter, ne
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import ne
+from typing import Any, NamedTuple
 
+from oddsschema.contracts.scalars import HandicapType
 from oddsschema.database.connections import Connection
-from oddsschema.ingestion.records import Key, PlainMarket, PlainOutcome, key_of, stored_outcomes
+from oddsschema.ingestion.records import (
+    MarketKey,
+    MarketRecord,
+    OutcomeRecord,
+    market_key,
+    stored_outcomes,
+)
+from oddsschema.models.keyframes import IS_GONE, OLDEST_FIRST, candidates, last_keyframe
+from oddsschema.models.sides import Side
 
-if TYPE_CHECKING:
-    from oddsschema.models.sides import Side
-
-#: What a market offers: its name and its outcomes. (A plain tuple: there are many.)
-Stored = tuple[str, tuple[PlainOutcome, ...]]
-
-_stored: Callable[[PlainMarket], Stored] = attrgetter("betpawa_market_name", "outcomes")
-
-
-#: How many states are read at a time.
+#: The number of states that one statement reads.
 _GROUP = 24
 
+#: The columns of a market row but for the outcomes, in the order of the record's fields.
+_SCALARS = tuple(name for name in MarketRecord.__struct_fields__ if name != "outcomes")
+_HANDICAP_TYPES: dict[str | None, HandicapType] = {member.value: member for member in HandicapType}
 
-@dataclass(slots=True)
-class State:
-    """What an event offers at an instant."""
-
-    #: When the last snapshot that holds every market was captured; None before there is any.
-    keyframe_at: datetime | None = None
-    #: How many rows tell what has changed since.
-    changes: int = 0
-    markets: dict[Key, Stored] = field(default_factory=dict)
-
-
-# The rows of the last keyframe and of what came after it, oldest first: the last one of a market
-# says how it stands.
-_STATES = """
+# Read the states of events $1 at instants $2: the candidates of each, oldest first, as one row of
+# arrays. $3 is the bookmaker's id.
+_STATES = f"""
 SELECT keyframe.captured_at, rows.*
 FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS e (event, at, position)
-LEFT JOIN LATERAL (
-    SELECT s.captured_at FROM {snapshots} AS s
-    WHERE s.{event} = e.event {bookmaker} AND s.captured_at <= e.at AND s.is_complete
-    ORDER BY s.captured_at DESC LIMIT 1
-) AS keyframe ON true
+LEFT JOIN LATERAL ({last_keyframe("e.event", "e.at")}) AS keyframe ON true
 CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE o.captured_at > keyframe.captured_at) AS changes,
-        array_agg(o.betpawa_market_id) AS ids, array_agg(o.line) AS lines,
-        array_agg(o.handicap_type) AS types, array_agg(o.handicap_home) AS homes,
-        array_agg(o.handicap_away) AS aways, array_agg(o.betpawa_market_name) AS names,
-        '[' || string_agg(o.outcomes::text, ',') || ']' AS outcomes, array_agg(o.is_gone) AS gone
+    SELECT count(*) FILTER (WHERE m.captured_at > keyframe.captured_at) AS changes,
+        array_agg(m.is_gone) AS are_gone,
+        '[' || string_agg(m.outcomes::text, ',') || ']' AS outcomes,
+        {", ".join(f"array_agg(m.{name})" for name in _SCALARS)}
     FROM (
-        SELECT s.captured_at, m.betpawa_market_id, m.line, m.handicap_type, m.handicap_home,
-            m.handicap_away, m.betpawa_market_name, m.outcomes,
-            m.unavailable_at IS NOT NULL AS is_gone
-        FROM {snapshots} AS s
-        JOIN {markets} AS m ON m.{event} = s.{event} AND m.snapshot_id = s.id
-        WHERE s.{event} = e.event {bookmaker}
-            AND s.captured_at >= keyframe.captured_at AND s.captured_at <= e.at
-        ORDER BY s.captured_at, m.id
-    ) AS o
+        SELECT s.captured_at, {{market_columns}}, {IS_GONE} AS is_gone
+        {candidates("e.event", "e.at")}
+        ORDER BY {OLDEST_FIRST}
+    ) AS m
 ) AS rows
 ORDER BY e.position
 """
 
 
-async def states(
+@dataclass(slots=True)
+class State:
+    """The markets that an event offers at an instant."""
+
+    #: The time of the last keyframe; None before the first one.
+    keyframe_at: datetime | None = None
+    #: The number of market rows since the keyframe.
+    changes: int = 0
+    markets: dict[MarketKey, MarketRecord] = field(default_factory=dict)
+
+
+async def read_states(
     connection: Connection,
-    side: "Side",
-    asked: Sequence[tuple[int, datetime]],
+    side: Side,
+    instants: Sequence[tuple[int, datetime]],
     bookmaker_id: int | None,
 ) -> AsyncGenerator[State, None]:
-    """The state of each (event id, instant) that is asked for.
+    """Read the state at each (event id, instant), in their order.
 
-    While one group is used, the server reads the next: until it is closed, the connection is busy.
-    Closed early, it waits for the group that is on its way, and raises what goes wrong with it.
+    While the caller uses one group, the server reads the next: until the generator is closed, the
+    connection is busy. Closed early, it waits for the group on its way, and raises its error.
     """
-    if not asked:
+    if not instants:
         return
-    sql = side.sql(_STATES, "$3")
+    sql = side.sql(_STATES, bookmaker="$3")
 
-    async def fetch(at: int) -> Any:
-        group = asked[at : at + _GROUP]
-        events, instants = [event for event, _ in group], [instant for _, instant in group]
-        return await connection.fetch(sql, events, instants, *side.arguments(bookmaker_id))
+    async def fetch(start: int) -> Any:
+        group = instants[start : start + _GROUP]
+        events, times = [event for event, _ in group], [time for _, time in group]
+        return await connection.fetch(sql, events, times, *side.bookmaker_arguments(bookmaker_id))
 
     fetching = asyncio.create_task(fetch(0))
     try:
-        for at in range(0, len(asked), _GROUP):
+        for start in range(0, len(instants), _GROUP):
             rows = await fetching
-            if at + _GROUP < len(asked):
-                fetching = asyncio.create_task(fetch(at + _GROUP))
-                await asyncio.sleep(0)  # it is sent
+            if start + _GROUP < len(instants):
+                fetching = asyncio.create_task(fetch(start + _GROUP))
+                await asyncio.sleep(0)  # lets the task send its statement
             for row in rows:
                 yield _state(*row)
-                await asyncio.sleep(0)  # what the server has sent meanwhile is taken in
+                await asyncio.sleep(0)  # lets the driver take in the data that has arrived
     except GeneratorExit:
         await fetching
         raise
@@ -105,68 +98,77 @@ async def states(
         raise
 
 
-def _state(keyframe_at: datetime | None, changes: int, *columns: Any) -> State:
-    """A state from its row."""
+def _state(
+    keyframe_at: datetime | None,
+    changes: int,
+    are_gone: Sequence[bool] | None,
+    outcomes: str,
+    *scalars: Sequence[Any],
+) -> State:
+    """Build a state from a row of `_STATES`."""
     state = State(keyframe_at, changes)
-    *keys, names, outcomes, is_gone = columns
-    if names is not None:
-        stored = zip(names, stored_outcomes(outcomes), strict=True)
-        state.markets = dict(zip(zip(*keys, strict=True), stored, strict=True))
-        if any(is_gone):
-            last = dict(zip(zip(*keys, strict=True), is_gone, strict=True))
-            for key in compress(last, last.values()):
+    if are_gone is not None:
+        columns: dict[str, Any] = dict(zip(_SCALARS, scalars, strict=True))
+        columns["handicap_type"] = map(_HANDICAP_TYPES.get, columns["handicap_type"])
+        columns["outcomes"] = stored_outcomes(outcomes)
+        fields = [columns[name] for name in MarketRecord.__struct_fields__]
+        records = list(map(MarketRecord, *fields))
+        keys = list(map(market_key, records))
+        # The last candidate of each market replaces the others.
+        state.markets = dict(zip(keys, records, strict=True))
+        if any(are_gone):
+            newest = dict(zip(keys, are_gone, strict=True))
+            for key in compress(newest, newest.values()):
                 del state.markets[key]
     return state
 
 
-def offered_by(markets: Sequence[PlainMarket]) -> dict[Key, Stored]:
-    """The markets of a state, as a capture has them."""
-    return dict(zip(map(key_of, markets), map(_stored, markets), strict=True))
+def by_key(markets: Sequence[MarketRecord]) -> dict[MarketKey, MarketRecord]:
+    """Map the markets of a capture by their keys, as a state has them."""
+    return dict(zip(map(market_key, markets), markets, strict=True))
 
 
 class Difference(NamedTuple):
-    """What a capture has that a state has not, and what a state has that a capture has not."""
+    """The difference between a state and a capture that follows it."""
 
-    changed: Sequence[PlainMarket]
-    gone: list[tuple[Key, Stored]]
+    #: Markets that are new or differ, as the capture has them.
+    changed: Sequence[MarketRecord]
+    #: Markets that the capture lacks, as the state has them.
+    gone: list[MarketRecord]
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.gone)
 
 
-def compare(state: State, markets: Sequence[PlainMarket]) -> Difference:
-    """Compare a capture's markets with a state, by value: outcomes may come in any order."""
+def compare(state: State, markets: Sequence[MarketRecord]) -> Difference:
+    """Compare the markets of a capture with a state, by value: outcomes may be in any order."""
     if not state.markets:
         return Difference(markets, [])
-    keys = list(map(key_of, markets))
-    offered = list(map(_stored, markets))
-    found = list(map(state.markets.get, keys))
-    # Most are what they were, to the letter: no Python code is run for these.
-    differing = compress(zip(markets, found, offered, strict=True), map(ne, found, offered))
+    keys = list(map(market_key, markets))
+    before = list(map(state.markets.get, keys))
+    # Most markets are equal in every field and in the order of outcomes: C code finds those.
+    differing = compress(zip(markets, before, strict=True), map(ne, before, markets))
     changed = [
-        market
-        for market, stored, offer in differing
-        if stored is None or not is_same(stored, offer)
+        market for market, stored in differing if stored is None or not is_same(stored, market)
     ]
-    gone: list[tuple[Key, Stored]] = []
-    if len(keys) - found.count(None) < len(state.markets):
-        there = set(keys)
-        gone = [(key, stored) for key, stored in state.markets.items() if key not in there]
+    gone: list[MarketRecord] = []
+    if len(keys) - before.count(None) < len(state.markets):
+        present = set(keys)
+        gone = [market for key, market in state.markets.items() if key not in present]
     return Difference(changed, gone)
 
 
-def is_same(stored: Stored, offered: Stored) -> bool:
-    """Whether a market is the same, its outcomes in any order."""
-    (name, outcomes), (other_name, others) = stored, offered
-    if name != other_name:
+def is_same(stored: MarketRecord, offered: MarketRecord) -> bool:
+    """Return whether two markets of one key are the same, their outcomes in any order."""
+    if stored.betpawa_market_name != offered.betpawa_market_name:
         return False
-    for one, other in zip(outcomes, others, strict=False):
-        if one != other:
-            if one.name == other.name:
-                return False  # as nearly all that differ
+    for before, after in zip(stored.outcomes, offered.outcomes, strict=False):
+        if before != after:
+            if before.name == after.name:
+                return False  # the usual case: a price moved
             break
-    return _values(outcomes) == _values(others)
+    return _by_name(stored.outcomes) == _by_name(offered.outcomes)
 
 
-def _values(outcomes: Sequence[PlainOutcome]) -> dict[str, tuple[float, bool]]:
-    return {one.name: (one.odds, one.is_active) for one in outcomes}
+def _by_name(outcomes: Sequence[OutcomeRecord]) -> dict[str, tuple[float, bool]]:
+    return {outcome.name: (outcome.odds, outcome.is_active) for outcome in outcomes}

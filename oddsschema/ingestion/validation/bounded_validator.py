@@ -1,4 +1,8 @@
-"""The full validator: a contract and the limits, stopping at the first thing that is wrong."""
+"""The full validator, within limits: it stops at the first bad market, outcome or unknown key.
+
+pydantic notes every error. A line in which everything is wrong would take a thousand times the
+line's memory.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,40 +16,41 @@ from oddsschema.ingestion.limits import Limits
 
 
 class UnknownKeyError(Exception):
-    """What pydantic is stopped with at a key that the contract does not know."""
+    """The error that stops pydantic at a key that the contract does not know."""
 
 
 @cache
-def door(contract: type[Contract], limits: Limits) -> SchemaValidator:
-    """The contract's plain validator, as above. Raises ValidationError and UnknownKeyError.
+def bounded_validator(contract: type[Contract], limits: Limits) -> SchemaValidator:
+    """Build a contract's validator to dicts that stops early and enforces the limits.
 
-    Of what holds the contract and the limits, it makes the same, at the same speed.
+    It accepts the same values as `plain_validator`, at the same speed. Its methods raise
+    ValidationError and UnknownKeyError.
     """
     plain_validator(contract)  # builds the schema
     schema = plain_schema(contract.__pydantic_core_schema__)
-    bounds = {"markets": limits.markets, "outcomes": limits.outcomes}
-    return SchemaValidator(_stopping(schema, bounds, None))
+    lengths = {"markets": limits.markets, "outcomes": limits.outcomes}
+    return SchemaValidator(_bounded(schema, lengths, None))
 
 
-def _stopping(schema: Any, bounds: Mapping[str, int], bound: int | None) -> Any:
-    """A schema that stops. The bounds are those of fields, the bound that of the one we are in."""
+def _bounded(schema: Any, lengths: Mapping[str, int], length: int | None) -> Any:
+    """Make a schema stop early. `lengths` are the limits by field, `length` the current field's."""
     if isinstance(schema, list):
-        return [_stopping(item, bounds, bound) for item in schema]
+        return [_bounded(item, lengths, length) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {
-        key: value if key == "metadata" else _stopping(value, bounds, bounds.get(key, bound))
+    bounded = {
+        key: value if key == "metadata" else _bounded(value, lengths, lengths.get(key, length))
         for key, value in schema.items()
     }
     if schema.get("type") == "tuple":
-        made |= {"fail_fast": True, "max_length": bound}
+        bounded |= {"fail_fast": True, "max_length": length}
     elif schema.get("type") == "typed-dict":
-        made |= {"extra_behavior": "allow", "extras_schema": _UNKNOWN_KEY}
-    return made
+        bounded |= {"extra_behavior": "allow", "extras_schema": _UNKNOWN_KEY}
+    return bounded
 
 
 def _unknown_key(value: Any) -> Any:
-    raise UnknownKeyError("there is a key that the contract does not know")
+    raise UnknownKeyError("the object has a key that the contract does not know")
 
 
 _UNKNOWN_KEY = core_schema.no_info_plain_validator_function(_unknown_key)

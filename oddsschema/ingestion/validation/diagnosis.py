@@ -1,7 +1,11 @@
-"""A close look at a capture that is not good as a whole: what is wrong, and what is left of it."""
+"""The diagnosis of a capture with errors: its problems, and the part that can be stored.
+
+Every message of ingestion is made here, from pydantic's errors: a JSON path and a reason.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import filterfalse, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -20,20 +24,22 @@ from oddsschema.contracts.bulk import plain_validator
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.contracts.scalars import NO_NUL
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
-from oddsschema.ingestion.records import PlainCapture, with_plain_markets
 from oddsschema.ingestion.report import Problem
-from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, door
+from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.models import Market
-from oddsschema.models.odds import market_key
+from oddsschema.models.odds import MARKET_KEY
 
-#: What the limit on depth is about.
+#: The subject of the limit on depth.
 LEVELS = "arrays and objects inside one another"
 
-#: How many problems of a capture are told, and how many unknown keys of an object are looked at: a
-#: line can hold a million of either.
-_TOLD = 100
-_UNKNOWN_KEYS = 10
+#: The number of problems that a diagnosis lists, and of unknown keys that it looks at in one
+#: object: a line can hold a million of either.
+_MOST_PROBLEMS = 100
+_MOST_UNKNOWN_KEYS = 10
 
+_market_key = itemgetter(*MARKET_KEY)
+
+#: Every key that a contract knows.
 _KEYS = frozenset[str]().union(
     *(
         contract.model_fields
@@ -51,85 +57,86 @@ _KEYS = frozenset[str]().union(
 )
 
 
-class Findings(NamedTuple):
-    """What is wrong with a capture, and what is left of it."""
+class Diagnosis(NamedTuple):
+    """The problems of a capture, and the part of it that can be stored."""
 
     problems: tuple[Problem, ...]
-    #: The capture without its bad markets; None when more than that is wrong, or none is left.
-    capture: PlainCapture | None = None
-    #: The bad markets, as they came.
-    left_out: Sequence[Any] = ()
+    #: The validated capture without its refused markets; None when it cannot be stored at all.
+    capture: dict[str, Any] | None = None
+    #: The refused markets, as delivered.
+    refused: Sequence[Any] = ()
 
 
-def look_closely(payload: Any, error: Exception, limits: Limits) -> Findings:
-    """What is wrong with a capture of which the first thing that is wrong is known."""
-    markets = _listed(payload, "markets")
+def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
+    """Find the problems of a capture; `error` is the first one, which validation stopped at."""
+    markets = _items_of(payload, "markets")
     if len(markets) > limits.markets:
         reason = limits.exceeded("markets", f"{len(markets):,} markets")
-        return Findings((Problem(path="$.markets", reason=reason),))
+        return Diagnosis((Problem(path="$.markets", reason=reason),))
     envelope = {**payload, "markets": ()} if markets else payload
-    problems = _wrong_with(Capture, envelope, limits)
+    problems = _problems_of(Capture, envelope, limits)
     is_hopeless = bool(problems)
-    good: dict[int, Any] = {}  # the places of the good ones, and what tells them apart
-    for at, market in enumerate(markets):
+    good: dict[int, Any] = {}  # the positions of good markets, and their keys
+    for position, market in enumerate(markets):
         try:
-            good[at] = market_key(door(Market, limits).validate_python(market))
+            good[position] = _market_key(bounded_validator(Market, limits).validate_python(market))
         except (ValidationError, UnknownKeyError):
-            # Telling what is wrong takes much longer than knowing that something is.
-            if len(problems) <= _TOLD:
-                problems += _wrong_with(Market, market, limits, "markets", at)
+            # Finding all problems takes much longer than finding the first.
+            if len(problems) <= _MOST_PROBLEMS:
+                problems += _problems_of(Market, market, limits, "markets", position)
     capture = None
     if good and not is_hopeless:
-        capture, equal = _together(payload, markets, good, limits)
+        capture, equal = _without_equal_markets(payload, markets, good, limits)
         problems += equal
     if not problems:
-        # What can be read only once (a generator) has nothing to be looked at any more.
-        return Findings(tuple(_problems(error, limits)))
-    if len(problems) > _TOLD:
-        more = Problem(path="$", reason=f"and more: these are the first {_TOLD}")
-        problems = [*problems[:_TOLD], more]
-    left_out = [market for at, market in enumerate(markets) if at not in good]
-    return Findings(tuple(problems), capture, left_out)
+        # A payload that can be read only once (a generator) is empty by now.
+        return Diagnosis(tuple(_problems(error, limits)))
+    if len(problems) > _MOST_PROBLEMS:
+        more = Problem(path="$", reason=f"and more: these are the first {_MOST_PROBLEMS}")
+        problems = [*problems[:_MOST_PROBLEMS], more]
+    refused = [market for position, market in enumerate(markets) if position not in good]
+    return Diagnosis(tuple(problems), capture, refused)
 
 
-def _together(
+def _without_equal_markets(
     payload: Mapping[str, Any], markets: Sequence[Any], good: dict[int, Any], limits: Limits
-) -> tuple[PlainCapture | None, list[Problem]]:
-    """The capture with its good markets. Of those that are the same, only the first stays good."""
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """Validate a capture with its good markets; of equal ones, only the first stays in `good`."""
     problems: list[Problem] = []
     while True:
-        rest = {**payload, "markets": [markets[at] for at in good]}
+        rest = {**payload, "markets": [markets[position] for position in good]}
         try:
-            return with_plain_markets(door(Capture, limits).validate_python(rest)), problems
+            return bounded_validator(Capture, limits).validate_python(rest), problems
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)[0]
             if details["type"] != "markets_equal":
                 return None, _problems(error, limits)
         first: dict[Any, int] = {}
-        for at, key in good.items():
-            first.setdefault(key, at)
+        for position, key in good.items():
+            first.setdefault(key, position)
         rule = details["msg"].partition(":")[0]
         positions = list(good)
-        for at in (positions[again] for again in details["ctx"]["again"]):
-            # The places in what came in, not in what was left of it.
-            same = f"markets {first[good.pop(at)]} and {at} are the same"
-            problems.append(Problem(path=_path(("markets", at)), reason=f"{rule}: {same}"))
+        for position in (positions[again] for again in details["ctx"]["again"]):
+            # The positions in the capture as delivered, not among its good markets.
+            same = f"markets {first[good.pop(position)]} and {position} are the same"
+            path = json_path(("markets", position))
+            problems.append(Problem(path=path, reason=f"{rule}: {same}"))
 
 
-def _listed(value: Any, key: str) -> list[Any]:
+def _items_of(value: Any, key: str) -> list[Any]:
     inner: Any = value.get(key) if isinstance(value, Mapping) else None
     is_list = isinstance(inner, Collection) and not isinstance(inner, str | bytes | Mapping)
     return list(inner) if is_list else []
 
 
-def _wrong_with(
+def _problems_of(
     contract: type[Contract], value: Any, limits: Limits, *place: str | int
 ) -> list[Problem]:
-    """All that is wrong with a value, or nearly all."""
-    outcomes = _listed(value, "outcomes")
+    """Find all problems of a value, or nearly all."""
+    outcomes = _items_of(value, "outcomes")
     if contract is Market and len(outcomes) > limits.outcomes:
         reason = limits.exceeded("outcomes", f"{len(outcomes):,} outcomes")
-        return [Problem(path=_path((*place, "outcomes")), reason=reason)]
+        return [Problem(path=json_path((*place, "outcomes")), reason=reason)]
     try:
         plain_validator(contract).validate_python(_without_most_unknown(value))
     except ValidationError as error:
@@ -138,9 +145,9 @@ def _wrong_with(
 
 
 def _without_most_unknown(value: Any, levels: int = 4) -> Any:
-    """A value without all but a few of the keys that no contract knows."""
+    """Copy a value without most of the keys that no contract knows: a few are enough to report."""
     if levels and isinstance(value, Mapping):
-        some = set(islice(filterfalse(_KEYS.__contains__, value), _UNKNOWN_KEYS))
+        some = set(islice(filterfalse(_KEYS.__contains__, value), _MOST_UNKNOWN_KEYS))
         return {
             key: inner
             if key in some or key == "raw_response"
@@ -153,22 +160,24 @@ def _without_most_unknown(value: Any, levels: int = 4) -> Any:
     return value
 
 
-# -- in words --------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 def json_problem(error: ValueError, limits: Limits) -> Problem:
-    """Why a text is no JSON. What is told of its first line names the column alone."""
-    what, _, where = str(error).rpartition(" at ")
-    where = where.removeprefix("line 1 ")
-    if what == "recursion limit exceeded":
-        return Problem(path="$", reason=limits.exceeded("depth", f"{LEVELS} at {where}"))
-    return Problem(path="$", reason=f"Invalid JSON: {what} at {where}" if what else str(error))
+    """Describe why a text is no JSON. In the first line, the position is the column alone."""
+    message, _, position = str(error).rpartition(" at ")
+    position = position.removeprefix("line 1 ")
+    if message == "recursion limit exceeded":
+        return Problem(path="$", reason=limits.exceeded("depth", f"{LEVELS} at {position}"))
+    return Problem(
+        path="$", reason=f"Invalid JSON: {message} at {position}" if message else str(error)
+    )
 
 
 def problems(error: ValidationError) -> list[Problem]:
-    """All that a contract found wrong: a JSON path and a reason each, as `ingest` tells them.
+    """List the problems that a contract found: a JSON path and a reason each, as `ingest` reports.
 
-    The path begins at what was validated, "$": an `Outcome` has "$.odds", a `Capture`
+    The path begins at the validated value, "$": an `Outcome` has "$.odds", a `Capture`
     "$.markets[0].outcomes[1].odds". `str()` of a problem is a line for people.
 
         try:
@@ -180,16 +189,18 @@ def problems(error: ValidationError) -> list[Problem]:
 
 
 def _problems(error: Exception, limits: Limits, *place: str | int) -> list[Problem]:
-    """What is wrong, without what only follows from it: a bad element makes a tuple too short."""
+    """List the problems of an error, without their consequences (a tuple that is too short)."""
     if not isinstance(error, ValidationError):
-        return [Problem(path=_path(place), reason=str(error))]
-    found = error.errors(include_url=False, include_input=False)
+        return [Problem(path=json_path(place), reason=str(error))]
+    errors = error.errors(include_url=False, include_input=False)
     return [
-        _problem(one, limits, place)
-        for one in found
-        if one["type"] != "too_short"
+        _problem(details, limits, place)
+        for details in errors
+        if details["type"] != "too_short"
         or not any(
-            other["loc"][: len(one["loc"])] == one["loc"] for other in found if other is not one
+            other["loc"][: len(details["loc"])] == details["loc"]
+            for other in errors
+            if other is not details
         )
     ]
 
@@ -200,11 +211,11 @@ def _problem(details: ErrorDetails, limits: Limits, place: tuple[str | int, ...]
         reason = "Text must not contain NUL (\\u0000), which PostgreSQL cannot store"
     if details["type"] == "recursion_depth_exceeded":
         reason = limits.exceeded("depth", LEVELS)
-    return Problem(path=_path((*place, *details["loc"])), reason=reason)
+    return Problem(path=json_path((*place, *details["loc"])), reason=reason)
 
 
-def _path(place: tuple[str | int, ...]) -> str:
-    """Where something is, as a JSON path. Whatever a key holds, it can be printed."""
+def json_path(place: tuple[str | int, ...]) -> str:
+    """Write a place as a JSON path that can be printed, whatever its keys hold."""
     if place[:1] == ("raw_response",):
         place = place[:1] + place[2::2][:20]  # pydantic names the type of each container as well
     return "$" + "".join(map(_step, place))

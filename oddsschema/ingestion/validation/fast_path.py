@@ -1,4 +1,8 @@
-"""The fast path: JSON text to records, asking the contract once for values that repeat."""
+"""The fast path for JSON text: msgspec reads the markets, the contract validates each kind once.
+
+Nearly every line passes here. Anything that the fast path rejects goes through the full validator,
+which accepts it or says why not.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -10,18 +14,18 @@ from msgspec.json import Decoder, Encoder
 
 from oddsschema.capture import Capture
 from oddsschema.ingestion.limits import Limits
-from oddsschema.ingestion.records import PlainCapture, PlainMarket, key_of
-from oddsschema.ingestion.validation.bounded_validator import door
-from oddsschema.models import Market
+from oddsschema.ingestion.records import MarketRecord, market_key
+from oddsschema.ingestion.validation.bounded_validator import bounded_validator
+from oddsschema.models.odds import Market
 
 _name = attrgetter("name")
 _market_name = attrgetter("betpawa_market_name")
 
 
 class _Envelope(Struct, forbid_unknown_fields=True):
-    """A capture's fields, all but the markets as the JSON text that they are."""
+    """A capture's fields: the markets, and all others as the JSON text that they are."""
 
-    markets: tuple[PlainMarket, ...]
+    markets: tuple[MarketRecord, ...]
     captured_at: Raw | UnsetType = UNSET
     event: Raw | UnsetType = UNSET
     competitor_event: Raw | UnsetType = UNSET
@@ -33,18 +37,19 @@ _write = Encoder().encode
 
 
 class FastPath:
-    """msgspec reads the markets, and holds them to their types and the least odds.
+    """A validator of JSON text that remembers the markets which the contract has accepted.
 
-    The contract is asked for the rest of the capture, and for one market of each key, of each name
-    and of each list of outcomes' names. It has no rule that ties these to one another, or to odds.
+    msgspec reads the markets, with their types and the least odds. The contract validates the rest
+    of the capture, and one market of each key, of each name and of each list of outcomes' names: it
+    has no rule that ties these to one another, or to odds.
     """
 
     def __init__(self, limits: Limits, remembered: int = 20_000) -> None:
-        #: How many names of outcomes are remembered, about. A scrape has a few hundred.
+        #: The number of outcomes' names to remember, about. A scrape has a few hundred.
         self._most_remembered = remembered
         self._most_markets = limits.markets
-        self._capture = door(Capture, limits)
-        self._market = door(Market, limits)
+        self._capture = bounded_validator(Capture, limits)
+        self._market = bounded_validator(Market, limits)
         self._forget()
 
     def _forget(self) -> None:
@@ -53,11 +58,14 @@ class FastPath:
         self._outcomes: set[tuple[str, ...]] = set()
         self._remembered = 0
 
-    def admit(self, text: bytes | str) -> PlainCapture:
-        """A capture, or an error: then it may still be good."""
+    def validate(self, text: bytes | str) -> dict[str, Any]:
+        """Validate a capture to a dict whose markets are records.
+
+        Raises ValueError, RecursionError or UnknownKeyError. The capture may still be good then.
+        """
         envelope = _read(text)
         markets = envelope.markets
-        keys = set(map(key_of, markets))
+        keys = set(map(market_key, markets))
         if len(keys) < len(markets) or len(markets) > self._most_markets:
             raise ValueError("markets are too many, or not distinct")
         if not (
@@ -65,21 +73,21 @@ class FastPath:
             and self._names.issuperset(map(_market_name, markets))
             and self._outcomes.issuperset(_outcome_names(markets))
         ):
-            self._ask(markets)
+            self._learn(markets)
         envelope.markets = ()
-        capture: PlainCapture = self._capture.validate_json(_write(envelope))
+        capture: dict[str, Any] = self._capture.validate_json(_write(envelope))
         capture["markets"] = markets
         return capture
 
-    def _ask(self, markets: Sequence[PlainMarket]) -> None:
-        """Hold those markets to the contract that are not known to keep it, and remember them."""
+    def _learn(self, markets: Sequence[MarketRecord]) -> None:
+        """Validate the markets that are new by the contract, and remember them."""
         for market, outcomes in zip(markets, _outcome_names(markets), strict=True):
-            key, name = key_of(market), market.betpawa_market_name
+            key, name = market_key(market), market.betpawa_market_name
             if key in self._keys and name in self._names and outcomes in self._outcomes:
                 continue
             validated = self._market.validate_python(to_builtins(market))
-            if convert(validated, PlainMarket) != market:
-                raise ValueError("the contract makes something else of it")
+            if convert(validated, MarketRecord) != market:
+                raise ValueError("the contract changes the market")
             self._remembered += len(outcomes)
             if self._remembered > self._most_remembered:
                 self._forget()
@@ -91,14 +99,14 @@ class FastPath:
 
 @cache
 def fast_path(limits: Limits) -> FastPath:
-    """The fast path for these limits. What it has learned is kept as long as the process."""
+    """Return the fast path for these limits. It remembers markets as long as the process lives."""
     return FastPath(limits)
 
 
-def _outcome_names(markets: Sequence[PlainMarket]) -> Iterator[tuple[str, ...]]:
-    return (tuple(map(_name, market.outcomes)) for market in markets)
-
-
-def may_hold_nul(text: bytes | str) -> bool:
-    """Whether JSON text spells a NUL; a bare one would be no JSON."""
+def may_contain_nul(text: bytes | str) -> bool:
+    """Return whether JSON text spells a NUL, which msgspec accepts. (A bare NUL is no JSON.)"""
     return b"\\u0000" in text if isinstance(text, bytes) else "\\u0000" in text
+
+
+def _outcome_names(markets: Sequence[MarketRecord]) -> Iterator[tuple[str, ...]]:
+    return (tuple(map(_name, market.outcomes)) for market in markets)

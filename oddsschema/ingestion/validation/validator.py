@@ -1,8 +1,8 @@
-"""What comes in becomes a capture that holds the contract, or a refusal that says why not.
+"""The validator of items: each becomes a validated capture, or a refusal with its reasons.
 
-A capture is validated as a whole, at full speed, and only up to the first thing that is wrong. Then
-it is looked at closely: when nothing but single markets are wrong, these are refused and the rest
-of the capture is accepted.
+A capture is validated as a whole, at full speed, up to its first error. Only a capture with an
+error is diagnosed: when all errors are in single markets, these are refused and the rest is
+accepted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,61 +10,77 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from oddsschema.capture import Capture
 from oddsschema.contracts.scalars import Slug
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
-from oddsschema.ingestion.records import PlainCapture, platform_of, with_plain_markets
+from oddsschema.ingestion.records import CaptureRecord, capture_record
 from oddsschema.ingestion.report import Problem, Refusal
 from oddsschema.ingestion.sources import Item
-from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, door
-from oddsschema.ingestion.validation.diagnosis import LEVELS, json_problem, look_closely
-from oddsschema.ingestion.validation.fast_path import fast_path, may_hold_nul
+from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
+from oddsschema.ingestion.validation.diagnosis import LEVELS, diagnose, json_problem
+from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
 
-#: What a line of a rejects file holds: see `reject`.
+#: The keys of a line of a rejects file: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
 
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug, config=ConfigDict(defer_build=True))
 
 
-class Checked(NamedTuple):
-    """What became of an item: the capture, a refusal, or both when single markets are refused."""
+class Validated(NamedTuple):
+    """The result for an item: a capture, a refusal, or both when single markets are refused."""
 
-    capture: PlainCapture | None
+    capture: CaptureRecord | None
     refusal: Refusal | None
-    #: Whose it is, or says to be; None when that cannot be told.
+    #: The platform that the capture names, also when it is refused; None when it names none.
     platform: str | None
 
 
-def validate(item: Item, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS) -> Checked:
-    """Hold one item to the contract of `Capture`, and to the limits.
+def validate(
+    item: Item,
+    *,
+    strict: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    keep_raw: bool = False,
+) -> Validated:
+    """Validate one item by the contract of `Capture` and the limits.
 
-    With `strict`, a bad market sinks its capture.
+    With `strict`, one bad market refuses its capture. With `keep_raw`, the record has the
+    capture's raw_response, as JSON text.
     """
-    return _validated(item, strict, limits)
+    return _validated(item, strict, limits, keep_raw)
 
 
 def reject(refusal: Refusal) -> dict[str, Any]:
-    """A refusal as a line of a rejects file, which can be put right and ingested in its turn."""
+    """Make the line of a rejects file from a refusal: it can be corrected and ingested again."""
     capture = refusal.capture
     if isinstance(capture, bytes):
         capture = capture.decode(errors="backslashreplace")
     return {"refused": refusal.model_dump(mode="json"), "capture": capture}
 
 
-def admit(payload: Any, limits: Limits) -> PlainCapture:
-    """A capture from JSON text, or from values. Raises ValidationError and UnknownKeyError."""
+def validate_capture(payload: Any, limits: Limits) -> dict[str, Any]:
+    """Validate a capture to a dict, from JSON text or from values.
+
+    Raises ValidationError and UnknownKeyError.
+    """
+    validator = bounded_validator(Capture, limits)
+    capture: dict[str, Any]
     if not isinstance(payload, bytes | str):
-        return with_plain_markets(door(Capture, limits).validate_python(payload))
-    if not may_hold_nul(payload):
-        # ValueError: msgspec's, pydantic's, and that of text which is not Unicode.
+        capture = validator.validate_python(payload)
+        return capture
+    if not may_contain_nul(payload):
+        # ValueError: msgspec's, pydantic's, and the error of text that is not Unicode.
         with suppress(ValueError, RecursionError, UnknownKeyError):
-            return fast_path(limits).admit(payload)
-    return with_plain_markets(door(Capture, limits).validate_json(payload))
+            return fast_path(limits).validate(payload)
+    capture = validator.validate_json(payload)
+    return capture
 
 
-def _validated(item: Item, strict: bool, limits: Limits, *, may_be_reject: bool = True) -> Checked:
+def _validated(
+    item: Item, strict: bool, limits: Limits, keep_raw: bool, *, may_be_reject: bool = True
+) -> Validated:
     if item.unreadable is not None:
         return _refused(item, None, Problem(path="$", reason=item.unreadable))
     payload: Any = item.payload
@@ -73,11 +89,12 @@ def _validated(item: Item, strict: bool, limits: Limits, *, may_be_reject: bool 
         return _refused(item, payload, too_long)
     if isinstance(payload, Capture):
         payload = payload.model_dump()
+    refusal = None
     try:
-        capture = admit(payload, limits)
+        capture = validate_capture(payload, limits)
     except (ValidationError, UnknownKeyError) as error:
         if isinstance(payload, str):
-            # As bytes, lone surrogates are an error like others.
+            # In bytes, lone surrogates are an error like others.
             payload = payload.encode(errors="surrogatepass")
         if isinstance(payload, bytes):
             try:
@@ -86,31 +103,34 @@ def _validated(item: Item, strict: bool, limits: Limits, *, may_be_reject: bool 
                 return _refused(item, item.payload, json_problem(no_json, limits))
         if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
             inner = Item(item.file, item.line, payload["capture"])
-            return _validated(inner, strict, limits, may_be_reject=False)
-        found = look_closely(payload, error, limits)
-        if found.capture is None or strict:
-            return _refused(item, payload, *found.problems)
-        refusal = Refusal(
-            file=item.file,
-            line=item.line,
-            markets=len(found.left_out),
-            problems=found.problems,
-            capture={**payload, "markets": found.left_out},
+            return _validated(inner, strict, limits, keep_raw, may_be_reject=False)
+        diagnosis = diagnose(payload, error, limits)
+        if diagnosis.capture is None or strict:
+            return _refused(item, payload, *diagnosis.problems)
+        capture = diagnosis.capture
+        refused_part = {**payload, "markets": diagnosis.refused}
+        refusal = item.refused(
+            *diagnosis.problems, capture=refused_part, markets=len(diagnosis.refused)
         )
-        checked = Checked(found.capture, refusal, platform_of(found.capture))
-    else:
-        checked = Checked(capture, None, platform_of(capture))
-    if checked.capture is None or (is_text and limits.depth == PARSER_DEPTH):
-        return checked  # the parser goes no deeper
-    # The contract itself has four levels: only raw_response can have more.
-    if not _is_deeper(checked.capture["raw_response"], limits.depth):
-        return checked
-    too_deep = Problem(path="$.raw_response", reason=limits.exceeded("depth", LEVELS))
-    return _refused(item, payload, too_deep)._replace(platform=checked.platform)
+    raw = capture["raw_response"]
+    record = capture_record(capture)
+    # Only raw_response can be deep: the contract itself has four levels. The parser of text has the
+    # greatest limit anyway.
+    if not (is_text and limits.depth == PARSER_DEPTH) and _is_deeper(raw, limits.depth):
+        too_deep = Problem(path="$.raw_response", reason=limits.exceeded("depth", LEVELS))
+        return Validated(None, item.refused(too_deep, capture=payload), record.platform)
+    if keep_raw and raw is not None:
+        record.raw_response = to_json(raw)
+        size = len(record.raw_response)
+        if not is_text and size > limits.line_bytes:
+            reason = limits.exceeded("line_bytes", f"it has {size:,} bytes as JSON")
+            too_large = Problem(path="$.raw_response", reason=reason)
+            return Validated(None, item.refused(too_large, capture=payload), record.platform)
+    return Validated(record, refusal, record.platform)
 
 
 def _too_long(text: bytes | str, limits: Limits) -> Problem | None:
-    """What there is to say of a text over the limit."""
+    """Check the length of a text."""
     size = len(text)
     if isinstance(text, str) and 4 * size > limits.line_bytes:
         size = len(text.encode(errors="surrogatepass"))
@@ -121,7 +141,7 @@ def _too_long(text: bytes | str, limits: Limits) -> Problem | None:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether more than so many arrays and objects are inside one another."""
+    """Return whether more than `depth` arrays and objects are nested."""
     level = _containers([value])
     for _ in range(depth):
         if not level:
@@ -138,19 +158,16 @@ def _containers(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if isinstance(value, dict | list)]
 
 
-def _refused(item: Item, payload: Any, *problems: Problem) -> Checked:
-    refusal = Refusal(
-        file=item.file, line=item.line, markets=None, problems=problems, capture=payload
-    )
-    return Checked(None, refusal, _claimed_platform(payload))
+def _refused(item: Item, payload: Any, *problems: Problem) -> Validated:
+    return Validated(None, item.refused(*problems, capture=payload), _claimed_platform(payload))
 
 
 def _claimed_platform(payload: Any) -> str | None:
-    """Whose odds a refused capture says it holds."""
+    """Read the platform that a refused capture names."""
     if not isinstance(payload, Mapping):
         return None
-    for name, key in (("event", "bookmaker"), ("competitor_event", "source")):
-        if isinstance(event := payload.get(name), Mapping):
+    for side, key in (("event", "bookmaker"), ("competitor_event", "source")):
+        if isinstance(event := payload.get(side), Mapping):
             try:
                 return _SLUG.validate_python(event.get(key))
             except ValidationError:
