@@ -20,7 +20,7 @@ from sqlmodel import Field, SQLModel
 
 from oddsschema import CompetitorMarketOdds
 from oddsschema.ingestion.limits import DEFAULT_LIMITS
-from oddsschema.ingestion.validation.validator import admit
+from oddsschema.ingestion.validation.validator import validate_capture
 
 
 class Unvalidated(SQLModel, table=True):
@@ -80,7 +80,7 @@ def main() -> None:
     )
     compare(
         "85,000 markets from bytes",
-        lambda: [admit(line, DEFAULT_LIMITS) for line in lines],
+        lambda: [validate_capture(line, DEFAULT_LIMITS) for line in lines],
         lambda: [rivals.CAPTURE.validate_json(line) for line in lines],
     )
     compare("import", lambda: imported("oddsschema"), lambda: imported("sqlmodel"))

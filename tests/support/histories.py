@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from oddsschema import IngestOptions
-from oddsschema.ingestion.storage.state import states
-from oddsschema.models.odds import market_key
+from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import Side
+from tests.support.market_keys import market_key
 
 START = datetime(2024, 1, 9, 12, tzinfo=UTC)
 KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
@@ -148,8 +148,11 @@ async def stood(
     """What ingestion reads of each (event id, instant), as the model has it."""
     return [
         {
-            key: (name, {one.name: (one.odds, one.is_active) for one in outcomes})
-            for key, (name, outcomes) in state.markets.items()
+            key: (
+                market.betpawa_market_name,
+                {outcome.name: (outcome.odds, outcome.is_active) for outcome in market.outcomes},
+            )
+            for key, market in state.markets.items()
         }
-        async for state in states(connection, side, asked, bookmaker_id)
+        async for state in read_states(connection, side, asked, bookmaker_id)
     ]

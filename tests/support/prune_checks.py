@@ -12,9 +12,9 @@ from typing import Any
 import asyncpg
 
 from oddsschema import PruneOptions, PruneReport, prune, queries
-from oddsschema.models.odds import market_key
 from oddsschema.retention import Removed
 from tests.support.histories import plain
+from tests.support.market_keys import market_key
 from tests.support.pruned_histories import History, at
 from tests.support.statements import compiled
 

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import IngestOptions, Outcome, ingest
-from oddsschema.ingestion.records import Key
-from oddsschema.models.odds import market_key
+from oddsschema.ingestion.records import MarketKey
 from tests.support.histories import START, STORAGE, Model, captured
+from tests.support.market_keys import market_key
 
 Run = Callable[..., Any]
 
@@ -78,7 +78,7 @@ def listing(row: Any) -> tuple[str, str]:
     return row.bookmaker, row.sportradar_id
 
 
-def key(row: Any) -> Key:
+def key(row: Any) -> MarketKey:
     """What tells a row's market apart."""
     return market_key(row.model_dump())
 
@@ -88,7 +88,7 @@ def prices(row: Any) -> Any:
     return {one.name: (one.odds, one.is_active) for one in row.outcomes}
 
 
-def points(instants: dict[datetime, Any], market: Key) -> list[tuple[datetime, bool, Any]]:
+def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datetime, bool, Any]]:
     """A market's price history in the model: instants, availability, the last known prices."""
     found: list[tuple[datetime, bool, Any]] = []
     for at in sorted(instants):

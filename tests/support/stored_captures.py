@@ -27,7 +27,7 @@ from oddsschema import (
     OddsSnapshot,
     Tournament,
 )
-from oddsschema.models.odds import market_key
+from tests.support.market_keys import market_key
 
 
 def comparable(value: Any) -> Any:

@@ -149,7 +149,7 @@ def test_gzip_bytes(tmp_path_factory: Any, content: bytes, most: int, members: i
     assert last.payload is None
     assert last.unreadable == (
         "the file cannot be read further: it unpacks to more bytes: "
-        f"the limit is {most:,} (Limits.gzip_bytes, --max-gzip-bytes)"
+        f"the limit is {most:,} (gzip_bytes)"
     )
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from oddsschema import IngestOptions, ingest, migrations
 from oddsschema.ingestion.storage import history
-from oddsschema.ingestion.storage.state import states
+from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
 from tests.support.histories import START, STORAGE, Model, captured, stood
 from tests.support.scrapes import capture as scraped
@@ -302,7 +302,7 @@ def test_error_in_a_group_that_is_not_used(connection: Any, run: Run) -> None:
     asked = [(1, START)] * 24 + [(2**40, START)]  # no INTEGER
 
     async def body() -> None:
-        found = states(connection, COMPETITORS, asked, None)
+        found = read_states(connection, COMPETITORS, asked, None)
         await anext(found)
         with pytest.raises(asyncpg.DataError, match="out of int32 range"):
             await found.aclose()

@@ -11,15 +11,15 @@ from pydantic import ValidationError
 from oddsschema import Capture, Market, Outcome
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.records import (
-    PlainMarket,
-    PlainOutcome,
+    MarketRecord,
+    OutcomeRecord,
+    capture_record,
     outcomes_json,
     stored_outcomes,
-    with_plain_markets,
 )
-from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, door
+from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.fast_path import FastPath
-from oddsschema.ingestion.validation.validator import admit
+from oddsschema.ingestion.validation.validator import validate_capture
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.simulate import simulate, stream
 from oddsschema.strategies import captures, damaged_captures, outcomes
@@ -38,9 +38,19 @@ def told(way: Any, *payload: Any) -> Any:
         return "refused"
 
 
-def whole_door(payload: Any, limits: Limits = LIMITS) -> Any:
-    """What pydantic alone makes of JSON text."""
-    return with_plain_markets(door(Capture, limits).validate_json(payload))
+def record(validated: dict[str, Any]) -> Any:
+    """The record of a capture, and its raw_response."""
+    return capture_record(validated), validated["raw_response"]
+
+
+def by_either(payload: Any, limits: Limits = LIMITS) -> Any:
+    """The result of the fast path, or of the full validator where that rejects."""
+    return record(validate_capture(payload, limits))
+
+
+def by_full_validator(payload: Any, limits: Limits = LIMITS) -> Any:
+    """The result of pydantic alone."""
+    return record(bounded_validator(Capture, limits).validate_json(payload))
 
 
 def spots(document: Any) -> list[tuple[Any, Any]]:
@@ -63,14 +73,14 @@ def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
         container[key] = data.draw(st.sampled_from(OTHERS))
     for ensure_ascii in (True, False):
         payload = text(json.dumps(document, ensure_ascii=ensure_ascii))
-        assert told(admit, payload, LIMITS) == told(whole_door, payload)
+        assert told(by_either, payload) == told(by_full_validator, payload)
 
 
 @given(damaged_captures(), st.sampled_from([Limits(), Limits(markets=1), Limits(outcomes=2)]))
 def test_damage(document: dict[str, Any], limits: Limits) -> None:
     """What is broken gives the same by either: keys too many or too few, markets twice, limits."""
     payload = json.dumps(document)
-    assert told(admit, payload, limits) == told(whole_door, payload, limits)
+    assert told(by_either, payload, limits) == told(by_full_validator, payload, limits)
 
 
 @given(captures(), st.data())
@@ -81,7 +91,7 @@ def test_broken_text(capture: Capture, data: st.DataObject) -> None:
     odd = [b"\\", b'\\ud800"', b'"', b"-0", b"e5", b"\xff"]
     junk = data.draw(st.sampled_from(odd) | st.binary(max_size=4))
     payload = payload[:at] + junk + payload[at + data.draw(st.integers(0, 3)) :]
-    assert told(admit, payload, LIMITS) == told(whole_door, payload)
+    assert told(by_either, payload) == told(by_full_validator, payload)
 
 
 @given(captures())
@@ -89,7 +99,7 @@ def test_the_faster_way_is_taken(capture: Capture) -> None:
     """A good capture in its usual spelling never needs the whole door."""
     payload = capture.model_dump_json()
     if "\\u0000" not in payload:
-        assert repr(FastPath(LIMITS).admit(payload)) == repr(whole_door(payload))
+        assert repr(record(FastPath(LIMITS).validate(payload))) == repr(by_full_validator(payload))
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -97,16 +107,16 @@ def test_what_is_remembered_is_bounded() -> None:
     way = FastPath(LIMITS, remembered=10)
     for capture in stream(simulate(events=20, scrapes=2)):
         payload = json.dumps(capture)
-        assert repr(way.admit(payload)) == repr(whole_door(payload))
+        assert repr(record(way.validate(payload))) == repr(by_full_validator(payload))
         assert 0 < sum(map(len, way._outcomes)) <= 10
 
 
 def test_fields() -> None:
     """Plain markets and outcomes have the contracts' fields, and their defaults."""
-    for plain, contract in ((PlainMarket, Market), (PlainOutcome, Outcome)):
+    for plain, contract in ((MarketRecord, Market), (OutcomeRecord, Outcome)):
         assert set(plain.__struct_fields__) == set(contract.model_fields)
-    outcome = PlainOutcome("1", 1.5)
-    market = PlainMarket("1", "1X2", (outcome,))
+    outcome = OutcomeRecord("1", 1.5)
+    market = MarketRecord("1", "1X2", (outcome,))
     for plain_one, one in (
         (outcome, Outcome(name="1", odds=1.5)),
         (market, Market(betpawa_market_id="1", betpawa_market_name="1X2", outcomes=[outcome])),
@@ -125,7 +135,7 @@ def test_rules() -> None:
 @given(outcomes())
 def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
     """The text that COPY sends holds the outcomes' values, and is read back as it was."""
-    plain = tuple(PlainOutcome(**one.model_dump()) for one in some)
+    plain = tuple(OutcomeRecord(**one.model_dump()) for one in some)
     document = outcomes_json(plain).decode()
     assert tuple(map(Outcome.model_validate, json.loads(document))) == some
     assert stored_outcomes(f"[{document}]") == [plain]
@@ -144,6 +154,6 @@ def test_spellings_of_odds(odds: str) -> None:
           "markets": [{{"betpawa_market_id": "1", "betpawa_market_name": "1X2",
                         "outcomes": [{{"name": "1", "odds": {odds}}}]}}]}}
         """
-    found = told(admit, payload, LIMITS)
-    assert found == told(whole_door, payload)
+    found = told(by_either, payload)
+    assert found == told(by_full_validator, payload)
     assert (found != "refused") == (odds in ('"1.5"', "1"))
