@@ -3,18 +3,20 @@
 The way of a capture, from the top module down:
 
 1. `dispatch` (`ingest`: one stream, a run for each platform) or `batches` and `run` (a program
-   opens a batch and its runs itself) ask `sources` for the next item, and obey `options`.
+   opens a batch and its runs itself) ask `sources` for the next `item`, which `files` cuts out of
+   files and pipes, and obey `options`.
 2. `validation.validator` turns the item into a record (`records`) or a refusal (`report`):
    `validation.fast_path` accepts nearly every line of JSON text, `validation.bounded_validator`
    decides on the others, and `validation.diagnosis` finds all errors of a bad one and the part of
-   it that can be stored. `limits` bounds the size of everything.
+   it that can be stored, with the texts of `validation.messages`. `limits` bounds every size.
 3. `run` collects records in a chunk (`storage.chunk`); `pipeline` writes one chunk while the next
    is filled, each in one transaction, which is repeated after a transient error.
 4. `storage.reference_events` and `storage.competitor_events` bring sports (`storage.sports`),
-   tournaments and events up to date and lock the events; `storage.matching` links the two sides.
-5. `storage.placement` finds where each capture falls in its event's history, `storage.state` reads
-   the markets on offer then and compares, `storage.history` decides on the rows to write, and
-   `storage.binary_copy` encodes them for COPY.
+   tournaments (`storage.reference_tournaments`) and events up to date and lock the events;
+   `storage.matching` links the two sides.
+5. `storage.placement` finds the place of each capture in its event's history, `storage.state` reads
+   the markets on offer before and compares, `storage.history` decides on the snapshots to write,
+   `storage.history_rows` writes them, and `storage.binary_copy` encodes them for COPY.
 6. `run` counts the result, and `report` has it for the caller.
 
 `gc_threshold` keeps Python's garbage collector from scanning captures in flight.
@@ -22,12 +24,14 @@ The way of a capture, from the top module down:
 
 from oddsschema.ingestion.batches import Batch, batch
 from oddsschema.ingestion.dispatch import ingest
+from oddsschema.ingestion.files import read_files, stream_files
+from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport, Problem, Refusal, RunReport
 from oddsschema.ingestion.run import Run
-from oddsschema.ingestion.sources import Item, Source, read_files, stream_files
-from oddsschema.ingestion.validation.diagnosis import problems
+from oddsschema.ingestion.sources import Source
+from oddsschema.ingestion.validation.messages import problems
 from oddsschema.ingestion.validation.validator import reject, validate
 
 __all__ = [

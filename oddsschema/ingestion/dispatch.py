@@ -5,10 +5,11 @@ from contextlib import suppress
 from oddsschema.database.connections import Target
 from oddsschema.errors import ChunkError
 from oddsschema.ingestion.batches import Batch, batch
+from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.run import Run
-from oddsschema.ingestion.sources import Item, Source, items
+from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.validation.validator import Validated, validate
 
 

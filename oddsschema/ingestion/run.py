@@ -9,10 +9,11 @@ from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_transient
 from oddsschema.errors import ChunkError
+from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
 from oddsschema.ingestion.report import Problem, Refusal, RunReport
-from oddsschema.ingestion.sources import Item, Source, items
+from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
 from oddsschema.ingestion.storage.history import Written
 from oddsschema.ingestion.validation.validator import Validated, validate

@@ -153,14 +153,14 @@ def bounds(listings: Listings, at: Any, *outer: FromClause) -> FromClause:
     keyframes, last = listings.snapshots("keyframes"), listings.snapshots("last")
     keyframe_at = listings.correlated(
         select(keyframes.c.captured_at)
-        .where(listings.has(keyframes), keyframes.c.is_complete, _until(keyframes, at))
+        .where(listings.has(keyframes), keyframes.c.is_complete, captured_until(keyframes, at))
         .order_by(keyframes.c.captured_at.desc())
         .limit(1),
         *outer,
     ).scalar_subquery()
     statement = (
         select(keyframe_at.label("keyframe_at"), seen_at(last, until=at).label("seen_at"))
-        .where(listings.has(last), _until(last, at))
+        .where(listings.has(last), captured_until(last, at))
         .order_by(last.c.captured_at.desc())
         .limit(1)
     )
@@ -183,7 +183,7 @@ def markets_on_offer(
         .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
         .where(listings.has(snapshots))
     )
-    since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, _until(snapshots, at))
+    since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, captured_until(snapshots, at))
     newest = since.ext(distinct_on(*key)).order_by(
         *key, snapshots.c.captured_at.desc(), markets.c.id.desc()
     )
@@ -191,7 +191,7 @@ def markets_on_offer(
     keyframe = rows.where(
         snapshots.c.captured_at == last.c.keyframe_at,
         markets.c.unavailable_at.is_(None),
-        _is_not_among(changes, markets),
+        is_not_among(changes, markets),
     )
     return union_all(
         select(changes).where(changes.c.unavailable_at.is_(None)),
@@ -199,7 +199,7 @@ def markets_on_offer(
     ).lateral("on_offer")
 
 
-def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
+def is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
     """Return the condition that a market is not among others, by keys without NULL.
 
     PostgreSQL can hash such keys.
@@ -219,7 +219,8 @@ def _is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool
     )
 
 
-def _until(snapshots: Any, at: Any) -> ColumnElement[bool]:
+def captured_until(snapshots: Any, at: Any) -> ColumnElement[bool]:
+    """Return the condition that snapshots were captured at or before an instant, if given."""
     return true() if at is None else snapshots.c.captured_at <= at
 
 

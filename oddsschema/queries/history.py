@@ -52,25 +52,27 @@ def price_history() -> SelectOfScalar[PricePoint]:
     time of the event's last capture, with the prices in force then. Ask for one market, or for few:
     `.where(PricePoint.event_id == 5, PricePoint.betpawa_market_id == "3743")`.
     """
-    return selecting(PricePoint, on_both_sides(PricePoint, _history)).order_by(*_in_order())
+    return selecting(PricePoint, on_both_sides(PricePoint, change_history)).order_by(*in_order())
 
 
 def overround_history(winners: Winners = 1) -> SelectOfTwo[PricePoint, float | None]:
     """Select each point of the price history with its overround: see `overround`."""
     margin = overround(PricePoint.outcomes, winners).label("overround")
-    history = on_both_sides(PricePoint, _history)
-    return selecting_with(PricePoint, history, margin).order_by(*_in_order())
+    history = on_both_sides(PricePoint, change_history)
+    return selecting_with(PricePoint, history, margin).order_by(*in_order())
 
 
-def _history(listings: Listings) -> Select[Any]:
-    points = listings.correlated(_points(_rows(listings))).lateral("points")
+def change_history(listings: Listings) -> Select[Any]:
+    """Select the points of the price history of one side's listings."""
+    points = listings.correlated(change_points(followed_rows(listings))).lateral("points")
     return listings.select.join(points, true()).with_only_columns(
         *listings.columns,
         *(points.c[name] for name in (*_FIELDS, "at", "is_available")),
     )
 
 
-def _in_order() -> list[Any]:
+def in_order() -> list[Any]:
+    """Return the order of points: by event, market and bookmaker, then by time."""
     names = "sportradar_id", *MARKET_KEY, "bookmaker", "at"
     return [getattr(PricePoint, name) for name in names]
 
@@ -88,7 +90,7 @@ def opening_prices() -> SelectOfScalar[Price]:
             .ext(distinct_on(*key))
             .order_by(*key, snapshots.c.captured_at, markets.c.id.desc())
         )
-        return _before_kickoff(listings, opening)
+        return with_kickoff(listings, opening)
 
     return selecting(Price, on_both_sides(Price, ask))
 
@@ -97,7 +99,7 @@ def closing_prices() -> SelectOfScalar[Price]:
     """Select the last prices of each market before kickoff, on offer until then or not."""
 
     def ask(listings: Listings) -> Select[Any]:
-        rows = _rows(listings, listings.kickoff).subquery("rows")
+        rows = followed_rows(listings, listings.kickoff).subquery("rows")
         key = [rows.c[name] for name in MARKET_KEY]
         last = (
             select(
@@ -120,12 +122,13 @@ def closing_prices() -> SelectOfScalar[Price]:
             closing,
         ).lateral("seen")
         seen_last = select(closing, seen.c.seen_at).select_from(closing.join(seen, true()))
-        return _before_kickoff(listings, seen_last)
+        return with_kickoff(listings, seen_last)
 
     return selecting(Price, on_both_sides(Price, ask))
 
 
-def _before_kickoff(listings: Listings, statement: Select[Any]) -> Select[Any]:
+def with_kickoff(listings: Listings, statement: Select[Any]) -> Select[Any]:
+    """Select the rows of a statement for each listing, with its kickoff and their age then."""
     seen = listings.correlated(statement).lateral("seen")
     return listings.select.join(seen, true()).with_only_columns(
         *listings.columns,
@@ -135,7 +138,7 @@ def _before_kickoff(listings: Listings, statement: Select[Any]) -> Select[Any]:
     )
 
 
-def _rows(listings: Listings, before: Any = None) -> Select[Any]:
+def followed_rows(listings: Listings, before: Any = None) -> Select[Any]:
     """Select a listing's market rows, each with the times of the next row and the next keyframe.
 
     A keyframe before the next row of the market shows that the market had left the offer.
@@ -175,7 +178,7 @@ def _rows(listings: Listings, before: Any = None) -> Select[Any]:
     )
 
 
-def _points(statement: Select[Any]) -> Select[Any]:
+def change_points(statement: Select[Any]) -> Select[Any]:
     """Select the instants at which rows change, and the time of the last capture."""
     rows = statement.subquery("rows")
     # Each row yields up to three instants: its own, the end of the offer, the last capture.

@@ -86,7 +86,8 @@ class Listings:
         return statement.correlate(*self.tables, *outer)
 
 
-def _reference_listings() -> Listings:
+def reference_listings() -> Listings:
+    """Build the listings of BetPawa's side: reference events at their bookmakers."""
     events, listed = table_of(BETPAWA.event_model), table_of(EventBookmaker)
     bookmakers = table_of(Bookmaker)
     return Listings(
@@ -103,7 +104,8 @@ def _reference_listings() -> Listings:
     )
 
 
-def _competitor_listings() -> Listings:
+def competitor_listings() -> Listings:
+    """Build the listings of the competitors' side."""
     events, tournaments = table_of(COMPETITORS.event_model), table_of(CompetitorTournament)
     return Listings(
         side=COMPETITORS,
@@ -122,7 +124,7 @@ def _competitor_listings() -> Listings:
 
 
 #: The listings of both sides.
-LISTINGS = (_reference_listings(), _competitor_listings())
+LISTINGS = (reference_listings(), competitor_listings())
 
 
 def on_both_sides(row: type[Row], ask: Callable[[Listings], Select[Any]]) -> CompoundSelect[Any]:

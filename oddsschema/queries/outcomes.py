@@ -57,7 +57,7 @@ def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[f
     """
     outcome = each(outcomes)
     booksum = func.sum(1 / outcome.c.odds) / winners
-    return select(case((_is_book(outcome), booksum - 1))).scalar_subquery()
+    return select(case((is_book(outcome), booksum - 1))).scalar_subquery()
 
 
 def implied_probabilities(
@@ -72,8 +72,9 @@ def implied_probabilities(
     booksum = each(outcomes, "booksum")
     share = winners / outcome.c.odds / select(func.sum(1 / booksum.c.odds)).scalar_subquery()
     by_name = func.jsonb_object_agg(outcome.c.name, share, type_=JSONB)
-    return select(case((_is_book(outcome), by_name))).scalar_subquery()
+    return select(case((is_book(outcome), by_name))).scalar_subquery()
 
 
-def _is_book(outcome: TableValuedAlias) -> ColumnElement[bool]:
+def is_book(outcome: TableValuedAlias) -> ColumnElement[bool]:
+    """Return whether outcomes make a book with a margin: two or more, all active."""
     return and_(func.count() > 1, func.bool_and(is_active(outcome)))

@@ -66,9 +66,9 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
         raise ValueError(f"batch {before} came after batch {after}: moves(before, after)")
 
     def ask(listings: Listings) -> Select[Any]:
-        changed = _changed(listings, before, after)
-        markets = _different_markets(listings, before, after)
-        prices = _different_prices(markets)
+        changed = changed_listings(listings, before, after)
+        markets = changed_markets(listings, before, after)
+        prices = changed_prices(markets)
         return (
             listings.select.join(changed, listings.has(changed))
             .join(markets, true())
@@ -83,7 +83,7 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
     return selecting(Move, on_both_sides(Move, ask))
 
 
-def _changed(listings: Listings, before: int, after: int) -> Any:
+def changed_listings(listings: Listings, before: int, after: int) -> Any:
     """Select the listings of which batches have written snapshots."""
     snapshots = listings.snapshots("snapshots")
     return (
@@ -95,12 +95,12 @@ def _changed(listings: Listings, before: int, after: int) -> Any:
     )
 
 
-def _different_markets(listings: Listings, before: int, after: int) -> FromClause:
+def changed_markets(listings: Listings, before: int, after: int) -> FromClause:
     """Select a listing's markets whose row differs after two batches, with both outcomes."""
     batches = values(column("id", Integer), column("is_after", Boolean), name="batches").data(
         [(before, False), (after, True)]
     )
-    instant = _last_snapshot(listings, batches)
+    instant = last_snapshot(listings, batches)
     last = bounds(listings, instant.c.at, instant)
     rows = markets_on_offer(listings, last, instant.c.at, instant)
     key = [rows.c[name] for name in MARKET_KEY]
@@ -123,7 +123,7 @@ def _different_markets(listings: Listings, before: int, after: int) -> FromClaus
     return listings.correlated(statement).lateral("markets")
 
 
-def _last_snapshot(listings: Listings, batches: Any) -> FromClause:
+def last_snapshot(listings: Listings, batches: Any) -> FromClause:
     """Select the time of a listing's last snapshot that a batch, or an earlier one, has written."""
     snapshots = listings.snapshots("snapshots")
     statement = (
@@ -137,7 +137,8 @@ def _last_snapshot(listings: Listings, batches: Any) -> FromClause:
     return listings.correlated(statement, batches).lateral("instant")
 
 
-def _different_prices(markets: FromClause) -> FromClause:
+def changed_prices(markets: FromClause) -> FromClause:
+    """Select the outcomes whose price differs, of markets with both outcomes."""
     was, now = each(markets.c.outcomes_before, "was"), each(markets.c.outcomes_after, "now")
     odds_before, odds_after = (case((is_active(outcome), outcome.c.odds)) for outcome in (was, now))
     statement = (
@@ -164,13 +165,16 @@ def coverage() -> SelectOfScalar[Coverage]:
         _runs.c.status,
         _runs.c.events_scraped.label("events"),
         _runs.c.events_failed,
-        sum(_stored(listings, is_gone=False) for listings in LISTINGS).label("markets"),
-        sum(_stored(listings, is_gone=True) for listings in LISTINGS).label("markets_gone"),
+        sum(stored_market_rows(listings, is_gone=False) for listings in LISTINGS).label("markets"),
+        sum(stored_market_rows(listings, is_gone=True) for listings in LISTINGS).label(
+            "markets_gone"
+        ),
     )
     return selecting(Coverage, statement)
 
 
-def _stored(listings: Listings, *, is_gone: bool) -> Any:
+def stored_market_rows(listings: Listings, *, is_gone: bool) -> Any:
+    """Count the market rows that a run wrote: on offer, or gone."""
     snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
     return (
         listings.select.join(snapshots, listings.has(snapshots))

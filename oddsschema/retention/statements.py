@@ -35,7 +35,7 @@ def is_over(side: Side, event: str) -> str:
     """
     # (Not as NOT EXISTS, for which PostgreSQL may read the whole table.)
     return f"""({event}.kickoff < $1 AND COALESCE((
-        SELECT max(s.at) FROM {_histories(side)} AS b
+        SELECT max(s.at) FROM {histories(side)} AS b
         CROSS JOIN LATERAL (
             SELECT COALESCE(s.last_confirmed_at, s.captured_at) AS at FROM {side.snapshots} AS s
             WHERE s.{side.event_column} = {event}.id {side.sql("{bookmaker}", bookmaker="b.id")}
@@ -44,7 +44,7 @@ def is_over(side: Side, event: str) -> str:
     ) < $1, true))"""
 
 
-def _histories(side: Side) -> str:
+def histories(side: Side) -> str:
     """Return a table with a row for each history of an event: one, or one for each bookmaker."""
     return "bookmakers" if side.has_bookmakers else "(SELECT)"
 
@@ -54,7 +54,7 @@ def for_side(side: Side, template: str) -> str:
     return side.sql(
         template,
         bookmaker="b.id",
-        histories=_histories(side),
+        histories=histories(side),
         is_over=is_over(side, "e"),
         snapshot_bytes=row_bytes(side.snapshots, "s"),
         market_bytes=row_bytes(side.markets, "m"),
@@ -243,7 +243,7 @@ _OLD_ERROR = f"""EXISTS (
 _NOT_REFERRED_TO = "NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.id)"
 
 
-def _unreferred(*references: tuple[str, str]) -> str:
+def unreferred(*references: tuple[str, str]) -> str:
     """Return the condition that no row of these (table, column) refers to `t`."""
     return " AND ".join(_NOT_REFERRED_TO.format(*reference) for reference in references)
 
@@ -257,7 +257,7 @@ REMNANTS = (
         _ENDED.format("t"),
         _ENDED.format("t")
         + " AND "
-        + _unreferred(*((side.snapshots, "scrape_run_id") for side in SIDES)),
+        + unreferred(*((side.snapshots, "scrape_run_id") for side in SIDES)),
     ),
     Remnants(
         "scrape_batches",
@@ -265,12 +265,12 @@ REMNANTS = (
         + f""" AND NOT EXISTS (
             SELECT FROM scrape_runs AS r WHERE r.batch_id = t.id AND NOT {_ENDED.format("r")}
         )""",
-        _ENDED.format("t") + " AND " + _unreferred(("scrape_runs", "batch_id")),
+        _ENDED.format("t") + " AND " + unreferred(("scrape_runs", "batch_id")),
     ),
     Remnants(
         "competitor_events",
         is_over(COMPETITORS, "t"),
-        "t.kickoff < $1 AND " + _unreferred((COMPETITORS.snapshots, COMPETITORS.event_column)),
+        "t.kickoff < $1 AND " + unreferred((COMPETITORS.snapshots, COMPETITORS.event_column)),
     ),
     Remnants(
         "events",
@@ -280,7 +280,7 @@ REMNANTS = (
             WHERE c.betpawa_event_id = t.id AND NOT {is_over(COMPETITORS, "c")}
         )""",
         "t.kickoff < $1 AND "
-        + _unreferred(
+        + unreferred(
             (BETPAWA.snapshots, BETPAWA.event_column), ("competitor_events", "betpawa_event_id")
         ),
         cascade=("event_bookmakers", "event_id"),

@@ -8,10 +8,10 @@ from msgspec import to_builtins
 from pydantic_core import from_json
 
 from oddsschema.database.connections import Connection
+from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
 from oddsschema.ingestion.report import Problem, Refusal
-from oddsschema.ingestion.sources import Item, RawCapture
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
 from oddsschema.ingestion.storage.history import Written
 from oddsschema.ingestion.storage.reference_events import write_reference_events

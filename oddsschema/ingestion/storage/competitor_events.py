@@ -8,7 +8,7 @@ capture of that event is stored: a late delivery changes no name and no kickoff.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
@@ -35,6 +35,18 @@ class TournamentRow(NamedTuple):
     country_raw: str | None
     country_iso: str | None
 
+    @classmethod
+    def of(cls, tournament: CompetitorTournamentRecord, sports: Mapping[str, int]) -> Self:
+        """Build from a captured tournament; `sports` maps slugs to ids."""
+        return cls(
+            tournament.external_id,
+            sports[tournament.sport.slug],
+            tournament.name,
+            tournament.sportradar_id,
+            tournament.country_raw,
+            tournament.country_iso,
+        )
+
 
 class DatedTournamentRow(NamedTuple):
     """The columns of `TournamentRow`, and the time of the capture."""
@@ -58,6 +70,19 @@ class EventRow(NamedTuple):
     home_team: str
     away_team: str
     kickoff: datetime
+
+    @classmethod
+    def of(cls, event: CompetitorEventRecord, tournament_ids: Mapping[str, int]) -> Self:
+        """Build from a captured event; `tournament_ids` maps external ids to ids."""
+        return cls(
+            event.external_id,
+            tournament_ids[event.tournament.external_id],
+            event.sportradar_id,
+            event.name,
+            event.home_team,
+            event.away_team,
+            event.kickoff,
+        )
 
 
 # Find the tournaments $2 of source $1.
@@ -154,7 +179,7 @@ async def write_competitor_events(
     captured_at: dict[str, datetime] = {}
     for event, capture in newest.values():
         tournament = event.tournament
-        wanted[tournament.external_id] = _tournament_row(tournament, sports)
+        wanted[tournament.external_id] = TournamentRow.of(tournament, sports)
         captured_at[tournament.external_id] = capture.captured_at
     tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     if len(tournaments) < len(wanted):
@@ -165,7 +190,8 @@ async def write_competitor_events(
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
 
     captured = {
-        external_id: _event_row(event, tournament_ids) for external_id, (event, _) in newest.items()
+        external_id: EventRow.of(event, tournament_ids)
+        for external_id, (event, _) in newest.items()
     }
     inserted = await connection.fetch(
         _INSERT_EVENTS, source, *arrays(EventRow, list(captured.values()))
@@ -181,7 +207,7 @@ async def write_competitor_events(
     changed_tournaments = [
         DatedTournamentRow(*wanted[row["external_id"]], captured_at[row["external_id"]])
         for row in tournaments
-        if _differs(row, wanted)
+        if differs(row, wanted)
     ]
     if changed_tournaments:
         columns = arrays(DatedTournamentRow, changed_tournaments)
@@ -189,7 +215,7 @@ async def write_competitor_events(
     changed = [
         captured[row["external_id"]]
         for row in events
-        if _differs(row, captured)
+        if differs(row, captured)
         and latest.get(row["id"], _EPOCH) <= newest[row["external_id"]][1].captured_at
     ]
     if changed:
@@ -205,32 +231,7 @@ async def write_competitor_events(
     return written, new
 
 
-def _tournament_row(
-    tournament: CompetitorTournamentRecord, sports: Mapping[str, int]
-) -> TournamentRow:
-    return TournamentRow(
-        tournament.external_id,
-        sports[tournament.sport.slug],
-        tournament.name,
-        tournament.sportradar_id,
-        tournament.country_raw,
-        tournament.country_iso,
-    )
-
-
-def _event_row(event: CompetitorEventRecord, tournament_ids: Mapping[str, int]) -> EventRow:
-    return EventRow(
-        event.external_id,
-        tournament_ids[event.tournament.external_id],
-        event.sportradar_id,
-        event.name,
-        event.home_team,
-        event.away_team,
-        event.kickoff,
-    )
-
-
-def _differs(stored: Any, wanted: Mapping[str, TournamentRow] | Mapping[str, EventRow]) -> bool:
+def differs(stored: Any, wanted: Mapping[str, TournamentRow] | Mapping[str, EventRow]) -> bool:
     """Return whether a stored tournament or event differs from a capture, or is deleted."""
     row = wanted[stored["external_id"]]
     return stored["deleted_at"] is not None or any(

@@ -8,8 +8,7 @@ capture that finds no change is noted on the snapshot that it confirms.
 Everything is decided in the caller's transaction, which has locked the events' rows.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -17,15 +16,14 @@ from random import Random
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import MarketRecord, market_key
-from oddsschema.ingestion.storage import binary_copy
+from oddsschema.ingestion.storage.history_rows import HistoryRows
 from oddsschema.ingestion.storage.placement import (
     MarketRows,
     NewSnapshot,
     PlacedCapture,
     StoredSnapshot,
-    place_captures,
 )
-from oddsschema.ingestion.storage.state import State, by_key, compare, read_states
+from oddsschema.ingestion.storage.state import State, by_key, compare
 from oddsschema.models.sides import Side
 
 #: The number of captures that can confirm one snapshot: each makes its row a little longer.
@@ -37,29 +35,6 @@ _SAMPLE = 16
 _RENEWED = 0.8
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-
-# Reserve $1 ids for snapshots.
-_RESERVE = """
-SELECT nextval(pg_get_serial_sequence('{snapshots}', 'id')) FROM generate_series(1, $1)
-"""
-
-# Note on snapshots $2 of events $1 the instants $3 at which captures confirmed them; NULL for none.
-_CONFIRM = """
-UPDATE {snapshots} AS s
-SET confirmed_at = c.instants, last_confirmed_at = c.instants[cardinality(c.instants)]
-FROM (
-    SELECT event, id, array_remove(array_agg(at ORDER BY at), NULL) AS instants
-    FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) AS c (event, id, at)
-    GROUP BY event, id
-) AS c
-WHERE s.{event} = c.event AND s.id = c.id
-"""
-
-# Make a keyframe of snapshot $2 of event $1.
-_COMPLETE = "UPDATE {snapshots} AS s SET is_complete = true WHERE s.{event} = $1 AND s.id = $2"
-
-# Read the keys of the market rows of snapshot $2 of event $1.
-_KEYS = "SELECT {market_key} FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2"
 
 
 @dataclass(slots=True)
@@ -97,7 +72,8 @@ async def append(
     At a known instant, markets that are not there yet are added: they were refused at the first
     delivery, and have been corrected since. `before_markets` is called before the large COPY.
     """
-    writer = _Writer(connection, side, storage, run_id, bookmaker_id)
+    rows = HistoryRows(connection, side, bookmaker_id)
+    writer = HistoryWriter(rows, storage, run_id)
     known = [capture for capture in captures if capture.is_known]
     late = [capture for capture in captures if capture.is_late and not capture.is_known]
     fresh = [capture for capture in captures if not (capture.is_known or capture.is_late)]
@@ -109,29 +85,21 @@ async def append(
         (capture.event_id, capture.capture) for capture in fresh if capture.event_id in touched
     ]
     if moved:
-        again, _ = await place_captures(connection, side, moved, bookmaker_id)
+        again = await rows.place(moved)
         fresh = [capture for capture in fresh if capture.event_id not in touched] + again
     await writer.append(fresh, before_markets)
+    writer.written.markets = rows.markets_written
     return writer.written
 
 
-class _Writer:
-    """The writer of one transaction: adds captures to histories."""
+class HistoryWriter:
+    """The writer of one transaction: decides on the snapshots of captures, and writes them."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        side: Side,
-        storage: StorageOptions,
-        run_id: int,
-        bookmaker_id: int | None,
-    ) -> None:
+    def __init__(self, rows: HistoryRows, storage: StorageOptions, run_id: int) -> None:
         self.written = Written()
-        self._connection = connection
-        self._side = side
+        self._rows = rows
         self._storage = storage
         self._run_id = run_id
-        self._bookmaker_id = bookmaker_id
         #: The number of captures of known events with nearly all of their markets changed.
         self._renewed = 0
 
@@ -144,17 +112,17 @@ class _Writer:
         self.written.stored += len(captures)
         if self._storage.store == "complete":
             before_markets()
-            await self._write([self._keyframe(capture) for capture in captures])
+            await self._rows.write([self.keyframe(capture) for capture in captures])
             return
         by_event: dict[int, list[PlacedCapture]] = {}
         for capture in captures:
             by_event.setdefault(capture.event_id, []).append(capture)
-        touched = await self._compared(list(by_event.values()))
-        await self._confirm(each for each in touched if isinstance(each, StoredSnapshot))
+        touched = await self.compare_sample_first(list(by_event.values()))
+        await self._rows.confirm(each for each in touched if isinstance(each, StoredSnapshot))
         before_markets()
-        await self._write([each for each in touched if isinstance(each, NewSnapshot)])
+        await self._rows.write([each for each in touched if isinstance(each, NewSnapshot)])
 
-    async def _compared(
+    async def compare_sample_first(
         self, events: Sequence[Sequence[PlacedCapture]]
     ) -> list[StoredSnapshot | NewSnapshot]:
         """Make the snapshots of events' captures, and find the stored ones that they confirm.
@@ -169,25 +137,25 @@ class _Writer:
         instants = [(captures[0].event_id, _LATEST) for captures in shuffled]
         compared = 0
         touched: list[StoredSnapshot | NewSnapshot] = []
-        async with self._states(instants) as states:
+        async with self._rows.states(instants) as states:
             # Each state's memory is free again before the next state is read.
             async for state in states:
-                touched += self._appended(shuffled[compared], state)
+                touched += self.snapshots_of_event(shuffled[compared], state)
                 compared += 1
                 if compared == len(sample) and self._renewed > enough:
                     break
         for captures in shuffled[compared:]:
-            touched += self._appended(captures, State())
+            touched += self.snapshots_of_event(captures, State())
         return touched
 
-    def _appended(
+    def snapshots_of_event(
         self, captures: Sequence[PlacedCapture], state: State
     ) -> list[StoredSnapshot | NewSnapshot]:
         """Make the snapshots of one event's captures, and find the stored one that they confirm."""
         touched: list[StoredSnapshot | NewSnapshot] = []
         current: StoredSnapshot | NewSnapshot | None = captures[0].before
         for capture in captures:
-            snapshot = self._changes(capture, state)
+            snapshot = self.changes_or_keyframe(capture, state)
             if capture is not captures[-1]:
                 state.markets = by_key(capture.capture.markets)
             if (
@@ -204,7 +172,7 @@ class _Writer:
                 touched.append(current)
         return touched
 
-    def _changes(self, placed: PlacedCapture, state: State) -> NewSnapshot:
+    def changes_or_keyframe(self, placed: PlacedCapture, state: State) -> NewSnapshot:
         """Make a snapshot of the changes since a state, or a keyframe when one is due."""
         markets = placed.capture.markets
         changed, gone = compare(state, markets)
@@ -220,7 +188,7 @@ class _Writer:
             )
         ):
             state.keyframe_at, state.changes = placed.at, 0
-            return self._keyframe(placed)
+            return self.keyframe(placed)
         state.changes += rows
         return NewSnapshot(
             placed.event_id,
@@ -232,7 +200,8 @@ class _Writer:
             gone=gone,
         )
 
-    def _keyframe(self, placed: PlacedCapture) -> NewSnapshot:
+    def keyframe(self, placed: PlacedCapture) -> NewSnapshot:
+        """Make a snapshot of all markets of a capture."""
         return NewSnapshot(
             placed.event_id,
             placed.at,
@@ -246,7 +215,9 @@ class _Writer:
     async def complete(self, captures: Sequence[PlacedCapture]) -> set[int]:
         """Add the markets that known instants lack; return the ids of the events that changed."""
         remaining = iter(captures)
-        async with self._states([(capture.event_id, capture.at) for capture in captures]) as states:
+        async with self._rows.states(
+            [(capture.event_id, capture.at) for capture in captures]
+        ) as states:
             lacking = [
                 placed
                 async for state in states
@@ -264,10 +235,8 @@ class _Writer:
         It becomes a keyframe, and so does its follower: every other instant reads as before.
         """
         # Others may have been inserted since it was placed.
-        ((placed,), _) = await place_captures(
-            self._connection, self._side, [(placed.event_id, placed.capture)], self._bookmaker_id
-        )
-        state = await self._state(placed.event_id, placed.at)
+        (placed,) = await self._rows.place([(placed.event_id, placed.capture)])
+        state = await self._rows.state(placed.event_id, placed.at)
         before, at, is_known = placed.before, placed.at, placed.is_known
         markets: Sequence[MarketRecord] = placed.capture.markets
         self.written.stored += not is_known
@@ -280,19 +249,19 @@ class _Writer:
             and self._storage.store == "changes"
         ):
             before.confirmed_at = sorted([*before.confirmed_at, at])
-            await self._confirm([before])
+            await self._rows.confirm([before])
             self.written.confirmed += 1
             return
         offered = list(state.markets.values())
-        await self._detach(placed, offered)
+        await self.detach_follower(placed, offered)
         if is_known and before is not None and before.captured_at == at:
-            await self._write_markets([MarketRows(before.id, before.event_id, at, markets)])
+            await self._rows.write_markets([MarketRows(before.id, before.event_id, at, markets)])
             return
-        snapshot = self._keyframe(placed)
+        snapshot = self.keyframe(placed)
         snapshot.markets = [*markets, *offered] if is_known else markets
-        await self._write([snapshot])
+        await self._rows.write([snapshot])
 
-    async def _detach(self, placed: PlacedCapture, offered: Sequence[MarketRecord]) -> None:
+    async def detach_follower(self, placed: PlacedCapture, offered: Sequence[MarketRecord]) -> None:
         """Make the follower of an instant independent of it; `offered` is the state at the instant.
 
         The follower is the next confirmation of the snapshot before, or the snapshot after.
@@ -302,85 +271,17 @@ class _Writer:
         if before is not None and before.confirmed_at:
             later = [instant for instant in before.confirmed_at if instant > at]
             before.confirmed_at = [instant for instant in before.confirmed_at if instant < at]
-            await self._confirm([before])
+            await self._rows.confirm([before])
             if later:
                 first, *rest = later
                 follower = NewSnapshot(event_id, first, before.run_id, rest, markets=offered)
-                await self._write([follower])
+                await self._rows.write([follower])
                 return
         if after is not None and not after.is_complete:
-            state = await self._state(event_id, after.captured_at)
-            rows = await self._connection.fetch(self._side.sql(_KEYS), event_id, after.id)
-            present = set(map(tuple, rows))
+            state = await self._rows.state(event_id, after.captured_at)
+            present = await self._rows.market_keys(event_id, after.id)
             lacking = [market for key, market in state.markets.items() if key not in present]
-            await self._write_markets([MarketRows(after.id, event_id, after.captured_at, lacking)])
-            await self._connection.execute(self._side.sql(_COMPLETE), event_id, after.id)
-
-    # -- rows --------------------------------------------------------------------------------------
-
-    def _states(
-        self, instants: Sequence[tuple[int, datetime]]
-    ) -> AbstractAsyncContextManager[AsyncIterator[State]]:
-        return aclosing(read_states(self._connection, self._side, instants, self._bookmaker_id))
-
-    async def _state(self, event_id: int, at: datetime) -> State:
-        async with self._states([(event_id, at)]) as states:
-            return await anext(states)
-
-    async def _confirm(self, snapshots: Iterable[StoredSnapshot]) -> None:
-        """Update the confirmations of stored snapshots."""
-        confirmations: list[tuple[int, int, datetime | None]] = []
-        for snapshot in snapshots:
-            instants: Sequence[datetime | None] = snapshot.confirmed_at or [None]
-            confirmations.extend((snapshot.event_id, snapshot.id, at) for at in instants)
-        if confirmations:
-            columns = [list(column) for column in zip(*confirmations, strict=True)]
-            await self._connection.execute(self._side.sql(_CONFIRM), *columns)
-
-    async def _write(self, snapshots: Sequence[NewSnapshot]) -> None:
-        """Write new snapshots with their market rows."""
-        if not snapshots:
-            return
-        ids = await self._connection.fetch(self._side.sql(_RESERVE), len(snapshots))
-        numbered = [(row[0], snapshot) for row, snapshot in zip(ids, snapshots, strict=True)]
-        fields = [
-            binary_copy.snapshot_fields(self._side, snapshot_id, snapshot, self._bookmaker_id)
-            for snapshot_id, snapshot in numbered
-        ]
-        await self._copy(
-            self._side.snapshots,
-            list(fields[0]),
-            (binary_copy.row(each.values()) for each in fields),
-        )
-        await self._write_markets(
-            [
-                MarketRows(
-                    snapshot_id,
-                    snapshot.event_id,
-                    snapshot.captured_at,
-                    snapshot.markets,
-                    snapshot.gone,
-                )
-                for snapshot_id, snapshot in numbered
-            ]
-        )
-
-    async def _write_markets(self, snapshots: Sequence[MarketRows]) -> None:
-        """Write market rows for snapshots that are there."""
-        count = sum(len(snapshot.markets) + len(snapshot.gone) for snapshot in snapshots)
-        self.written.markets += count
-        if count:
-            await self._copy(
-                self._side.markets,
-                binary_copy.market_columns(self._side),
-                binary_copy.market_rows(self._side, snapshots),
+            await self._rows.write_markets(
+                [MarketRows(after.id, event_id, after.captured_at, lacking)]
             )
-
-    async def _copy(self, table: str, columns: Sequence[str], rows: Iterator[bytes]) -> None:
-        async def stream() -> AsyncIterator[bytes]:
-            for block in binary_copy.blocks(rows):
-                yield block
-
-        await self._connection.copy_to_table(
-            table, source=stream(), columns=columns, format="binary"
-        )
+            await self._rows.make_keyframe(event_id, after.id)

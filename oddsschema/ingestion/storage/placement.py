@@ -131,7 +131,7 @@ async def place_captures(
     by_instant: dict[tuple[int, datetime], CaptureRecord] = {}
     for event_id, capture in captures:
         key = event_id, capture.captured_at
-        by_instant[key] = _joined(by_instant[key], capture) if key in by_instant else capture
+        by_instant[key] = joined(by_instant[key], capture) if key in by_instant else capture
     rows = await connection.fetch(
         side.sql(_PLACES, bookmaker="$3"),
         [event_id for event_id, _ in by_instant],
@@ -154,7 +154,7 @@ async def place_captures(
     return sorted(placed, key=lambda capture: capture.at), latest
 
 
-def _joined(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
+def joined(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
     """Join two deliveries of one instant: of a market in both, the first delivery counts."""
     keys = set(map(market_key, first.markets))
     more = [market for market in again.markets if market_key(market) not in keys]

@@ -3,10 +3,10 @@
 The order of the steps and the rule for late deliveries are the same as in `competitor_events`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
@@ -14,28 +14,13 @@ from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
     EventRecord,
-    TournamentRecord,
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import Written, append
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.ingestion.storage.placement import place_captures
+from oddsschema.ingestion.storage.reference_tournaments import CapturedTournament, find_tournaments
 from oddsschema.models.sides import BETPAWA
-
-
-class TournamentKey(NamedTuple):
-    """The key of a tournament that has no SportRadar id."""
-
-    sport_id: int
-    name: str
-    country: str
-
-
-class CapturedTournamentRow(NamedTuple):
-    """A tournament as a capture describes it."""
-
-    key: TournamentKey
-    sportradar_id: str | None
 
 
 class EventRow(NamedTuple):
@@ -65,34 +50,6 @@ INSERT INTO bookmakers (slug, name)
 SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
     THEN $1::text || ' (slug)' ELSE $1::text END
 ON CONFLICT DO NOTHING
-"""
-
-# Let one transaction at a time change tournaments: two keys are unique there, and one chunk can
-# move both between rows.
-_LOCK_TOURNAMENTS = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.tournaments'))"
-
-# Find tournaments by their keys, or by the SportRadar ids $4.
-_FIND_TOURNAMENTS = f"""
-SELECT id, sport_id, name, country, sportradar_id FROM tournaments
-WHERE sportradar_id = ANY ($4)
-   OR (sport_id, name, country) IN (SELECT c.* FROM {unnest(TournamentKey, 1)})
-"""
-
-_INSERT_TOURNAMENT = """
-INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2, $3, $4)
-RETURNING id
-"""
-
-_IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
-
-# Rename tournament $1, unless an event of it was captured after $5.
-_RENAME_TOURNAMENT = """
-UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
-WHERE t.id = $1 AND NOT EXISTS (
-    SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
-    WHERE e.tournament_id = t.id AND COALESCE(s.last_confirmed_at, s.captured_at) > $5
-)
-RETURNING t.id
 """
 
 # Insert the events that are missing.
@@ -160,12 +117,12 @@ async def write_reference_events(
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
     newest = newest_captures(captures, attrgetter("sportradar_id"))
 
-    tournament_ids = await _tournament_ids(connection, list(newest.values()), sports)
+    tournament_ids = await find_tournaments(connection, list(newest.values()), sports)
 
     def event_row(event: EventRecord) -> EventRow:
         return EventRow(
             event.sportradar_id,
-            tournament_ids[_captured_tournament(event.tournament, sports)],
+            tournament_ids[CapturedTournament.of(event.tournament, sports)],
             event.name,
             event.home_team,
             event.away_team,
@@ -209,89 +166,3 @@ async def write_reference_events(
         before_markets=before_markets,
     )
     return written, [row["sportradar_id"] for row in inserted]
-
-
-def _captured_tournament(
-    tournament: TournamentRecord, sports: Mapping[str, int]
-) -> CapturedTournamentRow:
-    key = TournamentKey(sports[tournament.sport.slug], tournament.name, tournament.country)
-    return CapturedTournamentRow(key, tournament.sportradar_id)
-
-
-async def _tournament_ids(
-    connection: Connection,
-    captures: Sequence[tuple[EventRecord, CaptureRecord]],
-    sports: Mapping[str, int],
-) -> dict[CapturedTournamentRow, int]:
-    """Find or insert the tournaments of captures, the newest capture last.
-
-    A tournament is found by its SportRadar id, else by sport, name and country. One that is found
-    by its SportRadar id alone was renamed: it gets the new name, unless a newer capture is stored
-    or another tournament has that name.
-    """
-    captured_at = {
-        _captured_tournament(event.tournament, sports): capture.captured_at
-        for event, capture in captures
-    }
-    keys = [tournament.key for tournament in captured_at]
-    sportradar_ids = [
-        tournament.sportradar_id
-        for tournament in captured_at
-        if tournament.sportradar_id is not None
-    ]
-    arguments = [*arrays(TournamentKey, keys), sportradar_ids]
-    index = _TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
-    if not all(map(index.is_current, captured_at)):
-        await connection.execute(_LOCK_TOURNAMENTS)
-        index = _TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
-    # In order of time: one capture may take the name by which an earlier one found its tournament.
-    return {
-        tournament: await index.find_or_write(connection, tournament, at)
-        for tournament, at in captured_at.items()
-    }
-
-
-class _TournamentIndex:
-    """The ids of stored tournaments, by both of their keys."""
-
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self._by_key = {
-            TournamentKey(row["sport_id"], row["name"], row["country"]): row["id"] for row in rows
-        }
-        self._by_sportradar_id = {row["sportradar_id"]: row["id"] for row in rows}
-        self._by_sportradar_id.pop(None, None)
-
-    def _find(self, tournament: CapturedTournamentRow) -> int | None:
-        key, sportradar_id = tournament
-        return self._by_sportradar_id.get(sportradar_id) or self._by_key.get(key)
-
-    def is_current(self, tournament: CapturedTournamentRow) -> bool:
-        """Return whether the stored tournament has the captured name and SportRadar id."""
-        key, sportradar_id = tournament
-        by_key = self._by_key.get(key)
-        return by_key is not None and (
-            sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
-        )
-
-    async def find_or_write(
-        self, connection: Connection, tournament: CapturedTournamentRow, captured_at: datetime
-    ) -> int:
-        """Return the id of a tournament, after inserting, identifying or renaming it if need be."""
-        key, sportradar_id = tournament
-        tournament_id = self._find(tournament)
-        if tournament_id is None:
-            tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
-        elif sportradar_id not in self._by_sportradar_id:
-            if sportradar_id is not None:
-                await connection.execute(_IDENTIFY_TOURNAMENT, tournament_id, sportradar_id)
-        elif key not in self._by_key:
-            if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
-                self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}
-            else:
-                return tournament_id
-        else:
-            return tournament_id
-        self._by_key[key] = tournament_id
-        if sportradar_id is not None:
-            self._by_sportradar_id[sportradar_id] = tournament_id
-        return tournament_id

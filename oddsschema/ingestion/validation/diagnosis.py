@@ -1,7 +1,4 @@
-"""The diagnosis of a capture with errors: its problems, and the part that can be stored.
-
-Every message of ingestion is made here, from pydantic's errors: a JSON path and a reason.
-"""
+"""The diagnosis of a capture with errors: its problems, and the part that can be stored."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import filterfalse, islice
@@ -9,7 +6,6 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from oddsschema.capture import (
     Capture,
@@ -22,15 +18,12 @@ from oddsschema.capture import (
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.bulk import plain_validator
 from oddsschema.contracts.outcomes import Outcome
-from oddsschema.contracts.scalars import NO_NUL
-from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
+from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.report import Problem
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
+from oddsschema.ingestion.validation.messages import json_path, problems_of_error
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
-
-#: The subject of the limit on depth.
-LEVELS = "arrays and objects inside one another"
 
 #: The number of problems that a diagnosis lists, and of unknown keys that it looks at in one
 #: object: a line can hold a million of either.
@@ -74,7 +67,7 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
         reason = limits.exceeded("markets", f"{len(markets):,} markets")
         return Diagnosis((Problem(path="$.markets", reason=reason),))
     envelope = {**payload, "markets": ()} if markets else payload
-    problems = _problems_of(Capture, envelope, limits)
+    problems = problems_of_value(Capture, envelope, limits)
     is_hopeless = bool(problems)
     good: dict[int, Any] = {}  # the positions of good markets, and their keys
     for position, market in enumerate(markets):
@@ -83,14 +76,14 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
         except (ValidationError, UnknownKeyError):
             # Finding all problems takes much longer than finding the first.
             if len(problems) <= _MOST_PROBLEMS:
-                problems += _problems_of(Market, market, limits, "markets", position)
+                problems += problems_of_value(Market, market, limits, "markets", position)
     capture = None
     if good and not is_hopeless:
-        capture, equal = _without_equal_markets(payload, markets, good, limits)
+        capture, equal = without_equal_markets(payload, markets, good, limits)
         problems += equal
     if not problems:
         # A payload that can be read only once (a generator) is empty by now.
-        return Diagnosis(tuple(_problems(error, limits)))
+        return Diagnosis(tuple(problems_of_error(error, limits)))
     if len(problems) > _MOST_PROBLEMS:
         more = Problem(path="$", reason=f"and more: these are the first {_MOST_PROBLEMS}")
         problems = [*problems[:_MOST_PROBLEMS], more]
@@ -98,7 +91,7 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
     return Diagnosis(tuple(problems), capture, refused)
 
 
-def _without_equal_markets(
+def without_equal_markets(
     payload: Mapping[str, Any], markets: Sequence[Any], good: dict[int, Any], limits: Limits
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Validate a capture with its good markets; of equal ones, only the first stays in `good`."""
@@ -110,7 +103,7 @@ def _without_equal_markets(
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)[0]
             if details["type"] != "markets_equal":
-                return None, _problems(error, limits)
+                return None, problems_of_error(error, limits)
         first: dict[Any, int] = {}
         for position, key in good.items():
             first.setdefault(key, position)
@@ -129,7 +122,7 @@ def _items_of(value: Any, key: str) -> list[Any]:
     return list(inner) if is_list else []
 
 
-def _problems_of(
+def problems_of_value(
     contract: type[Contract], value: Any, limits: Limits, *place: str | int
 ) -> list[Problem]:
     """Find all problems of a value, or nearly all."""
@@ -140,7 +133,7 @@ def _problems_of(
     try:
         plain_validator(contract).validate_python(_without_most_unknown(value))
     except ValidationError as error:
-        return _problems(error, limits, *place)
+        return problems_of_error(error, limits, *place)
     return []
 
 
@@ -158,71 +151,3 @@ def _without_most_unknown(value: Any, levels: int = 4) -> Any:
     if levels and isinstance(value, list | tuple):
         return [_without_most_unknown(inner, levels - 1) for inner in value]
     return value
-
-
-# -- messages --------------------------------------------------------------------------------------
-
-
-def json_problem(error: ValueError, limits: Limits) -> Problem:
-    """Describe why a text is no JSON. In the first line, the position is the column alone."""
-    message, _, position = str(error).rpartition(" at ")
-    position = position.removeprefix("line 1 ")
-    if message == "recursion limit exceeded":
-        return Problem(path="$", reason=limits.exceeded("depth", f"{LEVELS} at {position}"))
-    return Problem(
-        path="$", reason=f"Invalid JSON: {message} at {position}" if message else str(error)
-    )
-
-
-def problems(error: ValidationError) -> list[Problem]:
-    """List the problems that a contract found: a JSON path and a reason each, as `ingest` reports.
-
-    The path begins at the validated value, "$": an `Outcome` has "$.odds", a `Capture`
-    "$.markets[0].outcomes[1].odds". `str()` of a problem is a line for people.
-
-        try:
-            market = Market(**scraped)
-        except ValidationError as error:
-            log.warning("left out: %s", "; ".join(map(str, problems(error))))
-    """
-    return _problems(error, DEFAULT_LIMITS)
-
-
-def _problems(error: Exception, limits: Limits, *place: str | int) -> list[Problem]:
-    """List the problems of an error, without their consequences (a tuple that is too short)."""
-    if not isinstance(error, ValidationError):
-        return [Problem(path=json_path(place), reason=str(error))]
-    errors = error.errors(include_url=False, include_input=False)
-    return [
-        _problem(details, limits, place)
-        for details in errors
-        if details["type"] != "too_short"
-        or not any(
-            other["loc"][: len(details["loc"])] == details["loc"]
-            for other in errors
-            if other is not details
-        )
-    ]
-
-
-def _problem(details: ErrorDetails, limits: Limits, place: tuple[str | int, ...]) -> Problem:
-    reason = details["msg"].removeprefix("Value error, ")
-    if details.get("ctx", {}).get("pattern") == NO_NUL:
-        reason = "Text must not contain NUL (\\u0000), which PostgreSQL cannot store"
-    if details["type"] == "recursion_depth_exceeded":
-        reason = limits.exceeded("depth", LEVELS)
-    return Problem(path=json_path((*place, *details["loc"])), reason=reason)
-
-
-def json_path(place: tuple[str | int, ...]) -> str:
-    """Write a place as a JSON path that can be printed, whatever its keys hold."""
-    if place[:1] == ("raw_response",):
-        place = place[:1] + place[2::2][:20]  # pydantic names the type of each container as well
-    return "$" + "".join(map(_step, place))
-
-
-def _step(part: str | int) -> str:
-    if isinstance(part, int):
-        return f"[{part}]"
-    shown = f"{part[:100]}…" if len(part) > 100 else part
-    return f".{shown}" if part.isidentifier() else f"[{shown!r}]"

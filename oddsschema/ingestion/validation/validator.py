@@ -14,13 +14,14 @@ from pydantic_core import from_json, to_json
 
 from oddsschema.capture import Capture
 from oddsschema.contracts.scalars import Slug
+from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
 from oddsschema.ingestion.records import CaptureRecord, capture_record
 from oddsschema.ingestion.report import Problem, Refusal
-from oddsschema.ingestion.sources import Item
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
-from oddsschema.ingestion.validation.diagnosis import LEVELS, diagnose, json_problem
+from oddsschema.ingestion.validation.diagnosis import diagnose
 from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
+from oddsschema.ingestion.validation.messages import LEVELS, json_problem
 
 #: The keys of a line of a rejects file: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
@@ -85,7 +86,7 @@ def _validated(
         return _refused(item, None, Problem(path="$", reason=item.unreadable))
     payload: Any = item.payload
     is_text = isinstance(payload, bytes | str)
-    if is_text and (too_long := _too_long(payload, limits)):
+    if is_text and (too_long := length_problem(payload, limits)):
         return _refused(item, payload, too_long)
     if isinstance(payload, Capture):
         payload = payload.model_dump()
@@ -116,7 +117,7 @@ def _validated(
     record = capture_record(capture)
     # Only raw_response can be deep: the contract itself has four levels. The parser of text has the
     # greatest limit anyway.
-    if not (is_text and limits.depth == PARSER_DEPTH) and _is_deeper(raw, limits.depth):
+    if not (is_text and limits.depth == PARSER_DEPTH) and is_deeper(raw, limits.depth):
         too_deep = Problem(path="$.raw_response", reason=limits.exceeded("depth", LEVELS))
         return Validated(None, item.refused(too_deep, capture=payload), record.platform)
     if keep_raw and raw is not None:
@@ -129,7 +130,7 @@ def _validated(
     return Validated(record, refusal, record.platform)
 
 
-def _too_long(text: bytes | str, limits: Limits) -> Problem | None:
+def length_problem(text: bytes | str, limits: Limits) -> Problem | None:
     """Check the length of a text."""
     size = len(text)
     if isinstance(text, str) and 4 * size > limits.line_bytes:
@@ -140,7 +141,7 @@ def _too_long(text: bytes | str, limits: Limits) -> Problem | None:
     return Problem(path="$", reason=reason)
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
+def is_deeper(value: Any, depth: int) -> bool:
     """Return whether more than `depth` arrays and objects are nested."""
     level = _containers([value])
     for _ in range(depth):
@@ -159,10 +160,10 @@ def _containers(values: Iterable[Any]) -> list[Any]:
 
 
 def _refused(item: Item, payload: Any, *problems: Problem) -> Validated:
-    return Validated(None, item.refused(*problems, capture=payload), _claimed_platform(payload))
+    return Validated(None, item.refused(*problems, capture=payload), claimed_platform(payload))
 
 
-def _claimed_platform(payload: Any) -> str | None:
+def claimed_platform(payload: Any) -> str | None:
     """Read the platform that a refused capture names."""
     if not isinstance(payload, Mapping):
         return None

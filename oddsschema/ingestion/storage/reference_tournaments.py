@@ -1,0 +1,139 @@
+"""The tournaments of the reference bookmaker: found by SportRadar id or by name, else inserted."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+
+from oddsschema.database.arrays import arrays, unnest
+from oddsschema.database.connections import Connection
+from oddsschema.ingestion.records import CaptureRecord, EventRecord, TournamentRecord
+
+
+class TournamentKey(NamedTuple):
+    """The key of a tournament that has no SportRadar id."""
+
+    sport_id: int
+    name: str
+    country: str
+
+
+class CapturedTournament(NamedTuple):
+    """A tournament as a capture describes it."""
+
+    key: TournamentKey
+    sportradar_id: str | None
+
+    @classmethod
+    def of(cls, tournament: TournamentRecord, sports: Mapping[str, int]) -> Self:
+        """Build from a captured tournament; `sports` maps slugs to ids."""
+        key = TournamentKey(sports[tournament.sport.slug], tournament.name, tournament.country)
+        return cls(key, tournament.sportradar_id)
+
+
+# Let one transaction at a time change tournaments: two keys are unique there, and one chunk can
+# move both between rows.
+_LOCK_TOURNAMENTS = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.tournaments'))"
+
+# Find tournaments by their keys, or by the SportRadar ids $4.
+_FIND_TOURNAMENTS = f"""
+SELECT id, sport_id, name, country, sportradar_id FROM tournaments
+WHERE sportradar_id = ANY ($4)
+   OR (sport_id, name, country) IN (SELECT c.* FROM {unnest(TournamentKey, 1)})
+"""
+
+_INSERT_TOURNAMENT = """
+INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2, $3, $4)
+RETURNING id
+"""
+
+_IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
+
+# Rename tournament $1, unless an event of it was captured after $5.
+_RENAME_TOURNAMENT = """
+UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
+WHERE t.id = $1 AND NOT EXISTS (
+    SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
+    WHERE e.tournament_id = t.id AND COALESCE(s.last_confirmed_at, s.captured_at) > $5
+)
+RETURNING t.id
+"""
+
+
+async def find_tournaments(
+    connection: Connection,
+    captures: Sequence[tuple[EventRecord, CaptureRecord]],
+    sports: Mapping[str, int],
+) -> dict[CapturedTournament, int]:
+    """Find or insert the tournaments of captures, the newest capture last.
+
+    A tournament is found by its SportRadar id, else by sport, name and country. One that is found
+    by its SportRadar id alone was renamed: it gets the new name, unless a newer capture is stored
+    or another tournament has that name.
+    """
+    captured_at = {
+        CapturedTournament.of(event.tournament, sports): capture.captured_at
+        for event, capture in captures
+    }
+    keys = [tournament.key for tournament in captured_at]
+    sportradar_ids = [
+        tournament.sportradar_id
+        for tournament in captured_at
+        if tournament.sportradar_id is not None
+    ]
+    arguments = [*arrays(TournamentKey, keys), sportradar_ids]
+    index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    if not all(map(index.is_current, captured_at)):
+        await connection.execute(_LOCK_TOURNAMENTS)
+        index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    # In order of time: one capture may take the name by which an earlier one found its tournament.
+    return {
+        tournament: await index.find_or_write(connection, tournament, at)
+        for tournament, at in captured_at.items()
+    }
+
+
+class TournamentIndex:
+    """The ids of stored tournaments, by both of their keys."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._by_key = {
+            TournamentKey(row["sport_id"], row["name"], row["country"]): row["id"] for row in rows
+        }
+        self._by_sportradar_id = {row["sportradar_id"]: row["id"] for row in rows}
+        self._by_sportradar_id.pop(None, None)
+
+    def find(self, tournament: CapturedTournament) -> int | None:
+        """Return the id of a tournament, by SportRadar id, else by its key; None if it is new."""
+        key, sportradar_id = tournament
+        return self._by_sportradar_id.get(sportradar_id) or self._by_key.get(key)
+
+    def is_current(self, tournament: CapturedTournament) -> bool:
+        """Return whether the stored tournament has the captured name and SportRadar id."""
+        key, sportradar_id = tournament
+        by_key = self._by_key.get(key)
+        return by_key is not None and (
+            sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
+        )
+
+    async def find_or_write(
+        self, connection: Connection, tournament: CapturedTournament, captured_at: datetime
+    ) -> int:
+        """Return the id of a tournament, after inserting, identifying or renaming it if need be."""
+        key, sportradar_id = tournament
+        tournament_id = self.find(tournament)
+        if tournament_id is None:
+            tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
+        elif sportradar_id not in self._by_sportradar_id:
+            if sportradar_id is not None:
+                await connection.execute(_IDENTIFY_TOURNAMENT, tournament_id, sportradar_id)
+        elif key not in self._by_key:
+            if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
+                self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}
+            else:
+                return tournament_id
+        else:
+            return tournament_id
+        self._by_key[key] = tournament_id
+        if sportradar_id is not None:
+            self._by_sportradar_id[sportradar_id] = tournament_id
+        return tournament_id
