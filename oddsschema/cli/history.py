@@ -17,7 +17,12 @@ from oddsschema.cli.options import on_database, url_option
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import require_migrated
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import (
+    EventNotFoundError,
+    MarketNotFoundError,
+    MissingExtraError,
+    PlotError,
+)
 from oddsschema.models import CompetitorEvent, Event, Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries import OUTCOME_NAMES, Offer, PricePoint, offers, overround, price_history
@@ -84,10 +89,7 @@ def history(
     instant = None if at is None else at.replace(tzinfo=UTC)
     fixture, rows = on_database(url, lambda url: _read(url, event, market, line, instant))
     if market is not None and not rows:
-        raise OddsSchemaError(
-            f"{fixture.name} never had such a market: MARKET is BetPawa's id of it, or some of its "
-            f"name (`oddsschema history {event}` lists what is on offer)"
-        )
+        raise MarketNotFoundError(event=event, event_name=fixture.name, market=market)
     if figure is not None:
         _draw(figure, fixture, rows)
         _save(figure, str(plot))
@@ -142,9 +144,7 @@ async def _find(connection: AsyncConnection, event: str) -> _Fixture:
     for statement in statements:
         if (row := (await connection.execute(statement.limit(1))).first()) is not None:
             return _Fixture(*row)
-    raise OddsSchemaError(
-        f"no event {event}: it should be a SportRadar id, or the id of an event of BetPawa's"
-    )
+    raise EventNotFoundError(event=event)
 
 
 # -- words -----------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def _new_figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise OddsSchemaError("--plot needs matplotlib: pip install 'oddsschema[plot]'") from None
+        raise MissingExtraError(package="matplotlib", extra="plot") from None
     return Figure(layout="constrained")
 
 
@@ -356,5 +356,5 @@ def _save(figure: Any, path: str) -> None:
         with rc_context({"svg.fonttype": "none"}):  # text that can be found and copied
             figure.savefig(path)
     except (OSError, ValueError) as error:  # no such directory, no such format
-        raise OddsSchemaError(f"cannot draw {path}: {error}") from error
+        raise PlotError(path=path, reason=str(error)) from error
     click.echo(f"drawn in {path}", err=True)

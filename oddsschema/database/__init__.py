@@ -1,1 +1,1 @@
-"""Access to the database: URLs, connections, retries, and the revision that is expected."""
+"""Access to the database: URLs, connections, the retry policy, and the expected revision."""

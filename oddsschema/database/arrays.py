@@ -1,4 +1,4 @@
-"""Rows as arrays: the parameters of a statement that reads them with unnest."""
+"""Arrays of rows: the parameters of statements that read them with unnest."""
 
 from collections.abc import Sequence
 from datetime import datetime

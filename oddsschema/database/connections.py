@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
 from oddsschema.database.urls import normalize, redact
-from oddsschema.errors import DatabaseUnavailableError
+from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -24,46 +24,60 @@ _Result = TypeVar("_Result")
 
 
 class Connections:
-    """Where transactions run: on a pool of connections to a URL, or on one that was handed over.
+    """The connections that transactions run on: a pool, or a connection of the caller's.
 
-    On a pool, a transaction that fails for a passing reason (the connection lost, a deadlock, a
-    serialization failure, the server starting up) is run again, with back-off, until `retry_for`
-    seconds are over. What runs on a connection that was handed over is the caller's to repeat.
+    On a pool, a transaction that fails with a transient error (a lost connection, a deadlock, a
+    serialization failure, a server that starts up) is repeated, with back-off, for `retry_for`
+    seconds. On a connection of the caller's, nothing is repeated.
     """
 
     def __init__(
         self,
         *,
         pool: "asyncpg.Pool[Any] | None" = None,
-        handed: "Connection | None" = None,
+        connection: "Connection | None" = None,
         retry_for: float = 0,
     ) -> None:
         self._pool = pool
-        self._handed = handed
+        self._connection = connection
         self._retry_for = retry_for
         self._lock = asyncio.Lock()
-        #: How often something was run again.
+        #: The number of repetitions so far.
         self.retries = 0
 
     async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-        """Run `work(connection)` in a transaction of its own. It may run more than once."""
-        if self._handed is not None:
-            # One that was handed over is lent to one at a time.
-            async with self._lock, self._handed.transaction():
-                return await work(self._handed)
-        assert self._pool is not None  # one of the two
+        """Run `work(connection)` in a transaction of its own. It may run more than once.
+
+        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes.
+        """
+        import asyncpg
+
+        try:
+            return await self._transact(work)
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            raise ReadOnlyDatabaseError(reason=str(error)) from error
+
+    async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
+        if self._connection is not None:
+            # Concurrent transactions on a single connection would nest.
+            async with self._lock, self._connection.transaction():
+                return await work(self._connection)
+        assert self._pool is not None  # without a connection of the caller's
         async for attempt in self._retrying(is_transient):
             with attempt:
                 async with (
                     self._pool.acquire() as connection,
-                    # What others commit meanwhile must be seen, whatever the database's default.
+                    # Rows that others commit meanwhile must be visible, whatever the default is.
                     connection.transaction(isolation="read_committed"),
                 ):
                     return await work(connection)
         raise AssertionError("tenacity returns or raises")
 
     async def reach(self) -> None:
-        """Connect, once: a server that is starting up is waited for, any other reason is final."""
+        """Connect once, waiting for a server that starts up. Any other failure is final.
+
+        Raises DatabaseUnavailableError.
+        """
         assert self._pool is not None  # for a URL
         async for attempt in self._retrying(is_starting_up):
             with attempt:
@@ -79,9 +93,9 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections(target: Target, *, retry_for: float = 60) -> AsyncIterator[Connections]:
-    """Connections to a URL, or the one of asyncpg's or SQLAlchemy's that was handed over.
+    """Open connections to a URL, or wrap an open connection of asyncpg or SQLAlchemy.
 
-    Raises DatabaseUnavailableError when the URL leads nowhere.
+    Raises DatabaseUnavailableError when no connection to the URL can be opened.
     """
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,18 +110,21 @@ async def open_connections(target: Target, *, retry_for: float = 60) -> AsyncIte
             await connections.reach()
             yield connections
     elif isinstance(target, AsyncConnection):
-        # SQLAlchemy sends its BEGIN with the first statement: without one, COPY would run outside
-        # the caller's transaction and survive its rollback.
+        # SQLAlchemy sends its BEGIN with its first statement. Without this statement, COPY would
+        # run outside the caller's transaction and survive its rollback.
         await target.exec_driver_sql("SELECT 1")
         raw = await target.get_raw_connection()
-        yield Connections(handed=raw.driver_connection)
+        yield Connections(connection=raw.driver_connection)
     else:
-        yield Connections(handed=target)
+        yield Connections(connection=target)
 
 
 @asynccontextmanager
 async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
-    """The same connection in SQLAlchemy's dress: for migrations."""
+    """Connect to a URL through SQLAlchemy, for migrations.
+
+    Raises DatabaseUnavailableError when no connection can be opened.
+    """
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
@@ -129,7 +146,7 @@ async def _open(url: str, options: Mapping[str, Any] | None = None) -> Connectio
         return await asyncpg.connect(
             dsn,
             server_settings={"application_name": "oddsschema"},
-            # Statements that are not kept survive a migration that runs meanwhile, and PgBouncer.
+            # Cached statements would fail after a concurrent migration, and behind PgBouncer.
             statement_cache_size=0,
             **(options or {}),
         )
@@ -137,5 +154,4 @@ async def _open(url: str, options: Mapping[str, Any] | None = None) -> Connectio
         *(OSError, TimeoutError, ValueError, OverflowError),
         *(asyncpg.PostgresError, asyncpg.InterfaceError),
     ) as e:
-        reason = str(e) or type(e).__name__
-        raise DatabaseUnavailableError(f"cannot connect to {redact(url)}: {reason}") from e
+        raise DatabaseUnavailableError(reason=str(e) or type(e).__name__, url=redact(url)) from e

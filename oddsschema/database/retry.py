@@ -1,9 +1,9 @@
-"""The retry policy: which errors are transient, and for how long a transaction is run again."""
+"""The retry policy: which errors are transient, and how long a transaction is repeated."""
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.errors import DatabaseUnavailableError, UncertainCommitError
+from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, UncertainCommitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Messages of asyncpg's InterfaceError when a connection died while it was in use. The class has no
+#: SQLSTATE, and no other task uses our connections.
+_DEAD_CONNECTION_MESSAGES = ("connection is closed", "another operation is in progress")
+
 
 def retrying(
     should_retry: "Callable[[BaseException], bool]",
     retry_for: float,
     on_retry: "Callable[[], None]",
 ) -> "AsyncRetrying":
-    """Attempts with exponential back-off and jitter, until `retry_for` seconds are over.
+    """Return attempts with exponential back-off and jitter, for `retry_for` seconds.
 
-    `on_retry` is called before each further attempt. The last error is raised as it is.
+    `on_retry` is called before each further attempt. The last error is raised unchanged.
     """
     from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
     from tenacity.wait import wait_random_exponential
@@ -40,37 +44,34 @@ def retrying(
 
 
 def is_starting_up(error: BaseException) -> bool:
-    """Whether the server refuses a connection because it is starting up."""
+    """Return whether the server refused a connection because it is starting up."""
     import asyncpg
 
     return isinstance(error.__cause__, asyncpg.CannotConnectNowError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction may well succeed a little later."""
+    """Return whether the same transaction may succeed a little later."""
     import asyncpg
 
+    if isinstance(error, DatabaseURLError):
+        return False
+    if isinstance(error, asyncpg.InterfaceError):
+        return any(message in str(error) for message in _DEAD_CONNECTION_MESSAGES)
     return isinstance(
         error,
         (
-            asyncpg.PostgresConnectionError,  # the connection was lost
+            asyncpg.PostgresConnectionError,  # a lost connection
             asyncpg.ConnectionDoesNotExistError,
             asyncpg.SerializationError,
             asyncpg.DeadlockDetectedError,
-            asyncpg.CannotConnectNowError,  # starting up, or shutting down
+            asyncpg.CannotConnectNowError,  # a server that is starting up or shutting down
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.TooManyConnectionsError,
-            asyncpg.InternalClientError,  # a dead connection, found out while it was in use
+            asyncpg.InternalClientError,  # a connection that died while it was in use
             ConnectionError,
             DatabaseUnavailableError,
             UncertainCommitError,
         ),
-    ) or (
-        # How asyncpg may put it that a connection died while it was in use: nobody else uses ours.
-        isinstance(error, asyncpg.InterfaceError)
-        and any(
-            said in str(error)
-            for said in ("connection is closed", "another operation is in progress")
-        )
     )

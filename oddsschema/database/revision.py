@@ -3,11 +3,11 @@
 from oddsschema.database.connections import Connection
 from oddsschema.errors import NotMigratedError
 
-#: The newest revision of the migrations that this release carries.
+#: The newest revision of the migrations in this release.
 HEAD = "oddsschema_0007"
 
-#: Whether each of $1, tables, has a column, a constraint or an index with the name beside it in $2.
-_ALL_THERE = """
+#: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
+_HAS_ALL_PARTS = """
 WITH wanted AS (
     SELECT to_regclass(quote_ident(owner)) AS oid, name
     FROM unnest($1::text[], $2::text[]) AS _ (owner, name)
@@ -23,38 +23,39 @@ SELECT NOT EXISTS (
 """
 
 
+def is_own_revision(revision: str) -> bool:
+    """Return whether a recorded revision is one of this package's, not another project's."""
+    return revision.startswith("oddsschema_")
+
+
 async def require_migrated(connection: Connection) -> None:
-    """Raise NotMigratedError unless the tables of this release are there."""
-    revisions = []
+    """Raise NotMigratedError unless the database has the tables of this release."""
+    revisions: list[str] = []
     if await connection.fetchval("SELECT to_regclass('alembic_version') NOTNULL"):
         rows = await connection.fetch("SELECT version_num FROM alembic_version")
         revisions = [row[0] for row in rows]
-    current = next((one for one in revisions if one.startswith("oddsschema_")), None)
-    if HEAD in revisions or (current is None and await _is_there(connection)):
+    current = next(filter(is_own_revision, revisions), None)
+    if HEAD in revisions or (current is None and await has_all_parts(connection)):
         return
-    if current is None and revisions:
-        state = f"is at {', '.join(revisions)} of another project, without this release's tables"
-        cure = "run that project's 'alembic upgrade heads'"
-    else:
-        state = f"is at revision {current}" if current else "has no tables of oddsschema"
-        cure = "run 'oddsschema upgrade'"
     raise NotMigratedError(
-        f"the database {state}, this release needs {HEAD}: {cure}", current=current, head=HEAD
+        current=current,
+        head=HEAD,
+        others=tuple(revision for revision in revisions if not is_own_revision(revision)),
     )
 
 
-async def _is_there(connection: Connection) -> bool:
-    """Whether all that this release's tables consist of is there, by its names.
+async def has_all_parts(connection: Connection) -> bool:
+    """Return whether all parts of this release's tables exist, judged by their names.
 
-    `metadata.create_all` records no revision, and another project's may be recorded in the place
-    of the one of ours that it depends on.
+    The recorded revision cannot answer this: `metadata.create_all` records none, and alembic
+    records another project's revision instead of the revision of ours that it depends on.
     """
     from oddsschema.models import Sport
 
     tables = Sport.metadata.tables.values()
-    wanted = [
+    parts = [
         (table.name, str(part.name))
         for table in tables
         for part in (*table.columns, *table.constraints, *table.indexes)
     ]
-    return bool(await connection.fetchval(_ALL_THERE, *zip(*wanted, strict=True)))
+    return bool(await connection.fetchval(_HAS_ALL_PARTS, *zip(*parts, strict=True)))

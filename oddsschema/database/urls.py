@@ -1,31 +1,32 @@
-"""Database URLs: how they are read, and how they are shown without secrets."""
+"""Database URLs: their normal form for asyncpg, and their form without secrets for messages."""
 
 import re
 from urllib.parse import quote, unquote
 
-from oddsschema.errors import DatabaseUnavailableError
+from oddsschema.errors import DatabaseURLError
 
 _SCHEMES = {"postgresql", "postgres", "postgresql+asyncpg"}
 
-# What can be read in one way only. In anything else, a piece of a password whose special characters
-# are not encoded would pass for a host, a port, a database or a parameter, and would be shown.
-_OTHER = r"/?#@\[\]\ud800-\udfff"
+# The pattern accepts only URLs that can be read in one way. In any other URL, a piece of a password
+# with unencoded special characters could pass for a host, a port, a database or a parameter, and
+# would be shown.
+_DELIMITERS = r"/?#@\[\]\ud800-\udfff"
 _HOST = r"([\w.%-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?"
-_FIELD = r"[^#@&=]+=[^#@&]*"
+_PARAMETER = r"[^#@&=]+=[^#@&]*"
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z\d+]*)://"
-    rf"((?P<user>[^:{_OTHER}]*)(:(?P<password>[^{_OTHER}]*))?@)?"
+    rf"((?P<user>[^:{_DELIMITERS}]*)(:(?P<password>[^{_DELIMITERS}]*))?@)?"
     rf"(?P<hosts>({_HOST}(,{_HOST})*)?)"
     r"(?P<path>(/[^?#@]*)?)"
-    rf"(\?(?P<query>({_FIELD}(&{_FIELD})*)?))?"
+    rf"(\?(?P<query>({_PARAMETER}(&{_PARAMETER})*)?))?"
 )
 _UNREADABLE = (
     "the database's URL cannot be read: it should look like "
-    "postgresql://user:password@host:5432/name, with what is special in a user or a password "
-    "percent-encoded (%40 for @)"
+    "postgresql://user:password@host:5432/name, with special characters of the user and the "
+    "password percent-encoded (%40 for @)"
 )
 _SECRETS = {"password", "sslpassword"}
-#: What may stand beside a secret among the parameters, and is not a piece of it.
+#: The parameters that are allowed beside a secret. Any other may be a piece of the secret.
 _PARAMETERS = _SECRETS | {
     *("host", "port", "user", "dbname", "database", "passfile", "service"),
     *("application_name", "search_path", "options", "target_session_attrs"),
@@ -35,20 +36,21 @@ _PARAMETERS = _SECRETS | {
 
 
 def normalize(url: str) -> str:
-    """The URL as asyncpg takes it, from postgresql://, postgres:// or postgresql+asyncpg://.
+    """Return a postgresql://, postgres:// or postgresql+asyncpg:// URL in the form for asyncpg.
 
-    Raises DatabaseUnavailableError when it is none of these, or can be read in several ways.
+    Raises DatabaseURLError for any other URL, and for a URL that can be read in several ways.
     """
-    parts = _parts(url)
+    parts = _parse(url)
     if parts is None:
-        raise DatabaseUnavailableError(_UNREADABLE)
+        raise DatabaseURLError(reason=_UNREADABLE)
     if parts["scheme"] not in _SCHEMES:
-        raise DatabaseUnavailableError(
-            f"not a PostgreSQL URL: {redact(url)}; it should look like postgresql://user@host/name"
+        raise DatabaseURLError(
+            reason=f"not a PostgreSQL URL: {redact(url)}; it should look like "
+            "postgresql://user@host/name"
         )
-    login = _encoded(parts["user"])
+    login = _encode(parts["user"])
     if parts["password"] is not None:
-        login += f":{_encoded(parts['password'])}"
+        login += f":{_encode(parts['password'])}"
     if parts["user"] is not None:
         login += "@"
     query = f"?{parts['query']}" if parts["query"] else ""
@@ -56,8 +58,11 @@ def normalize(url: str) -> str:
 
 
 def redact(url: str) -> str:
-    """The URL without its password, for messages; of its parameters, those that say where it is."""
-    parts = _parts(url)
+    """Return the URL without its password, for messages.
+
+    Of its parameters, only `host` and `port` are kept.
+    """
+    parts = _parse(url)
     if parts is None:
         return "(a URL that cannot be read)"
     login = parts["user"] or ""
@@ -65,20 +70,20 @@ def redact(url: str) -> str:
         login += ":***"
     if parts["user"] is not None:
         login += "@"
-    fields = (parts["query"] or "").split("&")
-    query = "&".join(field for field in fields if field.startswith(("host=", "port=")))
-    shown = f"{parts['scheme']}://{login}{parts['hosts']}{parts['path']}"
-    return f"{shown}?{query}" if query else shown
+    parameters = (parts["query"] or "").split("&")
+    query = "&".join(text for text in parameters if text.startswith(("host=", "port=")))
+    redacted = f"{parts['scheme']}://{login}{parts['hosts']}{parts['path']}"
+    return f"{redacted}?{query}" if query else redacted
 
 
-def _parts(url: str) -> re.Match[str] | None:
+def _parse(url: str) -> re.Match[str] | None:
     parts = _URL.fullmatch(url)
     if parts is None:
         return None
-    names = {unquote(field.partition("=")[0]) for field in (parts["query"] or "").split("&")}
+    names = {unquote(text.partition("=")[0]) for text in (parts["query"] or "").split("&")}
     return None if names & _SECRETS and not names <= _PARAMETERS else parts
 
 
-def _encoded(part: str | None) -> str:
-    # Read by urllib, which would name a URL in its errors whose characters it takes for others.
+def _encode(part: str | None) -> str:
+    # asyncpg reads the URL with urllib, whose errors would quote a URL with special characters.
     return quote(unquote(part or ""), safe="")

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import BatchNotFoundError
 from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
@@ -51,7 +51,7 @@ async def batch(
             if batch_id is None:
                 await bookkeeping.open_batch(connection, opened_id, trigger, notes)
             elif not await bookkeeping.join_batch(connection, batch_id):
-                raise OddsSchemaError(f"there is no batch {batch_id} to join")
+                raise BatchNotFoundError(batch_id=batch_id)
 
         await connections.transact(open_or_join)
         opened = Batch(connections, opened_id, options)

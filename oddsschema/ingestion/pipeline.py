@@ -110,7 +110,7 @@ class Pipeline:
                 )
         except Exception as error:
             raise ChunkError(
-                f"{type(error).__name__}: {error}",
+                reason=f"{type(error).__name__}: {error}",
                 platform=self._platform,
                 run_id=self._run_id,
                 first=chunk.first,
@@ -134,8 +134,7 @@ class Pipeline:
         try:
             counted = await bookkeeping.counted(connection, self._run_id)
         except asyncpg.LockNotAvailableError as error:
-            message = "the server has not ended the lost transaction yet"
-            raise UncertainCommitError(message) from error
+            raise UncertainCommitError(run_id=self._run_id) from error
         self._attempt = None
         if counted < attempt.counted:
             return None

@@ -150,9 +150,9 @@ async def connect(url: str) -> "asyncpg.Connection[Any]":
     try:
         return await asyncpg.connect(url)
     except (OSError, asyncpg.PostgresError) as error:
-        reason = f"cannot connect to {redact(url)}: {error}"
+        reason = str(error)
     # Raised outside the handler, because the traceback of the cause contains the password.
-    raise DatabaseUnavailableError(reason)
+    raise DatabaseUnavailableError(reason=reason, url=redact(url))
 
 
 # -- async fixtures --------------------------------------------------------------------------------

@@ -214,8 +214,8 @@ def test_plot_is_a_picture(history: History) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["9"], "no event 9: it should be a SportRadar id, or the id of an event of BetPawa's"),
-        (["31", "corners"], "A - B never had such a market: MARKET is BetPawa's id of it"),
+        (["9"], "no event 9: give a SportRadar id, or the id of a BetPawa event"),
+        (["31", "corners"], "A - B never had a market corners: give its BetPawa id"),
         (["31", "--plot", "a.svg"], "--plot draws the prices of a MARKET: name one"),
         (["31", "3743", "--at", "2024-01-09"], "--at is for what was on offer: leave MARKET out"),
         (["31", "3743", "--plot", "a.doc"], "cannot draw a.doc: Format 'doc' is not supported"),
