@@ -3,9 +3,9 @@
     with EmbeddedPostgres() as server:
         connection = await asyncpg.connect(server.url)
 
-The server listens on a Unix socket only, in a directory that nobody else may enter. Processes that
-use the same directory share one server: the first one starts it and the last one stops it.
-`ephemeral` gives a throw-away server for tests. POSIX only; importing the module does nothing.
+The server listens only on a Unix socket, in a directory that no other user may enter. Processes
+that use the same directory share a server: the first process starts it, the last one stops it.
+`ephemeral` starts a throw-away server for tests. POSIX only. Importing the module starts nothing.
 """
 
 from oddsschema.embedded.ephemeral_server import ephemeral

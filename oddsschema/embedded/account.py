@@ -1,4 +1,4 @@
-"""Who the server runs as, and how programs run as that user."""
+"""The user that the server runs as, and the programs run as that user."""
 
 import contextlib
 import os
@@ -15,26 +15,28 @@ if sys.platform != "win32":
 
 
 class Account(NamedTuple):
-    """The user that the server runs as when we are root, which PostgreSQL refuses to run as."""
+    """The user that the server runs as when this process is root, as PostgreSQL rejects root."""
 
     uid: int
     gid: int
 
 
 class Result(NamedTuple):
-    """How a program ended, and all that it printed."""
+    """The exit status of a program, and all of its output."""
 
     status: int
     output: str
 
 
 def server_account() -> Account | None:
-    """The server's user; None when that is ourselves.
+    """Return the server's user; None for the user of this process.
 
-    Raises EmbeddedPostgresError on Windows, and for a root who has no such user.
+    Raises EmbeddedPostgresError on Windows, and for root on a machine without such a user.
     """
     if sys.platform == "win32":
-        raise EmbeddedPostgresError("the embedded PostgreSQL is POSIX only: give a --url")
+        raise EmbeddedPostgresError(
+            "the embedded PostgreSQL does not run on Windows: give a database URL"
+        )
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -45,12 +47,13 @@ def server_account() -> Account | None:
 
 
 def run(account: Account | None, *command: str | Path) -> Result:
-    """Run to the end, in a session of its own: a terminal's Ctrl-C is for us, not for the server.
+    """Run a program to its end, in a session of its own.
 
-    The output goes through a file: the server inherits it, and a pipe would never end.
+    A terminal's Ctrl-C then reaches this process, and not the server.
     """
     cleared = ("PG", "LC_", "LANG")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
+    # The server inherits the output and keeps it open. Reading a pipe would never end.
     with tempfile.TemporaryFile() as output:
         finished = subprocess.run(
             command,
@@ -69,7 +72,7 @@ def run(account: Account | None, *command: str | Path) -> Result:
 
 
 def command_line(pid: int) -> str:
-    """The command of a running process; empty for a zombie, or when there is no such process."""
+    """Return the command line of a process; empty for a zombie, and for an unknown process."""
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()

