@@ -1,7 +1,7 @@
-"""Runs the migrations: on a connection handed over, on a URL, or as SQL text.
+"""Alembic's environment: migrates a connection that was handed over, or a URL, or prints SQL.
 
-The URL is `-x url=...`, else DATABASE_URL, else the embedded PostgreSQL. `-x lock_timeout=...` and
-`-x statement_timeout=...` are in seconds; 0 is none.
+The URL is `-x url=...`, else DATABASE_URL, else that of the embedded PostgreSQL. The limits
+`-x lock_timeout=...` and `-x statement_timeout=...` are in seconds; 0 means no limit.
 """
 
 import asyncio
@@ -20,19 +20,22 @@ from oddsschema.migrations import autogenerate_options, timeouts
 arguments: dict[str, Any] = context.get_x_argument(as_dictionary=True)
 
 
-def run(**how: Any) -> None:
-    """Migrate, each revision in a transaction, or all in the caller's."""
+def run(**options: Any) -> None:
+    """Run the migrations, each revision in a transaction, or all in the caller's.
+
+    `options` are arguments of `context.configure`.
+    """
     given = {
         name: arguments[name] for name in ("lock_timeout", "statement_timeout") if name in arguments
     }
     limits = context.config.attributes.get("timeouts", given)
-    context.configure(transaction_per_migration=True, **how, **autogenerate_options())
+    context.configure(transaction_per_migration=True, **options, **autogenerate_options())
     with timeouts(context.get_context(), **limits), context.begin_transaction():
         context.run_migrations()
 
 
 async def connect_and_run(url: str) -> None:
-    """Migrate a database that nobody has opened yet."""
+    """Connect to a database and migrate it."""
 
     def on_connection(connection: Connection) -> None:
         run(connection=connection)

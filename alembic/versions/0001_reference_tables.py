@@ -1,4 +1,4 @@
-"""The reference tables: sports, tournaments, bookmakers, events, odds, scrape runs."""
+"""Create the reference tables: sports, tournaments, bookmakers, events, odds, scrape runs."""
 
 import sqlalchemy as sa
 from alembic import op

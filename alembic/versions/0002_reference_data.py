@@ -1,6 +1,6 @@
-"""The sport and the bookmakers that every database needs.
+"""Insert the sport and the bookmakers that every database needs.
 
-Both ways idempotent: rows that are there stay, rows that something refers to stay.
+Upgrade and downgrade are idempotent: existing rows stay, and rows that others refer to stay.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""Add CHECKs for what the contracts hold to; they hold for new rows, 0005 looks at the old ones.
+"""Add CHECKs for the rules of the contracts. They apply to new rows; 0005 validates the old ones.
 
 NOT VALID means that no table is read while it is locked.
 """
@@ -10,7 +10,7 @@ down_revision = "oddsschema_0003"
 branch_labels = None
 depends_on = None
 
-# The conditions, with {} for the column.
+# In the conditions, {} is the column.
 WHITE_SPACE = """
 9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201,
 8202, 8232, 8233, 8239, 8287, 12288
@@ -160,16 +160,16 @@ CHECKS = {
 
 def upgrade() -> None:
     for table, checks in CHECKS.items():
-        for what, condition in checks.items():
+        for name, condition in checks.items():
             op.create_check_constraint(
-                op.f(f"ck_{table}_{what}"),
+                op.f(f"ck_{table}_{name}"),
                 table,
-                condition.replace("{}", what),
+                condition.replace("{}", name),
                 postgresql_not_valid=True,
             )
 
 
 def downgrade() -> None:
     for table, checks in CHECKS.items():
-        for what in checks:
-            op.drop_constraint(op.f(f"ck_{table}_{what}"), table, type_="check")
+        for name in checks:
+            op.drop_constraint(op.f(f"ck_{table}_{name}"), table, type_="check")

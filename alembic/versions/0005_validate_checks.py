@@ -1,6 +1,6 @@
-"""Validate the CHECKs of 0004: reads every table once, and blocks neither readers nor writers.
+"""Validate the CHECKs of 0004. Every table is read once; no reader or writer is blocked.
 
-It is a revision of its own because the locks of 0004 are held until its transaction ends.
+This is a separate revision because 0004 holds its locks until its transaction ends.
 """
 
 from alembic import op
@@ -36,9 +36,9 @@ competitor_market_odds: betpawa_market_id betpawa_market_name line handicap_type
 def upgrade() -> None:
     for line in CHECKS.strip().splitlines():
         table, checks = line.split(": ")
-        each = ", ".join(f"VALIDATE CONSTRAINT ck_{table}_{what}" for what in checks.split())
-        op.execute(f"ALTER TABLE {table} {each}")
+        actions = ", ".join(f"VALIDATE CONSTRAINT ck_{table}_{name}" for name in checks.split())
+        op.execute(f"ALTER TABLE {table} {actions}")
 
 
 def downgrade() -> None:
-    """Nothing: that rows have been looked at does no harm."""
+    """Do nothing: a valid CHECK does no harm."""

@@ -1,4 +1,4 @@
-"""Let snapshots hold changes alone: what is confirmed, what has gone."""
+"""Let snapshots hold only changes: add confirmation times, and times of unavailability."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ TIMES = (
 
 
 def upgrade() -> None:
-    # Constant defaults: no row is written. The snapshots that are there are complete.
+    # Constant defaults rewrite no row. Existing snapshots are complete.
     for table in ("odds_snapshots", "competitor_odds_snapshots"):
         op.add_column(
             table,
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def _check(table: str, column: str, condition: str) -> None:
-    # NOT VALID reads no row while the table is locked; 0007 validates.
+    # With NOT VALID, no row is read while the table is locked. 0007 validates.
     op.create_check_constraint(
         op.f(f"ck_{table}_{column}"),
         table,
@@ -51,7 +51,8 @@ def _check(table: str, column: str, condition: str) -> None:
     )
 
 
-# Before the columns go that tell changes from all, each snapshot gets the markets that it is about.
+# Copy into each snapshot of changes the markets that are in effect at its time. The columns that
+# mark such snapshots are dropped afterwards.
 EXPAND = """
 INSERT INTO {markets} ({event}, snapshot_id, betpawa_market_id, betpawa_market_name, line,
     handicap_type, handicap_home, handicap_away, outcomes)
@@ -92,7 +93,7 @@ SIDES = (
 
 
 def downgrade() -> None:
-    """Every instant is told as before; which captures found no change is forgotten."""
+    """Keep the markets of every instant; lose the times of captures without a change."""
     for side in SIDES:
         op.execute(EXPAND.format(**side))
         op.execute(f"DELETE FROM {side['markets']} WHERE unavailable_at IS NOT NULL")

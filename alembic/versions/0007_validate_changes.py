@@ -1,4 +1,4 @@
-"""Validate the CHECKs of 0006: reads the tables, and blocks neither readers nor writers."""
+"""Validate the CHECKs of 0006. The tables are read; no reader or writer is blocked."""
 
 from alembic import op
 
@@ -17,9 +17,9 @@ CHECKS = {
 
 def upgrade() -> None:
     for table, checks in CHECKS.items():
-        each = ", ".join(f"VALIDATE CONSTRAINT ck_{table}_{what}" for what in checks)
-        op.execute(f"ALTER TABLE {table} {each}")
+        actions = ", ".join(f"VALIDATE CONSTRAINT ck_{table}_{name}" for name in checks)
+        op.execute(f"ALTER TABLE {table} {actions}")
 
 
 def downgrade() -> None:
-    """Nothing: that rows have been looked at does no harm."""
+    """Do nothing: a valid CHECK does no harm."""
