@@ -1,19 +1,19 @@
-"""The migrations that the wheel carries: upgrade, downgrade, current, check; and hooks for others.
+"""The migrations of this package: upgrade, downgrade, current, check, and hooks for other projects.
 
-A target is a PostgreSQL URL, or an SQLAlchemy AsyncConnection whose transaction is then the
-caller's. A project with tables of its own adds the versions to its `version_locations`, and
+A target is a PostgreSQL URL, or an SQLAlchemy AsyncConnection with a transaction of the caller's. A
+project with tables of its own adds `script_location()`/versions to its `version_locations`, and
 `autogenerate_options` to its env.py: see docs/howto-extending.md.
 
-What is where (what is public is imported from here):
+The public names are imported from here. The modules:
 
-- `commands`: upgrade, downgrade, current and check; where the revisions are
-- `autogenerate`: autogeneration, for another project's env.py and for ours
-- `time_limits`: how long a migration waits and takes, for an env.py too
-- `broken`: which rows a new CHECK trips over
-- `report`: what `check` finds a database to be
-- `drift`: where its tables differ from what the revisions build
-- `mend`: the SQL that mends them
-- `catalog`: what tables consist of, read from PostgreSQL's catalogs
+- `commands`: upgrade, downgrade, current, check, and the location of the revisions
+- `autogenerate`: alembic's hooks, for another project's env.py and for this package's
+- `time_limits`: the time limits of a migration, for any env.py
+- `violations`: the stored rows that break a new CHECK
+- `report`: the state of a database, compared with this release
+- `comparison`: the differences between its tables and those that the revisions build
+- `repair`: the SQL that repairs a difference
+- `catalog`: the parts of tables, read from PostgreSQL's catalogs
 """
 
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT

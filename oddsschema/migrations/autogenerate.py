@@ -1,4 +1,4 @@
-"""Autogeneration, for an env.py: another project's, which leaves our tables alone, and our own."""
+"""Options and hooks of alembic's autogeneration, for another project's env.py and for our own."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -19,24 +19,25 @@ from oddsschema.database.revision import HEAD
 
 
 def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> dict[str, Any]:
-    """What `context.configure` needs for tables of one's own in the database of ours.
+    """Return the arguments of `context.configure` for a project with tables beside ours.
 
-    `own` is their MetaData (without it, ours): what `revision --autogenerate` and `alembic check`
-    compare with the database. Tables of oddsschema are left out: `oddsschema check` is for them.
+    `own` is the MetaData of the project's tables, which `alembic revision` and `alembic check`
+    compare with the database; without it, oddsschema's own. The project's comparison leaves out the
+    tables of oddsschema, which `oddsschema check` compares.
 
         context.configure(connection=connection, **autogenerate_options(SQLModel.metadata))
 
-    The parts are there for those who combine them with hooks of their own: `include_object`,
-    `render_item` and `require_dependency_on_tables`; `target_metadata` is `own`.
+    To combine them with hooks of its own, a project can use `include_object`, `render_item` and
+    `require_dependency_on_tables` separately; `target_metadata` is `own`.
     """
     if own is None:
         return {
             "target_metadata": metadata,
-            "include_name": _is_ours,
+            "include_name": include_own_tables,
             "render_item": render_item,
             "compare_server_default": True,
-            # By name, which all of ours have. Those without one, which other projects may have,
-            # would come out as dropped.
+            # All of our CHECKs have names. In other projects, CHECKs without a name would be
+            # rendered as dropped.
             "autogenerate_plugins": [
                 "alembic.autogenerate.*",
                 "alembic.ext.checkconstraint_byname",
@@ -58,14 +59,17 @@ def include_object(
     reflected: bool,
     compare_to: SchemaItem | None,
 ) -> bool:
-    """Alembic's hook: leave the tables of oddsschema alone, which would come out as dropped."""
+    """Leave out the tables of oddsschema: a hook of alembic's.
+
+    Alembic would otherwise render them as dropped.
+    """
     return not (isinstance(item, Table) and item.schema is None and name in metadata.tables)
 
 
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:
-    """Alembic's hook: write types of oddsschema and SQLModel as plain SQLAlchemy ones.
+    """Render types of oddsschema and SQLModel as plain SQLAlchemy types: a hook of alembic's.
 
-    So that a migration imports neither, and stays what it is when they change.
+    A migration then imports neither package, and does not change with them.
     """
     if kind != "type":
         return False
@@ -84,33 +88,40 @@ def require_dependency_on_tables(
     revision: str | Iterable[str | None] | Iterable[str],
     directives: list[MigrationScript],
 ) -> None:
-    """Alembic's hook: a new revision depends on the one of ours that made the tables it refers to.
+    """Reject a new revision that depends on our newest one or on our branch: a hook of alembic's.
 
-    On our newest one it must not: alembic keeps heads alone, so that it would be recorded in the
-    place of ours, and only a comparison of the tables would tell where ours are. On the branch
-    ("oddsschema") it must not: alembic takes that for its first revision.
+    A revision has to depend on the revision of ours that created the tables it refers to. Alembic
+    records only heads: a revision that depends on our newest one would replace it in
+    alembic_version, and our revision could only be concluded from the tables. Alembic reads the
+    branch's name, "oddsschema", as its first revision.
 
     Raises alembic's CommandError.
     """
     for script in directives:
-        for wanted in to_tuple(script.depends_on, default=()):
-            if wanted == "oddsschema" or _resolved(context, wanted) == HEAD:
+        for dependency in to_tuple(script.depends_on, default=()):
+            if dependency == "oddsschema" or _resolve(context, dependency) == HEAD:
                 raise CommandError(
-                    f"depend on the revision of oddsschema that made the tables you refer to "
-                    f"(docs/migrations.md lists them: oddsschema_0003, for one), not on {wanted}"
+                    f"the revision depends on {dependency}: let it depend on the revision of "
+                    "oddsschema that created the tables it refers to, such as oddsschema_0003 "
+                    "(docs/migrations.md lists them)"
                 )
 
 
-def _resolved(context: MigrationContext, wanted: str) -> str | None:
-    found = context.script.get_revision(wanted) if context.script is not None else None
-    return found.revision if found is not None else None
+def _resolve(context: MigrationContext, dependency: str) -> str | None:
+    script = context.script.get_revision(dependency) if context.script is not None else None
+    return script.revision if script is not None else None
 
 
 def _is_varchar(item: Any) -> bool:
-    """Whether an enumeration's values are kept as text, which PostgreSQL holds to nothing."""
+    """Return whether an enumeration is stored as text that PostgreSQL does not check."""
     return isinstance(item, Enum) and not (item.native_enum or item.create_constraint)
 
 
-def _is_ours(name: str | None, kind: NameFilterType, parents: NameFilterParentNames) -> bool:
-    """Leave other applications' tables alone: without this, they would come out as DROP TABLE."""
+def include_own_tables(
+    name: str | None, kind: NameFilterType, parents: NameFilterParentNames
+) -> bool:
+    """Leave out other applications' tables: a hook of alembic's.
+
+    Alembic would otherwise render them as DROP TABLE.
+    """
     return kind != "table" or name in metadata.tables

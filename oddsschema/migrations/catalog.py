@@ -1,4 +1,4 @@
-"""What tables consist of, part by part, as PostgreSQL's own catalogs print it."""
+"""The parts of tables (columns, constraints, indexes, ...), as PostgreSQL's catalogs print them."""
 
 import re
 from collections.abc import AsyncIterator, Iterable
@@ -13,7 +13,7 @@ from oddsschema.database.connections import Connection
 
 
 class Kind(StrEnum):
-    """What a part is, in the order in which parts can be made."""
+    """The kind of a part. The members are in an order in which parts can be created."""
 
     SEQUENCE = "sequence"
     TABLE = "table"
@@ -38,62 +38,65 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that a table consists of. Names are quoted where SQL wants it."""
+    """A part of a table. Names are quoted where SQL needs it."""
 
     kind: Kind
     table: str
-    #: Its own name, or its column's; empty for what a table has one of.
+    #: The part's name, or its column's; empty for kinds that a table has only once.
     name: str
     definition: str
-    #: "NOT VALID", "INVALID", or nothing when all is well.
+    #: "NOT VALID", "INVALID", or empty for a valid part.
     state: str
-    #: The keys of the parts that it cannot be without, those of other tables too.
-    hangs_on: frozenset[str]
+    #: The keys of the parts that this part needs, including those of other tables.
+    depends_on: frozenset[str]
 
     @property
-    def where(self) -> str:
-        """Its table, and its name in there."""
+    def location(self) -> str:
+        """The table, and the name inside it."""
         return f"{self.table}.{self.name}" if self.name else self.table
 
     @property
     def key(self) -> str:
-        """What identifies it: there is only one in a database."""
-        return f"{self.kind} {self.where}"
+        """The identity of the part, unique in a database."""
+        return f"{self.kind} {self.location}"
 
     @property
-    def described(self) -> str:
-        """The definition, and what is wrong with it."""
+    def description(self) -> str:
+        """The definition, with the state of a part that is not valid."""
         return f"{self.definition} {self.state}".rstrip()
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> Self:
-        """Of a row of PARTS."""
+        """Build a part from a row of PARTS."""
         return cls(
             kind=Kind(row["kind"]),
             table=row["tbl"],
             name=row["name"] or "",
-            definition=_in_one_line(row["definition"]),
+            definition=_without_line_breaks(row["definition"]),
             state=row["state"] or "",
-            hangs_on=frozenset(filter(None, row["hangs_on"] or ())),
+            depends_on=frozenset(filter(None, row["depends_on"] or ())),
         )
 
 
 _QUOTED_OR_BREAK = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s*\n\s*""")
 
 
-def _in_one_line(text: str) -> str:
-    """Without the line breaks that are laid out for the eye; those in a literal stay."""
+def _without_line_breaks(text: str) -> str:
+    """Remove line breaks outside of literals and quoted names."""
     return _QUOTED_OR_BREAK.sub(lambda match: match[1] or " ", text)
 
 
+#: Parts by their keys.
 Parts = dict[str, Part]
 
-#: The definitions of what can be read part by part.
+#: The definitions of the relations that can be compared part by part.
 TABLES = {"table", "unlogged table"}
 
-#: Names in the texts are qualified when the search path does not lead to them, and times are in the
-#: session's zone: with this, temporary tables hide no others, and times are the same for everybody.
-#: Reading waits for a migration that runs meanwhile, but not forever.
+#: Make the catalogs' texts the same for every session, and limit the wait for locks.
+#:
+#: PostgreSQL qualifies the names that the search path does not lead to, and prints times in the
+#: session's zone. With pg_temp at its end, temporary tables hide no others. The limit ends the wait
+#: for a concurrent migration.
 SETTINGS = """
 SELECT set_config('search_path', concat_ws(', ', (
         SELECT string_agg(quote_ident(schema), ', ' ORDER BY place)
@@ -106,7 +109,7 @@ SELECT set_config('search_path', concat_ws(', ', (
     set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '10s'), true)
 """
 
-#: Which of the tables named $1 the search path leads to.
+#: Read which of the tables named $1 the search path leads to.
 PRESENT = """
 SELECT given.name
 FROM unnest($1::text[]) AS given (name)
@@ -114,7 +117,8 @@ JOIN pg_class AS c ON c.oid = to_regclass(given.name)
 WHERE c.relpersistence <> 't'
 """
 
-#: The parts of the tables named $1 that the search path leads to: temporary ones ($2), or others.
+#: Read the parts of the tables named $1 that the search path leads to: temporary tables if $2 is
+#: true, else all others.
 PARTS = r"""
 WITH found AS (
     SELECT c.*, c.oid::regclass::text AS tbl
@@ -149,7 +153,7 @@ WITH found AS (
     JOIN pg_type AS y ON y.oid = a.atttypid
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 ), sequences AS (
-    -- Those of a default; those that go with a column (identities' are no parts of their own).
+    -- Those that a default uses, and those that a column owns. An identity's is no separate part.
     SELECT s.*, c.tbl, c.name AS of_column, s.seqrelid::regclass::text AS name, d.classid
     FROM columns AS c
     JOIN pg_depend AS d ON (d.classid, d.objid) = ('pg_attrdef'::regclass, c.attrdef)
@@ -181,7 +185,7 @@ SELECT 'table' AS kind, tbl, NULL AS name,
         WHEN 'm' THEN 'materialized view'
         ELSE format('relation of kind %s', relkind)
     END AS definition,
-    NULL AS state, NULL::text[] AS hangs_on
+    NULL AS state, NULL::text[] AS depends_on
 FROM found
 UNION ALL
 SELECT 'column', tbl, name,
@@ -241,7 +245,7 @@ LEFT JOIN pg_index AS i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u',
 WHERE k.kind IS NOT NULL
 UNION ALL
 SELECT 'index', t.tbl, i.indexrelid::regclass::text,
-    -- How it is filled is for everybody to tune.
+    -- Storage parameters such as the fill factor are left to the administrator.
     concat_ws(' ', CASE WHEN i.indisunique THEN 'UNIQUE' END, regexp_replace(
         substring(pg_get_indexdef(i.indexrelid) FROM ' (USING .*)'), ' WITH \([^)]*\)', ''
     )),
@@ -277,8 +281,9 @@ SELECT 'row level security', tbl, NULL,
 FROM tables WHERE relrowsecurity
 """
 
-#: The tables that have indexes with the names $1, but for tables named $2. Whatever it is called, a
-#: table keeps the names of its indexes, and nobody else can have them.
+#: Read the tables, except those named $2, that have indexes with the names $1.
+#:
+#: A renamed table keeps the names of its indexes, and index names are unique in a schema.
 TABLES_BY_INDEX = """
 SELECT c.relname AS index, i.indrelid::regclass::text AS table
 FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
@@ -290,26 +295,26 @@ WHERE c.relname = ANY ($1::text[]) AND c.relpersistence <> 't' AND pg_table_is_v
 async def read_parts(
     connection: Connection, tables: Iterable[str], *, temporary: bool = False
 ) -> Parts:
-    """All parts of the tables with these names that are there, by their keys."""
+    """Read all parts of the tables with these names that exist, by their keys."""
     rows = await connection.fetch(PARTS, list(tables), temporary)
-    # What was dropped meanwhile has no definition.
+    # A part that another session dropped meanwhile has no definition.
     parts = [Part.from_row(row) for row in rows if row["definition"] is not None]
     return {part.key: part for part in parts}
 
 
 @asynccontextmanager
-async def undone(connection: Connection) -> AsyncIterator[None]:
-    """A transaction that is rolled back; a savepoint where the caller is in one of his own."""
+async def rolled_back(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction, or a savepoint inside the caller's, and roll it back at the end."""
     outermost = not connection.is_in_transaction()
-    # One view of the catalogs, whatever others commit meanwhile.
+    # The catalogs must not change between two reads.
     transaction = connection.transaction(isolation="repeatable_read" if outermost else None)
     await transaction.start()
     try:
         if outermost:
-            # Many roles that only look are read-only by default; nothing of this stays.
+            # Roles for reading are often read-only by default, and this is rolled back.
             await connection.execute("SET TRANSACTION READ WRITE")
         yield
     finally:
-        # When the connection was lost, the server has rolled back.
+        # After a lost connection, the server rolls back itself.
         if not connection.is_closed():
             await transaction.rollback()

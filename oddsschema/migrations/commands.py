@@ -1,4 +1,4 @@
-"""Running the migrations: upgrade, downgrade, current, check; and where the revisions are."""
+"""The migration commands: upgrade, downgrade, current, check, and the location of the revisions."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -15,20 +15,35 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
-from oddsschema.database.revision import HEAD
+from oddsschema.database.revision import HEAD, is_own_revision
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
-from oddsschema.migrations.catalog import undone
+from oddsschema.errors import (
+    ComparisonError,
+    DatabaseUnavailableError,
+    MigrationError,
+    NewerDatabaseError,
+    OtherProjectError,
+    ReadOnlyDatabaseError,
+    UnknownRevisionError,
+    UnsupportedDriverError,
+)
+from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.report import CheckReport, Release, check_connection
-from oddsschema.migrations.violations import broken_checks
+from oddsschema.migrations.violations import translate_check_violations
+
+_READ_ONLY_SQL_TRANSACTION = "25006"
 
 
 def script_location() -> Path:
-    """Where env.py and versions/ are: inside the installed package, or beside it in a checkout."""
+    """Return the directory of env.py and versions/.
+
+    It is inside the installed package, or beside the package in a checkout.
+    """
     package = Path(__file__).parents[1]
     installed = package / "alembic"
     return installed if installed.is_dir() else package.parent / "alembic"
@@ -41,18 +56,19 @@ async def upgrade(
     lock_timeout: float = LOCK_TIMEOUT,
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> None:
-    """Bring the database to `revision`. Running it again changes nothing.
+    """Upgrade the database to `revision`. Running it again changes nothing.
 
-    Each revision is a transaction of its own, unless a connection was handed over. It gives up
-    when it has waited `lock_timeout` seconds for a lock, since everybody else who wants that table
-    waits with it, or `statement_timeout` seconds for a statement; 0 stands for no limit.
+    Each revision is a transaction of its own, unless a connection was handed over. The migration
+    ends with an error after `lock_timeout` seconds of waiting for a lock, since every session that
+    needs the same table waits behind it, or after `statement_timeout` seconds in a statement; 0
+    means no limit.
 
-    Raises DatabaseUnavailableError, and OddsSchemaError when time was up, when rows that were there
-    before break a new CHECK (with the SELECT that finds them), and for a revision that does not
-    exist.
+    Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
+    UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
+    SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
     """
-    config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _run(target, config, revision, command.upgrade)
+    config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+    await _migrate(target, config, revision, command.upgrade)
 
 
 async def downgrade(
@@ -62,12 +78,12 @@ async def downgrade(
     lock_timeout: float = LOCK_TIMEOUT,
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> None:
-    """Take the database back to `revision`; "base" drops every table of this package.
+    """Downgrade the database to `revision`; "base" drops every table of this package.
 
-    Timeouts and errors are those of `upgrade`.
+    Limits and errors are those of `upgrade`.
     """
-    config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _run(target, config, revision, command.downgrade)
+    config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+    await _migrate(target, config, revision, command.downgrade)
 
 
 def upgrade_sql(
@@ -76,64 +92,135 @@ def upgrade_sql(
     lock_timeout: float = LOCK_TIMEOUT,
     statement_timeout: float = STATEMENT_TIMEOUT,
 ) -> str:
-    """The SQL of an upgrade from an empty database, for those who run it by other means.
+    """Return the SQL of an upgrade from an empty database, to be run by other means.
 
-    `revision` may be a range, "from:to". Timeouts are those of `upgrade`, as SET statements.
+    `revision` may be a range, "from:to". The limits are those of `upgrade`, as SET statements.
+    Raises UnknownRevisionError.
     """
-    config = _config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+    config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     config.output_buffer = StringIO()
-    with _in_words(revision):
+    with translate_alembic_errors(revision):
         command.upgrade(config, revision, sql=True)
     return config.output_buffer.getvalue()
 
 
 async def current(target: str | AsyncConnection) -> str | None:
-    """The revision that the database is at; None when it has none of this package's.
+    """Return the database's revision of this package; None when it has none.
 
-    Where only other projects' revisions are recorded, one of which may stand for ours, it is what
-    `check` finds.
+    When only other projects' revisions are recorded, which may depend on this package's, it is the
+    revision that `check` concludes from the tables. Raises DatabaseUnavailableError.
     """
     async with _connected(target) as connection:
-        recorded = await connection.run_sync(_recorded)
-        ours = next((one for one in recorded if one.startswith("oddsschema_")), None)
-        return (await check(connection)).revision if recorded and ours is None else ours
+        recorded = await connection.run_sync(recorded_revisions)
+        own = next(filter(is_own_revision, recorded), None)
+        return (await check(connection)).revision if recorded and own is None else own
 
 
 async def check(target: str | AsyncConnection) -> CheckReport:
-    """Compare the database with what this release's migrations build, and say what mends it.
+    """Compare the database with the tables that this release's migrations build.
 
-    What is expected is built in temporary tables, and undone: that needs TEMPORARY on the database,
-    SELECT on alembic_version, and a primary server. On a connection that was handed over, its
-    transaction stays as it was.
+    The report has each difference, with the SQL that repairs it. The expected tables are built as
+    temporary tables and rolled back: that needs TEMPORARY on the database, SELECT on
+    alembic_version, and a primary server. The transaction of a connection that was handed over is
+    left unchanged.
 
-    Raises DatabaseUnavailableError, and OddsSchemaError when the server does not let it compare.
+    Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
+    ComparisonError for any other reason of the server's.
     """
     async with AsyncExitStack() as stack:
         if isinstance(target, str):
             target = await stack.enter_async_context(sqlalchemy_connect(target))
         connection = (await target.get_raw_connection()).driver_connection
         if not isinstance(connection, (asyncpg.Connection, PoolConnectionProxy)):
-            raise OddsSchemaError("check needs a connection of postgresql+asyncpg")
+            raise UnsupportedDriverError(driver=target.dialect.driver)
         try:
-            async with undone(connection):
-                return await check_connection(connection, _release())
+            async with rolled_back(connection):
+                return await check_connection(connection, current_release())
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if connection.is_closed():
-                raise DatabaseUnavailableError(f"the connection was lost: {error}") from error
-            raise OddsSchemaError(_why_not(error)) from error
+                raise DatabaseUnavailableError(
+                    reason=f"the connection was lost: {error}"
+                ) from error
+            # A standby rejects SET TRANSACTION READ WRITE as a feature that is not supported.
+            if isinstance(
+                error, asyncpg.ReadOnlySQLTransactionError | asyncpg.FeatureNotSupportedError
+            ):
+                raise ReadOnlyDatabaseError(reason=str(error), operation="check") from error
+            raise ComparisonError(
+                reason=str(error), sqlstate=getattr(error, "sqlstate", None)
+            ) from error
 
 
 # -- running alembic -------------------------------------------------------------------------------
 
 
-def _config(**timeouts: float) -> Config:
+def alembic_config(**timeouts: float) -> Config:
+    """Return alembic's configuration for this package's revisions, with the limits for env.py."""
     config = Config()
     config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
     config.attributes["timeouts"] = timeouts
     return config
 
 
-async def _run(
+def known_revisions() -> list[str]:
+    """Return the revisions of this release, oldest first."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return sorted(script.revision for script in scripts)
+
+
+def recorded_revisions(connection: Connection) -> tuple[str, ...]:
+    """Read the revisions that the database records, including those of other projects."""
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def require_known_revisions(connection: Connection) -> None:
+    """Check that alembic can migrate the database with this package's revisions alone.
+
+    Raises OtherProjectError and NewerDatabaseError.
+    """
+    unknown = sorted(set(recorded_revisions(connection)) - set(known_revisions()))
+    others = tuple(revision for revision in unknown if not is_own_revision(revision))
+    if others:
+        raise OtherProjectError(revisions=others)
+    if unknown:
+        raise NewerDatabaseError(current=unknown[-1], head=HEAD)
+
+
+@contextmanager
+def translate_alembic_errors(revision: str) -> Iterator[None]:
+    """Raise errors of this package in place of alembic's: UnknownRevisionError, MigrationError."""
+    try:
+        yield
+    except CommandError as error:
+        if isinstance(error.__cause__, MigrationError):  # raised by `timeouts` in env.py
+            raise error.__cause__ from error.__cause__.__cause__
+        # Only SQL text can have a range.
+        if isinstance(error.__cause__, RevisionError) or ":" in revision:
+            raise _unknown_revision(revision, str(error)) from error
+        raise MigrationError(str(error)) from error
+    except (AssertionError, ValueError) as error:
+        # Alembic's answer to malformed revisions ("", "@", "head+1").
+        raise _unknown_revision(revision) from error
+
+
+def _unknown_revision(revision: str, reason: str | None = None) -> UnknownRevisionError:
+    return UnknownRevisionError(revision=revision, known=known_revisions(), reason=reason)
+
+
+@contextmanager
+def translate_read_only_errors() -> Iterator[None]:
+    """Raise ReadOnlyDatabaseError in place of PostgreSQL's read_only_sql_transaction."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _READ_ONLY_SQL_TRANSACTION:
+            raise
+        assert error.orig is not None  # an error with a SQLSTATE
+        reason = str(error.orig.__cause__)
+        raise ReadOnlyDatabaseError(reason=reason, operation="a migration") from error
+
+
+async def _migrate(
     target: str | AsyncConnection,
     config: Config,
     revision: str,
@@ -141,33 +228,21 @@ async def _run(
 ) -> None:
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
-        with _in_words(revision), broken_checks(connection):
+        with (
+            translate_alembic_errors(revision),
+            translate_check_violations(connection),
+            translate_read_only_errors(),
+        ):
             move(config, revision)
 
     async with _connected(target) as connection:
-        await connection.run_sync(_require_known_revisions)
+        await connection.run_sync(require_known_revisions)
         if isinstance(target, str):
-            await connection.rollback()  # or alembic would take the transaction for the caller's
+            # Alembic would take this transaction for the caller's, and not commit.
+            await connection.rollback()
         await connection.run_sync(on_connection)
         if isinstance(target, str):
             await connection.commit()
-
-
-def _require_known_revisions(connection: Connection) -> None:
-    """Raise OddsSchemaError when alembic, which knows ours alone, could do nothing here."""
-    known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
-    recorded = _recorded(connection)
-    unknown = ", ".join(sorted(set(recorded) - known))
-    if any(not one.startswith("oddsschema_") for one in recorded):
-        raise OddsSchemaError(
-            f"the database has another project's revisions ({unknown}), which may build on these: "
-            "migrate both with that project's alembic ('alembic upgrade heads')"
-        )
-    if unknown:
-        raise OddsSchemaError(
-            f"the database is at {unknown}, which this release does not know (its newest is "
-            f"{HEAD}): install a newer oddsschema"
-        )
 
 
 @asynccontextmanager
@@ -177,42 +252,20 @@ async def _connected(target: str | AsyncConnection) -> AsyncIterator[AsyncConnec
             yield connection
     else:
         if not target.in_transaction():
-            # Or alembic would begin one of its own, and commit it.
+            # Without a transaction, alembic would begin and commit its own.
             await target.begin()
         yield target
-
-
-@contextmanager
-def _in_words(revision: str) -> Iterator[None]:
-    """Raise OddsSchemaError for what alembic raises, with the revisions when it is about them."""
-    try:
-        yield
-    except CommandError as error:
-        # (A range is for SQL text alone.)
-        if isinstance(error.__cause__, RevisionError) or ":" in revision:
-            raise OddsSchemaError(f"{error}; {_revisions()}") from error
-        raise OddsSchemaError(str(error)) from error
-    except (AssertionError, ValueError) as error:
-        # What alembic answers to an argument that it does not expect ("", "@", "head+1").
-        raise OddsSchemaError(f"{revision!r} leads to no revision; {_revisions()}") from error
-
-
-def _revisions() -> str:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    known = ", ".join(sorted(script.revision for script in scripts))
-    return f"there are base, {known} and head (the newest)"
 
 
 # -- comparing -------------------------------------------------------------------------------------
 
 
-def _recorded(connection: Connection) -> tuple[str, ...]:
-    return MigrationContext.configure(connection).get_current_heads()
+def current_release() -> Release:
+    """Describe this release: its revisions, its tables, and the SQL that builds them.
 
-
-def _release() -> Release:
-    """The upgrade from nothing as SQL, without transactions and revisions, and what it leads to."""
-    revisions = list(ScriptDirectory.from_config(_config()).walk_revisions())
+    The SQL has no transactions, and records no revision.
+    """
+    revisions = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
     statements = StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
@@ -220,7 +273,7 @@ def _release() -> Release:
             "as_sql": True,
             "output_buffer": statements,
             "literal_binds": True,
-            # A block that wants to be outside of a transaction would end ours.
+            # An autocommit_block would end the transaction of the comparison.
             "transactional_ddl": False,
         },
     )
@@ -233,18 +286,3 @@ def _release() -> Release:
         tables=[table.name for table in metadata.sorted_tables],
         statements=statements.getvalue(),
     )
-
-
-def _why_not(error: Exception) -> str:
-    match error:
-        case asyncpg.InsufficientPrivilegeError():
-            cure = "check needs SELECT on alembic_version and TEMPORARY on the database"
-        case asyncpg.ReadOnlySQLTransactionError() | asyncpg.FeatureNotSupportedError():
-            cure = "check needs a primary server, and a transaction that may write"
-        case asyncpg.DuplicateTableError():
-            cure = "a temporary table of this session is in the way"
-        case asyncpg.LockNotAvailableError():
-            cure = "is a migration running? Check again when it is through"
-        case _:
-            cure = "nothing was compared"
-    return f"cannot compare the database with this release: {error}; {cure}"

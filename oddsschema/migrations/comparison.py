@@ -1,11 +1,12 @@
-"""How a database differs from what the migrations build, and what mends it.
+"""The comparison of a database with the tables that the migrations build.
 
-What is expected is no stored snapshot: PostgreSQL prints the same constraint differently from
-version to version, and from before a dump to after it. The server at hand builds it, in temporary
-tables beside the ones that are looked at, and prints both. Nothing of this stays, nothing is
-locked, and the privilege TEMPORARY on the database is all that it takes.
+The expected tables are no stored snapshot: PostgreSQL prints the same constraint differently in two
+versions, and before and after a dump. Instead, the server builds them as temporary tables beside
+the actual ones, and prints both. The temporary tables are rolled back, no table is locked, and the
+only privilege needed is TEMPORARY on the database.
 
-Temporary tables can do what a migration can; only functions are found by no search path there.
+A migration can do the same on temporary tables as on others, except that the search path finds no
+functions in their schema.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.database.connections import Connection
-from oddsschema.migrations import repair as mend
+from oddsschema.migrations import repair
 from oddsschema.migrations.catalog import (
     TABLES,
     TABLES_BY_INDEX,
@@ -23,88 +24,93 @@ from oddsschema.migrations.catalog import (
     Part,
     Parts,
     read_parts,
-    undone,
+    rolled_back,
 )
 
 
 class Difference(BaseModel):
-    """One thing that is not what this release's migrations build."""
+    """A part of a table, or a revision, that differs from this release."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    what: str = Field(description="Its kind: 'check constraint', 'column type', 'index', …")
-    where: str = Field(description="The table, or the table and the name in there.")
-    expected: str | None = Field(description="What the migrations build; None for nothing.")
-    found: str | None = Field(description="What the database has; None for nothing.")
-    mend: str = Field(
-        description="The SQL that mends it, for a session with the same search path; when values "
-        "could be lost by it, a comment says so."
+    kind: str = Field(description="Its kind: 'check constraint', 'column type', 'index', …")
+    location: str = Field(description="The table, or the table and the name inside it.")
+    expected: str | None = Field(description="The definition in this release; None for none.")
+    actual: str | None = Field(description="The definition in the database; None for none.")
+    repair: str = Field(
+        description="The SQL that repairs it, for a session with the same search path. A comment "
+        "in it announces a possible loss of values."
     )
 
     def __str__(self) -> str:
-        expected, found = _where_they_differ(self.expected or "none", self.found or "none")
-        said = f"{self.what} {self.where}: expected {expected}, found {found}; mend: {self.mend}"
-        return said.replace("\n", r"\n")
+        expected, actual = shorten_to_difference(self.expected or "none", self.actual or "none")
+        message = (
+            f"{self.kind} {self.location}: expected {expected}, found {actual}; "
+            f"repair: {self.repair}"
+        )
+        return message.replace("\n", r"\n")
 
 
 async def find_differences(
     connection: Connection, tables: Sequence[str], statements: str
 ) -> list[Difference]:
-    """What differs in `tables` from what `statements` build, in an order in which it can be mended.
+    """Compare `tables` with those that `statements` build.
 
-    `tables` come after those that they refer to. The connection is in a transaction that the caller
-    rolls back, and SETTINGS were made in it.
+    The differences are in an order in which they can be repaired. In `tables`, referenced tables
+    come first. The connection is in a transaction that the caller rolls back, with SETTINGS made in
+    it.
     """
-    sides = _Sides(connection, tables)
-    await sides.build(statements)
-    renames = await _follow_renames(sides)
-    await _read_again(sides)
-    return [*_compare(sides), *renames]
+    comparison = Comparison(connection, tables)
+    await comparison.build(statements)
+    renames = await follow_renames(comparison)
+    await equate_texts(comparison)
+    return [*compare_parts(comparison), *renames]
 
 
-class _Sides:
-    """The tables that are looked at, and beside them, in the same session, those that are expected.
+class Comparison:
+    """The actual tables and, as temporary tables of the same session, the expected ones.
 
-    The search path leads to the latter, which can be changed.
+    The search path leads to the expected tables, which can be changed.
     """
 
     def __init__(self, connection: Connection, tables: Sequence[str]) -> None:
         self._connection = connection
         self._path = ""
+        #: The names of the tables. Referenced tables come first.
         self.tables = list(tables)
         self.expected: Parts = {}
-        self.found: Parts = {}
+        self.actual: Parts = {}
 
     async def build(self, statements: str) -> None:
-        """Build what is expected, and read both sides."""
+        """Build the expected tables, and read the parts of both."""
         self._path = await self._connection.fetchval("SHOW search_path")
-        await self.read_found()
+        await self.read_actual()
         await self._connection.execute("SET LOCAL search_path = pg_temp")
         await self._connection.execute(statements)
         await self.read_expected()
 
     async def read_expected(self) -> None:
-        """Read what is expected, by the names of `tables`."""
+        """Read the expected parts of `tables`."""
         self.expected = await read_parts(self._connection, self.tables, temporary=True)
 
-    async def read_found(self) -> None:
-        """Read what is found, by the names of `tables`."""
-        async with undone(self._connection):
-            await self._look()
-            self.found = await read_parts(self._connection, self.tables)
+    async def read_actual(self) -> None:
+        """Read the actual parts of `tables`."""
+        async with rolled_back(self._connection):
+            await self._use_original_path()
+            self.actual = await read_parts(self._connection, self.tables)
 
     async def tables_by_index(self, indexes: Sequence[str]) -> dict[str, str]:
-        """Which tables, none of `tables`, have indexes with these names."""
-        async with undone(self._connection):
-            await self._look()
+        """Find the tables, except `tables`, that have indexes with these names."""
+        async with rolled_back(self._connection):
+            await self._use_original_path()
             rows = await self._connection.fetch(TABLES_BY_INDEX, indexes, self.tables)
         return {row["index"]: row["table"] for row in rows}
 
-    async def _look(self) -> None:
+    async def _use_original_path(self) -> None:
         await self._connection.execute("SELECT set_config('search_path', $1, true)", self._path)
 
-    async def run(self, statement: str) -> bool:
-        """Change what is expected; False when PostgreSQL refuses."""
+    async def change_expected(self, statement: str) -> bool:
+        """Change the expected tables. Return False when PostgreSQL rejects the statement."""
         try:
             async with self._connection.transaction():
                 await self._connection.execute(statement)
@@ -112,215 +118,227 @@ class _Sides:
             return False
         return True
 
-    async def printed(self, part: Part, definition: str) -> str | None:
-        """How PostgreSQL prints this definition of an expected part; None when it refuses."""
-        async with undone(self._connection):
-            # It is made anew, since no definition equals nothing.
-            made = mend.change(replace(part, definition=definition), replace(part, definition=""))
-            if not await self.run(made):
+    async def reprint(self, part: Part, definition: str) -> str | None:
+        """Return PostgreSQL's text of a definition, once an expected part has it.
+
+        None when PostgreSQL rejects the definition.
+        """
+        async with rolled_back(self._connection):
+            # The empty definition differs from any other, so that the part is created anew.
+            statement = repair.change(
+                replace(part, definition=definition), replace(part, definition="")
+            )
+            if not await self.change_expected(statement):
                 return None
             parts = await read_parts(self._connection, [part.table], temporary=True)
             return parts[part.key].definition
 
 
-# -- what is named differently ---------------------------------------------------------------------
+# -- renamed tables and parts ----------------------------------------------------------------------
 
 
 _WITH_INDEX = {Kind.PRIMARY_KEY, Kind.UNIQUE, Kind.EXCLUSION, Kind.INDEX}
 
 
-async def _follow_renames(sides: _Sides) -> list[Difference]:
-    """Rename what is expected as it was renamed in the database, and tell so.
+async def follow_renames(comparison: Comparison) -> list[Difference]:
+    """Rename the expected tables and parts as the actual ones were renamed.
 
-    What is made of a name (a constraint of its columns, a default of its sequence) follows.
+    Definitions that contain the name (a constraint on a column, a default from a sequence) follow.
+    Each rename is a difference.
     """
     differences = []
-    for old, new in await _renamed_tables(sides):
-        part = sides.expected[f"{Kind.TABLE} {old}"]
-        if await sides.run(mend.rename(part, old, new)):
-            differences.append(_renamed(part, new, old, new))
-            sides.tables[sides.tables.index(old)] = new
+    for old, new in await find_renamed_tables(comparison):
+        part = comparison.expected[f"{Kind.TABLE} {old}"]
+        if await comparison.change_expected(repair.rename(part, old, new)):
+            differences.append(_rename_difference(part, new, old, new))
+            comparison.tables[comparison.tables.index(old)] = new
     if differences:
-        await sides.read_expected()
-        await sides.read_found()
-    for kind in mend.RENAMED:
-        for part, other in list(_renamed_parts(sides, kind)):
-            if await sides.run(mend.rename(part, part.name, other.name)):
-                differences.append(_renamed(part, other.where, part.name, other.name))
-                await sides.read_expected()
-    # All that is mended before them uses the names that are found; theirs use the new ones' table.
+        await comparison.read_expected()
+        await comparison.read_actual()
+    for kind in repair.RENAMABLE:
+        for part, other in list(find_renamed_parts(comparison, kind)):
+            if await comparison.change_expected(repair.rename(part, part.name, other.name)):
+                differences.append(_rename_difference(part, other.location, part.name, other.name))
+                await comparison.read_expected()
+    # Repairs before a rename use the actual names, and those of parts the actual table's name.
     return differences[::-1]
 
 
-def _renamed(part: Part, where: str, old: str, new: str) -> Difference:
+def _rename_difference(part: Part, location: str, old: str, new: str) -> Difference:
     return Difference(
-        what=f"{part.kind} name",
-        where=where,
+        kind=f"{part.kind} name",
+        location=location,
         expected=old,
-        found=new,
-        mend=mend.rename(part, new, old),
+        actual=new,
+        repair=repair.rename(part, new, old),
     )
 
 
-async def _renamed_tables(sides: _Sides) -> list[tuple[str, str]]:
-    """The tables that are missing, and what those are called that have their indexes."""
-    of_index = {
+async def find_renamed_tables(comparison: Comparison) -> list[tuple[str, str]]:
+    """Find missing tables with a new name, by the names of their indexes: (old, new)."""
+    missing = {
         part.name: part.table
-        for part in sides.expected.values()
-        if part.kind in _WITH_INDEX and f"{Kind.TABLE} {part.table}" not in sides.found
+        for part in comparison.expected.values()
+        if part.kind in _WITH_INDEX and f"{Kind.TABLE} {part.table}" not in comparison.actual
     }
-    others = await sides.tables_by_index(list(of_index)) if of_index else {}
-    return sorted({(of_index[index], other) for index, other in others.items()})
+    others = await comparison.tables_by_index(list(missing)) if missing else {}
+    return sorted({(missing[index], other) for index, other in others.items()})
 
 
-def _renamed_parts(sides: _Sides, kind: Kind) -> Iterator[tuple[Part, Part]]:
-    """The parts of this kind that are missing, where just one that is not expected is the same."""
-    missing = _by_description(kind, sides.expected, sides.found)
-    extra = _by_description(kind, sides.found, sides.expected)
-    for described, parts in missing.items():
-        others = extra.get(described, [])
+def find_renamed_parts(comparison: Comparison, kind: Kind) -> Iterator[tuple[Part, Part]]:
+    """Pair each missing part of this kind with the only extra part of the same description."""
+    missing = _by_description(kind, comparison.expected, comparison.actual)
+    extra = _by_description(kind, comparison.actual, comparison.expected)
+    for description, parts in missing.items():
+        others = extra.get(description, [])
         if len(parts) == len(others) == 1:
             yield parts[0], others[0]
 
 
 def _by_description(kind: Kind, parts: Parts, but: Parts) -> dict[tuple[str, str], list[Part]]:
-    described: dict[tuple[str, str], list[Part]] = {}
+    groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts.values():
         if part.kind is kind and part.name and part.key not in but:
-            described.setdefault((part.table, part.described), []).append(part)
-    return described
+            groups.setdefault((part.table, part.description), []).append(part)
+    return groups
 
 
-# -- what is printed differently -------------------------------------------------------------------
+# -- texts that differ only in print ---------------------------------------------------------------
 
-#: The kinds whose text is printed anew when a dump is restored or a column's type is changed.
-_PRINTED = {Kind.CHECK, Kind.INDEX, Kind.DEFAULT}
-
-
-async def _read_again(sides: _Sides) -> None:
-    """Take texts for equal that PostgreSQL prints equally once it has read them."""
-    for key, part in sides.expected.items():
-        other = sides.found.get(key)
-        if part.kind in _PRINTED and other is not None and other.definition != part.definition:
-            printed = await sides.printed(part, other.definition)
-            if printed is not None and printed == await sides.printed(part, part.definition):
-                sides.found[key] = replace(other, definition=part.definition)
+#: The kinds whose text changes when a dump is restored or a column's type is changed.
+_REPRINTED = {Kind.CHECK, Kind.INDEX, Kind.DEFAULT}
 
 
-# -- what is there, missing, or different ----------------------------------------------------------
+async def equate_texts(comparison: Comparison) -> None:
+    """Treat two texts as equal when PostgreSQL, having read both, prints them equally."""
+    for key, part in comparison.expected.items():
+        other = comparison.actual.get(key)
+        if part.kind in _REPRINTED and other is not None and other.definition != part.definition:
+            text = await comparison.reprint(part, other.definition)
+            if text is not None and text == await comparison.reprint(part, part.definition):
+                comparison.actual[key] = replace(other, definition=part.definition)
 
 
-#: Sorts parts into the order in which they can be made.
+# -- missing, extra and changed parts --------------------------------------------------------------
+
+
+#: Sorts parts into the order in which they can be created.
 _Order = Callable[[Part], tuple[int, int, str]]
 
 
-def _compare(sides: _Sides) -> Iterator[Difference]:
-    """The differences, but for names, in an order in which they can be mended."""
+def compare_parts(comparison: Comparison) -> Iterator[Difference]:
+    """Yield the differences, except renames, in an order in which they can be repaired."""
     kinds = list(Kind)
 
     def order(part: Part) -> tuple[int, int, str]:
-        return kinds.index(part.kind), sides.tables.index(part.table), part.name
+        return kinds.index(part.kind), comparison.tables.index(part.table), part.name
 
-    yield from _removed(sides.expected, sides.found, order)
-    yield from _made_or_changed(sides.expected, sides.found, order)
+    yield from _extra_differences(comparison.expected, comparison.actual, order)
+    yield from _other_differences(comparison.expected, comparison.actual, order)
 
 
-def _removed(expected: Parts, found: Parts, order: _Order) -> Iterator[Difference]:
+def _extra_differences(expected: Parts, actual: Parts, order: _Order) -> Iterator[Difference]:
+    """Yield the parts to remove."""
+
     def removal(part: Part) -> tuple[bool, bool, tuple[int, int, str]]:
-        # A column can go when no foreign key refers to it.
+        # A column can only be dropped when no foreign key refers to it.
         return part.kind is not Kind.FOREIGN_KEY, part.kind is not Kind.COLUMN, order(part)
 
-    for part in sorted(_extra(expected, found), key=removal):
+    for part in sorted(_extra_parts(expected, actual), key=removal):
         yield Difference(
-            what=part.kind,
-            where=part.where,
+            kind=part.kind,
+            location=part.location,
             expected=None,
-            found=part.described,
-            mend=mend.remove(part),
+            actual=part.description,
+            repair=repair.remove(part),
         )
 
 
-def _made_or_changed(expected: Parts, found: Parts, order: _Order) -> Iterator[Difference]:
-    missing = {key: part for key, part in expected.items() if not _is_there(part, found)}
+def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterator[Difference]:
+    """Yield the parts to create or to change."""
+    missing = {key: part for key, part in expected.items() if not _exists(part, actual)}
 
     def root(part: Part) -> Part:
-        roots = [root(missing[key]) for key in part.hangs_on if key in missing]
+        roots = [root(missing[key]) for key in part.depends_on if key in missing]
         return max(roots, key=order, default=part)
 
-    # What goes with something that is missing too is not told apart from it.
+    # A part that depends on another missing part is not a difference of its own.
     groups: dict[str, list[Part]] = {}
     for part in missing.values():
         groups.setdefault(root(part).key, []).append(part)
 
     def turn(part: Part) -> tuple[bool, tuple[int, int, str]]:
-        # Nothing can be built on an index that is invalid.
-        return not (part.key in found and found[part.key].state == "INVALID"), order(part)
+        # No constraint can be built on an invalid index.
+        return not (part.key in actual and actual[part.key].state == "INVALID"), order(part)
 
     def referrers(key: Part) -> list[Part]:
-        """The foreign keys below which it is changed, with those that were made before it."""
+        """The foreign keys that exist when the key is changed, and that refer to it."""
         return [
             part
             for part in expected.values()
             if part.kind is Kind.FOREIGN_KEY
-            and key.key in part.hangs_on
-            and (part.key in found or turn(root(part)) < turn(key))
+            and key.key in part.depends_on
+            and (part.key in actual or turn(root(part)) < turn(key))
         ]
 
     for part in sorted(expected.values(), key=turn):
-        other = found.get(part.key)
+        other = actual.get(part.key)
         if part.key in groups:
-            # Something else may have the table's name.
-            mended = mend.give_way(other) if other else mend.make(groups[part.key])
+            # Another relation may have the table's name.
+            statement = repair.free_name(other) if other else repair.create(groups[part.key])
         elif part.key not in missing and other is not None and _differ(part, other):
-            default = expected.get(f"{Kind.DEFAULT} {part.where}")
-            mended = mend.change(part, other, default, referrers(part))
+            default = expected.get(f"{Kind.DEFAULT} {part.location}")
+            statement = repair.change(part, other, default, referrers(part))
         else:
             continue
         yield Difference(
-            what=part.kind,
-            where=part.where,
-            expected=part.described,
-            found=other.described if other else None,
-            mend=mended,
+            kind=part.kind,
+            location=part.location,
+            expected=part.description,
+            actual=other.description if other else None,
+            repair=statement,
         )
 
 
-def _is_there(part: Part, found: Parts) -> bool:
-    other = found.get(part.key)
+def _exists(part: Part, actual: Parts) -> bool:
+    other = actual.get(part.key)
     return other is not None and (part.kind is not Kind.TABLE or other.definition in TABLES)
 
 
-def _differ(expected: Part, found: Part) -> bool:
-    # What a column's definition says is compared aspect by aspect.
-    return expected.kind is not Kind.COLUMN and expected.described != found.described
+def _differ(expected: Part, actual: Part) -> bool:
+    # A column's type, default and other aspects are parts of their own.
+    return expected.kind is not Kind.COLUMN and expected.description != actual.description
 
 
-def _extra(expected: Parts, found: Parts) -> Iterator[Part]:
-    """What nobody expects, and what changes what can be stored."""
-    extra = {key: part for key, part in found.items() if key not in expected}
+def _extra_parts(expected: Parts, actual: Parts) -> Iterator[Part]:
+    """Yield the parts that are not expected, except harmless ones."""
+    extra = {key: part for key, part in actual.items() if key not in expected}
     for part in extra.values():
-        above = [extra[key] for key in part.hangs_on if key in extra]
-        # What goes with a column of its table is not told apart from it.
-        goes = all(one.kind is Kind.COLUMN and one.table == part.table for one in above)
-        if not (above and goes) and not _is_harmless(part):
+        parents = [extra[key] for key in part.depends_on if key in extra]
+        # A part of an extra column is dropped with the column.
+        is_dropped_with_column = bool(parents) and all(
+            parent.kind is Kind.COLUMN and parent.table == part.table for parent in parents
+        )
+        if not is_dropped_with_column and not _is_harmless(part):
             yield part
 
 
 def _is_harmless(part: Part) -> bool:
+    """Return whether the part does not change which rows can be stored."""
     if part.kind is Kind.INDEX:
         return not part.state and not part.definition.startswith("UNIQUE")
     return part.kind in {Kind.SEQUENCE, Kind.OWNER}
 
 
-def _where_they_differ(expected: str, found: str, length: int = 160) -> tuple[str, str]:
-    """Two texts, cut down to the place where they differ when they are long."""
-    pairs = enumerate(zip(expected, found, strict=False))
-    start = next((place for place, (one, other) in pairs if one != other), 0) - length // 4
-    if max(len(expected), len(found)) <= length or start < 0:
+def shorten_to_difference(expected: str, actual: str, length: int = 160) -> tuple[str, str]:
+    """Cut two long texts down to `length` characters around the first that differs."""
+    pairs = enumerate(zip(expected, actual, strict=False))
+    start = next((index for index, (left, right) in pairs if left != right), 0) - length // 4
+    if max(len(expected), len(actual)) <= length or start < 0:
         start = 0
 
     def cut(text: str) -> str:
         end = start + length
         return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
-    return cut(expected), cut(found)
+    return cut(expected), cut(actual)

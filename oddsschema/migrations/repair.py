@@ -1,7 +1,7 @@
-"""The SQL that makes, changes, renames or removes a part of a table.
+"""Repair statements: the SQL that creates, changes, renames or removes a part of a table.
 
-None of it destroys a value without saying so in a comment; what does not fit the rows is refused by
-PostgreSQL. All of it runs in a transaction, alone or together.
+A comment in the SQL announces each loss of values. PostgreSQL rejects a repair that the stored rows
+do not allow. Every statement can run in a transaction, alone or with the others.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,40 +9,50 @@ from typing import Final
 
 from oddsschema.migrations.catalog import Kind, Part
 
+#: Add a key or an exclusion constraint.
 _ADD_CONSTRAINT = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition};"
-#: Whoever runs the statements one by one keeps nobody from writing while the rows are looked at.
+#: Add a CHECK or a foreign key. Run one by one, the statements do not block writers while the rows
+#: are read.
 _ADD_CHECKED = (
     "ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID; "
     "ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
 )
+#: Drop a constraint.
 _DROP_CONSTRAINT = "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name};"
+#: Replace a key or an exclusion constraint.
 _REPLACE_CONSTRAINT = (
     "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT {name} {definition};"
 )
+#: Replace a CHECK or a foreign key, like _ADD_CHECKED.
 _REPLACE_CHECKED = (
     "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}, "
     "ADD CONSTRAINT {name} {definition} NOT VALID; "
     "ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
 )
+#: Create an index.
 _CREATE_INDEX = "CREATE {unique}INDEX {name} ON {table} USING {using};"
+#: Drop an index.
 _DROP_INDEX = "DROP INDEX IF EXISTS {name};"
+#: Set a column's default.
 _SET_DEFAULT = "ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {definition};"
-#: A sequence that went its own way may be behind the ids.
-_OWN = (
+#: Let a column own its sequence, and move the sequence past the column's greatest id.
+_SET_OWNER = (
     "ALTER SEQUENCE {name} OWNED BY {definition}; SELECT setval('{name}', max({column})) "
     "FROM {table} HAVING max({column}) >= nextval('{name}');"
 )
 
-#: No column that has values can be turned into one that computes them, or back when none are kept.
-_COMPUTED = "-- drop the column {name} of {table}, and check again"
+#: Ask for a manual change. PostgreSQL cannot turn a column with values into a generated column, nor
+#: a virtual generated column into one with values.
+_REPLACE_GENERATED = "-- drop the column {name} of {table}, and check again"
 
-_MAKE: Final = {
+#: Create a missing part.
+_CREATE: Final = {
     Kind.SEQUENCE: "CREATE SEQUENCE IF NOT EXISTS {name} {definition};",
     Kind.COLUMN: "ALTER TABLE {table} ADD COLUMN {name} {definition};",
     Kind.IDENTITY: "ALTER TABLE {table} ALTER COLUMN {name} ADD {definition};",
-    Kind.GENERATED: _COMPUTED,
+    Kind.GENERATED: _REPLACE_GENERATED,
     Kind.DEFAULT: _SET_DEFAULT,
-    Kind.OWNER: _OWN,
+    Kind.OWNER: _SET_OWNER,
     Kind.PRIMARY_KEY: _ADD_CONSTRAINT,
     Kind.UNIQUE: _ADD_CONSTRAINT,
     Kind.EXCLUSION: _ADD_CONSTRAINT,
@@ -54,14 +64,15 @@ _MAKE: Final = {
     Kind.ROW_SECURITY: "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;",
 }
 
+#: Change a part that differs.
 _CHANGE: Final = {
     Kind.TABLE: "ALTER TABLE {table} SET LOGGED;",
     Kind.SEQUENCE: "ALTER SEQUENCE {name} {definition};",
     Kind.IDENTITY: "ALTER TABLE {table} ALTER COLUMN {name} DROP IDENTITY IF EXISTS, "
     "ALTER COLUMN {name} ADD {definition};",
-    Kind.GENERATED: _COMPUTED,
+    Kind.GENERATED: _REPLACE_GENERATED,
     Kind.DEFAULT: _SET_DEFAULT,
-    Kind.OWNER: _OWN,
+    Kind.OWNER: _SET_OWNER,
     Kind.PRIMARY_KEY: _REPLACE_CONSTRAINT,
     Kind.UNIQUE: _REPLACE_CONSTRAINT,
     Kind.EXCLUSION: _REPLACE_CONSTRAINT,
@@ -72,6 +83,7 @@ _CHANGE: Final = {
     Kind.RULE: "DROP RULE {name} ON {table}; {definition};",
 }
 
+#: Remove a part that is not expected.
 _REMOVE: Final = {
     Kind.COLUMN: "ALTER TABLE {table} DROP COLUMN {name};",
     Kind.IDENTITY: "ALTER TABLE {table} ALTER COLUMN {name} DROP IDENTITY;",
@@ -89,6 +101,7 @@ _REMOVE: Final = {
     Kind.ROW_SECURITY: "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;",
 }
 
+#: Rename a part.
 _RENAME: Final = {
     Kind.TABLE: "ALTER TABLE {old} RENAME TO {new};",
     Kind.COLUMN: "ALTER TABLE {table} RENAME COLUMN {old} TO {new};",
@@ -100,20 +113,22 @@ _RENAME: Final = {
     ),
 }
 
-#: The kinds that can be renamed, in an order in which names follow those that they are made of.
-RENAMED: Final = tuple(_RENAME)
+#: The kinds that can be renamed. A kind whose names derive from others' names comes after them.
+RENAMABLE: Final = tuple(_RENAME)
 
+#: The kinds that foreign keys can refer to.
 _KEYS: Final = {Kind.PRIMARY_KEY, Kind.UNIQUE}
 
-_REPAIR: Final = {
+#: Make a part valid, by its state.
+_VALIDATE: Final = {
     "NOT VALID": "ALTER TABLE {table} VALIDATE CONSTRAINT {name};",
     "INVALID": "REINDEX INDEX {name};",
 }
 
-#: What a column's own definition says already.
+#: The kinds that a column's own definition includes.
 _ASPECTS: Final = {Kind.IDENTITY, Kind.GENERATED, Kind.TYPE, Kind.DEFAULT, Kind.NULLABILITY}
 
-#: What can stand in CREATE TABLE, and what stands before its name there.
+#: The kinds that CREATE TABLE can include, with the keyword before their names.
 _INSIDE: Final = {
     Kind.COLUMN: "",
     **dict.fromkeys(
@@ -125,94 +140,98 @@ _INSIDE: Final = {
 _INTEGERS: Final = {"smallint", "integer", "bigint"}
 
 
-def make(parts: Collection[Part]) -> str:
-    """Make these parts, which are not there: a table with all that is in it, or a CHECK alone."""
+def create(parts: Collection[Part]) -> str:
+    """Return the SQL that creates missing parts: a table with all of its parts, or a single one."""
     keys = {part.key for part in parts}
     statements, comment = [], ""
     for part in sorted(parts, key=lambda part: list(Kind).index(part.kind)):
         if part.kind is Kind.TABLE:
             inside = ", ".join(
-                f"{_INSIDE[one.kind]}{one.name} {one.definition}"
-                for one in parts
-                if one.kind in _INSIDE and one.table == part.table
+                f"{_INSIDE[other.kind]}{other.name} {other.definition}"
+                for other in parts
+                if other.kind in _INSIDE and other.table == part.table
             )
             statements.append(f"CREATE TABLE {part.table} ({inside});")
             comment = "its rows are lost"
         elif not (
             (part.kind in _INSIDE and f"{Kind.TABLE} {part.table}" in keys)
-            or (part.kind in _ASPECTS and f"{Kind.COLUMN} {part.where}" in keys)
+            or (part.kind in _ASPECTS and f"{Kind.COLUMN} {part.location}" in keys)
         ):
-            statements.append(_filled(_MAKE[part.kind], part))
+            statements.append(_fill(_CREATE[part.kind], part))
             if part.kind is Kind.COLUMN:
                 needs_values = "NOT NULL" in part.definition and "DEFAULT" not in part.definition
-                comment = "its values are lost" + needs_values * ", and rows must have some"
-    return _line(statements, comment)
+                comment = "its values are lost" + needs_values * ", and every row needs a value"
+    return _join(statements, comment)
 
 
 def change(
-    expected: Part, found: Part, default: Part | None = None, referrers: Iterable[Part] = ()
+    expected: Part, actual: Part, default: Part | None = None, referrers: Iterable[Part] = ()
 ) -> str:
-    """Turn what is found into what is expected.
+    """Return the SQL that turns the actual part into the expected part.
 
-    A column's type takes the column's `default` along, a key the foreign keys that refer to it.
+    A new column type replaces the column's `default` too. A new key replaces the `referrers`, the
+    foreign keys that refer to it.
     """
-    if expected.definition == found.definition:
-        return _filled(_REPAIR[found.state], expected)
+    if expected.definition == actual.definition:
+        return _fill(_VALIDATE[actual.state], expected)
     if expected.kind is Kind.TYPE:
-        return _change_type(expected, found, default)
+        return _change_type(expected, actual, default)
     if expected.kind is Kind.NULLABILITY:
         verb = "DROP" if expected.definition == "NULL" else "SET"
         return f"ALTER TABLE {expected.table} ALTER COLUMN {expected.name} {verb} NOT NULL;"
-    around = list(referrers) if expected.kind in _KEYS else []
-    return _line(
+    foreign_keys = list(referrers) if expected.kind in _KEYS else []
+    return _join(
         [
-            *(_filled(_REMOVE[part.kind], part) for part in around),
-            _filled(_CHANGE[expected.kind], expected),
-            *(_filled(_MAKE[part.kind], part) for part in around),
+            *(_fill(_REMOVE[part.kind], part) for part in foreign_keys),
+            _fill(_CHANGE[expected.kind], expected),
+            *(_fill(_CREATE[part.kind], part) for part in foreign_keys),
         ]
     )
 
 
 def remove(part: Part) -> str:
-    """Remove a part that is not expected."""
+    """Return the SQL that removes a part that is not expected."""
     if part.kind is Kind.GENERATED and part.definition.endswith("VIRTUAL"):
-        return _filled(_COMPUTED, part)
+        return _fill(_REPLACE_GENERATED, part)
     lost = "its values are lost" if part.kind is Kind.COLUMN else ""
-    return _line([_filled(_REMOVE[part.kind], part)], lost)
+    return _join([_fill(_REMOVE[part.kind], part)], lost)
 
 
-def give_way(part: Part) -> str:
-    """What to do about something else that has a table's name: it may hold what the table held."""
+def free_name(part: Part) -> str:
+    """Return a comment that asks to rename a relation with the name of a missing table.
+
+    It is never dropped: it may hold the table's rows.
+    """
     return f"-- rename the {part.definition} {part.table}, and check again"
 
 
 def rename(part: Part, old: str, new: str) -> str:
-    """Rename a part, or a table."""
+    """Return the SQL that renames a part, or a table."""
     return _RENAME[part.kind].format(table=part.table, old=old, new=new)
 
 
-def _change_type(expected: Part, found: Part, default: Part | None) -> str:
+def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
     table, name, type_ = expected.table, expected.name, expected.definition
     comment = ""
     if type_.startswith(("character varying", "text")):
-        # An explicit cast would cut off what is too long; without one, it is refused.
+        # An explicit cast would truncate long values; without it, PostgreSQL rejects them.
         using = ""
-    elif type_ == "timestamp with time zone" and found.definition == "timestamp without time zone":
+    elif type_ == "timestamp with time zone" and actual.definition == "timestamp without time zone":
         using = f" USING {name} AT TIME ZONE 'UTC'"
-        comment = "takes the times for UTC"
+        comment = "reads the times as UTC"
     else:
         using = f" USING {name}::{type_}"
-        if type_ in _INTEGERS and found.definition not in _INTEGERS:
-            comment = "rounds"
+        if type_ in _INTEGERS and actual.definition not in _INTEGERS:
+            comment = "rounds the values"
     actions = [f"ALTER COLUMN {name} TYPE {type_}{using}"]
     if default:
-        # The one that is there may not be of the new type.
+        # The actual default may not fit the new type.
         actions.insert(0, f"ALTER COLUMN {name} DROP DEFAULT")
         actions.append(f"ALTER COLUMN {name} SET DEFAULT {default.definition}")
-    return _line([f"ALTER TABLE {table} {', '.join(actions)};"], comment)
+    return _join([f"ALTER TABLE {table} {', '.join(actions)};"], comment)
 
 
-def _filled(template: str, part: Part) -> str:
+def _fill(template: str, part: Part) -> str:
     unique, _, using = part.definition.partition("USING ")
     return template.format(
         table=part.table,
@@ -224,6 +243,6 @@ def _filled(template: str, part: Part) -> str:
     )
 
 
-def _line(statements: Iterable[str], comment: str = "") -> str:
-    # What follows a comment is a comment too: it comes last.
+def _join(statements: Iterable[str], comment: str = "") -> str:
+    # SQL after a comment would be part of the comment.
     return " ".join([*statements, *([f"-- {comment}"] if comment else [])])

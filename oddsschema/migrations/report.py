@@ -1,4 +1,4 @@
-"""What a database is, seen from this release: clean, drifted, older, newer, unversioned, empty."""
+"""The report of `check`: the state of a database, and its differences from this release."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import is_own_revision
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
 from oddsschema.migrations.comparison import Difference, find_differences
 
 
 class CheckState(StrEnum):
-    """What a database is, seen from this release."""
+    """The state of a database, compared with this release."""
 
     CLEAN = "clean"
     DRIFT = "drift"
@@ -24,19 +25,20 @@ class CheckState(StrEnum):
 
 
 class CheckReport(BaseModel):
-    """What `check` found; `str()` is a sentence for people."""
+    """The result of `check`. `str()` is its message."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     state: CheckState
-    message: str = Field(description="The state in a sentence, with what to do.")
+    message: str = Field(description="The state in a sentence, with the action to take.")
     revision: str | None = Field(
-        default=None, description="The database's; None when it has none of this package's."
+        default=None,
+        description="The database's revision; None when none of this package's is recorded.",
     )
     differences: tuple[Difference, ...] = Field(
         default=(),
-        description="In an order in which they can be mended. Only a database at this release's "
-        "revision is compared with it, and one that has all its tables and no revision.",
+        description="The differences, in an order in which they can be repaired. Only databases "
+        "at this release's revision are compared, and those with all tables and no revision.",
     )
 
     def __str__(self) -> str:
@@ -45,12 +47,12 @@ class CheckReport(BaseModel):
 
 @dataclass(frozen=True)
 class Release:
-    """What there is to compare with."""
+    """The release to compare a database with."""
 
-    #: The newest revision, and all that lead to it.
+    #: The newest revision, and all revisions up to it.
     head: str
     revisions: Collection[str]
-    #: The names of the tables, after those that they refer to.
+    #: The names of the tables. Referenced tables come first.
     tables: Sequence[str]
     #: The SQL that builds them.
     statements: str
@@ -59,8 +61,8 @@ class Release:
 async def check_connection(connection: Connection, release: Release) -> CheckReport:
     """Compare the database with a release, in a transaction that the caller rolls back."""
     await connection.execute(SETTINGS)
-    there = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
-    recorded, others = await _recorded(connection)
+    present = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
+    recorded, others = await read_revisions(connection)
 
     if unknown := sorted(set(recorded) - set(release.revisions)):
         return CheckReport(
@@ -76,97 +78,99 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "run 'oddsschema upgrade'",
             revision=recorded[-1],
         )
-    if not recorded and not there:
+    if not recorded and not present:
         return CheckReport(
             state=CheckState.EMPTY,
-            message=f"there are no tables of oddsschema in {await _where(connection)}: "
+            message=f"found no tables of oddsschema in {await _visible_schemas(connection)}: "
             "run 'oddsschema upgrade'",
         )
-    if not recorded and there != set(release.tables):
+    if not recorded and present != set(release.tables):
         return CheckReport(
             state=CheckState.UNVERSIONED,
-            message=_implied_unknown(others)
+            message=_message_for_others(others)
             if others
-            else f"no revision is recorded, and of oddsschema's tables there are only some "
-            f"({', '.join(sorted(there))}): if they are another application's, give oddsschema a "
-            "schema of its own (?search_path=… in the URL); if nobody needs them, drop them; then "
-            "run 'oddsschema upgrade'",
+            else f"the database records no revision, and has only some of oddsschema's tables "
+            f"({', '.join(sorted(present))}): if they belong to another application, give "
+            "oddsschema a schema of its own (?search_path=… in the URL); if nobody needs them, "
+            "drop them; then run 'oddsschema upgrade'",
         )
 
     differences = await find_differences(connection, release.tables, release.statements)
     if others and not recorded and differences:
         return CheckReport(
             state=CheckState.UNVERSIONED,
-            message=_implied_unknown(others),
+            message=_message_for_others(others),
             differences=tuple(differences),
         )
     if not others and not recorded:
         return CheckReport(
             state=CheckState.UNVERSIONED,
-            message="the tables of oddsschema are there, but no revision is recorded: mend what is "
-            "listed, the revision last",
-            differences=(*differences, _unrecorded(release.head)),
+            message="the database has the tables of oddsschema, but records no revision: run the "
+            "listed repairs, the revision's last",
+            differences=(*differences, _missing_revision(release.head)),
         )
-    differences += [_superfluous(one, release.head) for one in recorded if one != release.head]
+    differences += [
+        _extra_revision(revision, release.head) for revision in recorded if revision != release.head
+    ]
     if not differences:
         return CheckReport(
             state=CheckState.CLEAN,
-            message=f"the database is what this release expects, at {release.head}",
+            message=f"the database matches this release, at {release.head}",
             revision=release.head,
         )
     return CheckReport(
         state=CheckState.DRIFT,
-        message=f"the database is at {release.head}, but differs from what this release expects "
-        f"in {len(differences)} place{'s' if len(differences) > 1 else ''}",
+        message=f"the database is at {release.head}, but differs from this release in "
+        f"{len(differences)} place{'s' if len(differences) > 1 else ''}",
         revision=release.head,
         differences=tuple(differences),
     )
 
 
-async def _recorded(connection: Connection) -> tuple[list[str], list[str]]:
-    """The revisions that are recorded: of this package, and of others.
+async def read_revisions(connection: Connection) -> tuple[list[str], list[str]]:
+    """Read the recorded revisions: those of this package, and those of other projects.
 
-    Alembic records heads alone: when another project's depends on ours, it stands for ours, too.
+    Alembic records only heads: a revision of another project that depends on ours replaces ours.
     """
     if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
         return [], []
     rows = await connection.fetch("SELECT version_num FROM alembic_version ORDER BY version_num")
     revisions = [row[0] for row in rows]
-    ours = [one for one in revisions if one.startswith("oddsschema_")]
-    return ours, [one for one in revisions if one not in ours]
+    own = list(filter(is_own_revision, revisions))
+    return own, [revision for revision in revisions if revision not in own]
 
 
-def _implied_unknown(others: Sequence[str]) -> str:
+def _message_for_others(others: Sequence[str]) -> str:
     return (
-        f"only another project's revisions are recorded ({', '.join(others)}), and the tables of "
-        "oddsschema are not what this release expects: if that project builds on oddsschema, run "
-        "its 'alembic upgrade heads'; what is listed mends it otherwise"
+        f"the database records only another project's revisions ({', '.join(others)}), and its "
+        "tables of oddsschema differ from this release: if that project depends on oddsschema, run "
+        "its 'alembic upgrade heads'; otherwise run the listed repairs, if any"
     )
 
 
-async def _where(connection: Connection) -> str:
+async def _visible_schemas(connection: Connection) -> str:
     schemas = await connection.fetchval("SELECT current_schemas(false)")
     visible = [schema for schema in schemas if not schema.startswith("pg_temp")]
     return f"the schema {', '.join(visible)}" if visible else "any schema that this role may use"
 
 
-def _unrecorded(head: str) -> Difference:
+def _missing_revision(head: str) -> Difference:
     return Difference(
-        what="revision",
-        where="alembic_version",
+        kind="revision",
+        location="alembic_version",
         expected=head,
-        found=None,
-        mend="CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) NOT NULL "
+        actual=None,
+        repair="CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) NOT NULL "
         "CONSTRAINT alembic_version_pkc PRIMARY KEY); "
         f"INSERT INTO alembic_version (version_num) VALUES ('{head}');",
     )
 
 
-def _superfluous(revision: str, head: str) -> Difference:
+def _extra_revision(revision: str, head: str) -> Difference:
     return Difference(
-        what="revision",
-        where="alembic_version",
-        expected=f"{head} alone",
-        found=f"{revision} too",
-        mend=f"DELETE FROM alembic_version WHERE version_num = '{revision}';",
+        kind="revision",
+        location="alembic_version",
+        expected=f"only {head}",
+        actual=f"also {revision}",
+        repair=f"DELETE FROM alembic_version WHERE version_num = '{revision}';",
     )

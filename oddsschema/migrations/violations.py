@@ -1,4 +1,4 @@
-"""Which rows a migration trips over: those that break a CHECK that is to hold for all rows."""
+"""CHECK violations of a migration, and the SELECT that finds the rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,11 @@ from sqlalchemy import CheckConstraint, Connection
 from sqlalchemy.exc import DBAPIError
 
 from oddsschema.contracts.base import metadata
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import CheckViolationError
 
+_CHECK_VIOLATION = "23514"
+
+#: Read the table as SQL names it, and the condition, of the CHECK $3 on the table $1.$2.
 _CONDITION = """
 SELECT conrelid::regclass::text, pg_get_expr(conbin, conrelid) FROM pg_constraint
 WHERE conrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND conname = $3
@@ -17,36 +20,34 @@ WHERE conrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND conname = 
 
 
 @contextmanager
-def broken_checks(connection: Connection) -> Iterator[None]:
-    """Raise OddsSchemaError, with a SELECT for the rows, in the place of PostgreSQL's violation."""
+def translate_check_violations(connection: Connection) -> Iterator[None]:
+    """Raise CheckViolationError in place of PostgreSQL's check_violation."""
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != "23514":  # check_violation
+        if getattr(error.orig, "sqlstate", None) != _CHECK_VIOLATION:
             raise
-        assert error.orig is not None  # it has a sqlstate
-        raise OddsSchemaError(_in_words(connection, error.orig.__cause__)) from error
+        assert error.orig is not None  # an error with a SQLSTATE
+        raise check_violation(connection, error.orig.__cause__) from error
 
 
-def _in_words(connection: Connection, violation: Any) -> str:
-    table, name = violation.table_name, violation.constraint_name
-    found = None
-    # A caller's transaction has failed, and PostgreSQL answers nothing in it.
+def check_violation(connection: Connection, violation: Any) -> CheckViolationError:
+    """Build the error for asyncpg's CheckViolationError, with a SELECT that finds the rows."""
+    table, constraint = violation.table_name, violation.constraint_name
+    row = None
+    # A transaction of the caller's has failed, and the server rejects every statement in it.
     if not connection.in_transaction():
-        names = (violation.schema_name, table, name)
-        found = connection.exec_driver_sql(_CONDITION, names).one_or_none()
-    table, condition = found or (table, _declared(table, name))
-    find = f". They are\n  SELECT * FROM {table} WHERE NOT ({condition})" if condition else ""
-    return (
-        f"rows of {table} break the CHECK {name}, which the contracts hold new rows to\n"
-        f"Nothing of this revision stays. Mend or delete them, and run it again{find}"
-    )
+        names = (violation.schema_name, table, constraint)
+        row = connection.exec_driver_sql(_CONDITION, names).one_or_none()
+    table, condition = row or (table, declared_condition(table, constraint))
+    select = f"SELECT * FROM {table} WHERE NOT ({condition})" if condition else None
+    return CheckViolationError(table=table, constraint=constraint, select=select)
 
 
-def _declared(table: str, name: str) -> str | None:
-    """The condition as this release has it."""
-    constraints = metadata.tables[table].constraints if table in metadata.tables else ()
-    for one in constraints:
-        if isinstance(one, CheckConstraint) and one.name == name:
-            return str(one.sqltext)
+def declared_condition(table: str, constraint: str) -> str | None:
+    """Return the condition of a CHECK in this release's models; None for an unknown CHECK."""
+    declared = metadata.tables[table].constraints if table in metadata.tables else ()
+    for check in declared:
+        if isinstance(check, CheckConstraint) and check.name == constraint:
+            return str(check.sqltext)
     return None

@@ -24,6 +24,6 @@ def test_sql_makes_the_tables(empty_database: str, run: Callable[..., Any]) -> N
 
     run(execute(SQL.read_text(encoding="utf-8")))
     (difference,) = run(migrations.check(empty_database)).differences
-    assert difference.what == "revision"
-    run(execute(difference.mend))
+    assert difference.kind == "revision"
+    run(execute(difference.repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN

@@ -22,13 +22,13 @@ async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
 
 def as_told(difference: Difference) -> tuple[str, str, str | None, str | None]:
     """The difference without what mends it."""
-    return difference.what, difference.where, difference.expected, difference.found
+    return difference.kind, difference.location, difference.expected, difference.actual
 
 
 async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
     """What and where the differences are; all of them are mended in their order."""
     report = await migrations.check(connection)
     for difference in report.differences:
-        await raw.execute(difference.mend)
+        await raw.execute(difference.repair)
     assert (await migrations.check(connection)).state is CheckState.CLEAN
-    return [(one.what, one.where) for one in report.differences]
+    return [(one.kind, one.location) for one in report.differences]

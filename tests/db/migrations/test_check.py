@@ -19,7 +19,13 @@ from oddsschema import migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
-from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError
+from oddsschema.errors import (
+    ComparisonError,
+    DatabaseUnavailableError,
+    OddsSchemaError,
+    ReadOnlyDatabaseError,
+    UnsupportedDriverError,
+)
 from oddsschema.migrations import CheckState
 from tests.support.paths import DOCS
 from tests.support.sessions import execute, fetch_column
@@ -47,12 +53,12 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("state", "sql", "exit_code", "sentence"),
     [
-        ("clean", "SELECT", 0, "the database is what this release expects, at {head}"),
+        ("clean", "SELECT", 0, "the database matches this release, at {head}"),
         (
             "drift",
             "DROP INDEX idx_scrape_runs_status; ALTER TABLE events ADD COLUMN venue text",
             1,
-            "the database is at {head}, but differs from what this release expects in 2 places",
+            "the database is at {head}, but differs from this release in 2 places",
         ),
         (
             "older",
@@ -72,31 +78,31 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
             "unversioned",
             "DELETE FROM alembic_version",
             5,
-            "the tables of oddsschema are there, but no revision is recorded: mend what is listed, "
-            "the revision last",
+            "the database has the tables of oddsschema, but records no revision: run the listed "
+            "repairs, the revision's last",
         ),
         (
             "clean",
             "UPDATE alembic_version SET version_num = 'theirs_0001'",
             0,
-            "the database is what this release expects, at {head}",
+            "the database matches this release, at {head}",
         ),
         (
             "unversioned",
             "UPDATE alembic_version SET version_num = 'theirs_0001';"
             "ALTER TABLE sports DROP CONSTRAINT ck_sports_name",
             5,
-            "only another project's revisions are recorded (theirs_0001), and the tables of "
-            "oddsschema are not what this release expects: if that project builds on oddsschema, "
-            "run its 'alembic upgrade heads'; what is listed mends it otherwise",
+            "the database records only another project's revisions (theirs_0001), and its tables "
+            "of oddsschema differ from this release: if that project depends on oddsschema, run "
+            "its 'alembic upgrade heads'; otherwise run the listed repairs, if any",
         ),
         (
             "unversioned",
             f"DROP TABLE alembic_version, {', '.join(set(metadata.tables) - {'sports', 'events'})} "
             "CASCADE",
             5,
-            "no revision is recorded, and of oddsschema's tables there are only some (events, "
-            "sports): if they are another application's, give oddsschema a schema of its own "
+            "the database records no revision, and has only some of oddsschema's tables (events, "
+            "sports): if they belong to another application, give oddsschema a schema of its own "
             "(?search_path=… in the URL); if nobody needs them, drop them; then run 'oddsschema "
             "upgrade'",
         ),
@@ -104,7 +110,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
             "empty",
             f"DROP TABLE alembic_version, {', '.join(metadata.tables)}",
             6,
-            "there are no tables of oddsschema in the schema public: run 'oddsschema upgrade'",
+            "found no tables of oddsschema in the schema public: run 'oddsschema upgrade'",
         ),
     ],
     ids=[
@@ -129,8 +135,8 @@ def test_state(
     assert lines[-1] == sentence
     assert len(lines) - 1 == len(report["differences"])
     for line, difference in zip(lines, report["differences"], strict=False):
-        assert line.startswith(f"{difference['what']} {difference['where']}: expected ")
-        assert line.endswith(f"; mend: {difference['mend']}")
+        assert line.startswith(f"{difference['kind']} {difference['location']}: expected ")
+        assert line.endswith(f"; repair: {difference['repair']}")
 
 
 def test_docs_example(database: str, run: Run) -> None:
@@ -200,9 +206,9 @@ def test_schema_of_its_own(how: str, database: str, run: Run) -> None:
     assert run(migrations.check(url)).state is CheckState.CLEAN
     run(execute(url, "ALTER TABLE events DROP CONSTRAINT pk_events CASCADE"))
     (told,) = run(migrations.check(url)).differences
-    assert (told.what, told.where) == ("primary key", "events.pk_events")
+    assert (told.kind, told.location) == ("primary key", "events.pk_events")
     assert run(migrations.check(database)).state is CheckState.CLEAN
-    run(execute(url, told.mend))
+    run(execute(url, told.repair))
     assert run(migrations.check(url)).state is CheckState.CLEAN
 
 
@@ -219,8 +225,8 @@ def test_reference_to_another_schema(database: str, run: Run) -> None:
     )
     (told,) = run(migrations.check(database)).differences
     assert told.expected == "FOREIGN KEY (sport_id) REFERENCES sports(id)"
-    assert told.found == "FOREIGN KEY (sport_id) REFERENCES archive.sports(id)"
-    run(execute(database, told.mend))
+    assert told.actual == "FOREIGN KEY (sport_id) REFERENCES archive.sports(id)"
+    run(execute(database, told.repair))
     assert run(migrations.check(database)).state is CheckState.CLEAN
 
 
@@ -235,7 +241,7 @@ def test_least_privileges(database: str, run: Run) -> None:
     url = f"{database}{'&' if '?' in database else '?'}options=-crole%3D{role}"
 
     async def why_not() -> str:
-        with pytest.raises(OddsSchemaError) as refused:
+        with pytest.raises(ComparisonError) as refused:
             await migrations.check(url)
         return str(refused.value)
 
@@ -341,19 +347,21 @@ def test_no_transaction_is_begun(database: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begun", "why"),
+    ("begun", "error", "why"),
     [
-        ("SET TRANSACTION READ ONLY", "check needs a primary server, and a transaction that may"),
-        ("CREATE TEMPORARY TABLE sports ()", "a temporary table of this session is in the way"),
+        ("SET TRANSACTION READ ONLY", ReadOnlyDatabaseError, "check needs a primary server"),
+        ("CREATE TEMPORARY TABLE sports ()", ComparisonError, "drop the temporary table"),
     ],
 )
-def test_transaction_after_a_refusal(begun: str, why: str, database: str, run: Run) -> None:
+def test_transaction_after_a_refusal(
+    begun: str, error: type[OddsSchemaError], why: str, database: str, run: Run
+) -> None:
     """Where it cannot compare, it says why, and the caller's transaction is usable."""
 
     async def refused() -> None:
         async with sqlalchemy_connect(database) as connection:
             await connection.exec_driver_sql(begun)
-            with pytest.raises(OddsSchemaError, match=why):
+            with pytest.raises(error, match=why):
                 await migrations.check(connection)
             assert (await connection.exec_driver_sql("SELECT count(*) FROM events")).scalar() == 0
 
@@ -367,7 +375,7 @@ def test_migration_meanwhile(database: str, run: Run) -> None:
     async def beside_a_migration() -> None:
         locker = await asyncpg.connect(database)
         await locker.execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(OddsSchemaError, match="is a migration running"):
+        with pytest.raises(ComparisonError, match="if a migration is running"):
             await migrations.check(impatient)
         await locker.close()
 
@@ -381,7 +389,7 @@ def test_other_drivers(database: str, run: Run) -> None:
         url = make_url(database).set(drivername="postgresql+psycopg")
         engine = create_async_engine(url)
         async with engine.connect() as connection:
-            with pytest.raises(OddsSchemaError, match="postgresql\\+asyncpg"):
+            with pytest.raises(UnsupportedDriverError, match=r"psycopg .*postgresql\+asyncpg"):
                 await migrations.check(connection)
         await engine.dispose()
 

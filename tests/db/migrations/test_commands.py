@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from oddsschema import migrations
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import OddsSchemaError, UnknownRevisionError
 from oddsschema.migrations import CheckState, script_location
 from tests.support.catalog import catalog
 from tests.support.sessions import execute, fetch_column
@@ -65,7 +65,7 @@ def test_downgrade_leaves_others_alone(database: str, run: Run) -> None:
 
 def test_unknown_revision(empty_database: str, run: Run) -> None:
     """A revision that does not exist is an error of this package, and changes nothing."""
-    with pytest.raises(OddsSchemaError, match="no_such"):
+    with pytest.raises(UnknownRevisionError, match="no_such"):
         run(migrations.upgrade(empty_database, "no_such"))
     assert run(catalog(empty_database)) == []
 
@@ -84,7 +84,7 @@ def test_what_is_no_revision(revision: str, database: str, run: Run) -> None:
         lambda: run(migrations.downgrade(database, revision)),
         lambda: migrations.upgrade_sql(revision),
     ):
-        with pytest.raises(OddsSchemaError, match=f"oddsschema_0001, oddsschema_0002.*{HEAD}"):
+        with pytest.raises(UnknownRevisionError, match=f"oddsschema_0001, oddsschema_0002.*{HEAD}"):
             move()
     assert run(migrations.check(database)).state is CheckState.CLEAN
 

@@ -65,7 +65,7 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
             assert report.state is CheckState.DRIFT
             assert [as_told(one) for one in report.differences] == [done[2:]]
             assert "\n" not in str(report.differences[0])
-            await raw.execute(report.differences[0].mend)
+            await raw.execute(report.differences[0].repair)
             assert (await migrations.check(connection)).state is CheckState.CLEAN
 
     run(tamper_and_mend())
@@ -85,7 +85,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
             report = await migrations.check(connection)
             assert report.state is CheckState.DRIFT
             for difference in report.differences:
-                await raw.execute(difference.mend)
+                await raw.execute(difference.repair)
             assert (await migrations.check(connection)).differences == ()
 
     run(tamper_and_mend())
@@ -140,7 +140,7 @@ def test_untouched(filled: str, run: Run) -> None:
     """A database that was migrated and then filled is clean."""
     assert run(migrations.check(filled)) == CheckReport(
         state=CheckState.CLEAN,
-        message=f"the database is what this release expects, at {HEAD}",
+        message=f"the database matches this release, at {HEAD}",
         revision=HEAD,
     )
 
@@ -166,7 +166,7 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
     assert [as_told(one) for one in report.differences] == [
         ("revision", "alembic_version", HEAD, None)
     ]
-    run(execute(empty_database, report.differences[0].mend))
+    run(execute(empty_database, report.differences[0].repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
     assert run(migrations.current(empty_database)) == HEAD
 

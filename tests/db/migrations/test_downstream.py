@@ -13,7 +13,7 @@ import pytest
 
 from oddsschema import NotMigratedError, ingest, migrations
 from oddsschema.database.revision import HEAD
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import OtherProjectError
 from oddsschema.migrations import CheckState, script_location
 from oddsschema.simulate import simulate
 from tests.support.paths import ROOT
@@ -75,7 +75,7 @@ def test_on_our_newest(alembic: Callable[[str], Alembic], empty_database: str, r
     assert run(migrations.current(empty_database)) == HEAD
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
     assert run(ingest(empty_database, captures())).all_stored
-    with pytest.raises(OddsSchemaError, match="alembic upgrade heads"):
+    with pytest.raises(OtherProjectError, match="alembic upgrade heads"):
         run(migrations.upgrade(empty_database))
 
     on(empty_database, "downgrade", "watch@base")
@@ -111,6 +111,6 @@ def test_drift_below_theirs(
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
     (told,) = report.differences
-    assert told.where == "competitor_events.idx_competitor_events_betpawa"
-    run(execute(empty_database, told.mend))
+    assert told.location == "competitor_events.idx_competitor_events_betpawa"
+    run(execute(empty_database, told.repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN

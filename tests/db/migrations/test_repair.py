@@ -106,13 +106,13 @@ def test_values_are_kept(filled: str, run: Run) -> None:
                 f"ALTER TABLE events ALTER name TYPE text; UPDATE events SET name = '{'x' * 501}'"
             )
             name, kickoff = (await migrations.check(connection)).differences[::-1]
-            assert (name.where, kickoff.where) == ("events.name", "events.kickoff")
+            assert (name.location, kickoff.location) == ("events.name", "events.kickoff")
             with pytest.raises(asyncpg.StringDataRightTruncationError):
                 async with raw.transaction():
-                    await raw.execute(name.mend)
+                    await raw.execute(name.repair)
             await raw.execute("UPDATE events SET name = 'A - B'")
-            await raw.execute(name.mend)
-            await raw.execute(kickoff.mend)
+            await raw.execute(name.repair)
+            await raw.execute(kickoff.repair)
             kept = await raw.fetchrow("SELECT name, kickoff FROM events")
             assert (kept["name"], kept["kickoff"].isoformat()) == (
                 "A - B",
@@ -132,7 +132,7 @@ def test_view_in_place_of_a_table(filled: str, run: Run) -> None:
             )
             told, *others = (await migrations.check(connection)).differences
             assert as_told(told) == ("table", "scrape_errors", "table", "view")
-            assert told.mend.startswith("-- rename the view")
+            assert told.repair.startswith("-- rename the view")
             assert not others
             await raw.execute("ALTER VIEW scrape_errors RENAME TO something")
             assert await mended(connection, raw) == [("table", "scrape_errors")]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -14,11 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from oddsschema import migrations
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import LockTimeoutError, OddsSchemaError, StatementTimeoutError
 from oddsschema.migrations import timeouts
 from tests.support.paths import ROOT
 
@@ -60,9 +62,11 @@ def test_lock_timeout(older: str, run: Run) -> None:
         async with reader(older):
             began = time.monotonic()
             with pytest.raises(
-                OddsSchemaError, match=r"waited 0\.3 s .*: ALTER TABLE comp.*\n.*Run it"
-            ):
+                LockTimeoutError, match=r"waited 0\.3 s .*: ALTER TABLE comp.*\n.*Run the migration"
+            ) as raised:
                 await migrations.upgrade(older, lock_timeout=0.3)
+            assert raised.value.timeout == timedelta(seconds=0.3)
+            assert isinstance(raised.value.__cause__, DBAPIError)
             assert 0.3 <= time.monotonic() - began < 5
             assert await migrations.current(older) == BEFORE
         await migrations.upgrade(older, lock_timeout=0.3)
@@ -87,7 +91,7 @@ def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
             began = time.monotonic()
             await writer.execute("DELETE FROM competitor_market_odds")
             assert 0.5 < time.monotonic() - began < 5
-            with pytest.raises(OddsSchemaError):
+            with pytest.raises(LockTimeoutError):
                 await migration
 
     run(upgrade())
@@ -98,7 +102,9 @@ def test_statement_timeout(older: str, run: Run) -> None:
 
     async def upgrade() -> None:
         async with reader(older):
-            with pytest.raises(OddsSchemaError, match=r"within 0\.3 s.*\n.*statement_timeout"):
+            with pytest.raises(
+                StatementTimeoutError, match=r"within 0\.3 s.*\n.*statement_timeout"
+            ):
                 await migrations.upgrade(older, lock_timeout=0, statement_timeout=0.3)
             assert await migrations.current(older) == BEFORE
 
@@ -146,7 +152,7 @@ def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> No
             assert (await connection.execute(text("SHOW lock_timeout"))).scalar_one() == "42s"
             await connection.rollback()
             async with reader(database):
-                with pytest.raises(OddsSchemaError, match=r"waited 0\.1 s"):
+                with pytest.raises(LockTimeoutError, match=r"waited 0\.1 s"):
                     await migrations.downgrade(connection, BEFORE, lock_timeout=0.1)
 
     run(downgrade())

@@ -9,7 +9,7 @@ import pytest
 
 from oddsschema import migrations
 from oddsschema.database.connections import sqlalchemy_connect
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import CheckViolationError
 from oddsschema.migrations import CheckState
 from tests.support.example_rows import ROWS
 from tests.support.sessions import execute, fetch_column
@@ -41,11 +41,14 @@ def test_rows_that_break_a_check(
             await migrations.upgrade(connection if handed_over else empty_database)
             await connection.commit()
 
-    with pytest.raises(OddsSchemaError) as refused:
+    with pytest.raises(CheckViolationError) as raised:
         run(upgrade())
-    said, select = str(refused.value).split("They are\n  ")
-    assert said.startswith(f"rows of {table} break the CHECK ck_{table}_{column},")
-    assert "run it again" in said
+    error = raised.value
+    assert (error.table, error.constraint) == (table, f"ck_{table}_{column}")
+    select = error.select
+    assert select is not None
+    assert str(error).startswith(f"rows of {table} break the CHECK ck_{table}_{column},")
+    assert str(error).endswith(f"The rows are\n  {select}")
     stays = "oddsschema_0003" if handed_over else "oddsschema_0004"
     assert run(migrations.current(empty_database)) == stays
     ids = f"SELECT id FROM {table} ORDER BY id"
@@ -67,5 +70,5 @@ def test_rows_that_break_a_check_in_a_schema_of_its_own(empty_database: str, run
     assert done.returncode == 2
     assert done.stderr.startswith("error: rows of sports break the CHECK ck_sports_name,")
     assert run(
-        fetch_column(url, f"SELECT name FROM ({done.stderr.split('They are')[1]}) AS _")
+        fetch_column(url, f"SELECT name FROM ({done.stderr.split('The rows are')[1]}) AS _")
     ) == ["Rugby "]
