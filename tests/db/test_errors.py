@@ -1,0 +1,79 @@
+"""Errors of a real server: the class that each case raises, and its data."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from oddsschema import batch, errors, ingest, migrations
+from oddsschema.database.revision import HEAD
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def read_only(database: str) -> str:
+    """The URL of a migrated database, with sessions that are read-only as on a standby."""
+    separator = "&" if "?" in database else "?"
+    return f"{database}{separator}options=-cdefault_transaction_read_only%3Don"
+
+
+def test_read_only_database(read_only: str, run: Run) -> None:
+    """Ingestion and migrations raise ReadOnlyDatabaseError where they cannot write."""
+
+    async def on_connection() -> None:
+        connection = await asyncpg.connect(read_only)
+        try:
+            await ingest(connection, [])
+        finally:
+            await connection.close()
+
+    for work in (
+        on_connection(),
+        ingest(read_only, []),
+        migrations.downgrade(read_only, "base"),
+    ):
+        with pytest.raises(errors.ReadOnlyDatabaseError, match="needs a primary server") as raised:
+            run(work)
+        assert "read-only transaction" in raised.value.reason
+    assert run(migrations.current(read_only)) == HEAD
+
+
+def test_no_such_batch(database: str, run: Run) -> None:
+    """A batch to join that does not exist is a BatchNotFoundError with its id."""
+
+    async def join() -> None:
+        async with batch(database, batch_id=41):
+            pass
+
+    with pytest.raises(errors.BatchNotFoundError) as raised:
+        run(join())
+    assert raised.value.batch_id == 41
+
+
+def test_newer_database(database: str, run: Run) -> None:
+    """A newer database is a NewerDatabaseError to a migration, a NotMigratedError to others."""
+
+    async def make_newer() -> None:
+        connection = await asyncpg.connect(database)
+        await connection.execute("UPDATE alembic_version SET version_num = 'oddsschema_9999'")
+        await connection.close()
+
+    run(make_newer())
+    with pytest.raises(errors.NewerDatabaseError) as newer:
+        run(migrations.upgrade(database))
+    assert (newer.value.current, newer.value.head) == ("oddsschema_9999", HEAD)
+    with pytest.raises(errors.NotMigratedError, match="install a newer oddsschema") as raised:
+        run(ingest(database, []))
+    assert (raised.value.current, raised.value.head) == ("oddsschema_9999", HEAD)
+
+
+def test_unavailable_database(run: Run) -> None:
+    """A server that does not answer has its URL in the error, without the password."""
+    with pytest.raises(errors.DatabaseUnavailableError) as raised:
+        run(migrations.current("postgresql://me:secret@127.0.0.1:1/odds"))
+    assert raised.value.url == "postgresql://me:***@127.0.0.1:1/odds"
+    assert "secret" not in str(raised.value)
+    with pytest.raises(errors.DatabaseURLError):
+        run(migrations.current("mysql://127.0.0.1:1/odds"))
