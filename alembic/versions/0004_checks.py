@@ -1,4 +1,4 @@
-"""Add CHECKs for the rules of the contracts. They apply to new rows; 0005 validates the old ones.
+"""Add CHECKs for the rules of the contracts. They apply to new rows; 0005 validates old rows.
 
 NOT VALID means that no table is read while it is locked.
 """

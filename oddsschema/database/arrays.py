@@ -14,8 +14,7 @@ _TYPES: dict[Any, str] = {
 
 
 def unnest(row: type[NamedTuple], first_parameter: int) -> str:
-    """Return `unnest($2::text[], $3::int[], ...) AS c (name, ...)`: a column for each field of
-    `row`.
+    """Return `unnest($2::text[], $3::int[], ...) AS c (name, ...)`, a column for each field.
 
     `arrays` makes the arguments.
     """

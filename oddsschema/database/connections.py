@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: A connection of the driver.
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
-#: A database to work on: a URL, or an open connection whose transaction belongs to the caller.
+#: A database to work on: a URL, or an open connection with a transaction of the caller's.
 Target: TypeAlias = "str | asyncpg.Connection[Any] | AsyncConnection"
 
 _Result = TypeVar("_Result")

@@ -24,7 +24,7 @@ SELECT NOT EXISTS (
 
 
 def is_own_revision(revision: str) -> bool:
-    """Return whether a recorded revision is one of this package's, not another project's."""
+    """Return whether a recorded revision belongs to this package."""
     return revision.startswith("oddsschema_")
 
 

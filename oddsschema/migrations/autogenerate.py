@@ -88,12 +88,12 @@ def require_dependency_on_tables(
     revision: str | Iterable[str | None] | Iterable[str],
     directives: list[MigrationScript],
 ) -> None:
-    """Reject a new revision that depends on our newest one or on our branch: a hook of alembic's.
+    """Reject a new revision that depends on our newest revision or on our branch.
 
-    A revision has to depend on the revision of ours that created the tables it refers to. Alembic
-    records only heads: a revision that depends on our newest one would replace it in
-    alembic_version, and our revision could only be concluded from the tables. Alembic reads the
-    branch's name, "oddsschema", as its first revision.
+    This is a hook of alembic's. A revision has to depend on the revision of ours that created the
+    tables it refers to. Alembic records only heads: a revision that depends on our newest revision
+    would replace it in alembic_version, and our revision could only be concluded from the tables.
+    Alembic reads the branch's name, "oddsschema", as its first revision.
 
     Raises alembic's CommandError.
     """

@@ -120,13 +120,13 @@ WHERE c.relpersistence <> 't'
 #: Read the parts of the tables named $1 that the search path leads to: temporary tables if $2 is
 #: true, else all others.
 PARTS = r"""
-WITH found AS (
+WITH relations AS (
     SELECT c.*, c.oid::regclass::text AS tbl
     FROM unnest($1::text[]) AS given (name)
     JOIN pg_class AS c ON c.oid = to_regclass(given.name)
     WHERE (c.relpersistence = 't') = $2
 ), tables AS (
-    SELECT * FROM found WHERE relkind = 'r'
+    SELECT * FROM relations WHERE relkind = 'r'
 ), columns AS (
     SELECT t.tbl, a.attrelid, a.attnum, quote_ident(a.attname) AS name,
         concat_ws(' COLLATE ', format_type(a.atttypid, a.atttypmod),
@@ -186,7 +186,7 @@ SELECT 'table' AS kind, tbl, NULL AS name,
         ELSE format('relation of kind %s', relkind)
     END AS definition,
     NULL AS state, NULL::text[] AS depends_on
-FROM found
+FROM relations
 UNION ALL
 SELECT 'column', tbl, name,
     concat_ws(' ', type, 'DEFAULT ' || expression, identity, generated,

@@ -2,8 +2,8 @@
 
 The expected tables are no stored snapshot: PostgreSQL prints the same constraint differently in two
 versions, and before and after a dump. Instead, the server builds them as temporary tables beside
-the actual ones, and prints both. The temporary tables are rolled back, no table is locked, and the
-only privilege needed is TEMPORARY on the database.
+the actual tables, and prints both. The temporary tables are rolled back, and no table is locked.
+The only privilege needed is TEMPORARY on the database.
 
 A migration can do the same on temporary tables as on others, except that the search path finds no
 functions in their schema.
@@ -68,7 +68,7 @@ async def find_differences(
 
 
 class Comparison:
-    """The actual tables and, as temporary tables of the same session, the expected ones.
+    """The actual tables and, as temporary tables of the same session, the expected tables.
 
     The search path leads to the expected tables, which can be changed.
     """
@@ -124,7 +124,7 @@ class Comparison:
         None when PostgreSQL rejects the definition.
         """
         async with rolled_back(self._connection):
-            # The empty definition differs from any other, so that the part is created anew.
+            # The empty definition differs from any other, so that the part is replaced.
             statement = repair.change(
                 replace(part, definition=definition), replace(part, definition="")
             )
@@ -311,7 +311,7 @@ def _differ(expected: Part, actual: Part) -> bool:
 
 
 def _extra_parts(expected: Parts, actual: Parts) -> Iterator[Part]:
-    """Yield the parts that are not expected, except harmless ones."""
+    """Yield the parts that are not expected, except harmless parts."""
     extra = {key: part for key, part in actual.items() if key not in expected}
     for part in extra.values():
         parents = [extra[key] for key in part.depends_on if key in extra]

@@ -42,7 +42,7 @@ _SET_OWNER = (
 )
 
 #: Ask for a manual change. PostgreSQL cannot turn a column with values into a generated column, nor
-#: a virtual generated column into one with values.
+#: a virtual generated column into a column with values.
 _REPLACE_GENERATED = "-- drop the column {name} of {table}, and check again"
 
 #: Create a missing part.
@@ -141,7 +141,7 @@ _INTEGERS: Final = {"smallint", "integer", "bigint"}
 
 
 def create(parts: Collection[Part]) -> str:
-    """Return the SQL that creates missing parts: a table with all of its parts, or a single one."""
+    """Return the SQL that creates missing parts: a table with its parts, or a single part."""
     keys = {part.key for part in parts}
     statements, comment = [], ""
     for part in sorted(parts, key=lambda part: list(Kind).index(part.kind)):
