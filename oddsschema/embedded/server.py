@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote
 
-from oddsschema.embedded.account import Result, command_line, run, server_account
+from oddsschema.embedded.account import Result, command_line, run_as, server_account
 from oddsschema.embedded.binaries import (
     are_runnable,
     copied_binaries,
     copy_binaries,
     find_binaries,
-    version_of,
+    read_version,
 )
 from oddsschema.errors import EmbeddedPostgresError, EmbeddedPostgresMissingError
 
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
         self._account = server_account()
         #: The directory of psql, pg_dump and PostgreSQL's other programs.
         self.bin = find_binaries() if binaries is None else binaries.expanduser().resolve()
-        self._version, self._major = version_of(self.bin)
+        self._version, self._major = read_version(self.bin)
         self._durable = durable
         self._settings = dict(settings or {})
         self.directory = (directory or _default_directory()).expanduser().resolve()
@@ -149,7 +149,7 @@ class EmbeddedPostgres:
             raise
 
     def _run(self, program: str, *arguments: str | Path) -> Result:
-        return run(self._account, self.bin / program, *arguments)
+        return run_as(self._account, self.bin / program, *arguments)
 
     # --- directories ---
 
@@ -158,7 +158,7 @@ class EmbeddedPostgres:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.directory.chmod(0o711 if self._account else 0o700)
         enter = ("/bin/sh", "-c", 'cd "$0"', self.directory)
-        if self._account and run(self._account, *enter).status != 0:
+        if self._account and run_as(self._account, *enter).status != 0:
             raise EmbeddedPostgresError(
                 f"the user that PostgreSQL runs as cannot enter {self.directory}: "
                 "choose another directory, such as /var/lib/oddsschema"
@@ -172,14 +172,14 @@ class EmbeddedPostgres:
         owners = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
         if directory.is_symlink() or not directory.is_dir() or owner not in owners:
             raise EmbeddedPostgresError(
-                f"{directory} is a link, no directory, or belongs to another user ({owner}): "
-                "remove it"
+                f"{directory} is a link, is no directory, or belongs to another user (uid {owner}): "
+                "remove it, or choose another directory"
             )
         if self._account:
             os.chown(directory, *self._account, follow_symlinks=False)
         directory.chmod(0o700)
 
-    def _scratch(self, kind: str) -> Path:
+    def _make_scratch(self, kind: str) -> Path:
         """Create an empty directory to fill and then rename, so that no kill leaves half of it."""
         for leftover in self.directory.glob(f".{kind}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -191,7 +191,7 @@ class EmbeddedPostgres:
             return
         copy = self.directory / f"binaries-{self._version}"
         if not copy.exists():
-            scratch = self._scratch("binaries")
+            scratch = self._make_scratch("binaries")
             copy_binaries(self.bin, scratch)
             scratch.rename(copy)
         self.bin = copied_binaries(self.bin, copy)
@@ -201,7 +201,7 @@ class EmbeddedPostgres:
     # --- the server ---
 
     def _initdb(self) -> None:
-        scratch = self._scratch(f"pg{self._major}")
+        scratch = self._make_scratch(f"pg{self._major}")
         try:
             self._make_private(scratch)
             # Sort order and messages must not depend on the user's locale.
