@@ -172,7 +172,7 @@ class EmbeddedPostgres:
         owners = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
         if directory.is_symlink() or not directory.is_dir() or owner not in owners:
             raise EmbeddedPostgresError(
-                f"{directory} is a link, is no directory, or belongs to another user (uid {owner}): "
+                f"{directory} is a link or a file, or belongs to another user (uid {owner}): "
                 "remove it, or choose another directory"
             )
         if self._account:
