@@ -528,7 +528,7 @@ TAMPERINGS = [
         "INSERT INTO alembic_version VALUES ('oddsschema_0001')",
         "revision",
         "alembic_version",
-        "{head} alone",
-        "oddsschema_0001 too",
+        "only {head}",
+        "also oddsschema_0001",
     ),
 ]
