@@ -1,1 +1,1 @@
-"""The parts that several test modules share: models, sample data, and helpers for databases."""
+"""Parts that several test modules share: models, sample data and helpers for databases."""

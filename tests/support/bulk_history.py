@@ -1,4 +1,4 @@
-"""A long history of many events, made inside PostgreSQL: what reads are measured on."""
+"""A long history of many events, made inside PostgreSQL, to measure reads on."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 MARKETS = 170
 PLATFORMS = ("betpawa", "sportybet", "bet9ja")
-#: A snapshot in so many is a keyframe, and a market in so many differs in each of the others.
+#: The share of keyframes among snapshots, and of changed markets in the others: 1 in `CYCLE`.
 CYCLE = 20
-#: How many rows of markets a snapshot has on average.
+#: The average number of market rows of a snapshot.
 ROWS = (MARKETS + (CYCLE - 1) * MARKETS / CYCLE) / CYCLE
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ FROM scrape_batches AS b, unnest('{{betpawa,sportybet,bet9ja}}'::text[]) AS p (p
 ORDER BY b.id;
 """
 
-# Scrape after scrape, as they come in.
+# In the order of the scrapes, as ingestion writes them.
 _SNAPSHOTS = """
 INSERT INTO {snapshots} ({event}, {bookmaker_column} captured_at, scrape_run_id, is_complete,
     confirmed_at, last_confirmed_at)
@@ -80,9 +80,10 @@ ORDER BY s.id, m;
 
 
 async def fill(connection: "asyncpg.Connection[Any]", rows: int, events: int) -> int:
-    """About `rows` market rows of `events` events at three platforms: of how many scrapes.
+    """Write about `rows` market rows of `events` events at three platforms.
 
-    In a migrated database without events, whose constraints and indexes stay on.
+    The database is migrated and has no events. Its constraints and indexes stay on.
+    Returns the number of scrapes.
     """
     scrapes = max(1, round(rows / (events * len(PLATFORMS) * ROWS)))
     await connection.execute(_EVENTS.format(events=events, scrapes=scrapes))
@@ -110,7 +111,7 @@ async def fill(connection: "asyncpg.Connection[Any]", rows: int, events: int) ->
         names |= {"scrapes": scrapes, "cycle": CYCLE, "per_event": MARKETS, "start": _START}
         await connection.execute(_SNAPSHOTS.format(**names))
         last = await connection.fetchval(f"SELECT max(id) FROM {names['snapshots']}")
-        # In parts: one INSERT would sort all of it first.
+        # In parts: a single INSERT would sort all rows first.
         for first in range(1, last + 1, 10_000):
             await connection.execute(_MARKETS.format(**names), first, first + 9_999)
     await connection.execute("VACUUM ANALYZE")
@@ -118,5 +119,5 @@ async def fill(connection: "asyncpg.Connection[Any]", rows: int, events: int) ->
 
 
 def at(scrape: float) -> datetime:
-    """When a scrape was."""
+    """Return the time of a scrape."""
     return _START + scrape * timedelta(minutes=5)

@@ -1,8 +1,8 @@
-"""What PostgreSQL itself says of a database: its catalog and its reference data."""
+"""The catalog and the reference data of a database, as PostgreSQL reports them."""
 
 from tests.support.sessions import fetch_column
 
-#: All that there is in the schema `public`, a statement each; columns in the order of their names.
+#: Every object in the schema `public`, a statement each; columns sorted by name.
 CATALOG = """
 WITH relations AS (
     SELECT * FROM pg_class
@@ -62,7 +62,7 @@ ORDER BY 1
 
 
 async def catalog(url: str) -> list[str]:
-    """Everything in a database's schema `public`, alembic's own table apart, in order."""
+    """List everything in the schema `public` in order, without alembic's own table."""
     return sorted(await fetch_column(url, CATALOG))
 
 

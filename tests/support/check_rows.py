@@ -1,4 +1,4 @@
-"""Rows for tables with CHECKs, as contracts and as INSERTs take them."""
+"""Rows for tables with CHECKs, in the form of contracts and of INSERTs."""
 
 import json
 from collections.abc import Callable
@@ -23,13 +23,13 @@ TABLES = {
     table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata
 }
 
-#: What the contracts refuse and PostgreSQL does not: told from the values of a row.
+#: Rows that contracts refuse and PostgreSQL accepts: a predicate on the values for each reason.
 EXCEPTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
     # A CHECK cannot compare the elements of an array with each other at an acceptable cost.
     "two outcomes of a market have one name": lambda row: _names_twice(row.get("outcomes")),
-    # What they tell is the same in any order; the contract sorts them.
+    # The order carries no information; the contract sorts them.
     "instants are not in order": lambda row: _disordered(row.get("confirmed_at")),
-    # Finding either would cost a third of all that outcomes are checked for.
+    # Each of these checks would add a third to the cost of checking outcomes.
     "an outcome has a key that is not known": lambda row: _keys(row.get("outcomes")) > KEYS,
     "white space is around an outcome's name": lambda row: _untrimmed(row.get("outcomes")),
     # Python's parser and pydantic stop at some depth; PostgreSQL goes deeper.
@@ -38,7 +38,7 @@ EXCEPTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 KEYS = set(Outcome.model_fields)
 
-#: The id of the rows that others refer to: no sequence gets there.
+#: The id of the rows that others refer to, beyond the reach of any sequence.
 KEY = 2_000_000_000
 
 ROWS = f"""
@@ -58,7 +58,7 @@ INSERT INTO odds_snapshots (id, event_id, bookmaker_id) VALUES ({KEY}, {KEY}, {K
 INSERT INTO competitor_odds_snapshots (id, competitor_event_id) VALUES ({KEY}, {KEY});
 """
 
-#: A contract is about values: what is there already is none of its business.
+#: Removes UNIQUE constraints: a contract knows nothing about other rows.
 NO_UNIQUE = """
 DO $$
 DECLARE
@@ -72,7 +72,7 @@ BEGIN
 END $$
 """
 
-#: Runs an INSERT and takes it back. `state` is 'kept' or an SQLSTATE; `stored` the row.
+#: Runs an INSERT and rolls it back. `state` is 'kept' or an SQLSTATE; `stored` is the row.
 ATTEMPT = """
 CREATE FUNCTION attempt(statement text, OUT state text, OUT stored jsonb) AS $$
 BEGIN
@@ -128,7 +128,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 def fields_of(table: type[Table]) -> dict[str, FieldInfo]:
-    """The fields that hold values: all but the row's own id and those of other rows."""
+    """List the fields that hold values: neither the row's own id nor ids of other rows."""
     keys = {
         column.key for column in inspect(table).columns if column.primary_key or column.foreign_keys
     }
@@ -136,7 +136,7 @@ def fields_of(table: type[Table]) -> dict[str, FieldInfo]:
 
 
 def quoted(text: str) -> str:
-    """Any text as a literal, escaped so that PostgreSQL itself sees what it cannot store."""
+    """Quote any text as a literal, so that PostgreSQL itself sees text that it cannot store."""
     return (
         "E'"
         + "".join(
@@ -147,7 +147,7 @@ def quoted(text: str) -> str:
 
 
 def as_sql(value: Any, field: FieldInfo) -> str:
-    """A value with its own type, not the column's."""
+    """Write a value as SQL with its own type, not the column's."""
     if value is None:
         return "NULL"
     if isinstance(value, list) and is_array(field):
@@ -168,25 +168,25 @@ def as_sql(value: Any, field: FieldInfo) -> str:
 
 
 def is_json(field: FieldInfo) -> bool:
-    """Whether a field's column is JSONB."""
+    """Check whether a field's column is JSONB."""
     _, marks = unwrap_annotation(field.rebuild_annotation())
     return any(isinstance(mark, JSONB | OutcomesJSONB) for mark in marks)
 
 
 def is_array(field: FieldInfo) -> bool:
-    """Whether a field's column is an array."""
+    """Check whether a field's column is an array."""
     _, marks = unwrap_annotation(field.rebuild_annotation())
     return any(isinstance(mark, ARRAY) for mark in marks)
 
 
 def left_to_server(table: type[Table], name: str) -> bool:
-    """Whether None stands for the server's default."""
+    """Check whether None leaves the column to the server's default."""
     optional = NoneType in get_args(table.model_fields[name].annotation)
     return optional and inspect(table).columns[name].server_default is not None
 
 
 def insert(table: type[Table], row: dict[str, Any]) -> str:
-    """An INSERT of a row beside those that are there."""
+    """Build an INSERT of a row beside the existing rows."""
     values = {column.key: str(KEY) for column in inspect(table).columns if column.foreign_keys} | {
         name: as_sql(value, table.model_fields[name])
         for name, value in row.items()
@@ -200,7 +200,7 @@ def insert(table: type[Table], row: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value for comparison: times as instants, contracts as dicts, sequences as lists."""
+    """Convert a value for comparison: times to instants, contracts to dicts, sequences to lists."""
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, Outcome):
@@ -213,7 +213,7 @@ def plain(value: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, and of the same kind: True is not 1."""
+    """Check that two values are equal and of the same kind: True is not 1."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
@@ -229,7 +229,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def by_contract(table: type[Table], row: dict[str, Any]) -> dict[str, Any] | None:
-    """What the contract makes of a row's values; None when it refuses them."""
+    """Return a row's values after validation, or None when the contract refuses them."""
     try:
         made = table(**row)
     except ValidationError:
@@ -240,7 +240,7 @@ def by_contract(table: type[Table], row: dict[str, Any]) -> dict[str, Any] | Non
 async def by_insert(
     connection: Any, table: type[Table], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any] | None]:
-    """What PostgreSQL makes of some rows' values, each by itself; None where it refuses them."""
+    """Return each row's values after its own INSERT, or None where PostgreSQL refuses them."""
     tried = await connection.fetch(
         "SELECT (attempt(statement)).* FROM unnest($1::text[]) AS statement",
         [insert(table, row) for row in rows],
@@ -266,7 +266,7 @@ async def by_insert(
 
 
 def is_exception(row: dict[str, Any]) -> bool:
-    """Whether one of the `EXCEPTIONS` is the reason why only PostgreSQL takes a row."""
+    """Check whether `EXCEPTIONS` explain why only PostgreSQL accepts a row."""
     return any(holds(row) for holds in EXCEPTIONS.values())
 
 
@@ -292,13 +292,13 @@ def _keys(outcomes: Any) -> set[str]:
 
 
 def _names(outcomes: Any) -> list[str]:
-    """The names of what may be outcomes, where they are texts."""
+    """List the names of possible outcomes that are texts."""
     found = [one.get("name") for one in outcomes if isinstance(one, dict)] if outcomes else []
     return [name for name in found if isinstance(name, str)]
 
 
 def _told(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None) -> str:
-    """What the two sides make of a row that they do not agree on."""
+    """Describe the values of a row on which contract and PostgreSQL disagree."""
     try:
         said = repr({name: plain(getattr(table(**row), name)) for name in row})
     except ValidationError as error:
@@ -307,7 +307,7 @@ def _told(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None
 
 
 async def assert_agreed(connection: Any, table: type[Table], rows: list[dict[str, Any]]) -> None:
-    """The contract and PostgreSQL keep the same, and what one converts, the other keeps."""
+    """Check that contract and PostgreSQL keep the same rows, and that PostgreSQL converts nothing."""
     by_contracts = [by_contract(table, row) for row in rows]
     by_inserts = await by_insert(connection, table, rows)
     again: list[dict[str, Any]] = []

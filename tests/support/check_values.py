@@ -70,7 +70,7 @@ def _mark(field: FieldInfo, kind: type[Any], name: str) -> Any:
 
 @st.composite
 def _texts_beyond(draw: st.DrawFn, field: FieldInfo) -> str:
-    """A good text with white space around it, or about as long as it may be."""
+    """Draw a good text with white space around it, or a text near the longest allowed length."""
     text = draw(_SPACES) + str(draw(field_values(field)) or "") + draw(_SPACES)
     longest = _mark(field, MaxLen, "max_length") or 3000
     return draw(
@@ -95,7 +95,7 @@ _GOOD_OUTCOMES = field_values(Market.model_fields["outcomes"]).map(plain)
 
 @st.composite
 def _outcomes_beyond(draw: st.DrawFn) -> Any:
-    """Good outcomes among which one is junk, too many of them, or none."""
+    """Draw outcomes: good ones with junk among them, too many, or none."""
     found = draw(_GOOD_OUTCOMES)
     junk = draw(st.none() | _JUNK_OUTCOME | _JSON)
     if junk is not None:
@@ -108,7 +108,7 @@ def _outcomes_beyond(draw: st.DrawFn) -> Any:
 
 @st.composite
 def arbitrary_rows(draw: st.DrawFn, table: type[Table]) -> dict[str, Any]:
-    """A good row of a table in which some values are anything."""
+    """Draw a good row of a table in which some values are arbitrary."""
     fields = fields_of(table)
     ruled = {name for rule in table.__rules__ for name in rule.fields}
     row = dict(GOOD[table.__tablename__])
@@ -134,7 +134,7 @@ def arbitrary_rows(draw: st.DrawFn, table: type[Table]) -> dict[str, Any]:
 
 
 def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
-    """Each bound of a field: its name, a value that just keeps it and one that just does not."""
+    """List each bound of a field: its name, a value just inside and a value just outside."""
     python_type, marks = unwrap_annotation(field.rebuild_annotation())
     is_text = python_type is str
     pattern = next((mark.pattern for mark in marks if getattr(mark, "pattern", None)), None)
@@ -184,9 +184,9 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
                 yield "latest", [NOW, last - instant], [NOW, last]
                 yield "null", [NOW], [NOW, None]
             case Integer() | JSONB() | OutcomesJSONB() | ValidatorWithCheck():
-                pass  # SQL types; what outcomes are held to is told above
+                pass  # SQL types; the rules for outcomes are above
             case AfterValidator() | BeforeValidator() | FieldInfoMetadata() | ScalarJsonSchema():
-                pass  # they convert, or tell of keys, defaults and JSON Schema
+                pass  # converters, and metadata of keys, defaults and JSON Schema
             case _:
                 assert mark is AwareDatetime, f"a mark that this test does not know: {mark!r}"
 

@@ -11,10 +11,10 @@ from sqlalchemy import make_url
 
 
 class Proxy:
-    """Between a client and its server: cuts the connection at one of the commits.
+    """A proxy between a client and its server that cuts the connection at a commit.
 
-    Before it reaches the server, or after it was done and before the client learns of it. Then
-    `meanwhile` happens, before anybody can connect again.
+    The cut happens before the commit reaches the server, or after the commit and before its answer
+    reaches the client. `meanwhile` then runs before anybody can connect again.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Proxy:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
-        """The URL to connect to."""
+        """Serve, and yield the URL to connect to."""
         path = self._directory / ".s.PGSQL.5432"
         async with await asyncio.start_unix_server(self._serve, path):
             yield self.url

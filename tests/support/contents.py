@@ -1,4 +1,4 @@
-"""The content of a database: what it holds, and what it must hold of captures."""
+"""The content of a database, and the content that captures must leave."""
 
 import json
 from collections import Counter
@@ -10,11 +10,11 @@ import asyncpg
 
 from tests.support.scrapes import PLATFORMS, Capture
 
-#: By table, its rows without ids and times of writing. A row that is there twice counts twice.
+#: The rows of each table without ids and times of writing. Repeated rows count repeatedly.
 Content = dict[str, Counter[Any]]
 
-# Tournaments that no event is in (any more) are left out: what is captured late has its tournament,
-# and what a newer capture of the same chunk has superseded may have none.
+# Tournaments without an event are left out: a late capture writes its tournament, and a capture that
+# a newer capture of the same chunk supersedes may write none.
 QUERIES = {
     "sports": "SELECT slug, name FROM sports",
     "bookmakers": "SELECT slug FROM bookmakers",
@@ -61,7 +61,7 @@ QUERIES = {
 
 
 def expected(captures: Iterable[Capture]) -> Content:
-    """What a database holds after these captures, whatever their order and number of deliveries."""
+    """Return the content after these captures, for any order and number of deliveries."""
     distinct = {_key(one): one for one in captures}
     newest: dict[Any, Capture] = {}
     for (platform, event, _), one in sorted(distinct.items(), key=lambda item: item[0][2]):
@@ -107,7 +107,7 @@ def _key(one: Capture) -> tuple[str, str, datetime]:
 
 
 async def content(url: str) -> Content:
-    """What the database holds."""
+    """Read the content of a database."""
     connection = await asyncpg.connect(url)
     try:
         found = {name: await connection.fetch(query) for name, query in QUERIES.items()}
@@ -115,7 +115,7 @@ async def content(url: str) -> Content:
         await connection.close()
     rows = {name: Counter(map(tuple, records)) for name, records in found.items()}
     rows["markets"] = Counter(
-        # JSONB orders keys in its own way.
+        # JSONB has its own order of keys.
         (*row[:-1], json.dumps([_ordered(outcome) for outcome in json.loads(row[-1])]))
         for row in rows["markets"].elements()
     )
@@ -127,16 +127,19 @@ def _ordered(outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored_of(captures: Iterable[Capture], found: Content) -> list[Capture]:
-    """Those of the captures that a database holds."""
+    """List those captures that a database holds."""
     return [one for one in captures if _key(one) in found["snapshots"]]
 
 
 async def assert_whole(url: str, captures: Sequence[Capture]) -> list[Capture]:
-    """Hold that a broken-off delivery left whole captures, the first of each platform; those."""
+    """Check that an interrupted delivery left whole captures, the first ones of each platform.
+
+    Returns the stored captures.
+    """
     found = await content(url)
     stored = stored_of(captures, found)
     wanted = expected(stored)
-    # An event may still be waiting for its other side.
+    # An event may not be linked to the other side's event yet.
     assert found | {"competitor_events": None} == wanted | {"competitor_events": None}
     for platform in PLATFORMS:
         delivered = [one for one in captures if _key(one)[0] == platform]

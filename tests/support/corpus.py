@@ -1,4 +1,4 @@
-"""Nasty cases and nasty files for the fuzz suite, and what has to become of each."""
+"""Hostile captures for the fuzz suite, each with its expected result."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def _market(**changes: Any) -> dict[str, Any]:
 
 
 def _with(place: str, value: Any) -> dict[str, Any]:
-    """A plain capture with another value at a place; `...` leaves it out."""
+    """Replace a value of a plain capture; `...` removes it."""
     capture = _plain()
     *outer, last = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", place)]
     inner: Any = capture
@@ -64,7 +64,7 @@ def _with(place: str, value: Any) -> dict[str, Any]:
 
 
 def _as_text(place: str, written: str | bytes) -> bytes:
-    """A plain capture as text, in which a value is written so."""
+    """Write a plain capture as text with a value in the given spelling."""
     written = written.encode() if isinstance(written, str) else written
     return json.dumps(_with(place, "@@")).encode().replace(b'"@@"', written)
 
@@ -81,7 +81,7 @@ def _nested_lists(levels: int) -> list[Any]:
 
 
 def _texts() -> Iterator[tuple[str, Any, str | None]]:
-    """Of what text can be like."""
+    """List cases of texts."""
     plain = json.dumps(_plain()).encode()
     yield "as it should be", plain, _STORED
     yield "as a str", plain.decode(), _STORED
@@ -153,7 +153,7 @@ def _texts() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def _keys() -> Iterator[tuple[str, Any, str | None]]:
-    """Of keys that are there twice, unknown, or missing."""
+    """List cases of repeated, unknown and missing keys."""
     plain = json.dumps(_plain())[:-1]
     yield (
         "a key twice: the last one counts",
@@ -202,9 +202,9 @@ def _keys() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def _numbers() -> Iterator[tuple[str, Any, str | None]]:
-    """Of what numbers can be like."""
+    """List cases of numbers."""
     for place in (_ODDS, _LINE, _RAW):
-        # A market without its line, or its outcome, is refused alone; the other one is stored.
+        # A market without its line, or its outcome, is refused alone; the other market is stored.
         for written in ("1e999", "-1e999", "NaN", "Infinity", "-Infinity"):
             yield f"{written} in {place}", _as_text(place, written), f"$.{place}"
         yield f"10,000 digits in {place}", _as_text(place, "1" * 10_000), "$"
@@ -241,7 +241,7 @@ def _numbers() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def _times() -> Iterator[tuple[str, Any, str | None]]:
-    """Of what times can be like."""
+    """List cases of times."""
     for written, is_good in (
         ("0000-01-01T00:00:00Z", False),
         ("0001-01-01T00:00:00+23:59", False),
@@ -285,7 +285,7 @@ def _times() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def _names() -> Iterator[tuple[str, Any, str | None]]:
-    """Of what text fields can hold."""
+    """List cases of text fields."""
     for name in (
         *(
             "'; DROP TABLE competitor_events; --",
@@ -335,7 +335,7 @@ def _names() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def _sizes() -> Iterator[tuple[str, Any, str | None]]:
-    """Of much, and of deep."""
+    """List cases of long and deep values."""
 
     def outcomes(count: int) -> list[dict[str, Any]]:
         return [{"name": f"{number}", "odds": 2} for number in range(count)]
@@ -370,7 +370,7 @@ def _sizes() -> Iterator[tuple[str, Any, str | None]]:
 
 
 def cases() -> Iterator[Input]:
-    """The nasty cases, each with ids of its own."""
+    """List the hostile captures, each with ids of its own."""
     for kind in (_texts, _keys, _numbers, _times, _names, _sizes):
         for name, payload, refused_at in kind():
             random = Random(name)

@@ -1,4 +1,4 @@
-"""Files for the fuzz suite: hostile encodings, line ends and archives."""
+"""Hostile files for the fuzz suite: encodings, line ends and archives."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from tests.support.mutations import good_capture
 
 
 class File(NamedTuple):
-    """A file, and how many captures of it are stored, and refused (None: some)."""
+    """A file with the expected numbers of stored and refused captures (None: at least 1)."""
 
     name: str
     content: bytes
@@ -19,7 +19,7 @@ class File(NamedTuple):
 
 
 def files() -> Iterator[File]:
-    """The nasty files. Each holds the same ten captures, more or less."""
+    """List the hostile files. Each holds the same ten captures, or nearly."""
     random = Random("files")
     lines = [json.dumps(good_capture(random)).encode() for _ in range(10)]
     text = b"\n".join(lines) + b"\n"
@@ -59,7 +59,7 @@ def files() -> Iterator[File]:
     yield File("gzip and garbage", packed + b"garbage", 10, 1)
     yield File("gzip and one more that is cut", packed + packed[:20], 10, 1)
     yield File("gzip in gzip", gzip.compress(packed), 0, None)
-    # Ten captures, a long way to the damage, and what is lost.
+    # Ten captures, a long filler before the damage, and the lost rest.
     filler = b" " + random.randbytes(300_000).hex().encode() + b"\n"
     large = gzip.compress(text + filler + text)
     middle = len(large) // 2

@@ -1,4 +1,4 @@
-"""A server that may be killed."""
+"""A server that tests kill."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from oddsschema.embedded import EmbeddedPostgres
 
 
 class Server:
-    """A server of one's own, which loses nothing that was committed."""
+    """A server that only one test module uses and that loses no committed data."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -25,13 +25,13 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it, again after a kill."""
+        """Start the server, also after a kill."""
         server = EmbeddedPostgres(self._directory)
         server.start()
         self._users.append(server)
 
     def stop(self) -> None:
-        """Stop it in good order."""
+        """Shut the server down."""
         while self._users:
             self._users.pop().stop()
 
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def data(self) -> Path:
-        """Its data directory."""
+        """The server's data directory."""
         return Path(str(make_url(self._url("postgres")).query["host"]))
 
     @property
@@ -48,11 +48,11 @@ class Server:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def kill(self) -> None:
-        """SIGKILL, to its first process: the others end by themselves."""
+        """Send SIGKILL to the server's first process; its other processes end by themselves."""
         os.kill(self._pid, signal.SIGKILL)
 
     async def new_database(self) -> str:
-        """The URL of a migrated database."""
+        """Create a migrated database and return its URL."""
         self._databases += 1
         name = f"test_{self._databases}"
         connection = await asyncpg.connect(self._url("postgres"))
@@ -69,7 +69,7 @@ class Server:
             await asyncio.sleep(0.05)
 
     async def drop(self, url: str) -> None:
-        """Drop a database, and every tablespace."""
+        """Drop a database and every tablespace."""
         connection = await asyncpg.connect(self._url("postgres"))
         await connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
         await connection.execute("DROP TABLESPACE small")
@@ -77,7 +77,7 @@ class Server:
 
     @asynccontextmanager
     async def starting_up(self) -> AsyncIterator[None]:
-        """Restart it, and let nobody in meanwhile: as one that has much to recover."""
+        """Restart the server and refuse connections meanwhile, as in a long recovery."""
         self.stop()
         owner = self.data.stat()
         for name, text in (
@@ -90,7 +90,7 @@ class Server:
         try:
             yield
         finally:
-            # What pg_ctl promote does.
+            # The way of `pg_ctl promote`.
             (self.data / "promote").touch()
             os.kill(self._pid, signal.SIGUSR1)
             await self._accepting()

@@ -1,4 +1,4 @@
-"""A database that is tampered with, checked and repaired, in a transaction that leaves nothing."""
+"""Databases that are altered, checked and repaired in a transaction that is rolled back."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from oddsschema.migrations import CheckState, Difference
 
 @asynccontextmanager
 async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
-    """A connection in a transaction that leaves nothing, and asyncpg's own beneath it."""
+    """Open a connection and the asyncpg connection below it; roll back at the end."""
     async with sqlalchemy_connect(url) as connection:
         await connection.exec_driver_sql("SELECT 1")
         yield connection, (await connection.get_raw_connection()).driver_connection
@@ -21,12 +21,12 @@ async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
 
 
 def as_told(difference: Difference) -> tuple[str, str, str | None, str | None]:
-    """The difference without what mends it."""
+    """Return the parts of a difference without its repair."""
     return difference.kind, difference.location, difference.expected, difference.actual
 
 
 async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
-    """What and where the differences are; all of them are mended in their order."""
+    """Repair all differences in their order, and return their kinds and places."""
     report = await migrations.check(connection)
     for difference in report.differences:
         await raw.execute(difference.repair)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs POSIX and the extra `embedded`",
 )
 
-#: Another process that uses the server of argv[1] until its standard input ends.
+#: A process that uses the server of argv[1] until its standard input ends.
 USER = """
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ ODD_VALUE = r"a'b\c"
 
 @contextlib.contextmanager
 def short_directory() -> Iterator[Path]:
-    """A short path that the server's user can enter, which pytest's tmp_path is not for root."""
+    """Create a short path that the server's user can enter; root's tmp_path is closed to it."""
     parent = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
     parent.chmod(0o711)
     yield parent / "db"
@@ -53,7 +53,7 @@ def short_directory() -> Iterator[Path]:
 
 
 def command_line(pid: int) -> str:
-    """Empty for a process that is gone, or a zombie."""
+    """Return a process's command line, or "" for an ended process or a zombie."""
     done = subprocess.run(
         ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True
     )
@@ -61,7 +61,7 @@ def command_line(pid: int) -> str:
 
 
 def servers_of(directory: Path) -> list[str]:
-    """Every running process with this directory on its command line."""
+    """List the command lines of running servers of this directory."""
     done = subprocess.run(
         ["ps", "-A", "-ww", "-o", "command="], capture_output=True, text=True, check=True
     )
@@ -69,12 +69,12 @@ def servers_of(directory: Path) -> list[str]:
 
 
 def data_directory(server: EmbeddedPostgres) -> Path:
-    """Where a server with a short path keeps its data: its socket is there too."""
+    """Return a server's data directory. With a short path, the socket is in it."""
     return Path(str(make_url(server.url).query["host"]))
 
 
 def query(url: str, sql: str) -> object:
-    """Run one statement and commit; its first value."""
+    """Run one statement, commit, and return its first value."""
 
     async def run() -> object:
         connection = await asyncpg.connect(url)
@@ -87,14 +87,14 @@ def query(url: str, sql: str) -> object:
 
 
 def postmaster(server: EmbeddedPostgres) -> int:
-    """The server's process number, from the server itself."""
+    """Return the server's process number, as the server itself reports it."""
     text = query(server.url, "SELECT pg_read_file('postmaster.pid')")
     return int(str(text).split()[0])
 
 
 @contextlib.contextmanager
 def process(script: str, *arguments: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A Python process in a process group of its own, and the line it printed when ready."""
+    """Run Python in a process group of its own; yield it and the line that reports it ready."""
     with subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -113,7 +113,7 @@ def process(script: str, *arguments: Path) -> Iterator[tuple[subprocess.Popen[st
 
 
 def wait_until_gone(path: Path) -> None:
-    """Wait for somebody else to remove it."""
+    """Wait until another process has removed a path."""
     deadline = time.monotonic() + 15
     while path.exists():
         assert time.monotonic() < deadline, f"{path} is still there"

@@ -1,4 +1,4 @@
-"""Wheels, and environments to install them into."""
+"""Virtual environments, and wheels to install into them."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ class Environment:
         venv.create(directory / "venv", with_pip=False)
 
     def install(self, *what: str | Path) -> None:
-        """Install with pip, in the versions that were tested."""
+        """Install packages with pip, in the tested versions."""
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "--quiet"]
         for constraints in (ROOT / "constraints.txt", ROOT / "docs/examples/constraints.txt"):
             pip += ["--constraint", constraints]
@@ -34,9 +34,10 @@ class Environment:
         directory: Path | None = None,
         path: Path | None = None,
     ) -> str:
-        """The output of a program of the environment, which must end with `status`.
+        """Run a program of the environment and return its output.
 
-        `url` is its DATABASE_URL; `path` has modules that go before those that are installed.
+        `status` is the expected exit code, `url` the DATABASE_URL. `path` holds modules that take
+        precedence over installed modules.
         """
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment.pop("DATABASE_URL", None)
@@ -57,7 +58,7 @@ class Environment:
 
 
 def built(source: Path, directory: Path) -> Path:
-    """The wheel of a source tree."""
+    """Build the wheel of a source tree."""
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", directory, source]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = directory.glob("*.whl")

@@ -1,4 +1,4 @@
-"""One row of each table, all joined to each other."""
+"""One row of each table, joined to each other."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ MARKET = {
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[AsyncSession]:
-    """A session on a connection of its own. What it does not commit is gone afterwards."""
+    """Open a session on a connection of its own. Uncommitted changes are rolled back."""
     async with (
         sqlalchemy_connect(url) as connection,
         AsyncSession(connection, expire_on_commit=False) as session,
@@ -54,7 +54,7 @@ async def opened(url: str) -> AsyncIterator[AsyncSession]:
 
 
 def world() -> dict[type[Table], Table]:
-    """One row of each table, all joined to each other through their relationships alone."""
+    """Build one row of each table, joined through relationships alone."""
     sport = Sport(name="Tennis", slug="tennis")
     tournament = Tournament(name="Super League", sport=sport)
     event = Event(**FIXTURE, tournament=tournament)
@@ -85,7 +85,7 @@ def world() -> dict[type[Table], Table]:
 
 
 async def stored(session: AsyncSession) -> dict[type[Table], Any]:
-    """The world, written and forgotten, so that whatever is asked for is read anew."""
+    """Write the world and expunge it, so that later reads load it again."""
     rows = world()
     session.add(rows[Sport])
     session.add(rows[Bookmaker])
@@ -95,7 +95,7 @@ async def stored(session: AsyncSession) -> dict[type[Table], Any]:
 
 
 async def count(session: AsyncSession, table: type[Table]) -> int:
-    """How many rows of the world a table has; the reference data is not counted."""
+    """Count the rows of the world in a table, without the reference data."""
     known = {Sport: ["football"], Bookmaker: ["betpawa", "sportybet", "bet9ja"]}.get(table)
     rows = select(func.count()).select_from(table)
     if known:

@@ -1,7 +1,7 @@
-"""Captures that make histories, and a model that keeps everything that they told.
+"""Captures that make histories, and a model that keeps every captured state.
 
-The model is a dict of instants for each event at each platform, each with all markets that were
-offered then.
+The model is a dict of instants for each event at each platform. An instant holds all markets that
+were on offer then.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from tests.support.market_keys import market_key
 START = datetime(2024, 1, 9, 12, tzinfo=UTC)
 KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
 
-#: Those whose captures tell of reference events.
+#: Platforms with captures of reference events.
 REFERENCES = ("betpawa", "mozzart")
 
 _NO_HANDICAP = (None, None, None)
@@ -33,7 +33,7 @@ _ACTIVE = st.sampled_from([True, True, True, False])
 
 @st.composite
 def offered(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Markets of few kinds, prices and names, so that they often stay as they were."""
+    """Draw markets of few kinds, prices and names, so that they often stay unchanged."""
     keys = draw(st.lists(st.sampled_from(_KEYS), max_size=4, unique=True))
     return [
         {
@@ -63,7 +63,7 @@ def captured(
     events: Sequence[str] = ("1",),
     kickoff: datetime = KICKOFF,
 ) -> list[dict[str, Any]]:
-    """Captures of the platforms and events, at few instants, in any order."""
+    """Draw captures of the platforms and events, at few instants, in any order."""
     offers = [draw(offered()) for _ in range(3)]
     found = []
     for _ in range(draw(st.integers(1, 10))):
@@ -81,7 +81,7 @@ def capture(
     event: str = "1",
     kickoff: datetime = KICKOFF,
 ) -> dict[str, Any]:
-    """What a platform tells of an event at an instant. BetPawa's are `REFERENCES`."""
+    """Build a platform's capture of an event at an instant; `REFERENCES` get reference events."""
     fixture = {
         "sportradar_id": event,
         "name": "A - B",
@@ -101,7 +101,7 @@ def capture(
     return {"captured_at": at, "markets": markets, **told}
 
 
-#: How captures are stored, so that few of them make keyframes, changes and confirmations.
+#: Options of storage that make keyframes, changes and confirmations of few captures.
 STORAGE = st.builds(
     IngestOptions,
     store=st.sampled_from(["changes", "changes", "complete"]),
@@ -110,19 +110,19 @@ STORAGE = st.builds(
     chunk_rows=st.integers(1, 20),
 )
 
-#: What is offered: by the market's key, its name and its prices.
+#: An offer: name and prices of each market, by its key.
 State = dict[Any, Any]
 
 
 class Model:
-    """Everything that was delivered, as plain values."""
+    """Every delivered capture, as plain values."""
 
     def __init__(self) -> None:
-        #: By platform and event, by instant.
+        #: The state at each instant, by platform and event.
         self.instants: defaultdict[tuple[str, str], dict[datetime, State]] = defaultdict(dict)
 
     def take(self, capture: dict[str, Any]) -> None:
-        """Of an instant that is known, the first delivery of a market stands."""
+        """Add a capture. The first delivery of a market at an instant wins."""
         event = capture.get("event") or capture["competitor_event"]
         platform = event.get("bookmaker") or event["source"]
         markets = {market_key(market): plain(market) for market in capture["markets"]}
@@ -130,14 +130,14 @@ class Model:
         instants[capture["captured_at"]] = markets | instants.get(capture["captured_at"], {})
 
     def at(self, platform: str, instant: datetime, event: str = "1") -> State:
-        """What was offered at an instant: what the last capture until then found."""
+        """Return the offer at an instant: the content of the last capture until then."""
         instants = self.instants[platform, event]
         past = [at for at in instants if at <= instant]
         return instants[max(past)] if past else {}
 
 
 def plain(market: dict[str, Any]) -> Any:
-    """A market's name and its prices, in no order."""
+    """Return a market's name and its prices without an order."""
     prices = {one["name"]: (float(one["odds"]), one["is_active"]) for one in market["outcomes"]}
     return market["betpawa_market_name"], prices
 
@@ -145,7 +145,7 @@ def plain(market: dict[str, Any]) -> Any:
 async def stood(
     connection: Any, side: Side, asked: Sequence[tuple[int, datetime]], bookmaker_id: int | None
 ) -> list[State]:
-    """What ingestion reads of each (event id, instant), as the model has it."""
+    """Read each (event id, instant) as ingestion reads it, in the form of the model."""
     return [
         {
             key: (

@@ -1,4 +1,4 @@
-"""Texts that would do something if they got into SQL, and all that they could have changed."""
+"""Texts that would act if they got into SQL, and everything that they could change."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import asyncpg
 from tests.support.catalog import catalog
 from tests.support.sessions import fetch
 
-#: Text that would do something if it were pasted into SQL, a format, a COPY or a JSON path.
+#: Text that would act if it were pasted into SQL, a format string, a COPY or a JSON path.
 HOSTILE = (
     "'; DROP TABLE sports; --",
     "'); CREATE TABLE injected (id int); --",
@@ -39,10 +39,10 @@ HOSTILE = (
     "E'\\x27'; --",
     "\x1a\x08\x7f",
 )
-#: The same for names of platforms, which are short.
+#: The same texts, cut to the length of a platform's name.
 SHORT_HOSTILE = tuple(text[:20] for text in HOSTILE)
 
-#: What is in a migrated database before anybody writes to it, and what the program itself writes.
+#: Texts of a migrated database before any ingestion, and texts that the program itself writes.
 OWN_WORDS = {
     *("Football", "football", "BetPawa", "betpawa", "SportyBet", "sportybet", "Bet9ja", "bet9ja"),
     *("completed", "partial", "failed", "running", "connection_failed", "refused"),
@@ -59,7 +59,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 
 
 async def texts(url: str) -> set[str]:
-    """Every text in every row, keys and values inside JSONB among them."""
+    """Read every text in every row, with the keys and values inside JSONB."""
     found: set[str] = set()
     connection = await asyncpg.connect(url)
     try:
@@ -73,7 +73,7 @@ async def texts(url: str) -> set[str]:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value or a dumped contract."""
+    """List every text in a JSON value or a dumped contract."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield key
@@ -85,7 +85,7 @@ def strings(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-#: The database around the schema `public`: its roles, settings, schemas, functions and the like.
+#: The database around the schema `public`: roles, settings, schemas, functions and the like.
 SURROUNDINGS = """
 SELECT concat_ws(' ', rolname, rolsuper, rolcanlogin) FROM pg_roles WHERE rolname !~ '^odds_'
 UNION ALL SELECT nspname || nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'
@@ -98,11 +98,11 @@ UNION ALL SELECT version_num FROM alembic_version
 
 
 async def structure(url: str) -> list[str]:
-    """All that an injected statement could have changed besides rows."""
+    """List everything beside rows that an injected statement could change."""
     around = [row[0] for row in await fetch(url, SURROUNDINGS) if row[0] is not None]
     return [*await catalog(url), *sorted(around)]
 
 
 async def words(url: str, table: str, *columns: str) -> list[tuple[Any, ...]]:
-    """Some columns of a table, in the order in which rows were written."""
+    """Read some columns of a table in the order in which rows were written."""
     return await fetch(url, f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")

@@ -1,4 +1,4 @@
-"""Ingestions that are interrupted, and what must be there after them."""
+"""Ingestions to interrupt, and checks of the content that they leave."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ Run = Callable[..., Any]
 
 NIGHTLY = settings.get_current_profile_name() == "nightly"
 
-#: How many random points there are, of kills and of other faults that cost more or less.
+#: The numbers of random points for kills, crashes and cancellations; they differ in cost.
 KILLS, CRASHES, CANCELS = (100, 20, 200) if NIGHTLY else (3, 2, 10)
 
 #: 540 captures of 8 markets each.
@@ -34,13 +34,13 @@ FROM scrape_runs AS r ORDER BY r.id
 
 
 def of(platform: str, captures: Sequence[Capture]) -> list[Capture]:
-    """One platform's captures."""
+    """List one platform's captures."""
     kind, key = ("event", "bookmaker") if platform == "betpawa" else ("competitor_event", "source")
     return [one for one in captures if kind in one and one[kind][key] == platform]
 
 
 async def redeliver(url: str, captures: Sequence[Capture]) -> None:
-    """Deliver it all again: what was there is counted, the rest stored, and nothing else."""
+    """Deliver all captures again: known captures are counted, only the others are stored."""
     known = len(await assert_whole(url, captures))
     report = await oddsschema.ingest(url, captures)
     assert report.status is ScrapeStatus.COMPLETED
@@ -52,7 +52,7 @@ async def redeliver(url: str, captures: Sequence[Capture]) -> None:
 async def repeatedly(
     work: Callable[[], Any], times: int, rng: random.Random
 ) -> AsyncIterator[None]:
-    """Do something so many times meanwhile, at random moments."""
+    """Call `work` several times at random moments meanwhile."""
 
     async def repeat() -> None:
         for _ in range(times):
@@ -68,7 +68,7 @@ async def repeatedly(
 
 
 def assert_completed(run: Run, url: str, captures: Sequence[Capture]) -> None:
-    """Hold that the only batch is as if nothing had happened."""
+    """Check that the only batch is complete, as without an interruption."""
     assert run(content(url)) == expected(captures)
     each = {platform: len(of(platform, captures)) for platform in PLATFORMS}
     assert sorted(run(fetch(url, RUNS))) == sorted(

@@ -1,4 +1,4 @@
-"""The captures of the test of scale, each made again from the seed."""
+"""The captures of the test of scale, made again from the seed."""
 
 import os
 import random
@@ -23,13 +23,13 @@ from oddsschema.strategies import field_values
 
 NIGHTLY = settings.get_current_profile_name() == "nightly"
 MARKETS = 1_000_000 if NIGHTLY else 20_000
-#: How many values of each field there are to choose from.
+#: The number of values to choose from for each field.
 CHOICE = 400 if NIGHTLY else 60
 SEED = int(os.environ.get("ODDSSCHEMA_SEED") or random.SystemRandom().randrange(2**32))
 
 
 def drawn(strategy: SearchStrategy[Any]) -> list[Any]:
-    """Values that a strategy makes of the seed."""
+    """Draw values of a strategy from the seed."""
     found: list[Any] = []
 
     @seed(SEED)
@@ -48,7 +48,7 @@ def drawn(strategy: SearchStrategy[Any]) -> list[Any]:
 
 
 class Scrape:
-    """The captures that follow from the seed, as plain values with nothing left out.
+    """The captures that follow from the seed, as plain values without omissions.
 
     Matches are numbered, and each can be made again. Platforms share some of them.
     """
@@ -78,7 +78,7 @@ class Scrape:
         self.platforms = ["betpawa", *random.Random(SEED).sample(slugs, 3)]
 
     def captures(self) -> Iterator[dict[str, Any]]:
-        """All of them, with as many markets as there are to be."""
+        """Make all captures, with `MARKETS` markets in sum."""
         number = 0
         markets = 0
         while markets < MARKETS:
@@ -89,7 +89,7 @@ class Scrape:
             number += 1
 
     def match(self, number: int) -> Iterator[dict[str, Any]]:
-        """What the platforms that list a match say of it, at several times."""
+        """Make the captures of a match, at several platforms and times."""
         rng = random.Random(f"{SEED}/{number}")
         sportradar_id = self._numbered(rng, "sportradar_id", 100, number)
         for platform in self.platforms:
@@ -145,7 +145,7 @@ class Scrape:
         }
 
     def _numbered(self, rng: random.Random, name: str, length: int, number: int) -> str:
-        """A hard text that no other number has."""
+        """Return a hard text that no other number has."""
         return f"{rng.choice(self._texts[name])[: length - 8]}{number}"
 
     def _markets(self, rng: random.Random) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Good captures for the fuzz suite, and what breaks their bytes and structures."""
+"""Good captures for the fuzz suite, and damage to their bytes and structures."""
 
 import gzip
 import json
@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 from oddsschema.simulate import simulate
 from tests.support.paths import REAL_ODDS
 
-#: How many markets of a real capture are mutated.
+#: The number of markets of a real capture that are mutated.
 _MARKETS = 12
 
-#: Nothing is expected but what follows from the contract.
+#: The mark of an input with no expectation beside the contract's.
 AS_THE_CONTRACT_SAYS = "as the contract says"
 
 
 class Input(NamedTuple):
-    """One capture to be, and what has to become of it."""
+    """A payload with its expected result."""
 
     name: str
     payload: Any
-    #: Where it is refused first, as a JSON path ("*" at its end: or somewhere inside); None when it
-    #: is stored whole.
+    #: The JSON path of the first refusal ("*" at its end: there or inside), or None when the
+    #: capture is stored whole.
     refused_at: str | None = AS_THE_CONTRACT_SAYS
 
 
@@ -33,7 +33,7 @@ class Input(NamedTuple):
 
 @cache
 def models() -> tuple[dict[str, Any], ...]:
-    """Good captures of all kinds: simulated ones, and real ones where they are beside the clone."""
+    """List good captures of all kinds: simulated ones, and real ones if they are available."""
     found = [
         capture
         for scrape in simulate(seed=5, scrapes=2)
@@ -47,7 +47,7 @@ def models() -> tuple[dict[str, Any], ...]:
 
 
 def good_capture(random: Random) -> dict[str, Any]:
-    """A capture that shares no event, tournament or sport with another one."""
+    """Make a capture that shares no event, tournament or sport with another capture."""
     capture = json.loads(json.dumps(random.choice(models())))
     first = random.randrange(max(1, len(capture["markets"]) - _MARKETS + 1))
     capture["markets"] = capture["markets"][first : first + _MARKETS]
@@ -60,7 +60,7 @@ def good_capture(random: Random) -> dict[str, Any]:
 
 
 def set_apart(capture: Any, random: Random) -> None:
-    """Give a capture's event, tournament and sport ids of their own, where it has good ones."""
+    """Give a capture's event, tournament and sport ids of their own, where its ids are good."""
     for places in (
         ("external_id",),
         ("sportradar_id",),
@@ -84,7 +84,7 @@ def _is_good_id(value: Any) -> bool:
 
 # -- mutations -------------------------------------------------------------------------------------
 
-#: What stands in the place of a token, or between two of them.
+#: Replacements of a token, and insertions between two tokens.
 _TOKENS = (
     *rb"""
     null true false 0 -1 1.0 -0.0 1e999 -1e999 1E-999 NaN Infinity -Infinity 1.7976931348623157e308
@@ -148,7 +148,7 @@ def _swap_tokens(text: bytearray, random: Random) -> None:
 
 
 def _move_member(text: bytearray, random: Random) -> None:
-    """Repeat, leave out or rename a member of an object, or an element of an array."""
+    """Repeat, remove or rename a member of an object or an element of an array."""
     commas = [found.start() for found in re.finditer(rb",", text)]
     if len(commas) > 2:
         at = random.randrange(len(commas) - 1)
@@ -159,13 +159,13 @@ def _move_member(text: bytearray, random: Random) -> None:
         text[place:place] = member
 
 
-#: The ways in which text is damaged.
+#: The ways to damage text.
 BYTES = (_flip, _overwrite, _cut, _insert, _double, _splice)
 STRUCTURES = (_replace_token, _replace_token, _swap_tokens, _move_member)
 
 
 def damaged(text: bytes, random: Random, ways: tuple[Callable[..., None], ...]) -> bytes:
-    """A text after one to three of the given damages."""
+    """Damage a text in one to three of the given ways."""
     made = bytearray(text)
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         if made:
@@ -176,7 +176,7 @@ def damaged(text: bytes, random: Random, ways: tuple[Callable[..., None], ...]) 
 def mutants(
     seed: str, count: int, ways: tuple[Callable[..., None], ...], *, objects: bool = False
 ) -> Iterator[Input]:
-    """Damaged captures, and some sound ones, as text or as Python's own json reads them."""
+    """Make damaged captures, and some sound ones, as text or as Python's own json reads them."""
     for number in range(count):
         name = f"{seed} {number}"
         random = Random(name)

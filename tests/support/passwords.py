@@ -17,13 +17,13 @@ import pytest
 import oddsschema
 from oddsschema.cli import cli, main
 
-#: What a password begins and ends with: no piece of it may be seen anywhere.
+#: The beginning and the end of every password: neither may be shown anywhere.
 FIRST, LAST = "Alpha7", "Omega7"
 
-#: Nobody listens there.
+#: An address without a server.
 NOWHERE = "127.0.0.1:1"
 
-#: URLs whose password has something in it that means something in a URL, or nothing anywhere.
+#: Passwords with characters that have a meaning in a URL, or that are valid nowhere.
 ODD_PASSWORDS = [
     f"{FIRST}{odd}{LAST}"
     for odd in (
@@ -51,7 +51,7 @@ AMONG_PARAMETERS = [
 ]
 SECRET = f"{FIRST}{LAST}"
 ELSEWHERE = [
-    # The host was forgotten, or the colon, or there is one too many.
+    # The host or a colon is missing, or a colon is too many.
     *(
         f"postgresql://u:{SECRET}",
         f"postgresql://u:{SECRET}/name",
@@ -67,20 +67,20 @@ ELSEWHERE = [
     *(f"mysql://u:{SECRET}@{NOWHERE}/name", f"postgresql+psycopg://u:{SECRET}@{NOWHERE}/name"),
     *(f"u:{SECRET}@{NOWHERE}/name", f"postgresql:/u:{SECRET}@{NOWHERE}/name", f"//u:{SECRET}@h/n"),
     *(f" postgresql://u:{SECRET}@{NOWHERE}/name", f"host=127.0.0.1 password={SECRET}"),
-    # Parameters that are wrong.
+    # Wrong parameters.
     *(f"postgresql://u:{SECRET}@{NOWHERE}/name?{more}" for more in ("sslmode=no", "port=no", "a")),
 ]
 URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 
-#: What else a function or a command must be given.
+#: Other required arguments of functions and commands.
 NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
 
 
 def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
-    """Every public function that takes a URL, as one of it alone."""
+    """List every public function that takes a URL, as a function of the URL alone."""
     for found in pkgutil.walk_packages(oddsschema.__path__, "oddsschema."):
         if found.name == "oddsschema.__main__":
-            continue  # it is the program
+            continue  # importing it runs the program
         for name, function in vars(importlib.import_module(found.name)).items():
             if not inspect.isfunction(function) or function.__module__ != found.name:
                 continue
@@ -96,12 +96,12 @@ def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str
 
 
 FUNCTIONS = dict(functions())
-#: Those that connect to nothing.
+#: Functions that open no connection.
 PURE = {"oddsschema.database.urls.normalize", "oddsschema.database.urls.redact"}
 
 
 def commands(file: Path) -> Iterator[list[str]]:
-    """Every command that takes a URL, as such and with each of its flags."""
+    """List every command that takes a URL, plain and with each of its flags."""
     needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2"}
     for name, command in cli.commands.items():
         by_name = {parameter.name: parameter for parameter in command.params}
@@ -114,19 +114,19 @@ def commands(file: Path) -> Iterator[list[str]]:
                     arguments += [option.opts[-1], "14d"]
             yield [name, *arguments]
             for option in command.params:
-                # With --sql a command connects to nothing.
+                # With --sql a command opens no connection.
                 if isinstance(option, click.Option) and option.is_flag and option.name != "sql":
                     yield [name, *arguments, option.opts[-1]]
 
 
 class Said:
-    """All that anybody was told."""
+    """Everything that was shown to anybody."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def error(self, error: BaseException | None) -> None:
-        """Take in an error as a traceback shows it, and all that it came from as it is."""
+        """Add an error as a traceback shows it, and each error that led to it."""
         if error is not None:
             self.text += "".join(traceback.format_exception(error))
             self._parts(error)
@@ -135,17 +135,17 @@ class Said:
         if error is not None:
             self.text += f"{error!r} {error} {vars(error)}\n"
             self._parts(error.__cause__)
-            # Tracebacks leave out some of these, and others do not.
+            # Tracebacks leave out some of these.
             self._parts(error.__context__)
 
     def assert_no_password(self, what: object) -> None:
-        """No piece of the password is in it."""
+        """Check that no piece of the password was shown."""
         seen = [one for one in (FIRST, LAST) if one.casefold() in self.text.casefold()]
         assert not seen, f"{what!a}: {self.text!a}"
 
 
 async def use(function: Callable[[str], Any], url: str) -> None:
-    """Call a function of a URL and wait for what it has to wait for."""
+    """Call a function of a URL, and await its result where necessary."""
     made = function(url)
     if hasattr(made, "__aenter__"):
         async with made:
@@ -155,7 +155,7 @@ async def use(function: Callable[[str], Any], url: str) -> None:
 
 
 def program(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run the program `oddsschema` in this process; its exit code."""
+    """Run the program `oddsschema` in this process and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["oddsschema", *arguments])
     with pytest.raises(SystemExit) as exited:
         main()

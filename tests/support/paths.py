@@ -5,8 +5,8 @@ from pathlib import Path
 #: The checkout.
 ROOT = Path(__file__).parents[2]
 
-#: Its pages.
+#: The pages of the documentation.
 DOCS = ROOT / "docs"
 
-#: Six days of captures of two bookmakers, where they are: they are not part of the project.
+#: Six days of real captures of two bookmakers; empty where they are missing.
 REAL_ODDS = sorted((ROOT.parent / "shared" / "real-odds").glob("*.ndjson.gz"))

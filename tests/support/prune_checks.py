@@ -1,4 +1,4 @@
-"""What the database is held to after a prune."""
+"""Checks of a database after a prune."""
 
 import json
 import subprocess
@@ -20,9 +20,9 @@ from tests.support.statements import compiled
 
 
 async def price_histories(connection: Any, cutoff: datetime) -> dict[Any, Any]:
-    """By platform and event, by market: its prices at the cutoff, and every change since.
+    """Read each market's prices at the cutoff and every later change, by platform and event.
 
-    Of a market that was not on offer then and never came back, there is none.
+    A market that was not on offer at the cutoff and never returned is left out.
     """
     statement, arguments = compiled(queries.price_history())
     points: dict[Any, Any] = defaultdict(lambda: defaultdict(list))
@@ -44,7 +44,7 @@ async def price_histories(connection: Any, cutoff: datetime) -> dict[Any, Any]:
     return found
 
 
-#: What is known from the cutoff on beside states: when events were captured, and what changed.
+#: Facts from the cutoff on beside states: the times of captures, and the changes.
 DETAILS = """
 SELECT s.competitor_event_id, NULL::int, s.captured_at, s.id, NULL::text
 FROM competitor_odds_snapshots AS s WHERE s.captured_at >= $1
@@ -67,7 +67,7 @@ FROM odds_snapshots AS s JOIN market_odds AS m ON m.snapshot_id = s.id WHERE s.c
 ORDER BY 1, 2, 3, 4, 5
 """
 
-#: Of each history, how many snapshots there are until the cutoff, and how many of them are whole.
+#: The numbers of snapshots, and of complete ones, of each history until the cutoff.
 LEFT = """
 SELECT count(*), count(*) FILTER (WHERE is_complete) FROM competitor_odds_snapshots
 WHERE captured_at <= $1 GROUP BY competitor_event_id
@@ -87,7 +87,7 @@ WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 
 
 async def pruned(connection: Any, cutoff: datetime, chunk_rows: int = 10_000) -> PruneReport:
-    """Prune, and hold that a dry run told what it would come to, and that nothing old is left."""
+    """Prune, and check the dry run's report and that nothing old is left."""
     planned = await prune(connection, cutoff, dry_run=True)
     before = await connection.fetch(DETAILS, cutoff)
     report = await prune(connection, cutoff, options=PruneOptions(chunk_rows=chunk_rows))
@@ -103,7 +103,7 @@ async def pruned(connection: Any, cutoff: datetime, chunk_rows: int = 10_000) ->
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    """A connection of one's own."""
+    """Open a connection for one use."""
     opened = await asyncpg.connect(url)
     try:
         yield opened
@@ -112,13 +112,13 @@ async def connected(url: str) -> AsyncIterator[Any]:
 
 
 async def hold(url: str, model: History, minutes: Sequence[float]) -> None:
-    """Hold a database to a model at these minutes."""
+    """Compare a database with a model at these minutes."""
     async with connected(url) as connection:
         await model.hold(connection, [at(minute) for minute in minutes])
 
 
 async def is_pruned(url: str, cutoff: datetime) -> None:
-    """Hold that nothing is left that a prune would delete."""
+    """Check that nothing is left for a prune to delete."""
     report = await prune(url, cutoff)
     assert (report.total, report.keyframe_rows, report.kept) == (Removed(), 0, ())
     async with connected(url) as connection:
@@ -127,7 +127,7 @@ async def is_pruned(url: str, cutoff: datetime) -> None:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program."""
+    """Run the program `oddsschema` in a new process."""
     return subprocess.run(
         [sys.executable, "-m", "oddsschema", *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""A model of what a prune must leave, and long histories to prune."""
+"""A model of the content that a prune must leave, and long histories to prune."""
 
 import random
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from tests.support.histories import REFERENCES, START, Model, capture, stood
 
 ROUNDS = 20 if settings.get_current_profile_name() == "nightly" else 2
 
-#: Two bookmakers of the reference event, and a competitor.
+#: Two bookmakers with reference events, and a competitor.
 PLATFORMS = (*REFERENCES, "bet9ja")
 
 
 def side_of(platform: str) -> Side:
-    """In which tables a platform's odds are."""
+    """Return the side of the tables that hold a platform's odds."""
     return BETPAWA if platform in REFERENCES else COMPETITORS
 
 
 def at(minutes: float) -> datetime:
-    """An instant of these tests."""
+    """Return the instant of a minute."""
     return START + timedelta(minutes=minutes)
 
 
 class History(Model):
-    """Everything that was captured, as plain values, of events with one kickoff."""
+    """Every capture of events with one kickoff, as plain values."""
 
     def __init__(self, kickoff: float = 10_000) -> None:
         super().__init__()
@@ -37,13 +37,13 @@ class History(Model):
     def captured(
         self, platform: str, event: str, minute: float, markets: list[dict[str, Any]]
     ) -> dict[str, Any]:
-        """Take in what a platform offers of an event at a minute; the capture."""
+        """Build a platform's capture of an event at a minute, and add it."""
         made = capture(platform, at(minute), markets, event, self.kickoff)
         self.take(made)
         return made
 
     def prune(self, cutoff: datetime) -> None:
-        """Only what is over goes: of all else, the model keeps what the database need not."""
+        """Remove ended events. The model keeps everything else, more than the database needs."""
         for side in (BETPAWA, COMPETITORS):
             for event in {event for _, event in self.instants}:
                 theirs = [
@@ -55,14 +55,14 @@ class History(Model):
                         del self.instants[one]
 
     async def hold(self, connection: Any, instants: Sequence[datetime]) -> None:
-        """Hold the database to it at these instants."""
+        """Compare the database with the model at these instants."""
         for (platform, event), found in (await told(connection, self, instants)).items():
             wanted = [self.at(platform, instant, event) for instant in instants]
             assert found == wanted, (platform, event)
 
 
 async def told(connection: Any, model: History, instants: Sequence[datetime]) -> dict[Any, Any]:
-    """What the database tells of each of the model's histories at each of the instants."""
+    """Read each of the model's histories from the database at each of the instants."""
     events = {
         BETPAWA: await connection.fetch("SELECT sportradar_id, id FROM events"),
         COMPETITORS: await connection.fetch("SELECT external_id, id FROM competitor_events"),
@@ -78,7 +78,7 @@ async def told(connection: Any, model: History, instants: Sequence[datetime]) ->
 
 
 def markets(versions: dict[int, int]) -> list[dict[str, Any]]:
-    """Six markets in their first version, but for these: in another one, or (0) not offered."""
+    """Make six markets in version 1, except for the given versions; version 0 is not on offer."""
     return [
         {
             "betpawa_market_id": f"{number % 2}",
@@ -103,7 +103,7 @@ MINUTES = 60
 
 
 def scraped(seed: int) -> tuple[History, History, list[dict[str, Any]]]:
-    """Long histories that change a little at a time: of what goes on, of what is over, captures."""
+    """Make long histories of small changes: running events, ended events, and all captures."""
     rng = random.Random(seed)
     going_on, over = History(), History(25)
     captures = []

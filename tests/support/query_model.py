@@ -1,4 +1,4 @@
-"""Batches in the database, and the model that says what a query of them must yield."""
+"""Batches in the database, and a model with the rows that a query must yield."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -17,12 +17,12 @@ Run = Callable[..., Any]
 
 PLATFORMS = ("betpawa", "mozzart", "bet9ja", "sportybet")
 EVENTS = ("1", "2")
-#: Among the instants of the captures, so that some come after it.
+#: A kickoff among the captures' instants, so that some captures are later.
 KICKOFF = START + timedelta(minutes=5)
-#: The captures' instants, and those between.
+#: The captures' instants, and instants between them.
 INSTANTS = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
 
-#: Batches of captures, each with how it is stored.
+#: Batches of captures, each with its options of storage.
 batches = st.lists(st.tuples(captured(PLATFORMS, EVENTS, KICKOFF), STORAGE), min_size=1, max_size=4)
 
 
@@ -46,19 +46,19 @@ class Stored:
         self.captures.append(captures)
 
     async def all(self, statement: Any) -> Any:
-        """What the query yields."""
+        """Return the rows of a query."""
         return (await self.session.exec(statement)).all()
 
     @property
     def listings(self) -> Any:
-        """Each platform and event that was captured, with its states by instant."""
+        """The states by instant of each captured platform and event."""
         return {one: instants for one, instants in self.model.instants.items() if instants}
 
 
 def stored(
     connection: AsyncConnection, run: Run, parts: Any, check: Callable[[Stored], Awaitable[None]]
 ) -> None:
-    """Store batches, check, and leave the database as it was."""
+    """Store batches, run the check, and roll back."""
 
     async def body() -> None:
         transaction = await connection.begin()
@@ -74,22 +74,22 @@ def stored(
 
 
 def listing(row: Any) -> tuple[str, str]:
-    """Whose odds of which event they are."""
+    """Return a row's bookmaker and event."""
     return row.bookmaker, row.sportradar_id
 
 
 def key(row: Any) -> MarketKey:
-    """What tells a row's market apart."""
+    """Return the key of a row's market."""
     return market_key(row.model_dump())
 
 
 def prices(row: Any) -> Any:
-    """The prices of a row's outcomes, by name."""
+    """Return the prices of a row's outcomes by name."""
     return {one.name: (one.odds, one.is_active) for one in row.outcomes}
 
 
 def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datetime, bool, Any]]:
-    """A market's price history in the model: instants, availability, the last known prices."""
+    """Return a market's price history in the model: instants, availability, last known prices."""
     found: list[tuple[datetime, bool, Any]] = []
     for at in sorted(instants):
         known = instants[at].get(market)
@@ -104,7 +104,7 @@ def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datet
 
 
 def overround(outcomes: tuple[Outcome, ...], winners: int = 1) -> float | None:
-    """The overround of a book that is complete."""
+    """Return the overround of complete outcomes, or None."""
     if len(outcomes) < 2 or not all(one.is_active for one in outcomes):
         return None
     return sum(1 / one.odds for one in outcomes) / winners - 1

@@ -18,7 +18,7 @@ from tests.support.scrapes import PLATFORMS, START, capture, scrapes
 
 
 def changed(one: dict[str, Any], minute: int, **told: Any) -> dict[str, Any]:
-    """A capture a little later, of which the tournament tells something else."""
+    """Change a capture's time to a later minute, and some values of its tournament."""
     later = capture("betpawa", 0, minute)
     kind = "event" if "event" in one else "competitor_event"
     tournament = one[kind]["tournament"] | told
@@ -26,14 +26,14 @@ def changed(one: dict[str, Any], minute: int, **told: Any) -> dict[str, Any]:
 
 
 def deliveries() -> Iterator[list[Any]]:
-    """Deliveries that make ingestion do all that it can."""
-    # All is new: BetPawa's events come before one competitor's, and after the other's.
+    """List deliveries that make ingestion run each of its statements."""
+    # Everything is new: BetPawa's events arrive before one competitor's, and after the other's.
     yield scrapes([0, 1], [0], ("sportybet", "betpawa", "bet9ja"), markets=3)
     # Other names, kick-offs, tournaments and listings.
     yield scrapes([0, 1], [6], PLATFORMS)
-    # A market that was missing, and captures that were there.
+    # A market that was missing, and known captures.
     yield scrapes([0, 1], [0], PLATFORMS, markets=4)
-    # A bookmaker that nobody knows, a sport, a tournament with an id, which then get other names.
+    # A new bookmaker, sport, and tournament with an id, and then other names for them.
     tennis = {"slug": "tennis", "name": "Tennis"}
     ours, theirs = capture("pawa2", 7, 0), capture("bet9ja", 7, 0)
     yield [changed(ours, 1, sport=tennis), changed(theirs, 1, sport=tennis)]
@@ -45,7 +45,7 @@ def deliveries() -> Iterator[list[Any]]:
 
 
 async def scrape(target: Any) -> None:
-    """Do all that a scraper does. Raises what goes wrong on the way."""
+    """Do everything that a scraper does. Raises every error on the way."""
     for delivery in deliveries():
         report = await ingest(target, delivery, options=IngestOptions(keep_raw=True, retry_for=0))
         for one in report.runs:
@@ -58,11 +58,11 @@ async def scrape(target: Any) -> None:
     async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
         await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
     assert last.error is None, last.error
-    # What it asks when its connection was lost at a commit.
+    # The query after a connection that was lost at a commit.
     async with open_connections(target, retry_for=0) as connections:
         counted = partial(bookkeeping.counted, run_id=last.id)
         assert await connections.transact(counted) == 2
-    # Nothing has changed; a price has; something came late, before that.
+    # An unchanged capture, a changed price, and a late capture.
     for platform in ("betpawa", "sportybet"):
         same = capture(platform, 0, 60)
         moved = capture(platform, 0, 60)
@@ -72,13 +72,13 @@ async def scrape(target: Any) -> None:
                 target, [changed(one, minute)], options=IngestOptions(retry_for=0)
             )
             assert report.captures_stored == 1, report
-    # In a transaction of the caller's, no time goes by.
+    # In the caller's transaction, now() does not change.
     assert await close_stale(target, timedelta(seconds=-1)) == 1
     assert await newest_batches(target)
 
 
 async def read(target: Any) -> None:
-    """Do all that a reader does."""
+    """Do everything that a reader does."""
     await newest_batches(target)
     await stale_batches(target)
     await size(target)
@@ -98,12 +98,12 @@ UPDATE scrape_errors SET occurred_at = '2020-01-01Z';
 
 
 async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
-    """Do all that a pruner does, on histories that a superuser has made old."""
+    """Do everything that a pruner does, on histories that a superuser has made old."""
     role = await connection.fetchval("SELECT current_user")
     await connection.execute("RESET ROLE")
     histories: list[Any] = ["no capture"]
     for platform in PLATFORMS:
-        # Of one event all is over, and what stands of the other at the cutoff is a change.
+        # One event is over, and the other event's state at the cutoff is a change.
         first = capture(platform, 1, 0)
         less = changed(first, 1) | {"markets": first["markets"][1:]}
         histories += [capture(platform, 0, 0), first, less, changed(first, 20)]

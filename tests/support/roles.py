@@ -1,4 +1,4 @@
-"""The roles of docs/roles.md: the page's grants, and a database that was set up by it."""
+"""The roles of docs/roles.md: the page's grants, and a database that follows the page."""
 
 import os
 import re
@@ -14,20 +14,20 @@ from tests.support.paths import DOCS
 from tests.support.sessions import execute
 
 PAGE = DOCS / "roles.md"
-#: What a superuser runs, once; what the owner runs after an upgrade.
+#: The superuser's statements, run once, and the owner's, run after each upgrade.
 BY_SUPERUSER, BY_OWNER = re.findall(
     r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
 )
 
-#: Whatever a role could be granted on a table.
+#: Every privilege on a table.
 TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 
 class Grant(NamedTuple):
-    """One privilege on one thing for one role."""
+    """One privilege on one object for one role."""
 
     privilege: str
-    #: None but for privileges on columns.
+    #: The column, for privileges on columns.
     column: str | None
     kind: str
     name: str
@@ -38,14 +38,14 @@ class Grant(NamedTuple):
         return f"{self.role}-{self.privilege}{column}-{self.name}"
 
     def revoke(self, role: str, database: str) -> str:
-        """The statement that takes it away."""
+        """Return the statement that revokes the privilege."""
         column = f" ({self.column})" if self.column else ""
         name = database if self.kind == "DATABASE" else self.name
         return f"REVOKE {self.privilege}{column} ON {self.kind} {name} FROM {role}"
 
 
 def documented() -> Iterator[Grant]:
-    """Every single privilege that the page grants."""
+    """List every single privilege that the page grants."""
     bare = re.sub(r"--.*", "", BY_OWNER)
     for privileges, kind, names, role in re.findall(
         r"GRANT\s+(.+?)\s+ON\s+(?:(DATABASE|SCHEMA|SEQUENCE)\s+)?(.+?)\s+TO\s+odds_(\w+);",
@@ -62,7 +62,7 @@ GRANTS = list(documented())
 
 
 class Roles:
-    """A database that was set up as the page says, its names made unique."""
+    """A database that follows the page, with unique names."""
 
     def __init__(self, server_url: str) -> None:
         self._server = make_url(server_url)
@@ -70,33 +70,33 @@ class Roles:
         self.database = f"odds_{self._suffix}"
 
     def role(self, name: str) -> str:
-        """A role of the page: "owner", "scraper", "pruner" or "reader"."""
+        """Return the unique name of a role: "owner", "scraper", "pruner" or "reader"."""
         return f"odds_{name}_{self._suffix}"
 
     def url(self, name: str | None = None) -> str:
-        """The database's URL for one of the roles, or for the superuser."""
+        """Return the database's URL for one of the roles, or for the superuser."""
         url = self._server.set(database=self.database)
         if name is not None:
-            # Where passwords are asked for at all.
+            # For servers that ask for a password.
             url = url.set(username=self.role(name), password=f"{name}'s")
         return url.render_as_string(hide_password=False)
 
     def renamed(self, sql: str) -> str:
-        """The page's SQL, with our names for its own."""
+        """Replace the names in the page's SQL with the unique names."""
         sql = re.sub(
             r"\bodds_(owner|scraper|pruner|reader)\b", lambda found: self.role(found[1]), sql
         )
         return re.sub(r"\bDATABASE odds\b", f"DATABASE {self.database}", sql)
 
     async def grant(self) -> None:
-        """What the owner runs after an upgrade."""
+        """Run the owner's statements for the time after an upgrade."""
         await execute(self.url("owner"), self.renamed(BY_OWNER))
 
     async def start_afresh(self) -> None:
-        """The owner, who is no superuser, drops all tables and makes them again."""
+        """Drop all tables and create them again, as the owner, who is no superuser."""
         await migrations.downgrade(self.url("owner"), "base")
         await migrations.upgrade(self.url("owner"))
-        # The privileges went with the tables.
+        # The privileges were dropped with the tables.
         await self.grant()
 
 
@@ -104,7 +104,7 @@ class Roles:
 async def acting_as(
     roles: Roles, name: str, *first: str
 ) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A transaction as one of the roles, after a superuser's statements; rolled back at the end."""
+    """Open a transaction as a role, after a superuser's statements; roll back at the end."""
     connection = await asyncpg.connect(roles.url())
     transaction = connection.transaction()
     await transaction.start()

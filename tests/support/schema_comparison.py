@@ -17,7 +17,7 @@ from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.schema import CONTRACTS as CLASSES
 from oddsschema.schema import json_schema
 
-#: The first and the last of the times that a contract takes.
+#: The first and the last time that a contract accepts.
 FIRST, END = (
     next(
         getattr(mark, name)
@@ -29,7 +29,7 @@ FIRST, END = (
 
 Errors = dict[tuple[Any, ...], set[str]]
 
-#: What a contract refuses and its schema accepts: told from one of pydantic's errors.
+#: Values that a contract refuses and its schema accepts: predicates on pydantic's error.
 ONLY_SCHEMA: dict[str, Callable[[Any], bool]] = {
     "two outcomes of a market with one name": lambda error: error["type"] == "outcome_names",
     "two markets of a capture that are the same": lambda error: error["type"] == "markets_equal",
@@ -43,8 +43,8 @@ ONLY_SCHEMA: dict[str, Callable[[Any], bool]] = {
     "an id of -2^63 that is written as a float": lambda error: error["input"] == -(2.0**63),
 }
 
-#: What a contract takes and its schema does not: told from what was given, what the contract makes
-#: of it, and which keywords of the schema refuse it.
+#: Values that a contract accepts and its schema refuses: predicates on the given value, the
+#: contract's value, and the schema's keywords that refuse it.
 ONLY_CONTRACT: dict[str, Callable[[Any, Any, set[str]], bool]] = {
     "a number in other words than plain digits": lambda given, kept, by: (
         isinstance(given, str) and _is_number(kept) and not PLAIN.fullmatch(given.strip())
@@ -56,7 +56,7 @@ ONLY_CONTRACT: dict[str, Callable[[Any, Any, set[str]], bool]] = {
     ),
 }
 
-#: Digits of so few places that they are within the bounds of whatever they are for.
+#: Numbers with so few digits that they are within the bounds of any field.
 PLAIN = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]*)?")
 
 
@@ -81,7 +81,7 @@ def _is_near_bound(given: Any, kept: Any) -> bool:
 
 
 class Contract:
-    """What pydantic and JSON Schema make of JSON for one type."""
+    """The results of pydantic and JSON Schema on JSON for one type."""
 
     def __init__(self, of: Any, schema: Any) -> None:
         Draft202012Validator.check_schema(schema)
@@ -90,12 +90,12 @@ class Contract:
         self._validate = of.model_validate_json if hasattr(of, "model_fields") else None
 
     def keep(self, value: Any) -> Any:
-        """What the contract makes of a value, as JSON. Raises pydantic.ValidationError."""
+        """Return the contract's value as JSON. Raises pydantic.ValidationError."""
         made = (self._validate or self._adapter.validate_json)(json.dumps(value))
         return self._adapter.dump_python(made, mode="json")
 
     def assert_agreed(self, given: Any) -> None:
-        """The contract and the schema both accept a value or both refuse it."""
+        """Check that the contract and the schema both accept a value or both refuse it."""
         given = json.loads(json.dumps(given))  # two surrogates can be one character
         blamed = self.blamed(given)
         try:
@@ -111,7 +111,7 @@ class Contract:
             assert self.validator.is_valid(_mended(given, kept, blamed)), f"{given!r}: {blamed}"
 
     def blamed(self, given: Any) -> Errors:
-        """The places that the schema finds fault with, and the keywords that do."""
+        """Return the places of the schema's errors, and their keywords."""
         found: Errors = {}
         for error in _leaves(self.validator.iter_errors(given)):
             found.setdefault(tuple(error.absolute_path), set()).add(error.validator)
@@ -121,14 +121,14 @@ class Contract:
 def _leaves(errors: Any) -> Iterator[SchemaError]:
     for error in errors:
         if error.context:
-            # That it is not null either is no fault.
+            # The second error of an optional value, "not null", is no fault.
             yield from (leaf for leaf in _leaves(error.context) if leaf.validator_value != "null")
         else:
             yield error
 
 
 def _mended(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -> Any:
-    """A value with what the contract makes of it wherever that is one of the exceptions."""
+    """Replace values by the contract's values wherever an exception applies."""
     if isinstance(given, dict) and isinstance(kept, dict):
         return {key: _mended(given[key], kept[key], blamed, (*path, key)) for key in given}
     if isinstance(given, list) and isinstance(kept, list):

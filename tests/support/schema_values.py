@@ -32,7 +32,7 @@ def _any_case(draw: st.DrawFn, words: Any) -> str:
 
 @st.composite
 def _numerals(draw: st.DrawFn) -> str:
-    """Numbers as text: plain, with all that Python allows, or longer than any type."""
+    """Draw numbers as text: plain, in all forms that Python allows, or longer than any type."""
     digits = draw(
         st.from_regex(
             r"[0-9]{0,4}(_[0-9]{1,3})?(\.[0-9]{0,3})?([eE][+-]?[0-9]{1,3})?", fullmatch=True
@@ -69,7 +69,7 @@ _OFFSETS = (
 
 @st.composite
 def _times(draw: st.DrawFn) -> str:
-    """Times of day and offsets, in all the ways that people write them, and some more."""
+    """Draw times of day and offsets, in usual and unusual notations."""
     year = draw(st.sampled_from([1969, 1970, 1972, 2000, 2023, 2024, 2100, 2199, 2200, 2201]))
     month, day = draw(st.integers(0, 13) | st.just(2)), draw(st.integers(0, 32))
     date = f"{year:04}-{month:02}-{day:02}"
@@ -89,7 +89,7 @@ _LENGTHS = (20, 21, 50, 51, 100, 101, 255, 256, 500, 501, 1000, 1001)
 
 @st.composite
 def _texts(draw: st.DrawFn, text: str = "x") -> str:
-    """A text with something before, after or in it; or as long as some field's may be."""
+    """Draw a text with an addition before, after or in it, or a text near some field's length."""
     changed = draw(
         st.just(text) | _ANY_TEXT | st.sampled_from(["", "bet9ja", "Bet9ja", "_", "asian"])
     )
@@ -111,7 +111,7 @@ ANYTHING = (
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every key or index of a JSON document, with the object or array that it is in."""
+    """List every key or index of a JSON document, with its object or array."""
     for key in list(value) if isinstance(value, dict) else range(len(value)):
         yield value, key
         if isinstance(value[key], dict | list):
@@ -120,7 +120,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def damaged_documents(draw: st.DrawFn, name: str) -> Any:
-    """The JSON of a contract in which some values are anything, or missing, or too many."""
+    """Draw a contract's JSON with values that are arbitrary, missing, or too many."""
     value = draw(contracts(CONTRACTS[name])).model_dump(mode="json")
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(value))

@@ -1,4 +1,4 @@
-"""Scrapes whose content is known: captures that depend on their numbers alone."""
+"""Scrapes with known content: captures that depend on their numbers alone."""
 
 import json
 import zlib
@@ -15,7 +15,7 @@ START = datetime(2026, 1, 17, 9, tzinfo=UTC)
 
 
 def capture(platform: str, event: int, minute: int, *, markets: int = 4) -> Capture:
-    """What a platform says of an event at a minute: names, kick-off and tournament change too."""
+    """Build a platform's capture of an event at a minute. Names, kick-off and tournament vary."""
     version = minute // 3
     teams = f"Home {event}", f"Away {event}.{version}"
     told: dict[str, Any] = {
@@ -27,8 +27,8 @@ def capture(platform: str, event: int, minute: int, *, markets: int = 4) -> Capt
     }
     sport = {"slug": "football", "name": "Football"}
     if platform in ("sportybet", "bet9ja"):
-        # One's own tournament, which changes its name, or one that is shared, from time to time
-        # another.
+        # A tournament of the event's own that changes its name, or a shared one that changes from
+        # time to time.
         if event % 2:
             tournament = {"external_id": f"t{event}", "name": f"Cup {event}, round {version}"}
         else:
@@ -71,7 +71,7 @@ def scrapes(
     *,
     markets: int = 4,
 ) -> list[Capture]:
-    """Every platform's captures of each of these events at each of these minutes."""
+    """Build every platform's captures of these events at these minutes."""
     return [
         capture(platform, event, minute, markets=markets)
         for minute in minutes
@@ -81,11 +81,11 @@ def scrapes(
 
 
 def ndjson(captures: Iterable[Capture]) -> bytes:
-    """The captures as the lines of a file."""
+    """Write captures as lines of JSON."""
     return b"".join(json.dumps(one).encode() + b"\n" for one in captures)
 
 
 def written(path: Path, captures: Iterable[Capture]) -> Path:
-    """A file of these captures."""
+    """Write captures to a file and return its path."""
     path.write_bytes(ndjson(captures))
     return path

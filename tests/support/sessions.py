@@ -1,4 +1,4 @@
-"""Sessions of a database: single statements, locks that are held, and waits."""
+"""Sessions of a database: single statements, held locks, and waits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import asyncpg
 
 
 async def fetch(url: str, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    """The rows of one query."""
+    """Return the rows of a query."""
     connection = await asyncpg.connect(url)
     try:
         return [tuple(row) for row in await connection.fetch(query, *arguments)]
@@ -18,12 +18,12 @@ async def fetch(url: str, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
 
 
 async def fetch_column(url: str, query: str) -> list[Any]:
-    """The first column of a query's result."""
+    """Return the first column of a query's result."""
     return [row[0] for row in await fetch(url, query)]
 
 
 async def execute(url: str, *statements: str) -> None:
-    """Run statements, each committed by itself."""
+    """Run statements, and commit each by itself."""
     connection = await asyncpg.connect(url)
     try:
         for statement in statements:
@@ -33,18 +33,18 @@ async def execute(url: str, *statements: str) -> None:
 
 
 async def settled(url: str) -> None:
-    """Wait until nobody else is connected: a killed client can still have a commit on its way."""
+    """Wait until nobody else is connected: a killed client's commit can still be in progress."""
     others = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()
         AND backend_type = 'client backend'"""
-    while await fetch(url, others) != [(0,)]:  # noqa: ASYNC110 - it is the server's news
+    while await fetch(url, others) != [(0,)]:  # noqa: ASYNC110 - the server sends no event
         await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
 async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connection]:
-    """A session that has executed these in a transaction that is still open."""
+    """Open a session that has executed these statements in a transaction that stays open."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
@@ -58,12 +58,12 @@ async def holding(url: str, *statements: str) -> AsyncIterator[asyncpg.Connectio
 async def waiting(
     connection: asyncpg.Connection, sessions: int = 1, *, unless: asyncio.Task[Any] | None = None
 ) -> None:
-    """Return when so many other sessions of this database wait for locks, or the task is done."""
+    """Wait until `sessions` other sessions of this database wait for locks, or the task is done."""
     count = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'"""
     while unless is None or not unless.done():
-        # In a transaction one would see the same sessions again and again.
+        # Within a transaction, the view would show the same sessions again and again.
         await connection.execute("SELECT pg_stat_clear_snapshot()")
         if await connection.fetchval(count) >= sessions:
             return

@@ -1,4 +1,4 @@
-"""Statements as asyncpg takes them, and their plans."""
+"""Statements in asyncpg's form, and their plans."""
 
 import json
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ _IN_FULL = {"render_postcompile": True}
 
 
 def compiled(statement: Executable) -> tuple[str, list[Any]]:
-    """A statement and its arguments as asyncpg takes them."""
+    """Return a statement and its arguments in asyncpg's form."""
     sql = cast(SQLCompiler, statement.compile(dialect=_DIALECT, compile_kwargs=_IN_FULL))
     processors = sql._bind_processors
     return str(sql), [
@@ -27,7 +27,7 @@ def compiled(statement: Executable) -> tuple[str, list[Any]]:
 async def explain(
     connection: "asyncpg.Connection[Any]", statement: Executable, options: str = "BUFFERS"
 ) -> Any:
-    """What PostgreSQL did for a statement, as EXPLAIN (ANALYZE) tells it."""
+    """Run a statement under EXPLAIN (ANALYZE) and return the plan."""
     sql, arguments = compiled(statement)
     told = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
     return json.loads(told)[0]

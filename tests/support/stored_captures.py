@@ -1,4 +1,4 @@
-"""What a database holds, put together again as captures, and compared by value."""
+"""A database's content as captures, for a comparison by value."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ from tests.support.market_keys import market_key
 
 
 def comparable(value: Any) -> Any:
-    """A value as JSONB keeps it: its numbers are decimal, a list and a tuple are the same."""
+    """Convert a value to JSONB's form: numbers are decimal, a list equals a tuple."""
     if isinstance(value, bool) or value is None:
         return repr(value)
     if isinstance(value, int | float):
@@ -49,9 +49,9 @@ def _order(market: dict[str, Any]) -> str:
 
 
 def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
-    """Captures by what tells them apart, as plain values; none may stand there twice.
+    """Return captures as plain values by their keys; each key occurs once.
 
-    The order of markets, and of a market's outcomes, says nothing.
+    The order of markets, and of a market's outcomes, has no meaning.
     """
     found = {}
     for capture in captures:
@@ -61,7 +61,7 @@ def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
             market["outcomes"] = sorted(market["outcomes"], key=itemgetter("name"))
         values["markets"] = sorted(values["markets"], key=_order)
         if capture.competitor_event is not None:
-            event["tournament"]["source"] = event["source"]  # which may be left out
+            event["tournament"]["source"] = event["source"]  # an optional key
         own_id = event["sportradar_id"] if values["event"] else event["external_id"]
         key = (bool(values["event"]), capture.source, own_id, capture.captured_at)
         assert key not in found
@@ -70,13 +70,13 @@ def keyed(captures: Sequence[Capture]) -> dict[Any, Any]:
 
 
 def contract_of(contract: type[Contract], row: Any, **parts: Any) -> Any:
-    """A contract whose fields are those of a row, but for the given ones."""
+    """Build a contract from a row's fields and the given ones."""
     values = {name: getattr(row, name) for name in contract.model_fields if name not in parts}
     return contract(**values, **parts)
 
 
 def captures_of(snapshots: Iterable[Any], parts: Callable[[Any], dict[str, Any]]) -> list[Capture]:
-    """The captures that snapshots tell of; `parts` puts together a snapshot's event."""
+    """Build the captures of snapshots; `parts` builds a snapshot's event."""
     found = []
     offered: dict[Any, dict[Any, Any]] = defaultdict(dict)
     for snapshot in sorted(snapshots, key=attrgetter("captured_at")):
@@ -102,7 +102,7 @@ def captures_of(snapshots: Iterable[Any], parts: Callable[[Any], dict[str, Any]]
 
 
 async def read_back(connection: AsyncConnection) -> list[Capture]:
-    """Every capture that a database holds, put together again from its tables."""
+    """Read every capture of a database from its tables."""
     async with AsyncSession(connection) as session:
         event = joinedload(CompetitorOddsSnapshot.competitor_event)  # type: ignore[arg-type]
         competitors = select(CompetitorOddsSnapshot).options(
@@ -148,5 +148,5 @@ async def read_back(connection: AsyncConnection) -> list[Capture]:
 
 
 def errors(report: IngestReport) -> list[str]:
-    """What broke the runs of a batch off."""
+    """List the errors of a batch's runs."""
     return [one.error for one in report.runs if one.error is not None]

@@ -1,13 +1,13 @@
-"""Single tamperings with a database, and the one difference that each of them is."""
+"""Single alterations of a database, each with the one difference that it makes."""
 
 from typing import NamedTuple
 
-#: A CHECK of competitor_market_odds, whichever it is: its name, and its text.
+#: Placeholders for the name and the text of a CHECK of competitor_market_odds.
 CHECK, CHECK_TEXT = "{check}", "{check_text}"
 
 
 class Tampering(NamedTuple):
-    """What somebody did, and how it is told."""
+    """An alteration, and the difference that it makes."""
 
     id: str
     sql: str
@@ -37,7 +37,7 @@ def _index(name: str, definition: str) -> str:
 
 
 def _invalid(index: str) -> str:
-    # What is left when CREATE INDEX CONCURRENTLY fails.
+    # The remains of a failed CREATE INDEX CONCURRENTLY.
     return f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass"
 
 
