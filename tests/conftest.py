@@ -1,8 +1,8 @@
 """Fixtures and Hypothesis profiles.
 
-The databases come from the package's own pytest plugin, under the short names that tests here use.
+The databases come from the package's own pytest plugin; the tests use shorter names for them.
 
-`HYPOTHESIS_PROFILE=nightly`, or `--hypothesis-profile=nightly`, looks at many more examples.
+`HYPOTHESIS_PROFILE=nightly`, or `--hypothesis-profile=nightly`, runs many more examples.
 """
 
 import os
@@ -18,14 +18,14 @@ pytest.register_assert_rewrite("tests.support")
 
 T = TypeVar("T")
 
-#: Runs a coroutine to its end, all tests' on one event loop.
+#: A function that runs a coroutine on the tests' event loop.
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
 settings.register_profile(
     "default",
     max_examples=25,
-    deadline=None,  # one example can mean hundreds of rows
-    # A database is one for all examples of a test: they roll back in their own body.
+    deadline=None,  # an example can have hundreds of rows
+    # All examples of a test share a database: each rolls back.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.register_profile("nightly", settings.get_profile("default"), max_examples=1000)
@@ -33,46 +33,46 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep out a plugin whose tests we call ourselves; see to Ctrl-C."""
+    """Block a plugin whose tests run without it, and restore Ctrl-C."""
     # Its collector breaks on pytest 9.2; migrations/test_commands.py calls its tests without it.
     config.pluginmanager.set_blocked("pytest-alembic")
-    # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
+    # A shell's background job ignores Ctrl-C, and its programs inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def run(oddsschema_run: Run[Any]) -> Run[Any]:
-    """Run a coroutine: `run(coroutine)`. All share one event loop."""
+    """Return a function that runs a coroutine on the tests' event loop."""
     return oddsschema_run
 
 
 @pytest.fixture(scope="session")
 def server_url(oddsschema_server: str) -> str:
-    """The URL of the server's own database, which no test writes to."""
+    """Return the URL of the server's own database. No test writes to it."""
     return oddsschema_server
 
 
 @pytest.fixture(scope="session")
 def new_database(oddsschema_new_database: Callable[..., Any]) -> Callable[..., Any]:
-    """A context manager: the URL of a new database, dropped afterwards."""
+    """Return a context manager that creates a database, yields its URL, and drops it."""
     return oddsschema_new_database
 
 
 @pytest.fixture(scope="session")
 def template(oddsschema_template: str) -> str:
-    """The URL of a migrated database that is only ever cloned."""
+    """Return the URL of a migrated database for clones only."""
     return oddsschema_template
 
 
 @pytest.fixture
 def database(oddsschema_database: str) -> str:
-    """The URL of a migrated database of this test's own."""
+    """Return the URL of a migrated database for one test."""
     return oddsschema_database
 
 
 @pytest.fixture
 def empty_database(new_database: Callable[..., Any]) -> Iterator[str]:
-    """The URL of a database of this test's own, with nothing in it."""
+    """Return the URL of an empty database for one test."""
     with new_database() as url:
         yield url

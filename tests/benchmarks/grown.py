@@ -1,7 +1,8 @@
-"""Does a long history slow ingestion down? `python tests/benchmarks/grown.py [--rows N] ...`.
+"""The speed of ingestion into a long history: `python tests/benchmarks/grown.py [--rows N] ...`.
 
-The same scrapes go, in turns, into a database with `--rows` rows of markets and into one that has a
-single scrape of the same events. Printed is the time from JSON bytes to commit in each.
+The same scrapes are ingested, in turns, into a database with `--rows` rows of markets and into a
+database with a single scrape of the same events. The output is the time from JSON bytes to commit
+in each.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tests.support import bulk_history
 
 
 async def created(server: str, name: str, rows: int, events: int) -> str:
-    """The URL of a new database with a history of so many rows, or of a scrape at least."""
+    """Create a database with a history of so many rows, at least a scrape; return its URL."""
     admin = await asyncpg.connect(server)
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
@@ -39,7 +40,7 @@ async def created(server: str, name: str, rows: int, events: int) -> str:
 
 
 async def measure(server: str, arguments: argparse.Namespace) -> None:
-    """Fill, ingest in turns, print."""
+    """Fill the databases, ingest in turns, and print."""
     urls = {
         "short": await created(server, "short", 0, arguments.events),
         "grown": await created(server, "grown", arguments.rows, arguments.events),
@@ -52,7 +53,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
             gc.collect()
             begin = time.perf_counter()
             report = await oddsschema.ingest(url, lines)
-            if number > 1:  # the first one is a keyframe
+            if number > 1:  # the first scrape is a keyframe
                 seconds[name].append(time.perf_counter() - begin)
             assert report.all_stored
     markets = arguments.events * bulk_history.MARKETS
@@ -63,7 +64,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Parse arguments, start a server, measure."""
+    """Parse arguments, start a server, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--events", type=int, default=200)
@@ -72,7 +73,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        directory.chmod(0o711)  # as root, the server runs as somebody else
+        directory.chmod(0o711)  # as root, the server has another user
         server = stack.enter_context(EmbeddedPostgres(directory / "server")).url
         asyncio.run(measure(server, arguments))
 

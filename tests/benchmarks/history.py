@@ -1,8 +1,8 @@
-"""What does storing changes alone save? `python tests/benchmarks/history.py [--events N] ...`.
+"""The savings of storing only changes: `python tests/benchmarks/history.py [--events N] ...`.
 
-Scrapes of the same events, one after another, of whose markets a share changes each time, are
-stored twice, in turns, in two databases: complete, and changes alone. Measured are the bytes on
-disk, the WAL, the rows, and the time from JSON bytes to commit.
+Successive scrapes of the same events, with a share of changed markets each, are stored in two
+databases in turns: complete, and changes only. Measured are the bytes on disk, the WAL, the rows,
+and the time from JSON bytes to commit.
 """
 
 import argparse
@@ -34,7 +34,7 @@ FROM unnest('{competitor_odds_snapshots,competitor_market_odds}'::text[]) AS nam
 
 
 def scrapes(events: int, number: int, share: float) -> Any:
-    """`number` scrapes of the events, five minutes apart."""
+    """Make `number` scrapes of the events, five minutes apart."""
     rng = random.Random(7)
     captures = [json.loads(line) for line in workload.captures(events * workload.MARKETS)]
     for _ in range(number):
@@ -48,7 +48,7 @@ def scrapes(events: int, number: int, share: float) -> Any:
 
 
 async def measure(server: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """By store: bytes, WAL, rows, seconds."""
+    """Return bytes, WAL, rows and seconds of each kind of storage."""
     found = {store: {"bytes": 0.0, "wal": 0.0, "rows": 0.0, "seconds": 0.0} for store in STORES}
     admin = await asyncpg.connect(server)
     urls = {}
@@ -80,7 +80,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> dict[str, dict[
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--scrapes", type=int, default=20)
@@ -88,7 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-        directory.chmod(0o711)  # as root, the server runs as somebody else
+        directory.chmod(0o711)  # as root, the server has another user
         server = stack.enter_context(EmbeddedPostgres(directory / "server")).url
         found = asyncio.run(measure(server, arguments))
     markets = arguments.events * workload.MARKETS

@@ -1,4 +1,4 @@
-"""What hostile input costs: `python tests/benchmarks/hostile.py`.
+"""The cost of hostile input: `python tests/benchmarks/hostile.py`.
 
 Peak memory and CPU seconds of `oddsschema validate` and `oddsschema ingest --raw`, each in a new
 process, at the default limits.
@@ -36,28 +36,28 @@ GOOD = json.dumps(
 ).encode()
 BEFORE_MARKETS = GOOD.removesuffix(b"]}")
 MARKET = b'{"betpawa_market_id":"%d","betpawa_market_name":"x","outcomes":[{"name":"1","odds":2}]}'
-#: As many bytes as fit into a line at the default limit.
+#: The longest line in bytes at the default limit.
 LINE = 4_190_000
 
 
 def markets(*texts: bytes) -> bytes:
-    """A capture with markets that are written so."""
+    """Build a capture with markets in the given spelling."""
     return BEFORE_MARKETS + b",".join(texts) + b"]}"
 
 
 def raw(text: bytes) -> bytes:
-    """A capture with a raw_response that is written so."""
+    """Build a capture with a raw_response in the given spelling."""
     return GOOD[:-1] + b',"raw_response":' + text + b"}"
 
 
 def filled(element: bytes) -> bytes:
-    """An array of elements, as long as a line can be."""
+    """Repeat an element in an array as long as a line can be."""
     count = (LINE - len(GOOD) - 20) // (len(element) + 1)
     return b"[" + b",".join([element] * count) + b"]"
 
 
 def zipped(fill: bytes) -> Iterator[bytes]:
-    """A .gz of 1 GB, and a good capture."""
+    """Build a .gz of 1 GB, and a good capture."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     for _ in range(1000):
         yield packer.compress(fill * (1_000_000 // len(fill)))
@@ -94,7 +94,7 @@ FILES: dict[str, Callable[[], Iterator[bytes] | list[bytes]]] = {
     ],
 }
 
-#: Runs a command, and prints its peak memory in KiB and its CPU seconds.
+#: Runs a command and prints its peak memory in KiB and its CPU seconds.
 MEASURE = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], capture_output=True)
@@ -104,7 +104,7 @@ print(used.ru_maxrss, used.ru_utime + used.ru_stime)
 
 
 def measured(*arguments: str) -> str:
-    """What a command of oddsschema costs."""
+    """Measure the cost of a command of oddsschema."""
     command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "oddsschema", *arguments]
     output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     peak, seconds = output.split()

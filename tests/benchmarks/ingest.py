@@ -1,12 +1,12 @@
-"""How fast is ingestion? `python tests/benchmarks/ingest.py [--rows N] [--rounds N] [--json]`.
+"""The speed of ingestion: `python tests/benchmarks/ingest.py [--rows N] [--rounds N] [--json]`.
 
 Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
-tables, with their keys and indexes; `ceiling` alone starts from rows that are already validated and
-encoded, and `ceiling_busy` is the same while another process keeps a second core busy with JSON.
-`unchecked` is oddsschema with all CHECKs of the tables dropped: what they cost.
-They take turns, so that a noisy machine is noisy for all; medians and ratios are printed. The
-server is a durable embedded one (fsync on), or the one of DATABASE_URL, where a database is created
-for it and dropped afterwards.
+tables, with their keys and indexes. `ceiling` alone starts from validated and encoded rows;
+`ceiling_busy` is the same while another process keeps a second core busy with JSON. `unchecked` is
+oddsschema without the tables' CHECKs: the difference is their cost.
+The contestants take turns, so that a noisy machine affects all of them. The output is medians and
+ratios. The server is a durable embedded one (fsync on), or the server of DATABASE_URL, in a new
+database that is dropped afterwards.
 """
 
 import argparse
@@ -50,14 +50,14 @@ FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
 
 FAST = ("ceiling", "ceiling_busy", "oddsschema", "unchecked", "copy_records", "psycopg_copy")
 
-#: What keeps a core busy: parsing and writing JSON.
+#: A program that keeps a core busy with parsing and writing JSON.
 BUSY = """
 import json
 document = [{"name": str(n), "odds": n / 7, "is_active": True} for n in range(20000)]
 while True:
     json.loads(json.dumps(document))
 """
-#: What takes so long that it is not worth waiting for at a million rows.
+#: Contestants that are too slow for a million rows.
 SLOW = ("unnest", "executemany", "core_insert", "add_all")
 
 
@@ -73,7 +73,7 @@ class Contest:
         self.connection = await asyncpg.connect(self.url)
         self.stack.push_async_callback(self.connection.close)
         await rivals.set_jsonb_codec(self.connection)
-        # executemany and unnest take JSON as text, which asyncpg's own codec expects.
+        # executemany and unnest send JSON as text, in the form of asyncpg's own codec.
         self.plain = await asyncpg.connect(self.url)
         self.stack.push_async_callback(self.plain.close)
         self.psycopg = await psycopg.AsyncConnection.connect(self.url)
@@ -90,7 +90,7 @@ class Contest:
         await self.stack.aclose()
 
     def contestants(self) -> dict[str, Callable[[], Awaitable[object]]]:
-        """By name, what is timed."""
+        """Return the timed functions by name."""
         plain, lines = self.plain, self.lines
         return {
             "ceiling": self.ceiling,
@@ -106,7 +106,7 @@ class Contest:
         }
 
     async def prepare(self, name: str) -> None:
-        """Empty the tables; for the ceiling, fill those that the snapshots refer to."""
+        """Empty the tables; for the ceiling, insert the rows that the snapshots refer to."""
         await self.plain.execute(TRUNCATE)
         if name == "unchecked":
             self.checks = await self.plain.fetch(CHECKS)
@@ -117,7 +117,7 @@ class Contest:
         gc.collect()
 
     async def prepare_ceiling(self) -> None:
-        """Everything but the two COPYs: rows validated and encoded, ids known."""
+        """Do everything except the two COPYs: validate, encode, look up ids."""
         captures = rivals.validated(self.lines)
         ids = await rivals.write_parents(self.plain, captures)
         await self.plain.execute("TRUNCATE competitor_odds_snapshots CASCADE")
@@ -128,7 +128,7 @@ class Contest:
         self.markets = rivals.market_tuples(captures, ids)
 
     async def ceiling(self) -> None:
-        """asyncpg's COPY, nothing else."""
+        """Run asyncpg's COPY alone."""
         async with self.connection.transaction():
             await self.connection.copy_records_to_table(
                 "competitor_odds_snapshots",
@@ -140,7 +140,7 @@ class Contest:
             )
 
     async def verify(self, name: str, rows: int) -> None:
-        """A contestant that did not store everything is not in the race."""
+        """Check that the contestant stored everything."""
         stored = await self.plain.fetchval("SELECT count(*) FROM competitor_market_odds")
         assert stored == rows, f"{name} stored {stored} of {rows} rows"
         if name == "unchecked":
@@ -160,7 +160,7 @@ def busy_core() -> Iterator[None]:
 
 
 async def race(url: str, rows: int, rounds: int, only: Sequence[str]) -> dict[str, float]:
-    """The median seconds of each contestant."""
+    """Return the median seconds of each contestant."""
     await migrations.upgrade(url)
     taken: dict[str, list[float]] = {}
     async with Contest(url, workload.captures(rows)) as contest:
@@ -177,7 +177,7 @@ async def race(url: str, rows: int, rounds: int, only: Sequence[str]) -> dict[st
 
 
 def main() -> None:
-    """Parse arguments, race, print."""
+    """Parse arguments, race, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=85_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -205,7 +205,7 @@ def main() -> None:
 
 def _embedded(stack: ExitStack) -> str:
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-    directory.chmod(0o711)  # as root, the server runs as somebody else
+    directory.chmod(0o711)  # as root, the server has another user
     return stack.enter_context(EmbeddedPostgres(directory / "server")).url
 
 

@@ -1,7 +1,7 @@
-"""What validation costs: `python tests/benchmarks/objects.py`. Ratios inside one run, medians.
+"""The cost of validation: `python tests/benchmarks/objects.py`. Ratios of medians inside one run.
 
-- a table object, validated, against SQLModel's own constructor, which validates nothing;
-- captures from bytes, as ingestion validates them, against the same contract as plain pydantic
+- a validated table object, against SQLModel's own constructor, which validates nothing;
+- captures from bytes, validated as in ingestion, against the same contract as plain pydantic
   models (`rivals.CAPTURE`, which has no rules over several fields);
 - importing this package, against importing sqlmodel.
 """
@@ -24,7 +24,7 @@ from oddsschema.ingestion.validation.validator import validate_capture
 
 
 class Unvalidated(SQLModel, table=True):
-    """`CompetitorMarketOdds` as SQLModel alone would have it."""
+    """`CompetitorMarketOdds` as a plain SQLModel class."""
 
     id: int | None = Field(default=None, primary_key=True)
     competitor_event_id: int | None = None
@@ -46,7 +46,7 @@ MARKET = {
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes, without the garbage collector's whims."""
+    """Time a call without the garbage collector."""
     gc.collect()
     gc.disable()
     begin = time.perf_counter()
@@ -57,12 +57,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def imported(module: str) -> None:
-    """Import it in a new interpreter."""
+    """Import a module in a new interpreter."""
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
 def compare(what: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
-    """Print the ratio of two, taken in turns."""
+    """Print the ratio of two functions, timed in turns."""
     ours(), theirs()
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(11)]
     ratio = statistics.median(a / b for a, b in pairs)

@@ -1,8 +1,8 @@
-"""Would partitions be better than a prune? `python tests/benchmarks/partitions.py [--rows N] ...`.
+"""Partitions compared with a prune: `python tests/benchmarks/partitions.py [--rows N] ...`.
 
-The plan's keys let the tables of markets alone be partitioned, by `id`: so they are in a second
-database, with the same rows. Both take the same scrapes and answer the same questions, in turns.
-Then the older half of the first is pruned, and of the second, partitions are dropped.
+The keys allow only the tables of markets to be partitioned, by `id`. The second database has such
+partitions and the same rows. Both databases ingest the same scrapes and answer the same queries, in
+turns. Then the older half is pruned in the first database, and dropped as partitions in the second.
 """
 
 import argparse
@@ -34,7 +34,7 @@ TABLES = {
 
 
 async def partition(url: str, parts: int) -> None:
-    """Make partitions by id of the tables of markets: so many for what is there, one for more."""
+    """Partition the tables of markets by id, for the existing rows and for new ones."""
     connection = await asyncpg.connect(url)
     for table, (event, snapshots) in TABLES.items():
         last = await connection.fetchval(f"SELECT max(id) FROM {table}")
@@ -61,7 +61,7 @@ async def partition(url: str, parts: int) -> None:
 
 
 async def measure(server: str, arguments: argparse.Namespace) -> None:
-    """Fill both, and print what each takes."""
+    """Fill both databases, and print the time of each step."""
     urls = {
         name: make_url(server).set(database=name).render_as_string(hide_password=False)
         for name in ("plain", "partitioned")
@@ -96,7 +96,7 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
         for name, url in urls.items():
             began = time.perf_counter()
             report = await oddsschema.ingest(url, lines)
-            if turn > 1:  # the first one is a keyframe
+            if turn > 1:  # the first scrape is a keyframe
                 taken["ingest of a scrape"][name].append(1000 * (time.perf_counter() - began))
             assert report.all_stored
 
@@ -129,7 +129,7 @@ async def _lost(connection: Any) -> None:
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--events", type=int, default=200)
@@ -138,7 +138,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        directory.chmod(0o711)  # as root, the server runs as somebody else
+        directory.chmod(0o711)  # as root, the server has another user
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
         asyncio.run(measure(server.url, arguments))
 

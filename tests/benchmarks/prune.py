@@ -1,8 +1,8 @@
-"""What does pruning cost an ingestion beside it? `python tests/benchmarks/prune.py [--rows N] ...`.
+"""The cost of a prune beside an ingestion: `python tests/benchmarks/prune.py [--rows N] ...`.
 
-The older half of a long history is pruned by another process, while scrapes of the same events are
-ingested, one after another. In turns there is only the ingestion, both, and only the prune, so that
-what else the machine does falls on all alike.
+Another process prunes the older half of a long history while successive scrapes of the same events
+are ingested. Ingestion alone, both, and the prune alone take turns, so that other load on the
+machine affects all three.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.retention import PruneOptions, prune, size
 from tests.support import bulk_history
 
-#: When a scrape of the bulk history took place, the first one.
+#: The time of the bulk history's first scrape.
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 COUNT = """
@@ -37,7 +37,7 @@ SELECT (SELECT count(*) FROM competitor_market_odds) + (SELECT count(*) FROM mar
 
 
 def scrapes(events: int, share: float) -> Any:
-    """Scrapes of one competitor's events without end, five minutes apart."""
+    """Make scrapes of a competitor's events without end, five minutes apart."""
     rng = random.Random(7)
     at = datetime(2024, 1, 19, tzinfo=UTC)
     markets = [
@@ -84,7 +84,7 @@ def scrapes(events: int, share: float) -> Any:
 
 
 def prune_in_turns(url: str, cutoff: datetime, may_go_on: Event, deleted: Any) -> None:
-    """What the other process does: it stops between two transactions when it may not go on."""
+    """Prune in the other process, and pause between two transactions when asked to."""
 
     def stop(report: Any) -> None:
         deleted.value = report.total.rows
@@ -96,7 +96,7 @@ def prune_in_turns(url: str, cutoff: datetime, may_go_on: Event, deleted: Any) -
 
 
 async def measure(url: str, arguments: argparse.Namespace) -> None:
-    """Fill, then prune and ingest in turns, and print what it took."""
+    """Fill, prune and ingest in turns, and print."""
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
     await bulk_history.fill(connection, arguments.rows, arguments.events)
@@ -111,7 +111,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
 
     source = scrapes(arguments.events, arguments.share)
     options = IngestOptions()
-    for _ in range(2):  # the first one is a keyframe
+    for _ in range(2):  # the first scrape is a keyframe
         await oddsschema.ingest(url, next(source), options=options)
 
     processes = multiprocessing.get_context("spawn")
@@ -170,7 +170,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--events", type=int, default=200)
@@ -178,7 +178,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        directory.chmod(0o711)  # as root, the server runs as somebody else
+        directory.chmod(0o711)  # as root, the server has another user
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
         asyncio.run(_create(server.url))
         url = make_url(server.url).set(database="prune").render_as_string(hide_password=False)

@@ -1,10 +1,10 @@
-"""How long do the reads take? `python tests/benchmarks/reads.py [--rows N ...] [--rounds N]`.
+"""The time of the reads: `python tests/benchmarks/reads.py [--rows N ...] [--rounds N]`.
 
-Histories of 300 events at three platforms, of 170 markets each, of which 5 % change from scrape to
-scrape: the more rows, the more scrapes. Of each read, the server's own time (EXPLAIN ANALYZE, each
-round another event; the median, and the least, which other programs on the machine disturb less)
-and the buffers it touched; the time that planning took stands apart. The server is an embedded one,
-or that of DATABASE_URL, where a database is created and dropped.
+Histories of 300 events at three platforms with 170 markets each. 5 % of the markets change from
+scrape to scrape, so that more rows mean more scrapes. For each read, the output is the server's own
+time (EXPLAIN ANALYZE, another event in each round; the median and the least, which other programs
+disturb less), the touched buffers, and the time of planning. The server is an embedded one, or the
+server of DATABASE_URL, in a database that is dropped afterwards.
 """
 
 import argparse
@@ -32,7 +32,7 @@ EVENTS = 300
 
 
 def reads(scrapes: int) -> dict[str, Callable[[int], Any]]:
-    """By name, a statement on an event."""
+    """Return the statements on an event by name."""
     at, first, last = bulk_history.at(scrapes * 0.7), scrapes - 1, scrapes
     history, opening, closing = (
         ask().where(row.betpawa_market_id == "3743", row.line == 1)
@@ -77,7 +77,7 @@ def reads(scrapes: int) -> dict[str, Callable[[int], Any]]:
 
 
 async def measure(url: str, rows: int, rounds: int) -> dict[str, list[float]]:
-    """By read: the least milliseconds; the medians of these, of planning, of buffers and rows."""
+    """Return the least milliseconds of each read, and medians of time, planning and counts."""
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
     begin = time.perf_counter()
@@ -92,7 +92,7 @@ async def measure(url: str, rows: int, rounds: int) -> dict[str, list[float]]:
         told = []
         for _ in range(rounds + 1):
             asked = statement(rng.randint(1, EVENTS))
-            # First so that all is in memory, then without what counting and timing take.
+            # First to fill the memory, then without the cost of counting and timing.
             top = (await explain(connection, asked))["Plan"]
             buffers = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
             plan = await explain(connection, asked, "BUFFERS OFF, TIMING OFF")
@@ -119,7 +119,7 @@ async def in_own_database(server: str, rows: int, rounds: int) -> dict[str, Any]
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--rounds", type=int, default=31)
@@ -128,7 +128,7 @@ def main() -> None:
         server = os.environ.get("DATABASE_URL")
         if server is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-            directory.chmod(0o711)  # as root, the server runs as somebody else
+            directory.chmod(0o711)  # as root, the server has another user
             server = stack.enter_context(EmbeddedPostgres(directory / "server")).url
         for rows in arguments.rows:
             found = asyncio.run(in_own_database(server, rows, arguments.rounds))

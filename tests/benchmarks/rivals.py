@@ -1,8 +1,8 @@
-"""What a user would write without this package: from the same bytes into the same tables.
+"""Ingestion without this package: from the same bytes into the same tables.
 
-Each validates with the same bounds, as plain pydantic models, and inserts tournaments, events and
-snapshots by one `unnest` statement each: only the way of the markets differs. None of them looks
-for what is there already, which the package does.
+Each rival validates with the same bounds as plain pydantic models, and inserts tournaments, events
+and snapshots by one `unnest` statement each; they differ in the way of the markets. The package
+alone looks for existing rows.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class PlainOutcome(BaseModel):
-    """`oddsschema.Outcome` as anybody would write it."""
+    """`oddsschema.Outcome` as a plain model."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, _text(255)]
@@ -36,7 +36,7 @@ class PlainOutcome(BaseModel):
 
 
 class PlainMarket(BaseModel):
-    """`oddsschema.Market` as anybody would write it."""
+    """`oddsschema.Market` as a plain model."""
 
     model_config = ConfigDict(extra="forbid")
     betpawa_market_id: Annotated[str, _text(50)]
@@ -79,7 +79,7 @@ class PlainEvent(BaseModel):
 
 
 class PlainCapture(BaseModel):
-    """`oddsschema.Capture` as anybody would write it."""
+    """`oddsschema.Capture` as a plain model."""
 
     captured_at: AwareDatetime
     competitor_event: PlainEvent
@@ -100,7 +100,7 @@ INSERT INTO competitor_market_odds
 async def write_parents(
     connection: asyncpg.Connection, captures: Sequence[PlainCapture]
 ) -> list[tuple[int, int]]:
-    """Insert tournaments, events and snapshots; the event id and snapshot id of each capture."""
+    """Insert tournaments, events and snapshots; return each capture's event and snapshot ids."""
     tournaments = {c.competitor_event.tournament.external_id: c for c in captures}
     rows = await connection.fetch(
         """
@@ -149,7 +149,7 @@ async def write_parents(
 def market_tuples(
     captures: Sequence[PlainCapture], ids: Sequence[tuple[int, int]], *, json: type = bytes
 ) -> list[tuple[Any, ...]]:
-    """The markets as rows of `COLUMNS`, outcomes as JSON text."""
+    """Return the markets as rows of `COLUMNS`, with outcomes as JSON text."""
     decoded = json is str
     return [
         (
@@ -168,12 +168,12 @@ def market_tuples(
 
 
 def validated(lines: Sequence[bytes]) -> list[PlainCapture]:
-    """The captures as plain pydantic models."""
+    """Validate the captures as plain pydantic models."""
     return [CAPTURE.validate_json(line) for line in lines]
 
 
 async def executemany(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None:
-    """Pydantic and asyncpg's executemany."""
+    """Ingest by pydantic and asyncpg's executemany."""
     captures = validated(lines)
     async with connection.transaction():
         ids = await write_parents(connection, captures)
@@ -182,7 +182,7 @@ async def executemany(connection: asyncpg.Connection, lines: Sequence[bytes]) ->
 
 
 async def unnest(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None:
-    """Pydantic and one INSERT from arrays."""
+    """Ingest by pydantic and one INSERT from arrays."""
     captures = validated(lines)
     async with connection.transaction():
         ids = await write_parents(connection, captures)
@@ -200,7 +200,7 @@ async def unnest(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None
 
 
 async def copy_records(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None:
-    """Pydantic and asyncpg's copy_records_to_table. The connection has `set_jsonb_codec`."""
+    """Ingest by pydantic and asyncpg's copy_records_to_table, after `set_jsonb_codec`."""
     captures = validated(lines)
     async with connection.transaction():
         ids = await write_parents(connection, captures)
@@ -212,7 +212,7 @@ async def copy_records(connection: asyncpg.Connection, lines: Sequence[bytes]) -
 async def psycopg_copy(
     connection: asyncpg.Connection, lines: Sequence[bytes], psycopg: Any
 ) -> None:
-    """Pydantic and psycopg 3's COPY, in text format. Parents are committed before."""
+    """Ingest by pydantic and psycopg 3's COPY in text format. Parents are committed before."""
     captures = validated(lines)
     ids = await write_parents(connection, captures)
     async with psycopg.cursor() as cursor:
@@ -226,7 +226,7 @@ async def psycopg_copy(
 async def core_insert(
     connection: asyncpg.Connection, lines: Sequence[bytes], engine: AsyncEngine
 ) -> None:
-    """Pydantic and SQLAlchemy Core's insert, on asyncpg."""
+    """Ingest by pydantic and SQLAlchemy Core's insert, on asyncpg."""
     captures = validated(lines)
     ids = await write_parents(connection, captures)
     rows = [
@@ -241,7 +241,7 @@ async def core_insert(
 async def add_all(
     connection: asyncpg.Connection, lines: Sequence[bytes], engine: AsyncEngine
 ) -> None:
-    """SQLModel's session.add_all of validated objects."""
+    """Ingest by SQLModel's session.add_all of validated objects."""
     captures = validated(lines)
     ids = await write_parents(connection, captures)
     objects = [
@@ -257,7 +257,7 @@ async def add_all(
 
 
 async def set_jsonb_codec(connection: asyncpg.Connection) -> None:
-    """Let COPY BINARY take JSON text as bytes."""
+    """Let COPY BINARY accept JSON text as bytes."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

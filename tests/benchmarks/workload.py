@@ -9,7 +9,7 @@ CAPTURED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def captures(rows: int, seed: int = 1) -> list[bytes]:
-    """One competitor's scrape of `rows` markets, 170 an event, 3 outcomes each: a line an event."""
+    """Make a competitor's scrape of `rows` markets: 170 an event, 3 outcomes each."""
     rng = random.Random(seed)
     kinds = [_kind(number) for number in range(MARKETS)]
     lines = []
@@ -20,7 +20,7 @@ def captures(rows: int, seed: int = 1) -> list[bytes]:
 
 
 def _kind(number: int) -> dict[str, object]:
-    """What a market is, without its prices: a third have a line, a third a handicap."""
+    """Return a market without prices: a third have a line, a third a handicap."""
     european = number % 3 == 2
     goals = number / 4 - 20
     return {

@@ -1,4 +1,4 @@
-"""The connection to the database that the examples of a test share."""
+"""The connection that all examples of a test share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[Any]:
-    """A connection for all examples of a test. Each rolls back what it wrote."""
+    """Open a connection for all examples of a test. Each example rolls back."""
     stack = AsyncExitStack()
     opened = run(asyncpg.connect(database))
     stack.push_async_callback(opened.close)

@@ -1,7 +1,7 @@
-"""What the documentation shows is so: its Python runs, its commands print what it says they do.
+"""The documentation's examples: its Python runs, and its commands print the shown output.
 
-The Python and console blocks of a page run in order, in one directory and on one migrated database;
-in a console block, `...` stands for anything.
+The Python and console blocks of a page run in order, in one directory and on one migrated database.
+In a console block, `...` matches anything.
 """
 
 import ast
@@ -24,14 +24,14 @@ from oddsschema.simulate import simulate
 from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-#: A block with a title is a file of a project: it is not run by itself.
+#: Fenced blocks without a title; a block with a title is a file of a project.
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 Run = Callable[..., Any]
 
 
 def blocks(page: Path, *kinds: str) -> list[tuple[str, str]]:
-    """The fenced blocks of some kinds: each kind and its text."""
+    """List the fenced blocks of some kinds: each kind and its text."""
     found = FENCE.findall(page.read_text(encoding="utf-8"))
     return [(kind, text) for kind, text in found if kind in kinds]
 
@@ -43,7 +43,7 @@ class _Page:
         self.names = {"__name__": "page", **names}
 
     async def run(self, source: str) -> None:
-        """Run a block; `# pydantic.ValidationError` is what a line raises, `# value` its value."""
+        """Run a block; `# pydantic.ValidationError` is a line's error, `# value` its value."""
         lines = source.splitlines()
         for statement in ast.parse(source).body:
             _, _, comment = lines[(statement.end_lineno or 1) - 1].partition("  # ")
@@ -67,7 +67,7 @@ class _Page:
 
 
 def _printed(command: str, directory: Path, url: str) -> str:
-    """What a command of the documentation prints."""
+    """Run a command of the documentation, and return its output."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         command,
@@ -91,7 +91,7 @@ def test_page_is_true(
     monkeypatch: pytest.MonkeyPatch,
     run: Run,
 ) -> None:
-    """A page's Python runs, and its commands print what it says."""
+    """A page's Python runs, and its commands print the shown output."""
     monkeypatch.chdir(tmp_path)
     scrape = next(simulate(seed=1, events=3, scrapes=1))
     given = {
@@ -130,7 +130,7 @@ def test_page_is_true(
     ),
 )
 def test_command_exists(command: str) -> None:
-    """A command that the documentation names is one, with these options."""
+    """A command in the documentation exists, with these options."""
     from oddsschema.cli import cli
 
     _, name, *rest = command.split()

@@ -1,4 +1,4 @@
-"""The published SQL: what it makes is the database that the migrations make."""
+"""The published SQL: it creates the same database as the migrations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ SQL = DOCS / "schema" / "schema.sql"
 
 
 def test_sql_makes_the_tables(empty_database: str, run: Callable[..., Any]) -> None:
-    """Run on an empty database, it leaves one that lacks the record of the revision, no more."""
+    """The SQL on an empty database lacks only the record of the revision."""
 
     async def execute(statements: str) -> None:
         connection = await asyncpg.connect(empty_database)

@@ -9,5 +9,5 @@ from tests.support.environments import ROOT, built
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout."""
+    """Build the wheel from the checkout."""
     return built(ROOT, tmp_path_factory.mktemp("wheel"))

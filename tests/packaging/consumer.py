@@ -1,4 +1,4 @@
-"""What a consumer of oddsschema writes, for type checkers to look at: it is checked, not run."""
+"""A consumer's code for type checkers: it is checked, not run."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ KICKOFF = datetime(2026, 1, 20, 17, tzinfo=UTC)
 
 
 def build() -> CompetitorMarketOdds:
-    """Construction, with relationships beside the fields."""
+    """Construct rows, with relationships beside the fields."""
     sport = Sport(name="Football", slug="football")
     tournament = CompetitorTournament(
         source="bet9ja", external_id="1", name="Super League", country_iso="CHE", sport=sport
@@ -62,7 +62,7 @@ def build() -> CompetitorMarketOdds:
 
 
 def validate(line: bytes) -> Capture:
-    """Validation of JSON, and what it gives."""
+    """Validate JSON, and use the result."""
     capture = Capture.model_validate_json(line)
     assert_type(capture.source, str)
     if capture.competitor_event is not None:
@@ -71,7 +71,7 @@ def validate(line: bytes) -> Capture:
 
 
 async def read(session: AsyncSession) -> Sequence[ScrapeRun]:
-    """Selects, joins, relationships."""
+    """Select, join, and follow relationships."""
     found = await session.execute(
         select(CompetitorEvent, CompetitorTournament)
         .join(CompetitorTournament)
@@ -87,7 +87,7 @@ async def read(session: AsyncSession) -> Sequence[ScrapeRun]:
 
 
 async def ask(session: ModelSession) -> None:
-    """What queries yield, with conditions of one's own."""
+    """Run queries with additional conditions."""
     offers = queries.offers().where(col(Offer.event_id).in_([1, 2]), Offer.line == 2.5)
     for offer in await session.exec(offers.order_by(Offer.bookmaker)):
         assert_type(offer, Offer)
@@ -102,7 +102,7 @@ async def ask(session: ModelSession) -> None:
 
 
 async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
-    """Ingestion, both ways."""
+    """Ingest in both ways."""
     await migrations.upgrade(url)
     async with (
         oddsschema.batch(url, trigger="scheduled", options=IngestOptions(strict=True)) as batch,

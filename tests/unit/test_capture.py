@@ -1,4 +1,4 @@
-"""The capture: what holds between its parts."""
+"""The capture: the rules between its parts."""
 
 import gzip
 import json
@@ -43,12 +43,12 @@ BETPAWAS = """
 
 
 def places(error: ValidationError) -> list[tuple[Any, ...]]:
-    """Where an error found fault."""
+    """List the places of an error's problems."""
     return [one["loc"] for one in error.errors()]
 
 
 def test_documented_captures() -> None:
-    """The two examples of the format are captures, of the bookmakers that they name."""
+    """Both examples of the format are captures of their bookmakers."""
     competitors = Capture.model_validate_json(COMPETITORS)
     assert competitors.source == "bet9ja"
     assert competitors.markets[0].outcomes[0].odds == 1.46
@@ -59,13 +59,13 @@ def test_documented_captures() -> None:
 
 @given(captures())
 def test_json_round_trip(capture: Capture) -> None:
-    """A capture that was written as JSON reads as the same capture."""
+    """A capture that was written as JSON is read as the same capture."""
     assert Capture.model_validate_json(capture.model_dump_json()) == capture
 
 
 @given(contracts(CapturedEvent), contracts(CapturedCompetitorEvent))
 def test_one_event(event: CapturedEvent, other: CapturedCompetitorEvent) -> None:
-    """A capture is of BetPawa's event or of a competitor's: of neither both nor none."""
+    """A capture has BetPawa's event or a competitor's, not both."""
     when = {"captured_at": event.kickoff, "markets": ()}
     assert Capture(**when, event=event).source == event.bookmaker
     assert Capture(**when, competitor_event=other).source == other.source
@@ -110,7 +110,7 @@ def test_markets_differ(market: Market, changed: set[str], data: st.DataObject) 
 
 
 def test_lines_of_zero_are_one_line() -> None:
-    """No line is another market than a line of 0; 0 and -0 are one line."""
+    """No line and a line of 0 are different markets; 0 and -0 are the same line."""
     values = json.loads(COMPETITORS)
     market = values["markets"][0]
     values["markets"] = [market, market | {"line": 0.0}]
@@ -124,7 +124,7 @@ def test_lines_of_zero_are_one_line() -> None:
     ("kind", "home", "away"), list(product((None, "asian"), (None, 0.5), (None, -0.5)))
 )
 def test_handicap_is_whole(kind: str | None, home: float | None, away: float | None) -> None:
-    """A handicap is given with its kind and both sides, or not at all."""
+    """A handicap has its kind and both sides, or is left out."""
     market = json.loads(COMPETITORS)["markets"][0]
     market |= {"handicap_type": kind, "handicap_home": home, "handicap_away": away}
     parts = [part is not None for part in (kind, home, away)]
@@ -137,7 +137,7 @@ def test_handicap_is_whole(kind: str | None, home: float | None, away: float | N
 
 @given(captures(), st.data())
 def test_missing_parts(capture: Capture, data: st.DataObject) -> None:
-    """A capture has a time and its markets, were they none."""
+    """A capture needs a time and a list of markets, which may be empty."""
     values = capture.model_dump()
     name = data.draw(st.sampled_from(["captured_at", "markets"]))
     del values[name]
@@ -147,7 +147,7 @@ def test_missing_parts(capture: Capture, data: st.DataObject) -> None:
 
 
 def test_where_the_fault_is() -> None:
-    """An error gives the path to the bad value, however deep."""
+    """An error has the path of the bad value, at any depth."""
     values = json.loads(COMPETITORS)
     values["markets"][0]["outcomes"][0]["odds"] = 0.5
     values["competitor_event"]["tournament"]["sport"]["slug"] = " "
@@ -162,7 +162,7 @@ def test_where_the_fault_is() -> None:
 @pytest.mark.skipif(not REAL_ODDS, reason="the files of real odds are not part of the project")
 @pytest.mark.parametrize("path", REAL_ODDS, ids=lambda path: path.name)
 def test_real_odds(path: Path) -> None:
-    """What real scrapes delivered holds the contract."""
+    """The real captures are valid."""
     with gzip.open(path) as lines:
         sources = {Capture.model_validate_json(line).source for line in lines}
     assert sources == {path.name.partition("-")[0]}

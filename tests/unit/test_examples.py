@@ -1,4 +1,4 @@
-"""The pages that show the projects of docs/examples show all of their files."""
+"""The pages on docs/examples show all files of the projects."""
 
 import re
 
@@ -6,13 +6,13 @@ import pytest
 
 from tests.support.paths import DOCS
 
-#: Not worth a look: what it is says its name, or the page's text.
+#: Files that no page needs to show.
 NOT_SHOWN = {"__init__.py"}
 
 
 @pytest.mark.parametrize("project", ["scraper", "api", "extending"])
 def test_page_shows_the_project(project: str) -> None:
-    """A page includes each file of its project, under the name that the file has there."""
+    """A page includes each file of its project under the file's name."""
     page = (DOCS / f"howto-{project}.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r'^```\w+ title="(.*)"\n--8<-- "(.*)"\n```$', page, re.MULTILINE))
     home = DOCS / "examples" / project

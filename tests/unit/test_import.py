@@ -1,4 +1,4 @@
-"""The import of the package has no side effects."""
+"""The import of the package: no side effects."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ print(json.dumps({
 
 
 def test_import_has_no_side_effects() -> None:
-    """The import touches no logging and no other MetaData, and loads no tool of development."""
+    """The import changes no logging and no other MetaData, and loads no development tool."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
     )
@@ -35,5 +35,5 @@ def test_import_has_no_side_effects() -> None:
 
 
 def test_importers_metadata_stays_empty() -> None:
-    """Our tables are in our own MetaData, theirs in SQLModel's."""
+    """Our tables are in our own MetaData, others in SQLModel's."""
     assert not set(metadata.tables) & set(SQLModel.metadata.tables)

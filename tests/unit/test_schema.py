@@ -1,6 +1,6 @@
-"""What other languages get: a JSON Schema of all there is, SQL, a diagram, and copies of them.
+"""Schemas for other languages: JSON Schema, SQL, a diagram, and their published copies.
 
-The published copies are those that the commands print. To write them anew:
+The published copies are the commands' output. To write them anew:
 
     ODDSSCHEMA_WRITE_SCHEMA=1 python -m pytest tests/unit/test_schema.py
 """
@@ -37,14 +37,14 @@ PUBLISHED = {
 
 
 def _models(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Every object of a schema that has properties, with its name."""
+    """List every object with properties in a schema, with its name."""
     for name, one in schema["$defs"].items():
         if "properties" in one:
             yield name, one
 
 
 def test_every_field_is_described() -> None:
-    """Each field of each contract, table and report has a description, and so has what it is in."""
+    """Each field of each contract, table and report is described, and each object too."""
     for name, model in _models(json_schema()):
         assert model["description"], name
         for field, schema in model["properties"].items():
@@ -52,7 +52,7 @@ def test_every_field_is_described() -> None:
 
 
 def test_units() -> None:
-    """The description of a time says UTC; of odds, that they are decimal; of a line, goals."""
+    """Descriptions have units: UTC for a time, decimal for odds, goals for a line."""
     units = {"UtcTime": "UTC", "Odds": "decimal odds", "Line": "goals"}
     seen = set()
     for name, model in _models(json_schema()):
@@ -66,7 +66,7 @@ def test_units() -> None:
 
 
 def test_patterns_are_portable() -> None:
-    """A pattern holds what ECMA 262, Python, Java and Rust read alike, and no wide repeat."""
+    """Patterns use the syntax common to ECMA 262, Python, Java and Rust, without wide repeats."""
 
     def patterns(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
@@ -87,7 +87,7 @@ def test_patterns_are_portable() -> None:
 
 
 def _reports(report: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
-    """Reports of any values of their fields' types."""
+    """Return a strategy for reports with any values of their fields' types."""
 
     def values(annotation: Any) -> st.SearchStrategy[Any]:
         if get_origin(annotation) is tuple:
@@ -104,7 +104,7 @@ def _reports(report: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
 
 @given(st.data())
 def test_reports_hold_their_schema(data: st.DataObject) -> None:
-    """What `ingest --json` prints is what the schema of the report says."""
+    """The JSON of a report is valid by the report's schema."""
     printed = json.loads(data.draw(_reports(IngestReport)).model_dump_json())
     validator = Draft202012Validator(json_schema("IngestReport"))
     validator.validate(printed)
@@ -130,7 +130,7 @@ def _printed(*arguments: str) -> str:
 
 @pytest.mark.parametrize("file", PUBLISHED)
 def test_published(file: str) -> None:
-    """The copies in docs/schema are what the commands print."""
+    """The copies in docs/schema are the commands' output."""
     path, printed = DOCS / "schema" / file, _printed(*PUBLISHED[file])
     if os.environ.get("ODDSSCHEMA_WRITE_SCHEMA"):
         path.write_text(printed, encoding="utf-8")
@@ -139,7 +139,7 @@ def test_published(file: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_its_own_document(name: str) -> None:
-    """`schema json NAME` prints a whole schema, which the one of everything holds as well."""
+    """`schema json NAME` prints a document that is part of the full schema."""
     alone, every = json.loads(_printed("json", name.lower())), json.loads(_printed("json"))
     assert alone["$id"] == f"urn:oddsschema:{name}"
     assert alone["$schema"] == every["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
@@ -150,7 +150,7 @@ def test_each_has_its_own_document(name: str) -> None:
 
 
 def test_unknown_name() -> None:
-    """A name that is none is refused, with those that there are."""
+    """An unknown name is refused, with the known names."""
     result = CliRunner().invoke(cli, ["schema", "json", "Match"])
     assert result.exit_code == 2
     assert "Capture" in result.output

@@ -15,24 +15,24 @@ from oddsschema.models.odds import MARKET_KEY
 from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate, stream
 from tests.support.paths import REAL_ODDS
 
-#: How many outcomes of a market come true; one, where not given.
+#: The number of winning outcomes of a market, by default 1.
 WINNERS = {"4693": 2}
 OUTCOMES = {"3743": 3, "4693": 3, "4724": 3, "3668": 3}
 
 
 def event_of(capture: dict[str, Any]) -> dict[str, Any]:
-    """What the capture says about the event, whichever form it has."""
+    """Return a capture's event in either form."""
     event: dict[str, Any] = capture.get("event") or capture["competitor_event"]
     return event
 
 
 def platform_of(event: dict[str, Any]) -> str:
-    """Whose event it is."""
+    """Return an event's platform."""
     return str(event.get("bookmaker") or event["source"])
 
 
 def markets_of(scrapes: Iterator[Scrape]) -> Iterator[dict[Any, dict[str, Any]]]:
-    """Scrape by scrape, each market by what it is a market of."""
+    """Return the markets of each scrape by event and market key."""
     for scrape in scrapes:
         yield {
             (platform, event_of(capture)["sportradar_id"], *map(market.get, MARKET_KEY)): market
@@ -43,39 +43,39 @@ def markets_of(scrapes: Iterator[Scrape]) -> Iterator[dict[Any, dict[str, Any]]]
 
 
 def is_active(market: dict[str, Any]) -> bool:
-    """Whether the market is open; it is open or closed as a whole."""
+    """Check whether the market is open; its outcomes are open or closed together."""
     [active] = {outcome["is_active"] for outcome in market["outcomes"]}
     return bool(active)
 
 
 def odds_of(market: dict[str, Any]) -> list[float]:
-    """The market's prices in its own order."""
+    """Return the market's prices in its own order."""
     return [outcome["odds"] for outcome in market["outcomes"]]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_capture_holds_the_contract(seed: int) -> None:
-    """Each capture passes as a `Capture` and, as JSON text, at the door of the ingestion."""
+    """Each capture is valid, as a `Capture` and as JSON text in ingestion."""
     for capture in stream(simulate(seed=seed, events=30, scrapes=20)):
         assert Capture.model_validate(capture).source == platform_of(event_of(capture))
         assert not isinstance(validate(Item("-", 1, json.dumps(capture))), Refusal)
 
 
 def test_same_seed_same_stream() -> None:
-    """A seed decides everything; another one makes other odds."""
+    """A seed determines the stream; another seed makes other odds."""
     assert list(simulate(seed=3, scrapes=5)) == list(simulate(seed=3, scrapes=5))
     assert list(simulate(seed=3, scrapes=5)) != list(simulate(seed=4, scrapes=5))
 
 
 def test_platforms_do_not_depend_on_each_other() -> None:
-    """One platform alone has the captures that it has among the others."""
+    """A platform has the same captures alone as among the others."""
     alone = simulate(platforms=["bet9ja"], scrapes=30)
     for one, among in zip(alone, simulate(scrapes=30), strict=True):
         assert one == {"bet9ja": among["bet9ja"]}
 
 
 def test_endless_and_bounded() -> None:
-    """Scrapes are an interval apart and go on, unless their number is given."""
+    """Scrapes are an interval apart, without end unless their number is given."""
     interval = timedelta(hours=1)
     start = datetime(2024, 2, 29, 12, tzinfo=UTC)
     scrapes = list(simulate(scrapes=40, start=start, interval=interval))
@@ -88,7 +88,7 @@ def test_endless_and_bounded() -> None:
 
 @pytest.mark.parametrize("platform", BOOKMAKERS)
 def test_overround_is_near_the_margin(platform: str) -> None:
-    """A whole market's inverse odds add up to the margin but for the rounding of the prices."""
+    """A market's inverse odds add up to the margin, except for rounding."""
     overrounds = defaultdict(list)
     for capture in stream(simulate(platforms=[platform], events=60, scrapes=3)):
         for market in capture["markets"]:
@@ -103,7 +103,7 @@ def test_overround_is_near_the_margin(platform: str) -> None:
 
 
 def test_markets_agree_with_each_other() -> None:
-    """More goals pay more, and a team pays less the more goals it is given."""
+    """A line of more goals pays more for over, and a larger handicap pays a team less."""
     ladders = 0
     for capture in stream(simulate(events=60, scrapes=3)):
         by_kind = defaultdict(list)
@@ -126,7 +126,7 @@ def test_markets_agree_with_each_other() -> None:
 
 
 def test_handicaps() -> None:
-    """There are European and Asian ones, the away team's is the home team's turned round."""
+    """European and Asian handicaps exist; the away side's is the negative home side's."""
     found = set()
     for capture in stream(simulate(events=30, scrapes=1)):
         for market in capture["markets"]:
@@ -139,7 +139,7 @@ def test_handicaps() -> None:
 
 
 def test_prices_move_now_and_then() -> None:
-    """From a scrape to the next some open prices move, most stand."""
+    """Between scrapes some open prices move, and most do not."""
     moved = stood = 0
     for before, now in pairwise(markets_of(simulate(events=30, scrapes=50))):
         for key in before.keys() & now.keys():
@@ -150,7 +150,7 @@ def test_prices_move_now_and_then() -> None:
 
 
 def test_markets_close_at_their_last_price_and_return() -> None:
-    """A market that closes, and as long as it is closed, has its last price; many reopen."""
+    """A closed market keeps its last prices, and many markets reopen."""
     closed = reopened = 0
     for before, now in pairwise(markets_of(simulate(events=30, scrapes=100))):
         for key in before.keys() & now.keys():
@@ -164,7 +164,7 @@ def test_markets_close_at_their_last_price_and_return() -> None:
 
 
 def test_events_that_started_are_gone() -> None:
-    """No odds from kickoff on; an event that has left does not come back, and others come."""
+    """No event has odds from its kickoff on or returns after its end; new events follow."""
     on_offer: list[set[str]] = []
     for scrape in simulate(platforms=["sportybet"], scrapes=100, interval=timedelta(hours=2)):
         on_offer.append(set())
@@ -181,7 +181,7 @@ def test_events_that_started_are_gone() -> None:
 
 
 def test_competitors_have_their_own_ids_and_names() -> None:
-    """SportRadar's id and the kickoff are shared; ids are their own, and some of the names."""
+    """Competitors share SportRadar's ids and kickoffs, and have their own ids and some names."""
     offered: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for capture in stream(simulate(events=60, scrapes=1)):
         event = event_of(capture)
@@ -200,7 +200,7 @@ def test_competitors_have_their_own_ids_and_names() -> None:
 
 
 def test_ids_are_unique() -> None:
-    """Among thousands of events no two share an id."""
+    """Thousands of events have distinct ids."""
     for platform, key in (("betpawa", "external_event_id"), ("bet9ja", "external_id")):
         scrape = next(simulate(platforms=[platform], events=3000))
         events = [event_of(capture) for capture in scrape[platform]]
@@ -209,7 +209,7 @@ def test_ids_are_unique() -> None:
 
 
 def test_nobody_plays_twice_a_matchday() -> None:
-    """The first fifteen events, a matchday of the five leagues, are of thirty teams."""
+    """The first fifteen events, a matchday of the five leagues, have thirty teams."""
     [scrape] = simulate(events=15, scrapes=1)
     teams = {
         (event[side], event["tournament"]["name"], event["sportradar_id"])
@@ -220,7 +220,7 @@ def test_nobody_plays_twice_a_matchday() -> None:
 
 
 def test_rate() -> None:
-    """Captures come evenly, no faster than asked for, the first at once; and are the same ones."""
+    """Captures arrive evenly at the given rate, the first at once, and are unchanged."""
     scrapes = list(simulate(platforms=["bet9ja"], scrapes=3))
     began = time.monotonic()
     moments = []
@@ -232,7 +232,7 @@ def test_rate() -> None:
 
 
 def test_rate_does_not_add_up_delays() -> None:
-    """A reader that was busy for a while gets what is due at once."""
+    """A slow reader gets the delayed captures at once."""
     captures = stream(simulate(), rate=50)
     next(captures)
     time.sleep(1)
@@ -243,19 +243,19 @@ def test_rate_does_not_add_up_delays() -> None:
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
 def test_rate_must_be_above_zero(rate: float) -> None:
-    """The error comes before anything is generated."""
+    """A bad rate is an error before anything is generated."""
     with pytest.raises(ValueError, match=f"above zero, not {rate}"):
         stream(simulate(), rate=rate)
 
 
 def test_unknown_platform_is_refused() -> None:
-    """The error says which platforms there are, before anything is generated."""
+    """The error lists the platforms, before anything is generated."""
     with pytest.raises(ValueError, match="cannot simulate betfoo, only betpawa, sportybet, bet9ja"):
         simulate(platforms=["betfoo", "bet9ja"])
 
 
 def test_naive_start_is_refused() -> None:
-    """A start without a time zone could mean any instant."""
+    """A start without a time zone is refused."""
     with pytest.raises(ValueError, match="time zone"):
         simulate(start=START.replace(tzinfo=None))
 
@@ -263,7 +263,7 @@ def test_naive_start_is_refused() -> None:
 @pytest.mark.skipif(not REAL_ODDS, reason="no real odds here")
 @pytest.mark.parametrize("platform", ["sportybet", "bet9ja"])
 def test_shaped_as_the_real_feeds(platform: str) -> None:
-    """Markets and outcomes that the real feed has are called and keyed as there."""
+    """The real feed's markets and outcomes have the same names and keys."""
     files = sorted(str(path) for path in REAL_ODDS if path.name.startswith(f"{platform}-"))
     real = [json.loads(str(item.payload, "utf-8")) for item in read_files(files)]
     made_up = list(stream(simulate(platforms=[platform], events=60, scrapes=3)))

@@ -1,4 +1,4 @@
-"""The migrations as SQL, held to squawk's rules for databases that are in use meanwhile."""
+"""The migrations as SQL, checked by squawk's rules for databases in use."""
 
 import json
 import subprocess
@@ -10,14 +10,14 @@ from alembic.script import ScriptDirectory
 
 from oddsschema.migrations import script_location, upgrade_sql
 
-#: Rules that no revision is held to, each with its reason.
+#: Rules that apply to no revision, each with a reason.
 NEVER = {
     "prefer-text-field": "VARCHAR(n) is in the plan; PostgreSQL widens one without a rewrite",
     "prefer-bigint-over-int": "the plan's small tables have INTEGER, the two large ones BIGINT",
     "prefer-identity": "SERIAL is in the plan, and Citus distributes no identity columns",
 }
 
-#: The same for single revisions.
+#: Rules that do not apply to single revisions, each with a reason.
 _SCRAPE_RUNS = "scrape_runs is small, a row a platform a scrape; the column is new, so all are NULL"
 NOT_IN = {
     "oddsschema_0003": {
@@ -34,7 +34,7 @@ REVISIONS = {
 
 
 def broken_rules(sql: str) -> dict[str, str]:
-    """The rules that SQL breaks, each with the last place and reason."""
+    """Return the rules that SQL breaks, each with its last place and reason."""
     squawk = Path(sysconfig.get_path("scripts"), "squawk")
     done = subprocess.run(
         [squawk, "--reporter", "json", "--pg-version", "15", "--stdin-filepath", "upgrade.sql"],
@@ -53,7 +53,7 @@ def broken_rules(sql: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_migration(revision: str) -> None:
-    """No revision holds up a database that is in use, but where a reason says why it may."""
+    """No revision blocks a database in use, except for a stated reason."""
     broken = broken_rules(upgrade_sql(REVISIONS[revision]))
     allowed = NOT_IN.get(revision, {})
     assert {rule: why for rule, why in broken.items() if rule not in {*NEVER, *allowed}} == {}
@@ -61,11 +61,11 @@ def test_migration(revision: str) -> None:
 
 
 def test_exceptions() -> None:
-    """Each rule that no revision is held to is one that some revision breaks."""
+    """Each exception is needed by some revision."""
     assert broken_rules(upgrade_sql()).keys() >= NEVER.keys()
 
 
 def test_squawk_sees_a_table_that_is_held_up() -> None:
-    """What is wrong is found: an index whose creation blocks writers."""
+    """squawk reports an index whose creation blocks writers."""
     sql = f"{upgrade_sql(REVISIONS['oddsschema_0005'])}\nCREATE INDEX slow ON market_odds (line);"
     assert "require-concurrent-index-creation" in broken_rules(sql)

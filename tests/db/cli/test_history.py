@@ -1,4 +1,4 @@
-"""`oddsschema history` tells what queries yield, in words, in JSON and as a picture."""
+"""`oddsschema history` shows the rows of queries as text, as JSON and as a picture."""
 
 import json
 import re
@@ -24,7 +24,7 @@ History = Callable[..., Result]
 
 
 def market(betpawa_market_id: str, name: str, *prices: Any, **key: Any) -> dict[str, Any]:
-    """A market of outcomes: (name, odds), or (name, odds, is_active)."""
+    """Build a market of outcomes: (name, odds), or (name, odds, is_active)."""
     return {
         "betpawa_market_id": betpawa_market_id,
         "betpawa_market_name": name,
@@ -34,7 +34,7 @@ def market(betpawa_market_id: str, name: str, *prices: Any, **key: Any) -> dict[
 
 
 def full_time(*prices: Any) -> dict[str, Any]:
-    """The market that most of the tests are about."""
+    """Build the market of most of the tests."""
     return market("3743", "1X2 - Full Time", *prices)
 
 
@@ -43,7 +43,7 @@ CHANCE = market("4693", "Double Chance - Full Time", ("1X", 1.3), ("12", 1.25), 
 FIRST = full_time(("1", 2.0), ("X", 3.5), ("2", 3.4))
 LATER = full_time(("1", 1.9), ("X", 3.5, False), ("2", 3.4))
 THEIRS = full_time(("Home", 2.0), ("Draw", 3.4), ("Away", 3.6))
-#: Whose capture, after how many minutes.
+#: Captures: platform, minute and markets.
 CAPTURES = [
     ("betpawa", 0, [FIRST, TOTAL, CHANCE]),
     ("betpawa", 10, [LATER, TOTAL, CHANCE]),
@@ -58,7 +58,7 @@ CAPTURES = [
 
 @pytest.fixture(scope="module")
 def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
-    """The URL of a database with the captures of one event, and one of another."""
+    """Return the URL of a database with the captures of two events."""
     captures = [
         capture(platform, START + timedelta(minutes=minutes), markets, "31")
         for platform, minutes, markets in CAPTURES
@@ -74,13 +74,13 @@ def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[s
 
 @pytest.fixture
 def history(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
-    """The command, in a directory of its own."""
+    """Return a function that runs the command in an empty directory."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: CliRunner().invoke(cli, ["history", "--url", url, *words])
 
 
 def test_offers_are_side_by_side(history: History) -> None:
-    """A column for each bookmaker, BetPawa's first; the best price where there is a choice."""
+    """Each bookmaker has a column, BetPawa first; the best price is marked where prices differ."""
     assert (
         history("31").output
         == """\
@@ -105,7 +105,7 @@ Over/Under - Full Time (5000), line 2.5
 
 
 def test_offers_as_of_an_instant(history: History) -> None:
-    """Prices of then; an outcome that could not be bet on is closed; none where none was yet."""
+    """The offer of an instant has the prices of then; an inactive outcome is closed."""
     assert (
         history("31", "--at", "2024-01-09T12:12", "--line", "2.5").output
         == """\
@@ -123,7 +123,7 @@ Over/Under - Full Time (5000), line 2.5
 
 
 def test_changes_are_told_with_plots(history: History) -> None:
-    """A line for each change and for the last capture; names are those that all have."""
+    """The history has a line for each change and for the last capture."""
     assert (
         history("31", "1x2").output
         == """\
@@ -150,13 +150,13 @@ A - B, kickoff 2024-01-20 17:00 UTC
 
 
 def test_event_is_found(history: History) -> None:
-    """By its SportRadar id, also where only a competitor has it; BetPawa's by its own id too."""
+    """An event is found by its SportRadar id, and BetPawa's event by its own id as well."""
     assert history("1").output == history("31").output
     assert "bet9ja" in history("theirs").output
 
 
 def test_event_that_is_listed_twice(history: History) -> None:
-    """Each of a bookmaker's listings of one event is told apart, by its id."""
+    """Several listings of an event at one bookmaker are distinguished by their ids."""
     assert (
         history("twice", "1X2").output
         == """\
@@ -179,7 +179,7 @@ A - B, kickoff 2024-01-20 17:00 UTC
 
 
 def test_json_is_what_the_query_yields(history: History, url: str, run: Run) -> None:
-    """Every field of every point, with the overround."""
+    """The JSON has every field of every point, and the overround."""
 
     async def asked() -> list[Any]:
         statement = queries.overround_history().where(
@@ -195,7 +195,7 @@ def test_json_is_what_the_query_yields(history: History, url: str, run: Run) -> 
 
 
 def test_plot_is_a_picture(history: History) -> None:
-    """An SVG with a line for each price at each bookmaker, broken where it was not on offer."""
+    """The SVG has a line for each price, with gaps where it was not on offer."""
     result = history("31", "3743", "--plot", "prices.svg")
     assert result.exit_code == 0, result.output
     drawn = ElementTree.parse("prices.svg")
@@ -207,7 +207,7 @@ def test_plot_is_a_picture(history: History) -> None:
         for path in drawn.iter("{http://www.w3.org/2000/svg}path")
         if path.get("clip-path") and "#1f77b4" in path.get("style", "")
     ]
-    # The first outcome's at BetPawa, which went and came back, and at SportyBet.
+    # The first outcome's line at BetPawa has a gap; SportyBet's has none.
     assert sorted(line.count("M") for line in lines) == [1, 2]
 
 
@@ -223,7 +223,7 @@ def test_plot_is_a_picture(history: History) -> None:
     ],
 )
 def test_mistakes_are_told(words: list[str], told: str, history: History) -> None:
-    """What was wrong, and what to do, in one line."""
+    """An error names the problem and the remedy in one line."""
     result = history(*words)
     assert result.exit_code != 0
     # The program itself prints our own errors: see oddsschema.cli.main.

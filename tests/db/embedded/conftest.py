@@ -18,14 +18,14 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Where a test keeps a server of its own."""
+    """Return a directory for a server of the test's own."""
     with short_directory() as path:
         yield path
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    """A server for the tests that only look at it, started under an unhelpful environment."""
+    """Start a server for tests that change nothing, in an environment with misleading settings."""
     settings = {"listen_addresses": "*", "oddsschema.test": ODD_VALUE}
     with short_directory() as path, pytest.MonkeyPatch.context() as patch:
         patch.setenv("LANG", "de_DE.UTF-8")

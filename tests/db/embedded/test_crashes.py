@@ -1,4 +1,4 @@
-"""What an embedded server survives: Ctrl-C, killed owners and servers, reused process numbers."""
+"""Crashes that an embedded server survives: Ctrl-C, kills, reused process numbers."""
 
 import asyncio
 import importlib.util
@@ -28,10 +28,10 @@ pytestmark = pytest.mark.skipif(
     reason="needs POSIX and the extra `embedded`",
 )
 
-#: The same, deaf to Ctrl-C.
+#: The same process, but it ignores Ctrl-C.
 DEAF_USER = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + USER
 
-#: The same, with a Ctrl-C so many seconds into the start.
+#: The same process, with a Ctrl-C `delay` seconds after the start.
 INTERRUPTED_USER = """
 import signal, sys
 from pathlib import Path
@@ -44,7 +44,7 @@ with EmbeddedPostgres(Path(sys.argv[1])):
 
 
 def test_ctrl_c_does_not_reach_the_server(directory: Path) -> None:
-    """A terminal's Ctrl-C goes to the whole process group; the server is not in it."""
+    """A terminal's Ctrl-C reaches the whole process group, but not the server."""
     with process(DEAF_USER, directory) as (owner, _):
         os.killpg(owner.pid, signal.SIGINT)
         time.sleep(0.2)
@@ -71,7 +71,7 @@ def test_ctrl_c_during_start_does_not_spoil_the_next(directory: Path) -> None:
 
 
 def test_killed_owner(directory: Path) -> None:
-    """What was committed outlives a SIGKILL of the owner, and the next user stops the server."""
+    """Committed data survives a SIGKILL of the owner, and the next user stops the server."""
     with process(USER, directory) as (owner, _):
         query(EmbeddedPostgres(directory).url, "CREATE TABLE kept AS SELECT 42 AS value")
         owner.kill()
@@ -82,12 +82,12 @@ def test_killed_owner(directory: Path) -> None:
 
 
 def test_killed_server(directory: Path) -> None:
-    """After a SIGKILL of the server in the middle of a query the next start recovers the data."""
+    """After a SIGKILL of the server during a query, the next start recovers the data."""
 
     async def kill_during_query(server: EmbeddedPostgres, pid: int) -> None:
-        """Kill it, start it again from a second object, and only then end the query."""
+        """Kill the server, start it again from a second object, and only then end the query."""
         connection = await asyncpg.connect(server.url)
-        # Busy in the processor, so that this backend is slow to notice that it is alone.
+        # A busy backend notices late that the server's first process is gone.
         running = asyncio.ensure_future(
             connection.execute("SELECT count(*) FROM generate_series(1, 3000000)")
         )
@@ -107,7 +107,7 @@ def test_killed_server(directory: Path) -> None:
 
 
 def test_recycled_process_number(directory: Path) -> None:
-    """An unrelated process under the number in postmaster.pid blocks nothing and is let live."""
+    """A foreign process with the number in postmaster.pid blocks nothing and stays alive."""
     server = EmbeddedPostgres(directory)
     server.start()
     data = Path(str(query(server.url, "SHOW data_directory")))
@@ -127,7 +127,7 @@ def test_recycled_process_number(directory: Path) -> None:
 
 
 def test_stop_signals_no_stranger(directory: Path) -> None:
-    """A server that died while in use: stop leaves its number's new holder alone."""
+    """`stop` sends no signal to a foreign process that has the dead server's number."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             with EmbeddedPostgres(directory) as server:
@@ -141,7 +141,7 @@ def test_stop_signals_no_stranger(directory: Path) -> None:
 
 
 def test_killed_initdb(directory: Path) -> None:
-    """What a killed initdb left is removed by the next start, which makes a new one."""
+    """The next start removes the remains of a killed initdb and creates a new directory."""
     server = EmbeddedPostgres(directory)
     data = data_directory(server)
     half_made = directory / f".{data.name}-killed"

@@ -1,4 +1,4 @@
-"""A throw-away server leaves nothing, however its owner ends."""
+"""A throw-away server leaves nothing behind, for any end of its owner."""
 
 import importlib.util
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs POSIX and the extra `embedded`",
 )
 
-#: A process with a throw-away server, whose directory it prints.
+#: A process that starts a throw-away server and prints its directory.
 EPHEMERAL_USER = """
 import sys
 from oddsschema.embedded import ephemeral
@@ -27,7 +27,7 @@ with ephemeral() as server:
 
 
 def test_ephemeral_leaves_nothing() -> None:
-    """Afterwards there is neither a process nor a directory; pg_dump worked meanwhile."""
+    """After the end neither a process nor a directory is left; pg_dump works meanwhile."""
     with ephemeral(settings={"work_mem": "5MB"}) as server:
         assert query(server.url, "SHOW work_mem") == "5MB"
         assert query(server.url, "SHOW fsync") == "off"
@@ -40,7 +40,7 @@ def test_ephemeral_leaves_nothing() -> None:
 
 
 def test_ephemeral_of_a_killed_owner_leaves_nothing() -> None:
-    """The same when its owner gets a SIGKILL and can clean up nothing."""
+    """Nothing is left when the owner gets a SIGKILL and cannot clean up."""
     with process(EPHEMERAL_USER) as (owner, line):
         directory = Path(line)
         assert len(servers_of(directory)) == 1
@@ -51,7 +51,7 @@ def test_ephemeral_of_a_killed_owner_leaves_nothing() -> None:
 
 
 def test_ephemeral_of_an_owner_killed_during_start_leaves_nothing() -> None:
-    """The same when the SIGKILL falls into initdb."""
+    """Nothing is left when the SIGKILL arrives during initdb."""
     script = (
         "import subprocess, tempfile\n"
         "make = tempfile.mkdtemp\n"

@@ -1,4 +1,4 @@
-"""The embedded server is for one user alone."""
+"""The embedded server accepts one user alone."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ NEEDS_EMBEDDED = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def private() -> Iterator[EmbeddedPostgres]:
-    """A server that was asked, in several ways, to listen to others."""
+    """Start a server with several settings that ask it to listen to others."""
     settings = {"listen_addresses": "*", "Listen_Addresses": "*", "unix_socket_permissions": "0777"}
     with ephemeral(settings=settings) as server:
         for setting in (
@@ -40,7 +40,7 @@ def private() -> Iterator[EmbeddedPostgres]:
 
 
 def family(server: EmbeddedPostgres) -> list[int]:
-    """The server's processes."""
+    """List the server's processes."""
     text = asyncio.run(fetch(server.url, "SELECT pg_read_file('postmaster.pid')"))[0][0]
     first = int(text.split()[0])
     children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")
@@ -48,10 +48,10 @@ def family(server: EmbeddedPostgres) -> list[int]:
 
 
 def internet_sockets(pid: int) -> list[str]:
-    """What a process has open of TCP and UDP, as lines of the kernel's tables."""
+    """List a process's TCP and UDP sockets, as lines of the kernel's tables."""
     process = Path(f"/proc/{pid}")
     found = []
-    # Some come and go.
+    # Some processes end meanwhile.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         own = {str(link.readlink()) for link in (process / "fd").iterdir()}
         for table in ("tcp", "tcp6", "udp", "udp6"):
@@ -64,7 +64,7 @@ def internet_sockets(pid: int) -> list[str]:
 @NEEDS_EMBEDDED
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_no_process_listens_on_the_network(private: EmbeddedPostgres) -> None:
-    """No process of the server has a socket of TCP or UDP, whatever the settings ask for."""
+    """No process of the server has a TCP or UDP socket, for any settings."""
     pids = family(private)
     assert len(pids) > 3
     assert {pid: internet_sockets(pid) for pid in pids} == {pid: [] for pid in pids}
@@ -73,7 +73,7 @@ def test_no_process_listens_on_the_network(private: EmbeddedPostgres) -> None:
 @NEEDS_EMBEDDED
 @pytest.mark.parametrize("name", ["db", "x" * 150], ids=["short", "long"])
 def test_nobody_else_can_enter(name: str, private: EmbeddedPostgres) -> None:
-    """The data and the socket are in directories of mode 0700, also where the path is too long."""
+    """Data and socket are in directories of mode 0700, also for a long path."""
     with EmbeddedPostgres(private.directory / name, durable=False) as server:
         ((data,),) = asyncio.run(fetch(server.url, "SHOW data_directory"))
         directories = {Path(data), Path(str(make_url(server.url).query["host"]))}
@@ -81,7 +81,7 @@ def test_nobody_else_can_enter(name: str, private: EmbeddedPostgres) -> None:
         for directory in directories:
             found = directory.stat()
             assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o700, Path(data).stat().st_uid)
-        # What lies beside them is locked by us, and could be by whoever could read it.
+        # We lock the file beside them, and so could anybody who can read it.
         for path in server.directory.glob("pg*"):
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
@@ -91,7 +91,7 @@ def test_nobody_else_can_enter(name: str, private: EmbeddedPostgres) -> None:
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can be somebody else"
 )
 def test_another_user_sees_no_socket(private: EmbeddedPostgres) -> None:
-    """To another user of the machine there is neither a socket nor data."""
+    """Another user of the machine reaches neither the socket nor the data."""
     host = Path(str(make_url(private.url).query["host"]))
     for path in (host / ".s.PGSQL.5432", host / "PG_VERSION", host):
         assert path.exists()
@@ -102,7 +102,7 @@ def test_another_user_sees_no_socket(private: EmbeddedPostgres) -> None:
 
 @NEEDS_EMBEDDED
 def test_settings_are_names(tmp_path: Path) -> None:
-    """The name of a setting is no way to get a line of one's own into the configuration."""
+    """A setting's name cannot add a line to the configuration."""
     for name in ("work_mem = '1MB'\nlisten_addresses", "include '/etc/passwd' #", ""):
         with pytest.raises(EmbeddedPostgresError, match="no setting of the name"):
             EmbeddedPostgres(tmp_path, settings={name: "*"})

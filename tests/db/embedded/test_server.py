@@ -1,4 +1,4 @@
-"""The embedded server: what it leaves open, what it shares, and what it survives."""
+"""The embedded server: its access, its shared use, and its errors."""
 
 import asyncio
 import importlib.util
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_query_by_asyncpg_and_by_sqlalchemy(server: EmbeddedPostgres) -> None:
-    """The URL serves asyncpg as it is, and SQLAlchemy with the driver's name put in."""
+    """The URL works with asyncpg as it is, and with SQLAlchemy once it names the driver."""
 
     async def by_sqlalchemy(url: str) -> object:
         engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
@@ -48,7 +48,7 @@ def test_query_by_asyncpg_and_by_sqlalchemy(server: EmbeddedPostgres) -> None:
 
 
 def test_only_a_private_socket(server: EmbeddedPostgres) -> None:
-    """Nothing listens on TCP, even if asked to, and nobody else can enter the data directory."""
+    """Nothing listens on TCP, and nobody else can enter the data directory."""
     data = Path(str(query(server.url, "SHOW data_directory")))
     # The server writes the TCP address that it listens on into the sixth line.
     lock_file = str(query(server.url, "SELECT pg_read_file('postmaster.pid')"))
@@ -58,20 +58,20 @@ def test_only_a_private_socket(server: EmbeddedPostgres) -> None:
 
 
 def test_environment_does_not_matter(server: EmbeddedPostgres) -> None:
-    """Order and time zone are ours, whatever the user's locale and PG variables say."""
+    """Collation and time zone do not depend on the user's locale and PG variables."""
     row = "SELECT concat_ws(' ', datlocprovider, datlocale, current_setting('TimeZone'))"
     found = query(server.url, f"{row} FROM pg_database WHERE datname = 'postgres'")
     assert found == "b C.UTF-8 UTC"
 
 
 def test_settings(server: EmbeddedPostgres) -> None:
-    """Settings reach the server character for character, and a server that is durable says so."""
+    """Settings reach the server unchanged, and a durable server reports its durability."""
     assert query(server.url, "SHOW oddsschema.test") == ODD_VALUE
     assert query(server.url, "SHOW fsync") == "on"
 
 
 def test_refused_setting_is_reported_and_does_no_harm(directory: Path) -> None:
-    """A start that fails shows the server's own words, and the next one works."""
+    """A failed start shows the server's own message, and the next start works."""
     with pytest.raises(EmbeddedPostgresError, match="no_such_setting"):
         EmbeddedPostgres(directory, settings={"no_such_setting": "1"}).start()
     with EmbeddedPostgres(directory) as server:
@@ -79,7 +79,7 @@ def test_refused_setting_is_reported_and_does_no_harm(directory: Path) -> None:
 
 
 def test_two_processes_share_a_server(directory: Path) -> None:
-    """Who comes second joins the server, and it runs until the last one has left."""
+    """A second process joins the server, which runs until the last user has left."""
     server = EmbeddedPostgres(directory)
     server.start()
     first = postmaster(server)
@@ -92,7 +92,7 @@ def test_two_processes_share_a_server(directory: Path) -> None:
 
 
 def test_start_and_stop_can_be_repeated(directory: Path) -> None:
-    """A second start or stop of the same object changes nothing; it can start again later."""
+    """A repeated start or stop changes nothing, and the object can start again later."""
     server = EmbeddedPostgres(directory)
     server.stop()
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_start_and_stop_can_be_repeated(directory: Path) -> None:
     ids=["space", "punctuation", "long"],
 )
 def test_awkward_directory(directory: Path, name: str) -> None:
-    """Any directory will do, whatever a socket or a URL can take."""
+    """Every directory works, whatever characters its name has."""
     with EmbeddedPostgres(directory / name) as server:
         data = query(server.url, "SHOW data_directory")
         socket = Path(str(make_url(server.url).query["host"]))
@@ -120,13 +120,13 @@ def test_awkward_directory(directory: Path, name: str) -> None:
 
 
 def test_directory_that_a_shell_would_read(directory: Path) -> None:
-    """A path that pg_ctl would hand to a shell as code is refused."""
+    """A path that pg_ctl would pass to a shell as code is refused."""
     with pytest.raises(EmbeddedPostgresError, match="a path with any of"):
         EmbeddedPostgres(directory / "$(touch x)")
 
 
 def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the wheel the error says what to install."""
+    """Without the wheel the error names the extra to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
     with pytest.raises(EmbeddedPostgresError) as caught:
         EmbeddedPostgres()
@@ -135,13 +135,13 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_binaries_in_directory(directory: Path) -> None:
-    """A directory without a PostgreSQL in it is an error that names it."""
+    """A directory without PostgreSQL is an error that names the directory."""
     with pytest.raises(EmbeddedPostgresError, match=str(directory)):
         EmbeddedPostgres(directory, binaries=directory)
 
 
 def test_foreign_files_in_data_directory(directory: Path) -> None:
-    """A data directory with something else in it is refused and left as it is."""
+    """A data directory with foreign files is refused and stays unchanged."""
     server = EmbeddedPostgres(directory)
     data = data_directory(server)
     data.mkdir(parents=True)

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
-    """A directory with a path that is short enough for a socket, and that anybody can enter."""
+    """Create a directory with a path short enough for a socket, which everybody can enter."""
     path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
     path.chmod(0o711)
     yield path

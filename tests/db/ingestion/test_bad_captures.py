@@ -1,4 +1,4 @@
-"""What breaks the contract is refused or left out, beside what is stored."""
+"""Captures and markets that break the contract are refused beside stored ones."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ KEEP_RAW = IngestOptions(keep_raw=True)
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """A connection for all examples of a test. Each rolls back what it wrote."""
+    """Open a connection for all examples of a test. Each example rolls back."""
     stack = AsyncExitStack()
     yield run(stack.enter_async_context(sqlalchemy_connect(database)))
     run(stack.aclose())
@@ -82,7 +82,7 @@ CONTRADICTORY_EVENTS: dict[str, st.SearchStrategy[Any]] = {
         ),
     ),
 }
-#: Captures of so few things that they are bound to contradict each other.
+#: Captures of so few events that they contradict each other.
 CONTRADICTORY = st.sampled_from(sorted(CONTRADICTORY_EVENTS)).flatmap(
     lambda side: contracts(
         Capture,
@@ -101,7 +101,7 @@ CONTRADICTORY = st.sampled_from(sorted(CONTRADICTORY_EVENTS)).flatmap(
 def test_contradictions_are_no_errors(
     deliveries: list[list[Capture]], connection: AsyncConnection, run: Run
 ) -> None:
-    """Captures that contradict each other are stored or refused: the database objects to none."""
+    """Contradictory captures are stored or refused without a database error."""
 
     async def body() -> None:
         stored = 0
@@ -111,7 +111,7 @@ def test_contradictions_are_no_errors(
             assert report.captures_refused + report.captures_known + report.captures_stored == len(
                 delivery
             )
-            # The only thing to refuse is the name of a sport.
+            # Only a sport's name can be refused.
             for refusal in report.refusals:
                 assert ["tournament.sport" in one.path for one in refusal.problems] == [True]
             stored += report.captures_stored
@@ -124,7 +124,7 @@ def test_contradictions_are_no_errors(
 
 
 def delivered(capture: dict[str, Any], form: str) -> tuple[Any, bool]:
-    """A capture in one of the forms that `ingest` takes, and whether it is a good one."""
+    """Return a capture in one of the forms of `ingest`, and whether it is good."""
     try:
         if form == "dict":
             Capture.model_validate(capture)
@@ -143,9 +143,9 @@ def test_refused_captures_never_get_there(
     connection: AsyncConnection,
     run: Run,
 ) -> None:
-    """Among captures that break the contract the good ones are stored, and they alone.
+    """Among bad captures only the good ones are stored.
 
-    Each refusal is in the report and in `scrape_errors`; nothing else of it is anywhere.
+    Each refusal is in the report and in `scrape_errors`, and nowhere else.
     """
     forms = st.sampled_from(("dict", "json"))
     bad = [
@@ -170,7 +170,7 @@ def test_refused_captures_never_get_there(
         run(connection.rollback())
 
 
-#: Each of these breaks a market.
+#: Changes that break a market.
 SPOILT = st.sampled_from(
     (
         {"outcomes": []},
@@ -186,7 +186,7 @@ SPOILT = st.sampled_from(
 def test_bad_markets_are_left_out(
     batch: list[Capture], data: st.DataObject, connection: AsyncConnection, run: Run
 ) -> None:
-    """A capture is stored without its bad markets, unless there is none left."""
+    """A capture is stored without its bad markets, unless all of them are bad."""
     delivery, expected, refused, bad = [], [], 0, 0
     for capture in batch:
         spoilt = data.draw(st.lists(st.none() | SPOILT, max_size=len(capture.markets)))

@@ -1,4 +1,4 @@
-"""The same captures several ways at once, twice, in another order: exactly one copy is left."""
+"""The same captures at once, repeatedly, in any order: exactly one copy is stored."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ ALL = scrapes(range(12), range(8))
 
 
 def shares(captures: Sequence[Capture], seed: int, parts: int = 8) -> list[list[Capture]]:
-    """About half of the captures for each part, in an order of its own; each is in one at least."""
+    """Give each part about half of the captures, shuffled; each capture is in at least one part."""
     rng = random.Random(seed)
     dealt: list[list[Capture]] = [[] for _ in range(parts)]
     for one in captures:
@@ -43,13 +43,13 @@ def shares(captures: Sequence[Capture], seed: int, parts: int = 8) -> list[list[
 
 
 def counted(reports: Sequence[IngestReport]) -> tuple[int, int]:
-    """How many captures were stored, and how many were there already, of all ingestions."""
+    """Sum the stored and the known captures of all ingestions."""
     stored = sum(report.captures_stored for report in reports)
     return stored, sum(report.captures_known for report in reports)
 
 
 async def command(url: str, path: Path, chunk_rows: int) -> IngestReport:
-    """Ingest a file in a process of its own, by the command line."""
+    """Ingest a file by the command line, in a new process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "oddsschema", "ingest", str(path), "--json", "--url", url),
         *("--chunk-rows", str(chunk_rows)),
@@ -63,7 +63,7 @@ async def command(url: str, path: Path, chunk_rows: int) -> IngestReport:
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_eight_ingestions_at_once(database: str, run: Run, seed: int) -> None:
-    """Overlapping shares, shuffled: one copy, the newest names, and nothing had to be repeated."""
+    """Overlapping, shuffled shares leave one copy and the newest names, without a retry."""
     rng = random.Random(seed)
     parts = shares(ALL, seed)
 
@@ -86,7 +86,7 @@ def test_eight_ingestions_at_once(database: str, run: Run, seed: int) -> None:
 
 
 def test_eight_processes_at_once(database: str, run: Run, tmp_path: Path) -> None:
-    """The same by eight processes."""
+    """Eight processes leave one copy as well."""
     parts = shares(ALL, 8)
 
     async def all_at_once() -> list[IngestReport]:
@@ -100,7 +100,7 @@ def test_eight_processes_at_once(database: str, run: Run, tmp_path: Path) -> Non
 
 
 def test_two_processes_with_the_same_captures(database: str, run: Run, tmp_path: Path) -> None:
-    """Delivered by two processes at once, each capture is stored by one and known to the other."""
+    """Of two processes with the same captures, one stores each capture, the other knows it."""
     captures = scrapes(range(40), range(4))
 
     async def both() -> list[IngestReport]:
@@ -113,7 +113,7 @@ def test_two_processes_with_the_same_captures(database: str, run: Run, tmp_path:
 
 @pytest.mark.parametrize("round_", range(5 * ROUNDS))
 def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) -> None:
-    """Competitors' events find BetPawa's though all are new and arrive at the same moment."""
+    """Competitors' events are linked to BetPawa's, though all arrive at the same moment."""
     sides = [scrapes(range(15), [0], [one]) for one in ("betpawa", "sportybet", "bet9ja")]
     random.Random(round_).shuffle(sides)
 
@@ -130,7 +130,7 @@ def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) ->
 
 
 def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
-    """Two competitors' events of the same matches, not linked yet, do not lock each other out."""
+    """Two competitors' unlinked events of the same matches do not deadlock."""
     lock = """
         SELECT FROM competitor_events
         WHERE source = 'bet9ja' AND external_id = 'bet9ja:0' FOR UPDATE
@@ -152,7 +152,7 @@ def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
 
 
 def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:
-    """A reference bookmaker that nobody has seen is added once, by whoever comes first."""
+    """An unknown reference bookmaker is added once."""
     parts = [scrapes([event], range(3), ["mozzart"]) for event in range(8)]
 
     async def at_once() -> list[IngestReport]:
@@ -164,7 +164,7 @@ def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("chunk_rows", [1, 7, 100, 10_000])
 def test_order_and_chunks_do_not_matter(database: str, run: Run, chunk_rows: int) -> None:
-    """Shuffled, in several deliveries, in chunks of any size: the same rows; and again, no more."""
+    """Any order, deliveries and chunk size leave the same rows; a repetition adds none."""
     shuffled = random.Random(chunk_rows).sample(ALL, len(ALL))
     options = IngestOptions(chunk_rows=chunk_rows)
     for part in (shuffled[:100], shuffled[100:]):
@@ -179,7 +179,7 @@ def test_order_and_chunks_do_not_matter(database: str, run: Run, chunk_rows: int
 @pytest.mark.parametrize("platform", ["betpawa", "sportybet"])
 @pytest.mark.parametrize("chunk_rows", [1, 10_000])
 def test_capture_in_two_parts(database: str, run: Run, platform: str, chunk_rows: int) -> None:
-    """A capture's other markets, delivered separately, are stored, be it in the same chunk."""
+    """A capture's other markets in a separate delivery are stored, also in the same chunk."""
     whole = capture(platform, 0, 0)
     parts = [whole | {"markets": whole["markets"][at::2]} for at in range(2)]
     report = run(oddsschema.ingest(database, parts, options=IngestOptions(chunk_rows=chunk_rows)))
@@ -192,7 +192,7 @@ def test_capture_in_two_parts(database: str, run: Run, platform: str, chunk_rows
 def test_same_instant_with_another_tournament(
     database: str, run: Run, platform: str, chunk_rows: int
 ) -> None:
-    """Of two captures of one event and instant that disagree on the tournament, the last stands."""
+    """Of two captures of an event and instant, the last one's tournament is stored."""
     first, second = (capture(platform, 0, minute) for minute in (0, 3))
     second["captured_at"] = first["captured_at"]
     second["markets"] = first["markets"]
@@ -203,7 +203,7 @@ def test_same_instant_with_another_tournament(
 
 
 def named(platform: str, event: int, minute: int, name: str) -> Capture:
-    """A capture of an event in the one tournament that has this name at that minute."""
+    """Build a capture of an event whose tournament has this name."""
     one = capture(platform, event, minute)
     key = {"sportradar_id": "7"} if platform == "betpawa" else {"external_id": "7"}
     told = one["event" if platform == "betpawa" else "competitor_event"]
@@ -217,7 +217,7 @@ def named(platform: str, event: int, minute: int, name: str) -> Capture:
 def test_late_capture_renames_no_tournament(
     database: str, run: Run, platform: str, event: int, chunk_rows: int
 ) -> None:
-    """A tournament keeps the name that the newest capture gave it when an older one comes in."""
+    """A tournament keeps the name from its newest capture when an older capture arrives."""
     captures = [named(platform, 0, 5, "New name"), named(platform, event, 2, "Old name")]
     run(oddsschema.ingest(database, captures, options=IngestOptions(chunk_rows=chunk_rows)))
     table = "tournaments" if platform == "betpawa" else "competitor_tournaments"
@@ -225,7 +225,7 @@ def test_late_capture_renames_no_tournament(
 
 
 def test_run_that_begins_after_its_batch_has_ended(database: str, run: Run) -> None:
-    """A process that joined a batch in time but begins late is found as stale if it then dies."""
+    """A run that begins after the end of its batch is found as stale when its process dies."""
 
     async def two_processes() -> None:
         async with AsyncExitStack() as both:
@@ -234,7 +234,7 @@ def test_run_that_begins_after_its_batch_has_ended(database: str, run: Run) -> N
                     await sportybet.ingest(scrapes([0], [0], ["sportybet"]))
                 joined = oddsschema.batch(database, batch_id=first.id)
                 second = await both.enter_async_context(joined)
-            # The first is over, and nothing was open.
+            # The first batch has ended, and no run was open.
             await second.open_run("bet9ja")
             stale = await stale_batches(database, timedelta(0))
             assert [[one.platform for one in batch.runs] for batch in stale] == [

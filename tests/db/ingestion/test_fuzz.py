@@ -1,6 +1,6 @@
-"""Whatever is fed to `ingest` is stored as the contract has it, or refused with place and reason.
+"""Any input of `ingest` is stored according to the contract, or refused with place and reason.
 
-Nothing crashes, nothing hangs, and PostgreSQL objects to nothing that the contract takes. More than
+Nothing crashes or hangs, and PostgreSQL accepts everything that the contract accepts. More than
 5,000 inputs, and 100,000 in the nightly profile.
 """
 
@@ -45,18 +45,18 @@ from tests.support.stored_captures import errors, keyed, read_back
 T = TypeVar("T")
 Run = Callable[..., Any]
 
-#: How many inputs are one ingestion, and how many seconds that may take.
+#: The inputs of an ingestion, and its seconds at most.
 _BATCH, _PATIENCE = 250, 120
 
 
 def inputs_in_all() -> int:
-    """How many inputs the mutants are: 5,000, or 100,000 in the nightly profile."""
+    """Return the number of mutants: 5,000, or 100,000 in the nightly profile."""
     return max(5_000, 100 * settings().max_examples)
 
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """A connection for all ingestions of a test. Each is rolled back."""
+    """Open a connection for all ingestions of a test. Each ingestion is rolled back."""
     stack = AsyncExitStack()
     yield run(stack.enter_async_context(sqlalchemy_connect(database)))
     run(stack.aclose())
@@ -64,7 +64,7 @@ def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
 
 @contextmanager
 def no_hang() -> Iterator[None]:
-    """End the process, with a traceback, when this takes too long: it may be C that hangs."""
+    """End the process with a traceback after too long a time, since C code may hang."""
     faulthandler.dump_traceback_later(_PATIENCE, exit=True, file=sys.__stderr__)
     try:
         yield
@@ -73,7 +73,7 @@ def no_hang() -> Iterator[None]:
 
 
 def parsed(payload: Any) -> Any:
-    """A payload as Python has it; None when it is no JSON."""
+    """Parse a payload; None when it is no JSON."""
     if isinstance(payload, str):
         payload = payload.encode(errors="surrogatepass")
     if not isinstance(payload, bytes):
@@ -85,14 +85,14 @@ def parsed(payload: Any) -> Any:
 
 
 def document_of(payload: Any) -> Any:
-    """The capture that a payload is, or, as a line of a rejects file, has in it."""
+    """Return the capture of a payload, or the capture in a line of a rejects file."""
     document = parsed(payload)
     is_reject = isinstance(document, dict) and document.keys() == {"refused", "capture"}
     return parsed(document["capture"]) if is_reject else document
 
 
 def held(document: Any) -> Capture | None:
-    """What the contract makes of a document."""
+    """Return a document's capture, or None when it breaks the contract."""
     try:
         return Capture.model_validate(document)
     except ValidationError:
@@ -100,7 +100,7 @@ def held(document: Any) -> Capture | None:
 
 
 def without_bad_markets(document: Any) -> tuple[Capture | None, int]:
-    """What is left of a capture when its bad markets are left out, and how many these are."""
+    """Return a capture without its bad markets, and the number of these."""
     if not isinstance(document, dict) or not isinstance(document.get("markets"), list):
         return None, 0
     left: dict[Any, Any] = {}
@@ -113,15 +113,15 @@ def without_bad_markets(document: Any) -> tuple[Capture | None, int]:
 
 
 class Expected(NamedTuple):
-    """What has to become of an input."""
+    """The expected result of an input."""
 
     stored: Capture | None
-    #: How many of its markets are refused; None when it is refused whole.
+    #: The number of refused markets; None when the capture is refused whole.
     bad: int | None
 
 
 def expected_of(one: Input) -> Expected:
-    """What follows from the contract, and from what a nasty case says of the limits."""
+    """Return the result that follows from the contract, and from a case's limits."""
     document = document_of(one.payload)
     whole = held(document)
     rest, bad = (whole, 0) if whole is not None else without_bad_markets(document)
@@ -132,14 +132,14 @@ def expected_of(one: Input) -> Expected:
 
 
 def levels(value: Any) -> int:
-    """How many arrays and objects are inside one another."""
+    """Count the levels of nested arrays and objects."""
     if not isinstance(value, dict | list):
         return 0
     return 1 + max(map(levels, value.values() if isinstance(value, dict) else value), default=0)
 
 
 def described(capture: Capture) -> Iterator[tuple[Any, Any]]:
-    """What captures can contradict each other about: (what is told of, what is told)."""
+    """List the facts about which captures can contradict each other: (subject, value)."""
     event = capture.event or capture.competitor_event
     assert event is not None
     sport = event.tournament.sport
@@ -162,7 +162,7 @@ def described(capture: Capture) -> Iterator[tuple[Any, Any]]:
 
 
 def undisputed(captures: Sequence[Capture]) -> list[Capture]:
-    """Those that no other one contradicts: a mutation can hit on the id that another one has."""
+    """List captures that no other capture contradicts: a mutation can repeat another id."""
     told: dict[Any, list[Any]] = {}
     for capture in captures:
         for what, description in described(capture):
@@ -175,9 +175,9 @@ def undisputed(captures: Sequence[Capture]) -> list[Capture]:
 async def ingested(
     connection: AsyncConnection, source: Any, inputs: Mapping[int, Input]
 ) -> tuple[int, int]:
-    """Ingest a source, and hold what is stored and what is refused to what is expected.
+    """Ingest a source, and compare stored and refused captures with the expected ones.
 
-    The inputs are those of the source by line. Returns how many were stored and refused, whole.
+    The inputs are the source's lines. Returns the numbers of captures stored and refused whole.
     """
     told: list[Refusal] = []
     options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=told.append)
@@ -185,7 +185,7 @@ async def ingested(
     assert errors(report) == []
     refusals = {}
     for refusal in told:
-        # Markets of a capture, and later its sport: only the database knows whose name it is.
+        # First the capture's markets, then its sport: only the database knows the sport's names.
         assert refusal.line not in refusals or is_of_sport(refusal)
         refusals[refusal.line] = refusal
     stored = []
@@ -199,7 +199,7 @@ async def ingested(
             stored.append(expected.stored)
         assert (refusal is None) == (expected.bad == 0), f"{one.name}: {refusal}"
         assert refusal is None or refusal.markets == expected.bad, f"{one.name}: {refusal}"
-    # Every input is one of these three, and every refusal is of an input.
+    # Every input is stored, known or refused, and every refusal belongs to an input.
     assert report.captures_stored + report.captures_known == len(stored)
     assert report.captures_refused == len(inputs) - len(stored)
     assert refusals.keys() <= inputs.keys()
@@ -216,12 +216,12 @@ async def ingested(
 
 
 def is_of_sport(refusal: Refusal) -> bool:
-    """Whether a sport's name turned out to be another sport's."""
+    """Check whether a refusal is about a sport's name."""
     return "is the name of another sport" in refusal.problems[0].reason
 
 
 def assert_told(one: Input, refusal: Refusal | None) -> None:
-    """Hold that a refusal has places and reasons, and that they are where they should be."""
+    """Check that a refusal has places and reasons, at the expected places."""
     for problem in refusal.problems if refusal is not None else ():
         assert problem.path.startswith("$")
         assert problem.reason.strip()
@@ -236,7 +236,7 @@ def assert_told(one: Input, refusal: Refusal | None) -> None:
 
 
 def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None:
-    """Ingest inputs together; when that is not as it should be, find out which of them it is."""
+    """Ingest inputs together; on a failure, find the input that causes it."""
 
     async def attempt(some: Sequence[Input]) -> None:
         by_line = dict(enumerate(some, start=1))
@@ -251,7 +251,7 @@ def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None
 
 
 def culprits(inputs: Sequence[Input], attempt: Callable[[Sequence[Input]], None]) -> list[str]:
-    """The smallest half of a half of a half of the inputs with which it still goes wrong."""
+    """Halve failing inputs as long as a half still fails."""
     half = len(inputs) // 2
     for some in (inputs[:half], inputs[half:]) if half else ():
         try:
@@ -262,7 +262,7 @@ def culprits(inputs: Sequence[Input], attempt: Callable[[Sequence[Input]], None]
 
 
 def hold_file(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, int]:
-    """Ingest a file: of each line becomes what is expected of it. How many stored and refused."""
+    """Ingest a file, check each line's result, and count stored and refused captures."""
 
     async def attempt() -> tuple[int, int]:
         with no_hang():
@@ -277,7 +277,7 @@ def hold_file(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, i
 
 
 async def rolled_back(connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
-    """Do it, and leave nothing of it in the database."""
+    """Await the coroutine, and roll back."""
     try:
         return await work
     finally:
@@ -285,7 +285,7 @@ async def rolled_back(connection: AsyncConnection, work: Coroutine[Any, Any, T])
 
 
 def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
-    """Each nasty case is stored, or refused at the place that is wrong with it."""
+    """Each hostile capture is stored, or refused at its bad place."""
     inputs = list(cases())
     assert len({one.name for one in inputs}) == len(inputs)
     for start in range(0, len(inputs), 50):
@@ -301,7 +301,7 @@ def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
 def test_damaged_captures(
     ways: Any, objects: bool, part: int, connection: AsyncConnection, run: Run
 ) -> None:
-    """Captures with damaged bytes or a damaged structure are stored, or refused and told why."""
+    """Captures with damaged bytes or structure are stored, or refused with a reason."""
     name = f"{'objects' if objects else 'text'} {ways[0].__name__} {part}"
     all_of_them = mutants(name, inputs_in_all() // 6, ways, objects=objects)
     while inputs := list(islice(all_of_them, _BATCH)):
@@ -312,7 +312,7 @@ def test_damaged_captures(
 def test_drawn_captures(
     drawn: list[dict[str, Any]], seed: int, connection: AsyncConnection, run: Run
 ) -> None:
-    """Captures of all of Unicode and every bound, damaged in one place, are too."""
+    """So are captures of all of Unicode and every bound, with damage in one place."""
     random = Random(seed)
     for capture in drawn:
         set_apart(capture, random)
@@ -320,7 +320,7 @@ def test_drawn_captures(
 
 
 def test_nasty_files(tmp_path: Path, connection: AsyncConnection, run: Run) -> None:
-    """Of each nasty file, what can be read is ingested, and what cannot is refused and told why."""
+    """The readable part of each hostile file is ingested; the rest is refused with a reason."""
     path = tmp_path / "captures"
     for file in files():
         path.write_bytes(file.content)
@@ -331,7 +331,7 @@ def test_nasty_files(tmp_path: Path, connection: AsyncConnection, run: Run) -> N
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_damaged_files(packed: bool, tmp_path: Path, connection: AsyncConnection, run: Run) -> None:
-    """Files with damaged bytes, plain or packed, break nothing either."""
+    """Files with damaged bytes, plain or packed, cause no error."""
     for number in range(settings().max_examples):
         random = Random(f"{packed} {number}")
         lines = [json.dumps(good_capture(random)).encode() for _ in range(8)]
@@ -347,7 +347,7 @@ def test_damaged_files(packed: bool, tmp_path: Path, connection: AsyncConnection
 
 
 def test_negative_zero(connection: AsyncConnection, run: Run) -> None:
-    """-0.0 is 0, to the contract as to the database: whichever came first."""
+    """-0.0 equals 0 for the contract and the database, in any order."""
     capture = good_capture(Random(0))
     market = capture["markets"][0] | {"handicap_type": "asian", "handicap_away": 0.0}
     capture["markets"] = [market | {"line": at, "handicap_home": -0.0} for at in (-0.0, 1.0)]

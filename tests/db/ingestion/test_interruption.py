@@ -1,4 +1,4 @@
-"""What breaks an ingestion off leaves whole chunks, and delivering it all again mends it."""
+"""An interrupted ingestion leaves whole chunks, and a new delivery stores the rest."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ from tests.support.sessions import fetch, settled
 
 Run = Callable[..., Any]
 
-#: Ingests the file argv[2] into argv[1], and prints how far it is.
+#: Ingests the file argv[2] into argv[1], and prints its progress.
 CLIENT = """
 import asyncio, sys
 import oddsschema
@@ -75,13 +75,13 @@ def test_client_killed(database: str, run: Run, tmp_path: Path, seed: int) -> No
 async def cancelled(
     database: str, source: Callable[[asyncio.Task[Any]], Iterator[Capture]]
 ) -> None:
-    """Ingest from a source that has its task cancelled."""
+    """Ingest from a source that cancels its task."""
 
     async def ingest() -> None:
         task = asyncio.current_task()
         assert task is not None
         await oddsschema.ingest(database, source(task), options=IngestOptions(chunk_rows=100))
-        await asyncio.sleep(1)  # it was faster than the timer
+        await asyncio.sleep(1)  # the ingestion ended before the timer
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(ingest())
@@ -89,7 +89,7 @@ async def cancelled(
 
 @pytest.mark.parametrize("seed", range(CANCELS))
 def test_cancelled(database: str, run: Run, seed: int) -> None:
-    """Cancelled anywhere, a run is failed, and each capture is counted once: scraped or failed."""
+    """A cancelled run is failed, and each capture is counted once: scraped or failed."""
     rng = random.Random(seed)
     captures = of("sportybet", MANY)
     handed_over: list[Capture] = []
@@ -115,7 +115,7 @@ def test_cancelled(database: str, run: Run, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(CANCELS))
 def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
-    """Cancelled after the last capture, all runs end all the same, and each capture is counted."""
+    """After a cancellation behind the last capture, all runs end, and each capture is counted."""
     rng = random.Random(seed)
 
     def source(task: asyncio.Task[Any]) -> Iterator[Capture]:
@@ -135,7 +135,7 @@ def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
 
 @contextlib.contextmanager
 def piped(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`oddsschema ingest -`, with its standard input open."""
+    """Start `oddsschema ingest -` with an open standard input."""
     with subprocess.Popen(
         [sys.executable, "-m", "oddsschema", "ingest", "-", "--url", url, *options],
         stdin=subprocess.PIPE,
@@ -149,7 +149,7 @@ def piped(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for(run: Run, url: str, query: str, *, seconds: float = 10) -> None:
-    """Wait until a query gives true."""
+    """Wait until a query returns true."""
     deadline = time.monotonic() + seconds
     while run(fetch(url, query)) != [(True,)]:
         assert time.monotonic() < deadline, f"still not: {query}"
@@ -157,13 +157,13 @@ def wait_for(run: Run, url: str, query: str, *, seconds: float = 10) -> None:
 
 
 def assert_interrupted(process: subprocess.Popen[bytes], errors: bytes) -> None:
-    """Hold that Ctrl-C was taken for what it is."""
+    """Check the exit code and the message of an interruption."""
     assert process.returncode == 130
     assert errors.decode().split() == ["interrupted"]
 
 
 def test_ctrl_c(database: str, run: Run) -> None:
-    """Ctrl-C while captures come in: exit code 130, no traceback, the runs and the batch failed."""
+    """Ctrl-C during ingestion gives exit code 130, no traceback, and failed runs and batch."""
     with piped(database, "--chunk-rows", "300") as process:
         assert process.stdin is not None and process.stderr is not None
         stdin = process.stdin
@@ -191,13 +191,13 @@ def test_ctrl_c(database: str, run: Run) -> None:
 
 
 def test_ctrl_c_while_nothing_comes_in(database: str, run: Run) -> None:
-    """Ctrl-C is not kept waiting by a pipe that stays open and silent."""
+    """Ctrl-C ends an ingestion whose pipe is open and silent."""
     with piped(database, "--chunk-rows", "300") as process:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(ndjson(MANY))
         process.stdin.flush()
         wait_for(run, database, "SELECT count(*) > 0 FROM competitor_odds_snapshots")
-        time.sleep(1)  # until it has read all there is
+        time.sleep(1)  # until everything is read
         process.send_signal(signal.SIGINT)
         try:
             process.wait(timeout=5)
@@ -210,7 +210,7 @@ def test_ctrl_c_while_nothing_comes_in(database: str, run: Run) -> None:
 
 
 def test_pipe_that_pauses(database: str, run: Run) -> None:
-    """While a pipe has nothing more, what it has brought is committed and holds no locks."""
+    """While a pipe pauses, earlier captures are committed and hold no locks."""
     captures = of("sportybet", MANY)
     with piped(database, "--chunk-rows", "300") as process:
         assert process.stdin is not None and process.stderr is not None
@@ -231,7 +231,7 @@ def test_pipe_that_pauses(database: str, run: Run) -> None:
 
 
 class SomethingThatNobodyWouldEverExpectToHappenInAScraper(Exception):
-    """With a name that is longer than `error_type`."""
+    """An error with a name that is longer than `error_type`."""
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ class SomethingThatNobodyWouldEverExpectToHappenInAScraper(Exception):
 def test_source_that_raises(
     database: str, run: Run, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    """What it handed over is stored, its runs are failed, with the error, and it is raised on."""
+    """A source's error is raised; earlier captures are stored, and the runs fail with the error."""
     # Text that is no Unicode would break the test's own report.
     caplog.set_level(logging.CRITICAL, "oddsschema")
     captures = MANY[:100]

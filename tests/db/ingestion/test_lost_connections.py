@@ -1,4 +1,4 @@
-"""A connection that is lost costs an ingestion nothing, at a commit either."""
+"""An ingestion survives lost connections, also at a commit."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ Run = Callable[..., Any]
 
 @pytest.mark.parametrize("seed", range(CRASHES))
 def test_connections_cut_again_and_again(database: str, run: Run, seed: int) -> None:
-    """An ingestion whose connections are cut goes on, and nothing is lost or stored twice."""
+    """An ingestion continues after its connections are cut; nothing is lost or stored twice."""
 
     async def ingest() -> IngestReport:
         admin = await asyncpg.connect(database)
@@ -55,7 +55,7 @@ def test_connections_cut_again_and_again(database: str, run: Run, seed: int) -> 
 def test_connection_cut_at_a_commit(
     database: str, run: Run, short_path: Path, commit: int, before: bool
 ) -> None:
-    """A commit that got no answer, done or not, counts once: of a batch, a run or a chunk."""
+    """A commit without an answer counts once: of a batch, a run or a chunk."""
     captures = scrapes(range(6), range(2), ["sportybet"])
     proxy = Proxy(database, short_path, commit, before=before)
 
@@ -73,7 +73,7 @@ def test_connection_cut_at_a_commit(
 
 @pytest.mark.parametrize("commit", range(1, 7))
 def test_error_is_recorded_once(database: str, run: Run, short_path: Path, commit: int) -> None:
-    """A run that fails has its error once, whichever commit got no answer."""
+    """A failed run has its error once, whichever commit got no answer."""
     captures = scrapes(range(6), range(1), ["sportybet"])
 
     def source() -> Iterator[Capture]:

@@ -10,7 +10,7 @@ from tests.support.mutations import good_capture
 
 
 def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
-    """`oddsschema ingest` refuses what exceeds a limit, says so, and stores the rest."""
+    """`oddsschema ingest` reports captures beyond a limit, and stores the rest."""
     captures = [good_capture(Random(number)) for number in range(2)]
     captures[0]["markets"] = captures[0]["markets"][:2]
     captures[1]["markets"] = captures[1]["markets"][:1]
@@ -26,7 +26,7 @@ def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
 
 
 def test_memory_of_long_captures(database: str, tmp_path: Path) -> None:
-    """Captures whose raw_response is long are written a few at a time, whatever --chunk-rows is."""
+    """Captures with a long raw_response are written a few at a time, for any --chunk-rows."""
     path = tmp_path / "long.ndjson"
     with path.open("w") as lines:
         for number in range(60):
@@ -41,7 +41,7 @@ def test_memory_of_long_captures(database: str, tmp_path: Path) -> None:
     assert int(measured.stdout.splitlines()[-1]) < 250 * 1024
 
 
-#: Runs a command, and prints its peak memory in KiB.
+#: Runs a command and prints its peak memory in KiB.
 MEASURE = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)

@@ -30,7 +30,7 @@ SELECT FROM competitor_events WHERE source = 'sportybet' AND external_id = 'spor
 
 
 async def set_for_all(url: str, setting: str) -> None:
-    """Give new sessions of this database a setting."""
+    """Set a parameter for new sessions of this database."""
     connection = await asyncpg.connect(url)
     try:
         name = await connection.fetchval("SELECT current_database()")
@@ -40,7 +40,7 @@ async def set_for_all(url: str, setting: str) -> None:
 
 
 def test_statement_timeout(database: str, run: Run) -> None:
-    """It ends the run of whom it met, with an error that names the captures, and no other run."""
+    """A statement's timeout fails its own run only, with an error that names the captures."""
     first, second = scrapes(range(10), [0]), scrapes(range(10), [1])
 
     async def ingest() -> IngestReport:
@@ -71,7 +71,7 @@ def test_statement_timeout(database: str, run: Run) -> None:
 
 
 def test_chunk_error(database: str, run: Run) -> None:
-    """Who ingests run by run gets the error itself, which says whose captures are not stored."""
+    """A caller of a run gets the error itself, with the captures that are not stored."""
     first, second = (scrapes(range(10), [minute], ["sportybet"]) for minute in (0, 1))
 
     async def ingest() -> tuple[oddsschema.Run, ChunkError]:
@@ -102,7 +102,7 @@ def test_deadlock(database: str, run: Run) -> None:
 
     async def ingest() -> IngestReport:
         await oddsschema.ingest(database, first)
-        # Patient itself, so that the other one is the victim.
+        # A long timeout here, so that the other session is the victim.
         patient = "SET LOCAL deadlock_timeout = '60s'"
         async with holding(database, patient, LOCK_AN_EVENT) as other:
             ingesting = asyncio.create_task(oddsschema.ingest(database, second))
@@ -117,7 +117,7 @@ def test_deadlock(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_other_isolation_level(database: str, run: Run, level: str) -> None:
-    """Where transactions are serializable by default, those that cannot be are repeated."""
+    """Transactions that cannot be serialized are repeated."""
     parts = [scrapes(range(6), range(at, at + 4)) for at in range(4)]
 
     async def at_once() -> list[IngestReport]:
@@ -133,7 +133,7 @@ def test_other_isolation_level(database: str, run: Run, level: str) -> None:
 
 
 def test_migration_at_the_same_time(database: str, run: Run) -> None:
-    """Columns that come and go, and an upgrade to where it is, cost an ingestion nothing."""
+    """Added and dropped columns, and a repeated upgrade, do not disturb an ingestion."""
 
     async def ingest() -> IngestReport:
         admin = await asyncpg.connect(database)
@@ -160,7 +160,7 @@ def test_migration_at_the_same_time(database: str, run: Run) -> None:
 
 
 def test_table_locked_for_a_while(database: str, run: Run) -> None:
-    """A session that holds a table for itself delays an ingestion, no more."""
+    """A locked table only delays an ingestion."""
     captures = MANY[:60]
 
     async def ingest() -> IngestReport:

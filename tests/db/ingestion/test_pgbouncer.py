@@ -1,4 +1,4 @@
-"""Through PgBouncer in transaction mode, where every transaction may be on another connection."""
+"""PgBouncer in transaction mode: every transaction may be on another connection."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ max_client_conn = 200
 
 @pytest.fixture
 def bouncer(database: str) -> Iterator[str]:
-    """The URL of this test's database by way of a PgBouncer, which has two connections to it."""
+    """Start a PgBouncer with two connections to this test's database, and return its URL."""
     url = make_url(database)
     server = {
         "host": url.query.get("host") or url.host,
@@ -60,7 +60,7 @@ def bouncer(database: str) -> Iterator[str]:
             directory=directory,
         )
     )
-    # It refuses to run as root, and it enters the server's socket directory only as its owner.
+    # PgBouncer refuses to run as root, and enters the server's socket directory only as its owner.
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
         socket = str(url.query.get("host", ""))
@@ -95,7 +95,7 @@ def bouncer(database: str) -> Iterator[str]:
 
 
 def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:
-    """Six ingestions over two connections: exact rows, none had to be repeated; and again, none."""
+    """Six ingestions over two connections store exact rows without a retry; a repetition, none."""
     parts = [scrapes(range(8), range(at, at + 4)) for at in range(6)]
     distinct = scrapes(range(8), range(9))
 
@@ -117,7 +117,7 @@ def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:
 
 
 def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> None:
-    """When PgBouncer loses its connections to the server the ingestion goes on."""
+    """The ingestion continues when PgBouncer loses its connections to the server."""
     captures = scrapes(range(20), range(6))
     cut = """
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -139,7 +139,7 @@ def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> No
 
 
 def test_batches(bouncer: str, database: str, run: Run) -> None:
-    """The other calls on a database work through it too."""
+    """The other functions work through PgBouncer too."""
     report = run(oddsschema.ingest(bouncer, scrapes(range(2), range(1))))
     assert [one.batch_id for one in run(newest_batches(bouncer))] == [report.batch_id]
     assert run(oddsschema.migrations.current(bouncer)) == run(

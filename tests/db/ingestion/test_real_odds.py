@@ -1,4 +1,4 @@
-"""Real captures, ingested by the command line: the database tells what the files tell."""
+"""Real captures, ingested by the command line: the database has the content of the files."""
 
 import asyncio
 import gzip
@@ -22,18 +22,18 @@ README = ROOT / "README.md"
 
 pytestmark = pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
 
-#: What is offered: markets, by whose event of which instant they are.
+#: An offer: markets by platform, event and instant.
 Offered = dict[Any, Any]
 
 
 def offered(captures: Iterable[Capture]) -> Offered:
-    """What some captures tell, but for the events' names, of which the database keeps the last."""
+    """Return the content of captures without event names: the database keeps only the last ones."""
     return {key: capture["markets"] for key, capture in keyed(list(captures)).items()}
 
 
 @pytest.fixture(scope="module")
 def told() -> Offered:
-    """What the files tell."""
+    """Return the content of the files."""
     lines: list[bytes] = []
     for path in REAL_ODDS:
         with gzip.open(path) as file:
@@ -43,7 +43,7 @@ def told() -> Offered:
 
 
 def stored(url: str) -> Offered:
-    """What the database tells."""
+    """Return the content of the database."""
 
     async def query() -> Offered:
         async with sqlalchemy_connect(url) as connection:
@@ -53,12 +53,12 @@ def stored(url: str) -> Offered:
 
 
 def ingest(url: str, files: Sequence[Path], *options: str) -> str:
-    """What `oddsschema ingest` prints for some files."""
+    """Run `oddsschema ingest` on some files, and return its output."""
     command = [sys.executable, "-m", "oddsschema", "ingest", "--url", url, *options]
     done = subprocess.run(
         [*command, *(path.name for path in files)],
         cwd=files[0].parent,
-        check=False,  # 1 where something is refused
+        check=False,  # 1 after a refusal
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -68,7 +68,7 @@ def ingest(url: str, files: Sequence[Path], *options: str) -> str:
 
 @pytest.mark.parametrize("store", ["changes", "complete"])
 def test_real_captures_are_stored_once(database: str, told: Offered, store: str) -> None:
-    """All captures, markets and outcomes arrive; delivered again, none is stored twice."""
+    """All captures, markets and outcomes are stored; a second delivery stores nothing."""
     first = ingest(database, REAL_ODDS, "--store", store)
     assert "bet9ja ✓ 1,019 events" in first
     assert "sportybet ✓ 2,410 events" in first
@@ -82,12 +82,12 @@ def test_real_captures_are_stored_once(database: str, told: Offered, store: str)
 
 
 def reverse(captures: list[bytes]) -> None:
-    """The newest first."""
+    """Put the newest capture first."""
     captures.sort(key=lambda line: str(json.loads(line)["captured_at"]), reverse=True)
 
 
 def shuffle(captures: list[bytes]) -> None:
-    """In no order."""
+    """Shuffle the captures."""
     random.Random(6).shuffle(captures)
 
 
@@ -98,7 +98,7 @@ def test_order_of_arrival(
     tmp_path: Path,
     reorder: Callable[[list[bytes]], None],
 ) -> None:
-    """In whatever order real captures arrive, the database tells the same."""
+    """The database has the same content for any order of the captures."""
     lines: list[bytes] = []
     for path in REAL_ODDS:
         with gzip.open(path) as file:
@@ -111,7 +111,7 @@ def test_order_of_arrival(
 
 
 def spoiled(lines: Iterable[bytes]) -> list[bytes]:
-    """Eight captures, six of which have something wrong; all are of the day before."""
+    """Make eight captures of the day before, six of them bad."""
     captures = [json.loads(line) for line in lines]
     for capture in captures:
         capture["captured_at"] = "2023-12-31T12:00:00+00:00"
@@ -126,7 +126,7 @@ def spoiled(lines: Iterable[bytes]) -> list[bytes]:
 
 
 def test_readme_shows_what_is_printed(database: str, tmp_path: Path) -> None:
-    """The README's output is what the command prints: new files, known ones, one full of faults."""
+    """The README's output is the command's: new files, known files, a file with errors."""
     bad = tmp_path / "bad.ndjson"
     with gzip.open(REAL_ODDS[0]) as file:
         bad.write_bytes(b"\n".join(spoiled(file.readlines()[:8])))

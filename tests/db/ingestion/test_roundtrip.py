@@ -1,4 +1,4 @@
-"""What holds the contract is stored and reads back as it was; what breaks it never gets there."""
+"""Good captures are stored and read back unchanged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -33,7 +33,7 @@ KEEP_RAW = IngestOptions(keep_raw=True)
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """A connection for all examples of a test. Each rolls back what it wrote."""
+    """Open a connection for all examples of a test. Each example rolls back."""
     stack = AsyncExitStack()
     yield run(stack.enter_async_context(sqlalchemy_connect(database)))
     run(stack.aclose())
@@ -43,7 +43,7 @@ def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
 def test_batch_reads_back(
     batch: list[Capture], keep_raw: bool, chunk_rows: int, connection: AsyncConnection, run: Run
 ) -> None:
-    """Every batch is taken whole, and its captures can be put together again from the tables."""
+    """Every batch is stored whole, and its captures are read back from the tables."""
 
     async def body() -> None:
         options = IngestOptions(keep_raw=keep_raw, chunk_rows=chunk_rows)
@@ -65,7 +65,7 @@ def test_batch_reads_back(
 def test_parts_and_repeats_make_the_same(
     batch: list[Capture], data: st.DataObject, connection: AsyncConnection, run: Run
 ) -> None:
-    """In whatever parts captures come, and however often, each is stored once."""
+    """Each capture is stored once, for any parts and repetitions of the delivery."""
 
     async def body() -> None:
         cuts = sorted(data.draw(st.lists(st.integers(0, len(batch)), max_size=3)))
@@ -87,7 +87,7 @@ def test_parts_and_repeats_make_the_same(
 
 @given(batch=batches())
 def test_events_are_linked(batch: list[Capture], connection: AsyncConnection, run: Run) -> None:
-    """A competitor's event points at BetPawa's of the same SportRadar id, whoever came first."""
+    """A competitor's event is linked to BetPawa's of the same SportRadar id, in any order."""
 
     async def body() -> None:
         for capture in batch:
@@ -110,7 +110,7 @@ def test_events_are_linked(batch: list[Capture], connection: AsyncConnection, ru
 def test_rollback_leaves_nothing(
     batch: list[Capture], connection: AsyncConnection, run: Run
 ) -> None:
-    """The caller's rollback takes back all of an ingestion, what COPY wrote too."""
+    """The caller's rollback takes back a whole ingestion, with the rows of COPY."""
 
     async def body() -> None:
         await ingest(connection, batch)
@@ -124,7 +124,7 @@ def test_rollback_leaves_nothing(
 
 
 def test_url_commits(database: str, run: Run) -> None:
-    """Given a URL, what is ingested is there for others afterwards."""
+    """An ingestion by URL is committed."""
     when = datetime(2024, 1, 9, 12, tzinfo=UTC)
     capture = {
         "captured_at": when,
@@ -154,7 +154,7 @@ def test_url_commits(database: str, run: Run) -> None:
 
 
 def test_renamed_tournament_is_known_by_both_names(connection: AsyncConnection, run: Run) -> None:
-    """One capture knows a tournament by its name, another of the delivery renames it."""
+    """A tournament is known by both names when a capture of the delivery renames it."""
 
     def told(number: int, **tournament: Any) -> dict[str, Any]:
         capture = scraped("betpawa", number, number)

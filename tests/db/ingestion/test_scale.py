@@ -1,11 +1,11 @@
-"""Very many hard markets survive ingestion, a dump and a migration, each compared by its value.
+"""Very many hard markets survive ingestion, a dump and a migration; each value is compared.
 
-20,000 of them; with the Hypothesis profile `nightly`, 1,000,000. Their values are drawn from the
-strategies once and then combined by a random generator, whose seed a failure names:
+20,000 markets, or 1,000,000 with the Hypothesis profile `nightly`. Their values are drawn from the
+strategies once and then combined by a random generator. A failure names its seed:
 
     ODDSSCHEMA_SEED=7 python -m pytest tests/db/ingestion/test_scale.py
 
-Nothing is kept: what was delivered is made again to be compared with what is there.
+Nothing is kept in memory: the captures are made again for the comparison.
 """
 
 import json
@@ -30,12 +30,12 @@ from tests.support.stored_captures import comparable
 
 Run = Callable[..., Any]
 
-#: How many captures are read back at a time.
+#: The number of captures that are read back at a time.
 BLOCK = 50
 
 
 def delivered(capture: dict[str, Any]) -> bytes:
-    """A line of NDJSON; of every other capture, what the contract fills in is left out."""
+    """Write a line of NDJSON. Every other capture omits the values with defaults."""
     if len(capture["markets"]) % 2:
         markets = [without_nulls(market) for market in capture["markets"]]
         capture = without_nulls(capture) | {"markets": markets}
@@ -43,7 +43,7 @@ def delivered(capture: dict[str, Any]) -> bytes:
 
 
 def without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that hold something."""
+    """Return the fields with a value."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -95,12 +95,12 @@ SELECT (SELECT count(*) FROM odds_snapshots) + (SELECT count(*) FROM competitor_
 
 
 def side_of(capture: dict[str, Any]) -> str:
-    """Which of its two fields holds the event."""
+    """Return the name of the field that holds the event."""
     return "event" if capture["event"] else "competitor_event"
 
 
 def key_of(capture: dict[str, Any]) -> Key:
-    """Whose odds, of which event, as of when."""
+    """Return platform, event and instant of a capture."""
     event = capture[side_of(capture)]
     if capture["event"]:
         return event["bookmaker"], event["external_event_id"], capture["captured_at"]
@@ -110,7 +110,7 @@ def key_of(capture: dict[str, Any]) -> Key:
 async def read_back(
     connection: "asyncpg.Connection[Any]", keys: list[Key], side: str
 ) -> dict[Key, dict[str, Any]]:
-    """Captures as the database has them, in the form in which they are made."""
+    """Read captures from the database in the form of the scrape."""
     found: dict[int, dict[str, Any]] = {}
     columns = [list(column) for column in zip(*keys, strict=True)] or [[], [], []]
     for row in await connection.fetch(SNAPSHOTS[side], *columns):
@@ -137,7 +137,7 @@ async def read_back(
 
 
 def as_stored(capture: dict[str, Any]) -> dict[str, Any]:
-    """A capture that was delivered, with the numbers of its JSONB as decimals."""
+    """Return a capture with the numbers of its JSONB as decimals."""
     markets = [
         market
         | {"outcomes": [one | {"odds": Decimal(repr(one["odds"]))} for one in market["outcomes"]]}
@@ -147,7 +147,7 @@ def as_stored(capture: dict[str, Any]) -> dict[str, Any]:
 
 
 async def assert_all_there(url: str, scrape: Scrape) -> None:
-    """Every capture is in the database with the values that it had, and no other is."""
+    """Check that the database holds every capture unchanged, and no other."""
     connection = await asyncpg.connect(url)
     total = 0
     try:
@@ -174,7 +174,7 @@ async def assert_all_there(url: str, scrape: Scrape) -> None:
 
 
 def difference(expected: Any, found: Any, path: str = "$") -> str:
-    """The first place in which two values differ, and what is there."""
+    """Return the first place in which two values differ, and both values."""
     if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
         for key, value in expected.items():
             if value != found[key]:
@@ -188,14 +188,14 @@ def difference(expected: Any, found: Any, path: str = "$") -> str:
     return f"{path} was {expected!a} and is {found!a}"
 
 
-#: A table's rows in one number, whatever their order.
+#: A number for a table's rows, in any order.
 FINGERPRINT = """
 SELECT '{table}', count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {table} AS t
 """
 
 
 async def fingerprint(url: str) -> list[tuple[Any, ...]]:
-    """Every row of every table, ids and times and all."""
+    """Return a hash of every row of every table, with ids and times."""
     tables = await fetch(
         url,
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
@@ -206,9 +206,9 @@ async def fingerprint(url: str) -> list[tuple[Any, ...]]:
 
 
 async def without_checks(url: str) -> list[str]:
-    """The catalog with the names of CHECKs alone: PostgreSQL writes a restored one's text anew.
+    """Return the catalog with only the names of CHECKs: a restored CHECK has another text.
 
-    What their texts mean is compared by `migrations.check`.
+    `migrations.check` compares the meaning of their texts.
     """
     text = re.compile(r"(CONSTRAINT \w+ CHECK) .*?(?=,\n    CONSTRAINT|\n\))", re.DOTALL)
     return [text.sub(r"\1", one) for one in await catalog(url)]
@@ -216,7 +216,7 @@ async def without_checks(url: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def scrape() -> Scrape:
-    """What is delivered."""
+    """Return the scrape to deliver."""
     return Scrape()
 
 
@@ -224,7 +224,7 @@ def scrape() -> Scrape:
 def stored(
     scrape: Scrape, new_database: Callable[..., Any], template: str, run: Run
 ) -> Iterator[str]:
-    """The URL of a database into which all was ingested."""
+    """Return the URL of a database with the ingested scrape."""
 
     async def body(url: str) -> None:
         lines = map(delivered, scrape.captures())
@@ -239,14 +239,14 @@ def stored(
 
 
 def test_ingested(stored: str, scrape: Scrape, run: Run) -> None:
-    """Every market that was delivered is there with the values that it had."""
+    """Every delivered market is stored with its values."""
     run(assert_all_there(stored, scrape))
 
 
 def test_dumped_and_restored(
     stored: str, scrape: Scrape, new_database: Callable[..., Any], tmp_path: Path, run: Run
 ) -> None:
-    """So it is in the database that `pg_dump | pg_restore` makes, and all else is the same."""
+    """The database that `pg_dump | pg_restore` makes is the same."""
     programs = EmbeddedPostgres(tmp_path).bin
     with new_database() as url:
         dump = [programs / "pg_dump", "--format=custom", f"--dbname={stored}"]
@@ -258,7 +258,7 @@ def test_dumped_and_restored(
         assert run(fingerprint(url)) == run(fingerprint(stored))
         assert run(without_checks(url)) == run(without_checks(stored))
         assert run(migrations.check(url)) == run(migrations.check(stored))
-        # And ingestion goes on there: ids do not begin anew.
+        # Ingestion continues there: the sequences of ids are restored.
         again = list(islice(scrape.captures(), 20))
         later = [one | {"captured_at": scrape.last} for one in again[-1:]]
         report = run(ingest(url, [delivered(one) for one in (*again, *later)]))
@@ -267,12 +267,12 @@ def test_dumped_and_restored(
 
 @pytest.mark.parametrize("revision", ["-1", "oddsschema_0003"])
 def test_downgraded_and_upgraded(revision: str, stored: str, scrape: Scrape, run: Run) -> None:
-    """Taking the last revision back, or all CHECKs, and putting them there again changes no row."""
+    """A downgrade and an upgrade of the last revision, or of all CHECKs, change no row."""
     before = run(catalog(stored)), run(fingerprint(stored))
     run(migrations.downgrade(stored, revision))
     run(migrations.upgrade(stored))
     there = run(fingerprint(stored))
     if there != before[1]:
-        run(assert_all_there(stored, scrape))  # which capture it is, if it is one
+        run(assert_all_there(stored, scrape))  # the index of a capture
         pytest.fail(f"seed {SEED}: {there} was {before[1]}")
     assert run(catalog(stored)) == before[0]

@@ -1,4 +1,4 @@
-"""A server that is killed, stays away, starts up or has no room on its disk."""
+"""Servers that are killed, stay away, start up or have a full disk."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server that may be killed, and is then started again by whoever did it."""
+    """Start a server that may be killed; the test that kills it starts it again."""
     path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
     path.chmod(0o711)
     server = Server(path / "db")
@@ -50,7 +50,7 @@ def server() -> Iterator[Server]:
 
 @pytest.mark.parametrize("seed", range(CRASHES))
 def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> None:
-    """The ingestion waits for the server to be back, goes on and ends completed."""
+    """The ingestion waits for the server, continues and ends completed."""
     rng = random.Random(seed)
     url = run(server.new_database())
     crash_at = rng.randint(50, len(MANY) - 100)
@@ -81,14 +81,14 @@ def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> Non
 
 @pytest.mark.parametrize("commit", range(4, 8))
 def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, commit: int) -> None:
-    """A chunk that a crash has undone is written again, even if its transaction's id was reused."""
+    """A chunk that a crash has undone is written again, even if its transaction id was reused."""
     url = run(server.new_database())
     captures = scrapes(range(6), range(2), ["sportybet"])
 
     async def crash() -> None:
         server.kill()
         await asyncio.to_thread(server.start)
-        # The server gives the ids again that it had not written down.
+        # The server reuses ids that it had not written to disk.
         admin = await asyncpg.connect(url)
         for _ in range(50):
             await admin.execute("SELECT pg_current_xact_id()")
@@ -106,7 +106,7 @@ def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, c
 
 
 def test_server_that_stays_away(server: Server, run: Run) -> None:
-    """Without it for longer than `retry_for`, an error says so; what is open is found as stale."""
+    """An absence longer than `retry_for` is an error; open runs are found as stale."""
     url = run(server.new_database())
     captures = of("sportybet", MANY)
 
@@ -130,7 +130,7 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
 
 
 def test_server_that_is_starting_up(server: Server, run: Run) -> None:
-    """An ingestion that begins while the server recovers waits for it."""
+    """An ingestion that begins during a server's recovery waits for it."""
     url = run(server.new_database())
     captures = MANY[:60]
 
@@ -147,7 +147,7 @@ def test_server_that_is_starting_up(server: Server, run: Run) -> None:
 
 @pytest.fixture
 def small_disk(short_path: Path) -> Iterator[Path]:
-    """A directory with room for 2 MB, which `mount -o remount,size=` changes."""
+    """Mount a directory of 2 MB, which `mount -o remount,size=` changes."""
     path = short_path / "disk"
     path.mkdir()
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
@@ -161,7 +161,7 @@ def small_disk(short_path: Path) -> Iterator[Path]:
 
 
 def test_disk_full(server: Server, run: Run, small_disk: Path) -> None:
-    """A full disk ends the run with an error that says so; with room made, all can be stored."""
+    """A full disk ends the run with an error; with more room, everything can be stored."""
     url = run(server.new_database())
     # 4 MB of odds.
     captures = scrapes(range(40), range(6), ["sportybet"], markets=60)

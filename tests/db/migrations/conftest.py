@@ -13,7 +13,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def filled(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
-    """The URL of a database with rows, in which every test rolls back."""
+    """Return the URL of a database with rows, in which every test rolls back."""
     with new_database(template) as url:
         run(execute(url, ROWS))
         yield url

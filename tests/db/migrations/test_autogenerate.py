@@ -33,20 +33,20 @@ Run = Callable[..., Any]
 
 
 class Colour(StrEnum):
-    """What PostgreSQL has as a type of its own."""
+    """An enumeration that is a type in PostgreSQL."""
 
     RED = "red"
     GREEN = "green"
 
 
 class Base(SQLModel):
-    """The tables of a project."""
+    """The base of a project's tables."""
 
     metadata = MetaData(naming_convention=oddsschema.metadata.naming_convention)
 
 
 class Every(Base, table=True):
-    """A column of each kind that SQLModel makes, and of each that oddsschema has."""
+    """A table with a column of each kind that SQLModel and oddsschema make."""
 
     id: int | None = Field(default=None, primary_key=True)
     event_id: int = Field(sa_column_args=[ForeignKey(CompetitorEvent.id)])
@@ -69,7 +69,7 @@ class Every(Base, table=True):
 
 
 class Ours(oddsschema.Table, table=True):
-    """A table in the manner of oddsschema, which validates."""
+    """A table that validates, as oddsschema's tables do."""
 
     metadata = Base.metadata
 
@@ -84,7 +84,7 @@ class Ours(oddsschema.Table, table=True):
 
 
 def on_database(url: str, run: Run, work: Callable[[Connection], None]) -> None:
-    """Run on an SQLAlchemy connection; nothing stays."""
+    """Run a function on an SQLAlchemy connection, and roll back."""
 
     async def connect() -> None:
         async with sqlalchemy_connect(url) as connection:
@@ -94,7 +94,7 @@ def on_database(url: str, run: Run, work: Callable[[Connection], None]) -> None:
 
 
 def test_what_is_written_makes_the_tables(database: str, run: Run) -> None:
-    """What autogenerate writes is plain SQLAlchemy, and leaves nothing to do when it has run."""
+    """Autogenerate writes plain SQLAlchemy, which creates the tables without a difference."""
 
     def migrate(connection: Connection) -> None:
         context = MigrationContext.configure(connection, opts=autogenerate_options(Base.metadata))
@@ -117,7 +117,7 @@ def test_what_is_written_makes_the_tables(database: str, run: Run) -> None:
 
 
 def test_only_their_own(database: str, run: Run) -> None:
-    """A project's autogenerate sees what changes among its own tables, and nothing of ours."""
+    """A project's autogenerate sees changes of its own tables, and none of ours."""
 
     def change(connection: Connection) -> None:
         options = autogenerate_options(Base.metadata)
@@ -148,7 +148,7 @@ def test_only_their_own(database: str, run: Run) -> None:
     ],
 )
 def test_dependencies(wanted: Any, allowed: bool) -> None:
-    """A revision may depend on any of ours but the newest, whose place it would take."""
+    """A revision may depend on any of our revisions except the newest: it would replace it."""
     options = {
         "as_sql": True,
         "script": ScriptDirectory(str(script_location())),
@@ -162,11 +162,11 @@ def test_dependencies(wanted: Any, allowed: bool) -> None:
 
 
 def test_no_name_of_ours_is_taken() -> None:
-    """Another project's classes may be called as ours are, with relationships by name as well."""
+    """Another project's classes may have our classes' names, in relationships by name as well."""
     other = MetaData()
 
     class Theirs(SQLModel, registry=registry(metadata=other)):
-        """The tables of a project that knows of other sports and events."""
+        """The base of a project's tables for other sports and events."""
 
     class Sport(Theirs, table=True):
         __tablename__ = "their_sports"

@@ -1,4 +1,4 @@
-"""`check`: the state of a database, and what it takes to find out."""
+"""`check`: the states of a database, and the locks and privileges that it needs."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ PROGRAM = [sys.executable, "-W", "error", "-m", "oddsschema"]
 
 
 def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """`oddsschema check`, as a program."""
+    """Run `oddsschema check` in a new process."""
     return subprocess.run(
         [*PROGRAM, "check", *options],
         env=os.environ | {"DATABASE_URL": url},
@@ -121,7 +121,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
 def test_state(
     state: str, sql: str, exit_code: int, sentence: str, database: str, run: Run
 ) -> None:
-    """Each state has its sentence and its exit code, and is told to machines as well."""
+    """Each state has a sentence, an exit code and a JSON report."""
     run(execute(database, sql))
     sentence = sentence.format(head=HEAD)
     done, as_json = check(database), check(database, "--json")
@@ -140,7 +140,7 @@ def test_state(
 
 
 def test_docs_example(database: str, run: Run) -> None:
-    """docs/drift.md shows what it really prints."""
+    """docs/drift.md shows the real output."""
     run(
         execute(
             database,
@@ -157,7 +157,7 @@ def test_docs_example(database: str, run: Run) -> None:
 
 
 def test_unreachable(database: str, run: Run) -> None:
-    """A database that is not there is a state too; from Python it is an error."""
+    """An unreachable database is a state of the command, and an error in Python."""
     url = make_url(database).set(database="no_such_database").render_as_string(False)
     done, as_json = check(url), check(url, "--json")
     assert (done.returncode, as_json.returncode) == (7, 7)
@@ -171,7 +171,7 @@ def test_unreachable(database: str, run: Run) -> None:
 
 
 def test_connection_that_dies(database: str, run: Run) -> None:
-    """A connection that is lost while it compares is an unreachable database as well."""
+    """A connection that is lost during the comparison is an unreachable database."""
 
     async def lose() -> None:
         async with sqlalchemy_connect(database) as connection:
@@ -180,7 +180,7 @@ def test_connection_that_dies(database: str, run: Run) -> None:
             await locker.execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             checking = asyncio.create_task(migrations.check(connection))
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1"
-            while not await locker.fetchval(  # noqa: ASYNC110 - the server tells nobody
+            while not await locker.fetchval(  # noqa: ASYNC110 - the server sends no event
                 waiting, raw.get_server_pid()
             ):
                 await asyncio.sleep(0.01)
@@ -197,8 +197,8 @@ def test_connection_that_dies(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["search_path=Odds.2", "options=-csearch_path%3DOdds.2"])
 def test_schema_of_its_own(how: str, database: str, run: Run) -> None:
-    """Tables in another schema are found by the search path, and mended by it."""
-    # As SQL, the name has to be quoted.
+    """Tables in another schema are found by the search path, and repaired there."""
+    # In SQL, the name needs quotes.
     url = f"{database}{'&' if '?' in database else '?'}{how.replace('Odds.2', '%22Odds.2%22')}"
     run(execute(database, 'CREATE SCHEMA "Odds.2"'))
     assert run(migrations.check(url)).state is CheckState.EMPTY
@@ -213,7 +213,7 @@ def test_schema_of_its_own(how: str, database: str, run: Run) -> None:
 
 
 def test_reference_to_another_schema(database: str, run: Run) -> None:
-    """A foreign key that leads to a table of the same name elsewhere is a difference."""
+    """A foreign key to a table of the same name in another schema is a difference."""
     run(
         execute(
             database,
@@ -234,10 +234,10 @@ def test_reference_to_another_schema(database: str, run: Run) -> None:
 
 
 def test_least_privileges(database: str, run: Run) -> None:
-    """A role that may make temporary tables and read the revision can check, read-only or not."""
+    """The rights to make temporary tables and to read the revision suffice."""
     name = make_url(database).database
     role = f"reader_of_{name}"
-    # Reached as the user of the tests: these may log in by a socket alone.
+    # As the tests' user: other users may log in through a socket only.
     url = f"{database}{'&' if '?' in database else '?'}options=-crole%3D{role}"
 
     async def why_not() -> str:
@@ -264,12 +264,12 @@ def test_least_privileges(database: str, run: Run) -> None:
 
 
 def test_nobody_is_kept_waiting(database: str, run: Run) -> None:
-    """It takes no lock that a writer would wait for, and waits for no writer."""
+    """The check takes no lock that blocks a writer, and waits for no writer."""
     tables = ", ".join(metadata.tables)
 
     async def beside_a_writer() -> None:
         locker = await asyncpg.connect(database)
-        # Conflicts with every lock but the one that a SELECT takes.
+        # Conflicts with every lock except a SELECT's.
         await locker.execute(f"BEGIN; LOCK TABLE {tables}, alembic_version IN EXCLUSIVE MODE")
         async with asyncio.timeout(9):
             assert (await migrations.check(database)).state is CheckState.CLEAN
@@ -279,7 +279,7 @@ def test_nobody_is_kept_waiting(database: str, run: Run) -> None:
 
 
 def test_nothing_is_left(database: str, run: Run) -> None:
-    """Nothing of what it builds stays in the database."""
+    """The check leaves no object in the database."""
     everything = "SELECT count(*) FROM pg_class"
     before = run(fetch_column(database, everything))
     run(execute(database, "DROP INDEX idx_scrape_runs_status"))
@@ -304,7 +304,7 @@ SELECT current_setting('search_path'), current_setting('TimeZone'), current_sett
 def test_transaction_is_as_it_was(
     database: str, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller's transaction goes on with its rows, settings and locks, as if nothing was."""
+    """The caller's transaction continues with its rows, settings and locks."""
     caplog.set_level(logging.INFO)
     notices: list[object] = []
 
@@ -329,7 +329,7 @@ def test_transaction_is_as_it_was(
 
 
 def test_no_transaction_is_begun(database: str, run: Run) -> None:
-    """A connection that is in no transaction is in none afterwards, autocommit or not."""
+    """A connection without a transaction has none afterwards, with or without autocommit."""
 
     async def between_transactions() -> None:
         for options in ({}, {"isolation_level": "AUTOCOMMIT"}):
@@ -353,10 +353,8 @@ def test_no_transaction_is_begun(database: str, run: Run) -> None:
         ("CREATE TEMPORARY TABLE sports ()", ComparisonError, "drop the temporary table"),
     ],
 )
-def test_transaction_after_a_refusal(
-    begun: str, error: type[OddsSchemaError], why: str, database: str, run: Run
-) -> None:
-    """Where it cannot compare, it says why, and the caller's transaction is usable."""
+def test_transaction_after_a_refusal(begun: str, why: str, database: str, run: Run) -> None:
+    """A check that is impossible names the reason, and the transaction remains usable."""
 
     async def refused() -> None:
         async with sqlalchemy_connect(database) as connection:
@@ -369,7 +367,7 @@ def test_transaction_after_a_refusal(
 
 
 def test_migration_meanwhile(database: str, run: Run) -> None:
-    """It waits for a migration that holds its locks, but not longer than it may."""
+    """The check waits for a running migration, within its time limit."""
     impatient = f"{database}{'&' if '?' in database else '?'}lock_timeout=100ms"
 
     async def beside_a_migration() -> None:
@@ -383,7 +381,7 @@ def test_migration_meanwhile(database: str, run: Run) -> None:
 
 
 def test_other_drivers(database: str, run: Run) -> None:
-    """A connection of another driver is refused in words."""
+    """A connection of another driver is refused with a message."""
 
     async def with_psycopg() -> None:
         url = make_url(database).set(drivername="postgresql+psycopg")

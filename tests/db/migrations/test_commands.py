@@ -1,4 +1,4 @@
-"""Upgrades and downgrades: alembic's own checks, and revisions that do not exist."""
+"""Upgrades and downgrades: alembic's own checks, and unknown revisions."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,7 +34,7 @@ Run = Callable[..., Any]
     ids=lambda check: check.__name__.removeprefix("test_"),
 )
 def test_alembic(check: Callable[[Any], None], empty_database: str, run: Run) -> None:
-    """The history is sound: one head, up to the models, and down again without a trace."""
+    """The history has one head, ends at the models, and can be downgraded completely."""
 
     def on_connection(connection: Connection) -> None:
         config = Config()
@@ -43,7 +43,7 @@ def test_alembic(check: Callable[[Any], None], empty_database: str, run: Run) ->
             check(it)
 
     async def on_database() -> None:
-        # pytest-alembic is synchronous, and env.py runs on the connection that it is handed.
+        # pytest-alembic is synchronous, and env.py runs on the given connection.
         async with sqlalchemy_connect(empty_database) as connection:
             await connection.run_sync(on_connection)
 
@@ -51,21 +51,21 @@ def test_alembic(check: Callable[[Any], None], empty_database: str, run: Run) ->
 
 
 def test_models_need_no_migration(database: str, run: Run) -> None:
-    """A migrated database is at the head, and what this release expects."""
+    """A migrated database is at the head, and is clean."""
     assert run(migrations.check(database)).state is CheckState.CLEAN
     assert run(migrations.current(database)) == HEAD
 
 
 def test_downgrade_leaves_others_alone(database: str, run: Run) -> None:
-    """Tables of other applications outlive ours."""
+    """A downgrade keeps the tables of other applications."""
     run(execute(database, "CREATE TABLE theirs (id int PRIMARY KEY, note text UNIQUE)"))
     run(migrations.downgrade(database, "base"))
     assert run(fetch_column(database, "SELECT count(*) FROM theirs")) == [0]
 
 
 def test_unknown_revision(empty_database: str, run: Run) -> None:
-    """A revision that does not exist is an error of this package, and changes nothing."""
-    with pytest.raises(UnknownRevisionError, match="no_such"):
+    """An unknown revision is an error of this package, and changes nothing."""
+    with pytest.raises(OddsSchemaError, match="no_such"):
         run(migrations.upgrade(empty_database, "no_such"))
     assert run(catalog(empty_database)) == []
 
@@ -78,7 +78,7 @@ ODD_REVISIONS = [
 
 @pytest.mark.parametrize("revision", ODD_REVISIONS)
 def test_what_is_no_revision(revision: str, database: str, run: Run) -> None:
-    """Whatever is no revision is an error that says which there are, and changes nothing."""
+    """Text that is no revision is an error that lists the revisions, and changes nothing."""
     for move in (
         lambda: run(migrations.upgrade(database, revision)),
         lambda: run(migrations.downgrade(database, revision)),

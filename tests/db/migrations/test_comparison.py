@@ -1,6 +1,6 @@
-"""`check`: each tampering is told as the one difference that it is, and can be mended.
+"""`check`: each alteration is reported as its one difference, and can be repaired.
 
-What alembic's own comparison makes of the tamperings is kept in docs/drift.md. To write it anew:
+docs/drift.md holds the results of alembic's own comparison. To write them anew:
 
     ODDSSCHEMA_WRITE_DRIFT=1 python -m pytest tests/db/migrations/test_comparison.py -k alembic
 """
@@ -37,7 +37,7 @@ Run = Callable[..., Any]
 
 
 async def filled_in(tampering: Tampering, raw: Any) -> Tampering:
-    """The tampering with a CHECK of this database in it."""
+    """Insert a CHECK of this database into an alteration."""
     name, text = await raw.fetchrow(
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
         "WHERE contype = 'c' AND conrelid = 'competitor_market_odds'::regclass "
@@ -55,7 +55,7 @@ async def filled_in(tampering: Tampering, raw: Any) -> Tampering:
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda one: one.id.replace(" ", "-"))
 def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
-    """A single tampering is told as exactly that one difference, whose mend mends it."""
+    """A single alteration is reported as exactly one difference, and its repair removes it."""
 
     async def tamper_and_mend() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -73,12 +73,12 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
 
 @given(chosen=st.lists(st.sampled_from(TAMPERINGS), min_size=2, max_size=6))
 def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> None:
-    """Whatever was done, in whatever order: the mends, in theirs, leave nothing to mend."""
+    """The repairs of any alterations in any order leave no difference."""
 
     async def tamper_and_mend() -> None:
         async with rolled_back(filled) as (connection, raw):
             for tampering in [await filled_in(one, raw) for one in chosen]:
-                # What another one did may be in its way.
+                # Another alteration may prevent it.
                 with suppress(asyncpg.PostgresError):
                     async with raw.transaction():
                         await raw.execute(tampering.sql)
@@ -92,14 +92,14 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
 
 
 def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
-    """docs/drift.md says of each tampering whether `alembic check` sees it."""
+    """docs/drift.md has for each alteration the result of `alembic check`."""
 
     def sees(connection: Connection) -> bool:
         config = Config()
         config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
         config.attributes["connection"] = connection
         with warnings.catch_warnings():
-            # It warns of what it does not look at.
+            # Alembic warns about objects that it does not compare.
             warnings.simplefilter("ignore", SAWarning)
             try:
                 command.check(config)
@@ -137,7 +137,7 @@ def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
 
 
 def test_untouched(filled: str, run: Run) -> None:
-    """A database that was migrated and then filled is clean."""
+    """A migrated database with rows is clean."""
     assert run(migrations.check(filled)) == CheckReport(
         state=CheckState.CLEAN,
         message=f"the database matches this release, at {HEAD}",
@@ -146,14 +146,14 @@ def test_untouched(filled: str, run: Run) -> None:
 
 
 def test_downgraded_and_upgraded(database: str, run: Run) -> None:
-    """A database that went down and up again is clean."""
+    """A database after a downgrade and an upgrade is clean."""
     run(migrations.downgrade(database, "base"))
     run(migrations.upgrade(database))
     assert run(migrations.check(database)).state is CheckState.CLEAN
 
 
 def test_created_from_the_models(empty_database: str, run: Run) -> None:
-    """Tables of `metadata.create_all` lack nothing but the revision, which can be recorded."""
+    """Tables of `metadata.create_all` lack only the revision, which can be recorded."""
 
     async def create_all() -> None:
         async with sqlalchemy_connect(empty_database) as connection:
@@ -172,7 +172,7 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
 
 
 def test_read_from_its_own_text(filled: str, run: Run) -> None:
-    """PostgreSQL prints some CHECKs differently once it has read its own text, as from a dump."""
+    """A CHECK that PostgreSQL prints differently after a dump is no difference."""
     texts = (
         "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) "
         "FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text = ANY ($1)"
@@ -194,7 +194,7 @@ def test_read_from_its_own_text(filled: str, run: Run) -> None:
 
 
 def test_what_is_for_everybody_to_tune(filled: str, run: Run) -> None:
-    """An index that helps queries, and how things are stored, is nobody's difference."""
+    """Additional indexes and settings of storage are no differences."""
 
     async def tune() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -212,7 +212,7 @@ def test_what_is_for_everybody_to_tune(filled: str, run: Run) -> None:
 
 
 def test_other_applications(database: str, run: Run) -> None:
-    """Others' tables, references to ours and revisions are none of its business."""
+    """Tables, references and revisions of other applications are no differences."""
     run(
         execute(
             database,
@@ -232,6 +232,8 @@ def test_other_applications(database: str, run: Run) -> None:
     )
     assert run(migrations.check(database)).state is CheckState.OLDER
     run(execute(database, f"DELETE FROM alembic_version WHERE {ours}"))
-    assert run(migrations.check(database)).state is CheckState.CLEAN  # theirs may stand for ours
+    assert (
+        run(migrations.check(database)).state is CheckState.CLEAN
+    )  # their revision may replace ours
     run(execute(database, "DELETE FROM alembic_version"))
     assert run(migrations.check(database)).state is CheckState.UNVERSIONED

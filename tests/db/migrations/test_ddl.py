@@ -1,8 +1,8 @@
-"""The migrations: pytest-alembic's tests, and catalogs compared where alembic is blind.
+"""The migrations' result, compared by PostgreSQL's catalog.
 
-Alembic's comparison does not see an index's WHERE or method, nor the text of a CHECK. `catalog`
-does: it is what PostgreSQL itself says of a database. What it says of a migrated one is kept in
-ddl.sql, so that every change of the schema is seen in review. To write the file anew:
+Alembic's comparison does not see an index's WHERE or method, nor the text of a CHECK. The catalog
+has them. ddl.sql holds the catalog of a migrated database, so that a review shows every change of
+the schema. To write the file anew:
 
     ODDSSCHEMA_WRITE_DDL=1 python -m pytest tests/db/migrations/test_ddl.py
 """
@@ -31,20 +31,20 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def migrated(template: str, run: Run) -> list[str]:
-    """The catalog of a migrated database."""
+    """Return the catalog of a migrated database."""
     found: list[str] = run(catalog(template))
     return found
 
 
 def test_ddl(migrated: list[str]) -> None:
-    """The migrations make the database that ddl.sql describes."""
+    """The migrations create the database that ddl.sql describes."""
     if os.environ.get("ODDSSCHEMA_WRITE_DDL"):
         DDL.write_text("\n".join(migrated) + "\n", encoding="utf-8")
     assert "\n".join(migrated) + "\n" == DDL.read_text(encoding="utf-8")
 
 
 def test_models_make_the_same_database(migrated: list[str], empty_database: str, run: Run) -> None:
-    """`metadata.create_all` makes what the migrations make."""
+    """`metadata.create_all` and the migrations create the same database."""
 
     async def create_all() -> None:
         async with sqlalchemy_connect(empty_database) as connection:
@@ -56,7 +56,7 @@ def test_models_make_the_same_database(migrated: list[str], empty_database: str,
 
 
 def test_sql_makes_the_same_database(migrated: list[str], empty_database: str, run: Run) -> None:
-    """The SQL text of an upgrade, run by other means, leaves the same database."""
+    """The SQL text of an upgrade creates the same database."""
     run(execute(empty_database, migrations.upgrade_sql()))
     assert run(catalog(empty_database)) == migrated
     assert run(migrations.current(empty_database)) == HEAD
@@ -65,12 +65,12 @@ def test_sql_makes_the_same_database(migrated: list[str], empty_database: str, r
 
 
 def test_each_revision_is_taken_back(migrated: list[str], empty_database: str, run: Run) -> None:
-    """On the way down and up again, each revision is what it was on the way up."""
+    """Each revision has the same catalog on the way up, down and up again."""
     script = ScriptDirectory(str(script_location()))
     revisions = ["base", *reversed([one.revision for one in script.walk_revisions()])]
 
     def state() -> tuple[list[str], list[str]]:
-        # A CHECK that was validated stays so on the way down.
+        # A validated CHECK remains valid after a downgrade.
         found = [part.replace(" NOT VALID", "") for part in run(catalog(empty_database))]
         return found, run(fetch_column(empty_database, REFERENCE_DATA)) if found else []
 
@@ -94,7 +94,7 @@ def test_upgrade_is_idempotent(migrated: list[str], database: str, run: Run) -> 
 
 
 def test_downgrade_leaves_nothing(database: str, run: Run) -> None:
-    """After a downgrade to base there is nothing but alembic's empty table."""
+    """A downgrade to base leaves only alembic's empty table."""
     run(migrations.downgrade(database, "base"))
     assert run(catalog(database)) == []
     assert run(migrations.current(database)) is None
@@ -103,14 +103,14 @@ def test_downgrade_leaves_nothing(database: str, run: Run) -> None:
 
 
 def test_downgrade_with_data(database: str, run: Run) -> None:
-    """A downgrade does not stumble over rows that refer to each other."""
+    """A downgrade removes rows that refer to each other."""
     run(execute(database, ROWS))
     run(migrations.downgrade(database, "base"))
     assert run(catalog(database)) == []
 
 
 def test_transaction_is_the_callers(empty_database: str, run: Run) -> None:
-    """On a connection that was handed over, nothing stays unless the caller commits."""
+    """On a given connection, only the caller commits."""
 
     async def upgrade_and_roll_back() -> None:
         async with sqlalchemy_connect(empty_database) as connection:

@@ -1,4 +1,4 @@
-"""A project that builds on ours, and whose revision is recorded in the place of ours."""
+"""A project that builds on our tables, and has its revision recorded in place of ours."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 from tests.support.sessions import execute, fetch_column
 
 Run = Callable[..., Any]
-#: Runs alembic in the project, on a database.
+#: A function that runs alembic in the project, on a database.
 Alembic = Callable[..., str]
 
 RECORDED = "SELECT version_num FROM alembic_version ORDER BY 1"
@@ -28,12 +28,12 @@ RECORDED = "SELECT version_num FROM alembic_version ORDER BY 1"
 
 @pytest.fixture
 def alembic(tmp_path: Path) -> Callable[[str], Alembic]:
-    """Alembic in docs/examples/extending, whose revision depends on the one of ours given."""
+    """Return a function that runs alembic in docs/examples/extending, on the given revision."""
 
     def depending_on(revision: str) -> Alembic:
         project = shutil.copytree(ROOT / "docs/examples/extending", tmp_path / revision)
         settings = project / "pyproject.toml"
-        versions = str(script_location() / "versions")  # of a checkout, which is no package data
+        versions = str(script_location() / "versions")  # a file of the checkout, not of the package
         settings.write_text(settings.read_text().replace("oddsschema:alembic/versions", versions))
         (version,) = (project / "odds_watch/migrations/versions").glob("*.py")
         depends, count = re.subn(
@@ -62,13 +62,13 @@ def alembic(tmp_path: Path) -> Callable[[str], Alembic]:
 
 
 def captures() -> list[dict[str, Any]]:
-    """One scrape."""
+    """Simulate one scrape."""
     (scrape,) = simulate(events=2, scrapes=1)
     return [capture for platform in scrape.values() for capture in platform]
 
 
 def test_on_our_newest(alembic: Callable[[str], Alembic], empty_database: str, run: Run) -> None:
-    """When theirs stands for our newest, all of ours works, up and down."""
+    """A project's revision on our newest one works, up and down."""
     on = alembic(HEAD)
     on(empty_database, "upgrade", "heads")
     assert run(fetch_column(empty_database, RECORDED)) == ["watch_0001"]
@@ -84,7 +84,7 @@ def test_on_our_newest(alembic: Callable[[str], Alembic], empty_database: str, r
 
 
 def test_on_an_older_one(alembic: Callable[[str], Alembic], empty_database: str, run: Run) -> None:
-    """When theirs stands for an older one, ours says so, and their alembic brings both up."""
+    """A project's revision on an older one is reported, and its alembic upgrades both."""
     on = alembic("oddsschema_0003")
     on(empty_database, "upgrade", "watch@head")
     assert run(fetch_column(empty_database, RECORDED)) == ["watch_0001"]
@@ -105,7 +105,7 @@ def test_on_an_older_one(alembic: Callable[[str], Alembic], empty_database: str,
 def test_drift_below_theirs(
     alembic: Callable[[str], Alembic], empty_database: str, run: Run
 ) -> None:
-    """A difference is told though theirs stands for ours, and when it is mended all is well."""
+    """A difference below a project's revision is reported and can be repaired."""
     alembic(HEAD)(empty_database, "upgrade", "heads")
     run(execute(empty_database, "DROP INDEX idx_competitor_events_betpawa"))
     report = run(migrations.check(empty_database))

@@ -15,18 +15,18 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def seeded(empty_database: str, run: Run) -> Iterator[str]:
-    """The URL of a database with the tables of revision 1, which brings no rows."""
+    """Return the URL of a database at revision 1, which brings no rows."""
     run(migrations.upgrade(empty_database, "oddsschema_0001"))
     return empty_database
 
 
 def test_reference_data(database: str, run: Run) -> None:
-    """A migrated database knows football and the three bookmakers."""
+    """A migrated database has football and the three bookmakers."""
     assert run(fetch_column(database, REFERENCE_DATA)) == REFERENCE
 
 
 def test_reference_data_over_rows_that_are_there(seeded: str, run: Run) -> None:
-    """Rows that were there before keep their names and settings, and are not doubled."""
+    """Existing rows keep their names and settings, and are not repeated."""
     run(
         execute(
             seeded,
@@ -44,16 +44,16 @@ def test_reference_data_over_rows_that_are_there(seeded: str, run: Run) -> None:
 
 
 def test_reference_data_is_taken_back(database: str, run: Run) -> None:
-    """A downgrade takes away the rows that nothing refers to, and leaves the others."""
+    """A downgrade deletes the rows without references, and keeps the others."""
     run(migrations.downgrade(database, "oddsschema_0001"))
     assert run(fetch_column(database, REFERENCE_DATA)) == []
     run(migrations.upgrade(database))
     run(execute(database, ROWS))
     run(migrations.downgrade(database, "oddsschema_0001"))
     assert run(fetch_column(database, REFERENCE_DATA)) == [
-        "bookmaker Bet9ja bet9ja true",  # by an error
-        "bookmaker BetPawa betpawa true",  # by an event
-        "sport Football football",  # by a tournament
+        "bookmaker Bet9ja bet9ja true",  # an error refers to it
+        "bookmaker BetPawa betpawa true",  # an event refers to it
+        "sport Football football",  # a tournament refers to it
     ]
     run(migrations.upgrade(database))
     assert run(fetch_column(database, REFERENCE_DATA)) == REFERENCE

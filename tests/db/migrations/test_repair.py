@@ -1,4 +1,4 @@
-"""What mends several differences at once."""
+"""The repair of several differences at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ Run = Callable[..., Any]
 
 
 def test_renamed_and_changed(filled: str, run: Run) -> None:
-    """Of a table that was renamed and changed, each change is told by the names that are there."""
+    """The changes of a renamed table are reported under its present names."""
 
     async def rename_and_change() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -36,7 +36,7 @@ def test_renamed_and_changed(filled: str, run: Run) -> None:
 
 
 def test_added_things_that_hang_together(filled: str, run: Run) -> None:
-    """What was added is removed in an order in which nothing is in the way."""
+    """Added objects are removed in the order of their dependencies."""
 
     async def add() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -63,7 +63,7 @@ def test_added_things_that_hang_together(filled: str, run: Run) -> None:
 
 
 def test_dropped_tables_come_back(database: str, run: Run) -> None:
-    """With all tables gone, mending builds them anew, each after those that it refers to."""
+    """The repair of dropped tables creates each after the tables that it refers to."""
     run(execute(database, f"DROP TABLE {', '.join(metadata.tables)}"))
 
     async def mend() -> None:
@@ -76,7 +76,7 @@ def test_dropped_tables_come_back(database: str, run: Run) -> None:
 
 
 def test_identity_in_place_of_a_sequence(filled: str, run: Run) -> None:
-    """An identity column goes back to its sequence, which then goes on after the ids in use."""
+    """The repair of an identity column restores a sequence that continues after the used ids."""
 
     async def identity() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -96,7 +96,7 @@ def test_identity_in_place_of_a_sequence(filled: str, run: Run) -> None:
 
 
 def test_values_are_kept(filled: str, run: Run) -> None:
-    """Mending a type keeps what fits, and refuses to cut off what does not."""
+    """The repair of a type keeps the values that fit, and refuses to cut others."""
 
     async def change_types() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -123,7 +123,7 @@ def test_values_are_kept(filled: str, run: Run) -> None:
 
 
 def test_view_in_place_of_a_table(filled: str, run: Run) -> None:
-    """Where something else has a table's name, it is told, and left to somebody who knows."""
+    """Another object with a table's name is reported, and is not replaced."""
 
     async def replace() -> None:
         async with rolled_back(filled) as (connection, raw):
@@ -162,7 +162,7 @@ def test_view_in_place_of_a_table(filled: str, run: Run) -> None:
     ids=["NOT-NULL-not-validated", "foreign-key-not-enforced"],
 )
 def test_tampering_since_18(sql: str, told: tuple[str, ...], filled: str, run: Run) -> None:
-    """What can be done to a constraint since PostgreSQL 18 is told and mended too."""
+    """Alterations of constraints since PostgreSQL 18 are reported and repaired too."""
 
     async def tamper_and_mend() -> None:
         async with rolled_back(filled) as (connection, raw):

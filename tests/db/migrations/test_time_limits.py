@@ -1,4 +1,4 @@
-"""Migrations give up when they wait too long, and say what to do."""
+"""Time limits of migrations, and the advice in their errors."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,7 @@ from oddsschema.errors import LockTimeoutError, OddsSchemaError, StatementTimeou
 from oddsschema.migrations import timeouts
 from tests.support.paths import ROOT
 
-#: The next revision changes tables that are there.
+#: A revision after which existing tables are changed.
 BEFORE = "oddsschema_0003"
 
 Run = Callable[..., Any]
@@ -32,14 +32,14 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def older(empty_database: str, run: Run) -> str:
-    """The URL of a database at an older revision."""
+    """Return the URL of a database at an older revision."""
     run(migrations.upgrade(empty_database, BEFORE))
     return empty_database
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A connection of somebody else's."""
+    """Open another session."""
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -49,14 +49,14 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 
 @asynccontextmanager
 async def reader(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """Somebody whose transaction stays open, with a table in it that can then not be changed."""
+    """Open a session whose transaction keeps tables from being changed."""
     async with connected(url) as connection, connection.transaction():
         await connection.execute("SELECT FROM competitor_market_odds")
         yield connection
 
 
 def test_lock_timeout(older: str, run: Run) -> None:
-    """A migration in somebody's way ends soon, leaves nothing, and succeeds when he is done."""
+    """A blocked migration ends soon, leaves nothing, and succeeds after the blocking session."""
 
     async def upgrade() -> None:
         async with reader(older):
@@ -76,7 +76,7 @@ def test_lock_timeout(older: str, run: Run) -> None:
 
 
 def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
-    """Who queues behind a migration that waits is let through when it gives up."""
+    """Sessions behind a waiting migration continue when it gives up."""
 
     async def waits(connection: "asyncpg.Connection[Any]") -> bool:
         return bool(
@@ -86,7 +86,7 @@ def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
     async def upgrade() -> None:
         async with reader(older) as other, connected(older) as writer:
             migration = asyncio.create_task(migrations.upgrade(older, lock_timeout=1))
-            while not await waits(other):  # noqa: ASYNC110 - the server tells nobody
+            while not await waits(other):  # noqa: ASYNC110 - the server sends no event
                 await asyncio.sleep(0.01)
             began = time.monotonic()
             await writer.execute("DELETE FROM competitor_market_odds")
@@ -98,7 +98,7 @@ def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
 
 
 def test_statement_timeout(older: str, run: Run) -> None:
-    """A statement that takes too long ends the migration, with the name of the setting."""
+    """A long statement ends the migration, with the setting's name in the error."""
 
     async def upgrade() -> None:
         async with reader(older):
@@ -111,12 +111,12 @@ def test_statement_timeout(older: str, run: Run) -> None:
     run(upgrade())
 
 
-# (Not so little that looking takes longer.)
+# (Long enough for the look into the catalog.)
 @given(st.floats(0, 2_147_483), st.just(0.0) | st.floats(1, 2_147_483))
 def test_each_transaction_has_them(
     server_url: str, run: Run, lock: float, statement: float
 ) -> None:
-    """Each transaction is held to the milliseconds that were given, none of them to no limit."""
+    """Each transaction has the given limits in milliseconds; 0 means none."""
 
     def shown(connection: Connection) -> list[int]:
         query = "SELECT setting::int FROM pg_settings WHERE name = $1"
@@ -143,7 +143,7 @@ def test_each_transaction_has_them(
 
 
 def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> None:
-    """A transaction that was handed over is held to ours meanwhile, and then to its own again."""
+    """A given transaction has our limits during the migration, then its own again."""
 
     async def downgrade() -> None:
         async with sqlalchemy_connect(database) as connection:
@@ -160,14 +160,14 @@ def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> No
 
 @pytest.mark.parametrize("given", [-1, -1e-9, 2_147_484, float("nan"), float("inf"), "5s", ""])
 def test_what_is_no_number_of_seconds(given: Any, empty_database: str, run: Run) -> None:
-    """Whatever is no number of seconds, or too many, is refused before anything is done."""
+    """An invalid number of seconds is refused before any change."""
     with pytest.raises(OddsSchemaError, match="lock_timeout is a number of seconds"):
         run(migrations.upgrade(empty_database, lock_timeout=given))
     assert run(migrations.current(empty_database)) is None
 
 
 def test_sql(empty_database: str, run: Run) -> None:
-    """The SQL text of an upgrade sets them, too."""
+    """The SQL text of an upgrade sets the limits too."""
 
     async def execute() -> list[str]:
         async with connected(empty_database) as connection:
@@ -179,7 +179,7 @@ def test_sql(empty_database: str, run: Run) -> None:
 
 
 def test_alembic(older: str, run: Run) -> None:
-    """`alembic -x lock_timeout=SECONDS` is heard, and what goes wrong is one message."""
+    """`alembic -x lock_timeout=SECONDS` is applied, and its error is one message."""
     python = [sys.executable, "-W", "error", "-m", "alembic", "-x", f"url={older}"]
 
     async def upgrade(seconds: str) -> str:
@@ -199,7 +199,7 @@ def test_alembic(older: str, run: Run) -> None:
 
 
 def test_command_line(older: str, run: Run) -> None:
-    """`oddsschema upgrade` and `downgrade` hear both options, and write them into SQL text."""
+    """`oddsschema upgrade` and `downgrade` apply both options, and write them into SQL text."""
     program = [sys.executable, "-W", "error", "-m", "oddsschema"]
 
     async def move(*command: str) -> tuple[int | None, str]:

@@ -1,4 +1,4 @@
-"""Rows that break what a revision wants to hold."""
+"""Rows that break a CHECK of a later revision."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ BROKEN = {
 def test_rows_that_break_a_check(
     table: str, handed_over: bool, empty_database: str, run: Run
 ) -> None:
-    """The error names table and CHECK, finds the rows, and when they are mended it goes on."""
+    """The error names table and CHECK and has a SELECT of the rows; repaired rows are accepted."""
     column, bad, good = BROKEN[table]
     run(migrations.upgrade(empty_database, "oddsschema_0003"))
     run(execute(empty_database, ROWS))
@@ -60,7 +60,7 @@ def test_rows_that_break_a_check(
 
 
 def test_rows_that_break_a_check_in_a_schema_of_its_own(empty_database: str, run: Run) -> None:
-    """`oddsschema upgrade` says it in words, and the SELECT finds the table where it is."""
+    """The error of `oddsschema upgrade` has a SELECT that works in the tables' own schema."""
     url = f"{empty_database}{'&' if '?' in empty_database else '?'}search_path=%22Odds.2%22"
     run(execute(empty_database, 'CREATE SCHEMA "Odds.2"'))
     run(migrations.upgrade(url, "oddsschema_0003"))

@@ -1,9 +1,9 @@
-"""The contracts and the CHECKs agree: what the one refuses, the other does, and the reverse.
+"""The agreement of contracts and CHECKs: both refuse the same values.
 
-A value is *kept* by a contract that accepts it and does not change it, and by PostgreSQL when an
-INSERT stores it as it was. Both keep the same values, and what one of them converts (text that is
-trimmed, "2.15" that becomes 2.15; 5 that PostgreSQL writes into a text column as '5') is kept by
-the other once it is converted. What is left are the `EXCEPTIONS`.
+A contract *keeps* a value that it accepts unchanged; PostgreSQL keeps a value that an INSERT stores
+unchanged. Both keep the same values. A value that either of them converts is kept by the other
+after the conversion: trimmed text, "2.15" that becomes 2.15, 5 that PostgreSQL stores as text.
+`EXCEPTIONS` lists the remaining differences.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def connection(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[Any]:
-    """A connection to a database in which there are rows to refer to."""
+    """Open a connection to a database with rows to refer to."""
     with new_database(template) as url:
         stack = AsyncExitStack()
         opened = run(asyncpg.connect(url, server_settings={"timezone": "UTC"}))
@@ -51,21 +51,21 @@ def connection(new_database: Callable[..., Any], template: str, run: Run) -> Ite
 def test_contract_and_insert_agree(
     name: str, data: st.DataObject, connection: Any, run: Run
 ) -> None:
-    """What a contract keeps, a raw INSERT keeps, and nothing else."""
+    """The contract and a raw INSERT keep the same rows."""
     rows = data.draw(st.lists(arbitrary_rows(TABLES[name]), min_size=1, max_size=15))
     run(assert_agreed(connection, TABLES[name], rows))
 
 
 HANDICAP = {"handicap_type": "asian", "handicap_home": 0.5, "handicap_away": -0.5}
 
-#: By table: the bound, a row within it, a row beyond it.
+#: The bounds of each table: a name, a row within the bound, a row beyond it.
 BOUNDS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {
     name: [
         (f"{field}-{what}", row | {field: inside}, row | {field: outside})
         for field, info in fields_of(table).items()
         for row in [GOOD[name] | (HANDICAP if field in HANDICAP else {})]
         for what, inside, outside in beyond(info)
-        # A code or a slug that is as long as it may be is held to more than that.
+        # For a code or a slug of the longest length, further rules apply.
         if by_contract(table, row | {field: inside}) is not None
     ]
     + [
@@ -79,7 +79,7 @@ BOUNDS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_each_bound_holds_on_both_sides(name: str, connection: Any, run: Run) -> None:
-    """Up to a bound, the contract and a raw INSERT keep a value; beyond it, neither does."""
+    """The contract and a raw INSERT keep values up to a bound, and none beyond it."""
     table = TABLES[name]
     for kept, rows in (
         (True, [(bound, row) for bound, row, _ in BOUNDS[name]]),
@@ -93,7 +93,7 @@ def test_each_bound_holds_on_both_sides(name: str, connection: Any, run: Run) ->
 
 
 def test_each_check_is_needed(connection: Any, run: Run) -> None:
-    """Without any one of the CHECKs, some value beyond a bound would get in."""
+    """Without any single CHECK, a value beyond a bound would be stored."""
     query = """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE contype = 'c' AND connamespace = 'public'::regnamespace

@@ -1,4 +1,4 @@
-"""Relationships, and what PostgreSQL guards: deletions, uniqueness and references."""
+"""Relationships, and PostgreSQL's guards: deletions, uniqueness and references."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,12 +34,12 @@ Run = Callable[..., Any]
 
 
 def test_world_is_whole() -> None:
-    """The rows below are of every table that there is."""
+    """The world has a row of every table."""
     assert {table.__tablename__ for table in world()} == set(metadata.tables)
 
 
 def test_relationships_carry_everything(database: str, run: Run) -> None:
-    """Adding two roots stores a row in each table, and every foreign key is filled."""
+    """Two added roots store a row in each table, with every foreign key."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -61,7 +61,7 @@ def test_relationships_carry_everything(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["odds_snapshots", "competitor_odds_snapshots"])
 def test_run_of_a_batch_reads_back(name: str, database: str, run: Run) -> None:
-    """The screen's question, a batch with its runs and their snapshots, is one eager load."""
+    """A batch with its runs and their snapshots is one eager load."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -78,7 +78,7 @@ def test_run_of_a_batch_reads_back(name: str, database: str, run: Run) -> None:
 
 ALL = frozenset(world())
 
-#: What is left when a row is deleted: the tables that lose theirs, the references that are emptied.
+#: The effects of a row's deletion: tables that lose their row, references that become NULL.
 DELETIONS: list[tuple[type[Table], set[type[Table]], dict[type[Table], str]]] = [
     (ScrapeBatch, {ScrapeBatch}, {ScrapeRun: "batch_id"}),
     (
@@ -124,7 +124,7 @@ def test_deletion(
     database: str,
     run: Run,
 ) -> None:
-    """What a row owns goes with it, what refers to it stays: through a session and without."""
+    """A deletion removes owned rows and keeps referring rows, by session and by statement."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -146,7 +146,7 @@ def test_deletion(
 
 @pytest.mark.parametrize("table", [Sport, Bookmaker])
 def test_reference_rows_in_use_stay(table: type[Table], database: str, run: Run) -> None:
-    """A sport or bookmaker that something refers to cannot be deleted."""
+    """A sport or bookmaker with references cannot be deleted."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -162,7 +162,7 @@ def test_reference_rows_in_use_stay(table: type[Table], database: str, run: Run)
     [(MarketOdds, "event_id"), (CompetitorMarketOdds, "competitor_event_id")],
 )
 def test_wrong_event_of_a_market(market: Any, name: str, database: str, run: Run) -> None:
-    """A market can only name its snapshot's event, though another one exists."""
+    """A market can only refer to its snapshot's event."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -201,7 +201,7 @@ def test_wrong_event_of_a_market(market: Any, name: str, database: str, run: Run
 def test_uniqueness(
     table: type[Table], changed: dict[str, Any] | None, database: str, run: Run
 ) -> None:
-    """A row that differs in one part of its key is another row; one that does not is refused."""
+    """A row with another key is accepted; a row with the same key is refused."""
 
     async def body() -> None:
         async with opened(database) as session:

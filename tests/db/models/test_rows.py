@@ -1,4 +1,4 @@
-"""A row that a session wrote reads back as it was."""
+"""Rows of every table, written and read by a session."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -26,7 +26,7 @@ TABLES = sorted(
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """A connection for all examples of a test. Each rolls back what it wrote."""
+    """Open a connection for all examples of a test. Each example rolls back."""
     stack = AsyncExitStack()
     yield run(stack.enter_async_context(sqlalchemy_connect(database)))
     run(stack.aclose())
@@ -37,7 +37,7 @@ def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
 def test_rows_read_back(
     table: type[Table], data: st.DataObject, connection: AsyncConnection, run: Run
 ) -> None:
-    """A row that a session wrote reads back with the values that it had."""
+    """A row that a session wrote reads back with the same values."""
     drawn = data.draw(st.lists(rows(table), min_size=1, max_size=5))
     filled = {
         column.key
@@ -46,7 +46,7 @@ def test_rows_read_back(
     }
 
     async def body() -> None:
-        # Their names could be among those that are drawn.
+        # Drawn rows could have the same names.
         await connection.execute(text("DELETE FROM bookmakers"))
         await connection.execute(text("DELETE FROM sports"))
         async with AsyncSession(connection) as session:

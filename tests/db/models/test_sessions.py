@@ -1,4 +1,4 @@
-"""Rows under an ORM session: what is loaded, assigned and inserted."""
+"""Rows under an ORM session: loading, assignment and insertion."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ Run = Callable[..., Any]
 
 
 def test_server_fills_what_is_left_out(database: str, run: Run) -> None:
-    """Ids and times come from PostgreSQL, the times aware and in UTC."""
+    """PostgreSQL sets omitted ids and times; the times are aware and in UTC."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -43,7 +43,7 @@ def test_server_fills_what_is_left_out(database: str, run: Run) -> None:
 
 
 async def drop_checks(url: str) -> None:
-    """Leave a database that takes what its contracts would refuse."""
+    """Drop all CHECKs, so that the database accepts rows that contracts refuse."""
     async with sqlalchemy_connect(url) as connection:
         for table in metadata.sorted_tables:
             for check in table.constraints:
@@ -55,7 +55,7 @@ async def drop_checks(url: str) -> None:
 
 
 def test_loading_validates_nothing(database: str, run: Run) -> None:
-    """Rows that today's contract would refuse, written by another release, load as they are."""
+    """Rows of another release that break today's contract are loaded unchanged."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -80,13 +80,13 @@ def test_loading_validates_nothing(database: str, run: Run) -> None:
             ]
             assert (await session.scalars(select(ScrapeRun))).one().events_failed == -1
 
-    # Before there were CHECKs.
+    # As in a release without CHECKs.
     run(drop_checks(database))
     run(body())
 
 
 def test_assignment_is_written(database: str, run: Run) -> None:
-    """An assignment to a loaded row reaches the database; a refused one leaves nothing to write."""
+    """An assignment to a loaded row is written; a refused one writes nothing."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -104,7 +104,7 @@ def test_assignment_is_written(database: str, run: Run) -> None:
 
 
 def test_core_insert_of_outcomes(database: str, run: Run) -> None:
-    """Core inserts take outcomes as objects or as dicts, and hold both to the contract."""
+    """Core inserts accept outcomes as objects or dicts, and validate both."""
 
     async def body() -> None:
         async with opened(database) as session:
@@ -136,7 +136,7 @@ def test_core_insert_of_outcomes(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, [], 0, "x", {"a": [1, None, {"b": 1.5}]}])
 def test_json_null(value: Any, database: str, run: Run) -> None:
-    """A missing document is SQL's NULL, any other value is itself."""
+    """A missing document is NULL in SQL; any other value is stored unchanged."""
 
     async def body() -> None:
         async with opened(database) as session:

@@ -1,4 +1,4 @@
-"""The connection to the database that the examples of a test share."""
+"""The connection that all examples of a test share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """A connection for all examples of a test. Each rolls back what it wrote."""
+    """Open a connection for all examples of a test. Each example rolls back."""
     stack = AsyncExitStack()
     engine = create_async_engine(
         "postgresql+asyncpg://",

@@ -1,4 +1,4 @@
-"""What is on offer, against a model that keeps everything."""
+"""Offers at an instant, compared with a model that keeps everything."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Run = Callable[..., Any]
 
 @given(parts=batches)
 def test_offers_are_what_was_offered(parts: Any, connection: Any, run: Run) -> None:
-    """At each instant and now, a bookmaker offers what its last capture until then tells."""
+    """A bookmaker's offer at an instant is that of its last capture until then."""
 
     async def check(stored: Stored) -> None:
         for at in [*INSTANTS, None]:
@@ -52,7 +52,7 @@ def test_offers_are_what_was_offered(parts: Any, connection: Any, run: Run) -> N
 def test_conditions_leave_what_they_say(
     parts: Any, at: datetime | None, connection: Any, run: Run
 ) -> None:
-    """A condition on a column leaves of the offers what it leaves of all of them."""
+    """A condition in SQL selects the same offers as in Python."""
     conditions: list[tuple[Any, Callable[[Offer], bool]]] = [
         (Offer.bookmaker == "bet9ja", lambda one: one.bookmaker == "bet9ja"),
         (Offer.sportradar_id == "1", lambda one: one.sportradar_id == "1"),
@@ -82,7 +82,7 @@ def test_conditions_leave_what_they_say(
 
 @given(parts=batches)
 def test_events_are_side_by_side(parts: Any, connection: Any, run: Run) -> None:
-    """What is matched has BetPawa's event, at each bookmaker; what is not matched has none."""
+    """Offers of matched events refer to BetPawa's event; unmatched events are listed."""
 
     async def check(stored: Stored) -> None:
         events = dict(await stored.all(select(Event.sportradar_id, Event.id)))
@@ -105,7 +105,7 @@ def test_events_are_side_by_side(parts: Any, connection: Any, run: Run) -> None:
 def test_best_prices_are_the_highest(
     parts: Any, at: datetime | None, connection: Any, run: Run
 ) -> None:
-    """Of each outcome that can be bet on, the highest odds, and all who offer them."""
+    """Each active outcome has its highest odds, and every bookmaker that offers them."""
 
     async def check(stored: Stored) -> None:
         names = {"2": "1"}
@@ -137,7 +137,7 @@ def test_best_prices_are_the_highest(
 def test_deleted_is_not_listed(
     parts: Any, deleted: set[Any], model: Any, connection: Any, run: Run
 ) -> None:
-    """Nothing tells of an event that is soft-deleted, or whose tournament is; all else stays."""
+    """No query lists a soft-deleted event, or an event of a soft-deleted tournament."""
 
     async def check(stored: Stored) -> None:
         times = 0, stored.batch_ids[-1]

@@ -1,4 +1,4 @@
-"""Price histories, opening and closing prices, against a model that keeps everything."""
+"""Price histories, opening and closing prices, compared with a model that keeps everything."""
 
 import gzip
 import random
@@ -32,7 +32,7 @@ NIGHTLY = settings.get_current_profile_name() == "nightly"
 
 @given(parts=batches)
 def test_price_history_is_every_change(parts: Any, connection: Any, run: Run) -> None:
-    """A point for each change of a market's prices, for each absence, and for the last capture."""
+    """A history has a point for each change of prices, each absence, and the last capture."""
 
     async def check(stored: Stored) -> None:
         found: dict[Any, Any] = defaultdict(list)
@@ -66,7 +66,7 @@ def test_price_history_is_every_change(parts: Any, connection: Any, run: Run) ->
 
 @given(parts=batches)
 def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> None:
-    """The first prices that were seen, and the last before kickoff; how old each is at kickoff."""
+    """Opening prices are the first, closing prices the last before kickoff, each with its age."""
 
     async def check(stored: Stored) -> None:
         opening, closing = {}, {}
@@ -94,7 +94,7 @@ def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> No
 @pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
 @pytest.mark.parametrize("order", ["shuffled", "by day", "reverse"] if NIGHTLY else ["shuffled"])
 def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -> None:
-    """However the days come, each market's history and each state is that of the captures."""
+    """Histories and states are those of the real captures, for any order of the days."""
     files = sorted(REAL_ODDS, key=lambda path: path.name.split("-", 2)[2])
     if order == "reverse":
         files.reverse()
@@ -104,7 +104,9 @@ def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -
     for path in files:
         with gzip.open(path) as lines:
             captures = [Capture.model_validate_json(line).model_dump() for line in lines]
-        for one in captures:  # Bet9ja lists some events twice, which the model takes for one
+        for (
+            one
+        ) in captures:  # Bet9ja lists some events twice; the model has a single event for them
             event = one["competitor_event"]
             event["sportradar_id"] = event["external_id"]
         parts.append((captures, IngestOptions()))

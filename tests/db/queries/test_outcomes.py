@@ -1,4 +1,4 @@
-"""The overround of outcomes, in SQL and by hand."""
+"""The overround of outcomes in SQL, compared with Python and with published values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ Run = Callable[..., Any]
 def test_margin_is_of_complete_books(
     books: list[tuple[Outcome, ...]], winners: int, connection: Any, run: Run
 ) -> None:
-    """The overround and the probabilities are those of two or more outcomes, all of them active."""
+    """Overround and probabilities exist for two or more outcomes that are all active."""
 
     async def body() -> None:
         for book in books:
@@ -43,7 +43,7 @@ def test_margin_is_of_complete_books(
 
 
 def test_margin_is_that_of_the_literature(connection: Any, run: Run) -> None:
-    """The definitions are those of the R package `implied`, whose manual has these values."""
+    """The values are those in the manual of the R package `implied`."""
     book = tuple(
         Outcome(name=name, odds=odds)
         for name, odds in (("Home", 4.20), ("Draw", 3.70), ("Away", 1.95))

@@ -1,4 +1,4 @@
-"""What reads cost: their plans use indexes."""
+"""The cost of reads: plans that use indexes."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -24,7 +24,7 @@ MANY = {"rows": 10_000_000, "events": 300} if NIGHTLY else {"rows": 50_000, "eve
 
 @pytest.fixture(scope="module")
 def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[tuple[Any, int]]:
-    """A connection to a database with a long history of many events, and of how many scrapes."""
+    """Fill a database with a long history; return a connection and the number of scrapes."""
     with new_database(template) as url:
         connection = run(asyncpg.connect(url))
         yield connection, run(bulk_history.fill(connection, **MANY))
@@ -32,12 +32,12 @@ def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[
 
 
 def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
-    """Statements, and how many buffers each may touch."""
+    """List statements with the number of buffers that each may touch."""
     side_by_side = Offer.event_id == 7
     history = queries.price_history().where(PricePoint.betpawa_market_id == "3743")
     changes = queries.moves(scrapes - 1, scrapes)
     return {
-        # Of each platform, a keyframe of 170 markets and 19 snapshots of changes at most.
+        # A keyframe of 170 markets and at most 19 snapshots of changes, for each platform.
         "an event as of an instant": (queries.offers(at).where(side_by_side), 400),
         "an event now": (queries.offers().where(side_by_side), 400),
         "an event by SportRadar id": (queries.offers().where(Offer.sportradar_id == "7"), 400),
@@ -54,12 +54,12 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
         "a market's history": (history.where(PricePoint.competitor_event_id == 7), 10 * scrapes),
         "a market's history everywhere": (history.where(PricePoint.event_id == 7), 30 * scrapes),
         "opening prices": (queries.opening_prices().where(Price.event_id == 7), 30 * scrapes),
-        # And for each market when it was last seen.
+        # And the last instant of each market.
         "closing prices": (
             queries.closing_prices().where(Price.event_id == 7),
             30 * scrapes + 3_000,
         ),
-        # Of all events, the state at two instants.
+        # The states of all events at two instants.
         "moves": (changes, 1_000 * MANY["events"]),
         "an event's moves": (changes.where(Move.event_id == 7), 1_000 + 20 * MANY["events"]),
         "coverage": (queries.coverage().where(Coverage.batch_id == scrapes), 60 * MANY["events"]),
@@ -69,7 +69,7 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
 
 @pytest.mark.parametrize("name", reads(START, 1))
 def test_reads_use_indexes(name: str, many: tuple[Any, int], run: Run) -> None:
-    """No table of snapshots or markets is read through, and no more is read than what is asked."""
+    """No read scans a whole table of snapshots or markets, or touches too many buffers."""
     connection, scrapes = many
     statement, most = reads(bulk_history.at(scrapes // 2), scrapes)[name]
     plan = run(explain(connection, statement))["Plan"]
@@ -84,7 +84,7 @@ def test_reads_use_indexes(name: str, many: tuple[Any, int], run: Run) -> None:
 
 
 def nodes(plan: Any) -> Iterator[Any]:
-    """All nodes of a plan."""
+    """List all nodes of a plan."""
     yield plan
     for inner in plan.get("Plans", ()):
         yield from nodes(inner)

@@ -1,4 +1,4 @@
-"""Rows of queries, and queries as parts of others."""
+"""Rows of queries, and queries as parts of other statements."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 
 @given(parts=batches)
 def test_queries_are_parts_of_others(parts: Any, connection: Any, run: Run) -> None:
-    """A query is a subquery as well, also twice in one statement."""
+    """A query works as a subquery, also twice in one statement."""
 
     async def check(stored: Stored) -> None:
         then, now = (queries.offers(at).subquery() for at in (KICKOFF, None))
@@ -39,7 +39,7 @@ def test_queries_are_parts_of_others(parts: Any, connection: Any, run: Run) -> N
 
 
 def test_rows_are_values(database: str, run: Run) -> None:
-    """A sync session with another driver yields the same: values that outlive it, and serialize."""
+    """Rows from a synchronous session of another driver outlive it, and can be serialized."""
     captures = [
         capture(
             platform,
@@ -74,7 +74,7 @@ def test_rows_are_values(database: str, run: Run) -> None:
 
 
 def test_rows_can_be_extended() -> None:
-    """A subclass of a row is a contract like another, with a field more, and no columns."""
+    """A subclass of a row is a contract with additional fields, and no columns."""
 
     class Response(Offer):
         flag: str

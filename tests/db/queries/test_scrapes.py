@@ -1,4 +1,4 @@
-"""Moves between scrapes and their coverage, against a model that keeps everything."""
+"""Moves between scrapes and their coverage, compared with a model that keeps everything."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.support.query_model import Stored, batches, key, listing, stored
 
 Run = Callable[..., Any]
 
-#: The last snapshot of each event that a batch, or one before it, has brought.
+#: The last snapshot of each event up to a batch.
 LAST_SNAPSHOTS = """
 SELECT b.slug, e.sportradar_id, max(s.captured_at)
 FROM odds_snapshots AS s JOIN events AS e ON e.id = s.event_id
@@ -30,7 +30,7 @@ WHERE r.batch_id <= :batch GROUP BY 1, 2
 
 @given(parts=batches)
 def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
-    """Between any two batches, each price that is not the same, or not on offer in one of them."""
+    """Moves between two batches list each price that differs or is on offer in only one of them."""
 
     async def odds(stored: Stored, batch: int) -> dict[Any, float]:
         found = {}
@@ -62,7 +62,7 @@ def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
 
 @given(parts=batches)
 def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> None:
-    """Each platform's captures of a batch, those included that only confirmed, and its rows."""
+    """Coverage counts each platform's captures of a batch, confirmations included, and its rows."""
 
     async def check(stored: Stored) -> None:
         stored_rows = 0
@@ -85,6 +85,6 @@ def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> Non
 
 
 def test_moves_go_forward() -> None:
-    """The earlier batch comes first; the other way round would be told as if nothing moved."""
+    """Batches in the wrong order are refused."""
     with pytest.raises(ValueError, match=r"batch 8 came after batch 7: moves\(before, after\)"):
         queries.moves(8, 7)

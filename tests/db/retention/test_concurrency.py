@@ -1,4 +1,4 @@
-"""Prunes beside ingestions, other prunes and other tables; killed, interrupted, kept waiting."""
+"""Prunes beside ingestions, other prunes and other tables; killed, interrupted and blocked."""
 
 import asyncio
 import random
@@ -22,16 +22,16 @@ Run = Callable[..., Any]
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> None:
-    """Three prunes beside two ingestions all finish, none waits for ever, and nothing is lost."""
+    """Three prunes beside two ingestions finish, and nothing is lost."""
     going_on, over, captures = scraped(seed)
     small = PruneOptions(chunk_rows=40)
     halves = captures[: len(captures) // 2], captures[len(captures) // 2 :]
 
     async def body() -> None:
-        # So that there is something to prune from the beginning.
+        # The first prune finds rows to delete.
         await ingest(database, halves[0], options=CHANGES)
         *reports, first, second, third = await asyncio.gather(
-            # The second delivers again what the prunes may just be deleting.
+            # The second ingestion repeats captures that the prunes may be deleting.
             ingest(database, halves[1], options=CHANGES),
             ingest(database, captures[seed::3], options=CHANGES),
             prune(database, at(15), options=small),
@@ -53,7 +53,7 @@ def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> No
     assert run(fetch(database, "SELECT count(*) FROM competitor_events")) == [(6,)]
 
 
-#: Prunes argv[1] before argv[2] in many transactions, and says when each is over.
+#: Prunes argv[1] before argv[2] in many transactions, and reports the end of each.
 CLIENT = """
 import asyncio, sys
 from datetime import datetime
@@ -68,7 +68,7 @@ asyncio.run(prune(sys.argv[1], datetime.fromisoformat(sys.argv[2]), options=opti
 def test_broken_off_and_started_again(
     database: str, run: Run, seed: int, with_: signal.Signals
 ) -> None:
-    """Killed or interrupted anywhere, what is told stays right; the next prune does the rest."""
+    """After an interrupted prune all states are correct; the next prune deletes the rest."""
     rng = random.Random(seed)
     going_on, over, captures = scraped(seed)
     cutoff = at(30)
@@ -103,7 +103,7 @@ LOCK = "SELECT FROM competitor_events WHERE external_id = '2' FOR NO KEY UPDATE"
 
 
 def test_events_that_are_locked(database: str, run: Run) -> None:
-    """Events that somebody has locked are waited for, not for ever, and then left for next time."""
+    """A prune waits for locked events for a while, and then leaves them for the next one."""
     _, _, captures = scraped(1)
 
     async def body() -> None:
@@ -123,7 +123,7 @@ def test_events_that_are_locked(database: str, run: Run) -> None:
 
 
 def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None:
-    """Beside somebody who locks all events most of the time, all is deleted in the end."""
+    """Beside a session that often locks all events, everything is deleted in the end."""
     _, _, captures = scraped(1)
     locks = [f"SELECT FROM {table} FOR NO KEY UPDATE" for table in ("competitor_events", "events")]
 
@@ -145,7 +145,7 @@ def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None
 
 
 def test_long_transactions_of_readers(database: str, run: Run) -> None:
-    """A reader's long transaction keeps nothing from being deleted, and sees it all the same."""
+    """A reader's long transaction does not prevent deletions, and still sees the rows."""
     _, _, captures = scraped(1)
     count = "SELECT count(*) FROM competitor_market_odds"
 
@@ -176,7 +176,7 @@ OLD_SNAPSHOTS = "SELECT count(*) FROM competitor_odds_snapshots WHERE captured_a
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_tables_of_others(database: str, run: Run, kind: str) -> None:
-    """What another application's table refers to stays, with a word about it; all else goes."""
+    """Rows that another application's table refers to are kept and reported; others are deleted."""
     going_on, _, captures = scraped(1)
     cutoff = at(40)
 
@@ -202,7 +202,7 @@ def test_tables_of_others(database: str, run: Run, kind: str) -> None:
             await hold(database, going_on, range(40, MINUTES))
             async with connected(database) as connection:
                 assert await connection.fetchval("SELECT count(*) FROM bets") == 5
-                # And what stands at the cutoff, of the six events that go on.
+                # And the states at the cutoff of the six running events.
                 assert await connection.fetchval(OLD_SNAPSHOTS, cutoff) == 5 + 6
         async with connected(database) as connection:
             await connection.execute("DROP TABLE payments, bets")

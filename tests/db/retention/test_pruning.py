@@ -1,7 +1,7 @@
-"""What a prune leaves: every instant from its cutoff on is told as before, and nothing old is left.
+"""The content after a prune: every instant from its cutoff on, and nothing older.
 
-The model keeps everything that was captured. After any prunes, in any order with captures that come
-in time, late or again, the database is held to it.
+The model keeps every capture. After any prunes, in any order with captures that arrive in time,
+late or again, the database is compared with it.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from tests.support.sessions import fetch
 Run = Callable[..., Any]
 
 
-#: Most of what is offered stays as it was: a snapshot holds less than what stands at its instant.
+#: Few versions of six markets: a snapshot of changes holds less than the state at its instant.
 VERSIONS = st.dictionaries(st.integers(0, 5), st.integers(0, 2), max_size=2)
 CAPTURES = st.lists(
     st.tuples(st.sampled_from(PLATFORMS), st.integers(0, 8), VERSIONS), min_size=5, max_size=20
@@ -53,7 +53,7 @@ STORAGE = st.builds(
 def test_every_instant_after_the_cutoff_is_told_as_before(
     steps: list[Any], kickoff: int, chunk_rows: int, connection: Any, run: Run
 ) -> None:
-    """Whatever was captured, stored and pruned, in any order: what the model tells is told."""
+    """For any captures, storage and prunes in any order, the database agrees with the model."""
     model = History(kickoff)
     horizon = -1
 
@@ -93,7 +93,7 @@ def test_every_instant_after_the_cutoff_is_told_as_before(
 
 
 def test_late_capture_after_a_prune(database: str, run: Run) -> None:
-    """What comes in late is stored as ever, told rightly from the cutoff on, and goes next time."""
+    """A late capture is stored, is read correctly from the cutoff on, and is pruned next time."""
     model = History()
 
     async def body() -> None:
@@ -104,7 +104,7 @@ def test_late_capture_after_a_prune(database: str, run: Run) -> None:
         ]
         await ingest(database, first, options=CHANGES)
         await prune(database, at(5))
-        # Before what stands at the cutoff, between it and the cutoff, and an event that is new.
+        # Before the state at the cutoff, between it and the cutoff, and a new event.
         late = [
             model.captured(platform, event, minute, markets({1: 2}))
             for platform in PLATFORMS
@@ -123,7 +123,7 @@ def test_late_capture_after_a_prune(database: str, run: Run) -> None:
 
 
 def test_delivered_again_after_a_prune(database: str, run: Run) -> None:
-    """Of captures that a prune has deleted, delivered again, the next one leaves nothing either."""
+    """Pruned captures that are delivered again are deleted by the next prune."""
     going_on, _, captures = scraped(1)
 
     async def body() -> None:
@@ -164,9 +164,9 @@ WHERE r.id >= 10
 
 
 def test_runs_batches_and_errors(database: str, run: Run) -> None:
-    """What ended before the cutoff goes; what did not stays, without its old errors.
+    """Runs and batches that ended before the cutoff are deleted; others lose their old errors.
 
-    A snapshot that stays lets go of a run that goes.
+    A snapshot that is kept loses its reference to a deleted run.
     """
     cutoff = at(5)
 
@@ -208,7 +208,7 @@ def test_runs_batches_and_errors(database: str, run: Run) -> None:
 
 
 def test_cutoff_by_the_servers_clock(database: str, run: Run) -> None:
-    """A time to keep is counted back from now: what was captured a minute later stays."""
+    """A duration is counted back from the server's clock: a capture a minute younger is kept."""
 
     async def body() -> None:
         async with connected(database) as connection:
@@ -226,7 +226,7 @@ def test_cutoff_by_the_servers_clock(database: str, run: Run) -> None:
 
 
 def test_times_to_keep_that_are_none(database: str, run: Run) -> None:
-    """An instant without a time zone and a negative time are refused; a very long one keeps all."""
+    """A naive instant and a negative duration are refused; a very long duration keeps all rows."""
     for keep in (datetime(2024, 1, 9), timedelta(seconds=-1)):
         with pytest.raises(ValueError, match="keep must"):
             run(prune(database, keep))
@@ -238,7 +238,7 @@ def test_times_to_keep_that_are_none(database: str, run: Run) -> None:
 
 
 def test_command(database: str, run: Run) -> None:
-    """`prune` shows what it would delete, deletes it, and says what it could not."""
+    """`prune` prints its plan, deletes, and reports rows that it could not delete."""
     _, _, captures = scraped(1)
     run(ingest(database, captures, options=CHANGES))
     counted = "SELECT count(*) FROM competitor_odds_snapshots"
@@ -250,7 +250,7 @@ def test_command(database: str, run: Run) -> None:
     as_json = command("prune", "--keep", "2w", "--dry-run", "--json", "--url", database)
     report = PruneReport.model_validate_json(as_json.stdout)
     assert f"{report.tables['competitor_market_odds'].rows:,} rows" in planned.stdout
-    # By now, all of it is over.
+    # By now, all events are over.
     assert report.tables["competitor_odds_snapshots"].rows == before[0][0]
     assert report.tables["competitor_events"].rows == len(MANY_EVENTS)
 
@@ -259,7 +259,7 @@ def test_command(database: str, run: Run) -> None:
     done = command("prune", "--keep", "2w", "--url", database)
     assert done.returncode == 1
     assert done.stderr.startswith("kept: 1 rows of competitor_events stay: the table picks refers")
-    # BetPawa's event that it is linked to stays with it, and this one's two listings.
+    # The linked event of BetPawa and its two listings are kept as well.
     assert f"{report.total.rows - 4:,} rows deleted" in done.stdout
     again = command("prune", "--keep", "2w", "--json", "--url", database)
     assert PruneReport.model_validate_json(again.stdout).total == Removed()
@@ -267,7 +267,7 @@ def test_command(database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("keep", ["", "14", "d", "-1d", "1.5d", "14D", "10000000d", "1 d"])
 def test_durations_that_are_none(keep: str) -> None:
-    """What is no duration is refused before anything is connected to."""
+    """An invalid duration is refused before any connection."""
     done = command("prune", "--keep", keep, "--url", "postgresql://nobody@localhost:1/none")
     assert done.returncode == 2
     assert "36h, 14d or 2w" in done.stderr

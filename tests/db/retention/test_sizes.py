@@ -1,4 +1,4 @@
-"""Sizes, growth, and how long the disk lasts."""
+"""Sizes, growth, and the time until the disk is full."""
 
 import json
 import os
@@ -21,7 +21,7 @@ TOTALS = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest($1::tex
 
 
 def test_sizes(database: str, run: Run) -> None:
-    """Sizes are PostgreSQL's, rows and their growth those of the tables, and the disk is found."""
+    """Sizes are PostgreSQL's, rows and growth are the tables', and the disk's size is found."""
 
     async def body() -> SizeReport:
         now = datetime.now(UTC)
@@ -53,7 +53,7 @@ def test_sizes(database: str, run: Run) -> None:
 
 
 def test_sizes_of_a_young_history(database: str, run: Run) -> None:
-    """A history of two days grows by half of it a day; one of minutes as if it had been an hour."""
+    """A history of two days grows by half of itself a day; one of minutes counts as an hour."""
 
     async def grown(hours: float) -> float:
         now = datetime.now(UTC)
@@ -68,7 +68,7 @@ def test_sizes_of_a_young_history(database: str, run: Run) -> None:
 
 
 def test_size_command(database: str) -> None:
-    """`size` prints a line for each table; --disk says what nobody else can know."""
+    """`size` prints a line for each table; --disk sets the free bytes."""
     done = command("size", "--disk", "2G", "--url", database)
     assert (done.returncode, done.stderr) == (0, "")
     assert len([line for line in done.stdout.splitlines() if " kB" in line]) >= len(metadata.tables)

@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Iterator[Said]:
-    """What is logged at any level, beside what a test puts in."""
+    """Collect log records of every level and warnings."""
     said = Said()
 
     class Listener(logging.Handler):
@@ -35,7 +35,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[Said]:
 
 @pytest.fixture(scope="module")
 def roles(server_url: str, run: Run) -> Iterator[Roles]:
-    """The page, followed to the letter: the roles, the database, the upgrade, the privileges."""
+    """Follow the page exactly: the roles, the database, the upgrade, the privileges."""
     made = Roles(server_url)
     names = ("owner", "scraper", "pruner", "reader")
     try:
@@ -53,6 +53,6 @@ def roles(server_url: str, run: Run) -> Iterator[Roles]:
 
 @pytest.fixture
 def committed(roles: Roles, run: Run) -> Iterator[Roles]:
-    """The same, for tests that leave rows behind."""
+    """Return the roles, and recreate all tables after a test that commits rows."""
     yield roles
     run(roles.start_afresh())

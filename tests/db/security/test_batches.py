@@ -1,4 +1,4 @@
-"""SQL in the texts of batches, runs and errors is a text."""
+"""SQL in the texts of batches, runs and errors is stored as text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 
 def test_batches_and_errors(database: str, run: Run) -> None:
-    """SQL in triggers, notes, errors and their names is stored as it is."""
+    """SQL in triggers, notes, errors and their names is stored unchanged."""
 
     async def body() -> None:
         before = await structure(database)
@@ -40,7 +40,7 @@ def test_batches_and_errors(database: str, run: Run) -> None:
 
 
 def test_platforms_and_batch_ids(database: str, run: Run) -> None:
-    """SQL in the place of a platform or of a batch's id is refused, and nothing is stored of it."""
+    """SQL in place of a platform or a batch's id is refused, and nothing is stored."""
 
     async def body() -> None:
         before = await structure(database), await texts(database)
@@ -52,7 +52,7 @@ def test_platforms_and_batch_ids(database: str, run: Run) -> None:
                     batch.run(platform),
                 ):
                     pass
-            # Whoever refuses it; but an error in the SQL would mean that it had got into it.
+            # Any refusal is right, but a syntax error would mean that the text got into SQL.
             assert not isinstance(raised.value, asyncpg.SyntaxOrAccessError)
         assert (await structure(database), await texts(database) - {"completed"}) == before
 

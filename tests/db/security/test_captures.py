@@ -1,4 +1,4 @@
-"""SQL in a capture is a text: nothing of it runs."""
+"""SQL in a capture is stored as text, and never runs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Run = Callable[..., Any]
 
 
 def leaves(contract: type[Contract], *path: str | int) -> Iterator[tuple[str | int, ...]]:
-    """The path of every value that a contract holds, in itself and in the contracts within it."""
+    """List the path of every value of a contract, nested contracts included."""
     for name, field in contract.model_fields.items():
         within = [part for part in annotations(field.annotation) if isinstance(part, type)]
         inner = next((part for part in within if issubclass(part, Contract)), None)
@@ -31,7 +31,7 @@ def leaves(contract: type[Contract], *path: str | int) -> Iterator[tuple[str | i
 
 
 def annotations(annotation: Any) -> Iterator[Any]:
-    """An annotation and all that it is made of."""
+    """List an annotation and all its parts."""
     yield annotation
     for argument in get_args(annotation):
         yield from annotations(argument)
@@ -41,7 +41,7 @@ LEAVES = list(leaves(Capture))
 
 
 def whole(side: object, number: int) -> dict[str, Any]:
-    """A capture with a value in every field, and nothing in common with that of another number."""
+    """Build a capture with a value in every field, different from those of other numbers."""
     one = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
     kind = "event" if "event" in one else "competitor_event"
     told = one[kind]
@@ -59,7 +59,7 @@ def whole(side: object, number: int) -> dict[str, Any]:
 
 
 def put(one: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    """A JSON value in which one place holds another value."""
+    """Replace a value at a path of a JSON value."""
     if not path:
         return value
     first, *rest = path
@@ -71,7 +71,7 @@ def put(one: Any, path: tuple[str | int, ...], value: Any) -> Any:
 
 
 def spoilt(path: tuple[str | int, ...]) -> list[dict[str, Any]]:
-    """Captures that hold each hostile text at one place, as it is and, under it, as a key."""
+    """Build captures with each hostile text at a path, as value and as key."""
     found = []
     for number, text in enumerate(HOSTILE):
         one = whole(path[0], number)
@@ -79,14 +79,14 @@ def spoilt(path: tuple[str | int, ...]) -> list[dict[str, Any]]:
         if path == ("raw_response",):
             one = whole(path[0], 1000 + number)
             found.append(put(one, path, {text: [{text: text}]}))
-        # A key that nobody knows, beside the place.
+        # An unknown key beside the value.
         one = whole(path[0], 2000 + number)
         found.append(put(one, (*path[:-1], text), 1))
     return found
 
 
 def accepted(one: dict[str, Any]) -> Capture | None:
-    """What the contract makes of it."""
+    """Validate a capture; None when the contract refuses it."""
     try:
         return Capture.model_validate_json(json.dumps(one))
     except ValidationError:
@@ -95,7 +95,7 @@ def accepted(one: dict[str, Any]) -> Capture | None:
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: ".".join(map(str, path)))
 def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
-    """SQL in any field or key of a capture is stored as it is, or refused; it never runs."""
+    """SQL in any field or key of a capture is stored unchanged, or refused."""
     delivery = spoilt(path)
     good = [one for one in map(accepted, delivery) if one is not None]
 
@@ -118,7 +118,7 @@ def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
 
 
 def test_every_place_is_tried() -> None:
-    """The walk over the contracts finds what is in them, and texts get through where they may."""
+    """The paths cover the contracts, and texts are accepted where texts are allowed."""
     names = {path[-1] for path in LEAVES}
     assert {"captured_at", "bookmaker", "source", "slug", "country_iso", "odds", "line"} <= names
     assert ("competitor_event", "tournament", "sport", "name") in LEAVES

@@ -1,4 +1,4 @@
-"""SQL in an argument of the command line is a text."""
+"""SQL in an argument of the command line is used as text."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Run = Callable[..., Any]
 def program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Run the program `oddsschema` in this process: its exit code, and all that it printed."""
+    """Return a function that runs `oddsschema` in this process: exit code and output."""
 
     def run_program(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["oddsschema", *arguments])
@@ -37,7 +37,7 @@ def program(
 
 Program = Callable[..., tuple[int, str]]
 
-#: The arguments that take any text, and how the tests below try them.
+#: The arguments that take any text, with their tests below.
 TEXT_ARGUMENTS = {
     "revision": "test_revisions",
     "url": "test_urls",
@@ -57,14 +57,14 @@ TEXT_ARGUMENTS = {
 
 
 def options() -> Iterator[tuple[str, click.Parameter]]:
-    """Every argument of every command, with the command's name."""
+    """List every argument of every command, with the command's name."""
     for name, command in cli.commands.items():
         for parameter in command.params:
             yield name, parameter
 
 
 def test_every_text_argument_is_tried() -> None:
-    """An argument that takes text, and that no test below tries, does not exist."""
+    """Every argument that takes text has a test below."""
     for _, parameter in options():
         is_flag = isinstance(parameter, click.Option) and parameter.is_flag
         is_number = isinstance(
@@ -75,18 +75,18 @@ def test_every_text_argument_is_tried() -> None:
 
 
 def test_revisions(database: str, program: Program, run: Run) -> None:
-    """SQL in the place of a revision is a revision that does not exist."""
+    """SQL in place of a revision is an unknown revision."""
     before = run(structure(database))
     for text in HOSTILE:
         for command in ("upgrade", "downgrade"):
-            # What begins with a minus would be an option.
+            # Text that begins with a minus would be an option.
             code, said = program(command, "--url", database, "--", text)
             assert (code, "error: " in said) == (2, True), said
     assert run(structure(database)) == before
 
 
 def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, run: Run) -> None:
-    """SQL in a URL is the name of a user, a database, a host or a setting that does not exist."""
+    """SQL in a URL is an unknown user, database, host or setting."""
     before = run(structure(database))
     file = tmp_path / "captures.ndjson"
     file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
@@ -111,7 +111,7 @@ def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, 
 def test_names_of_databases_and_roles(
     text: str, server_url: str, program: Program, tmp_path: Path, run: Run
 ) -> None:
-    """In a database of such a name, as a role of such a name, everything works as it does."""
+    """Every command works with a database and a role of such a name."""
     name = f"odds_{text}{os.getpid()}"
     quoted = '"' + name.replace('"', '""') + '"'
     url = make_url(server_url).set(database=name, username=name, password="secret")
@@ -132,7 +132,7 @@ def test_names_of_databases_and_roles(
 
 
 def test_triggers_and_notes(database: str, program: Program, tmp_path: Path, run: Run) -> None:
-    """SQL in --trigger and --notes is stored as it is."""
+    """SQL in --trigger and --notes is stored unchanged."""
     before = run(structure(database))
     file = tmp_path / "captures.ndjson"
     file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
@@ -148,7 +148,7 @@ def test_triggers_and_notes(database: str, program: Program, tmp_path: Path, run
 
 
 def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> None:
-    """SQL in the name of a file is in the refusals as it is, and the file of rejects is there."""
+    """SQL in a file's name is unchanged in the refusals, and names the file of rejects."""
     before = run(structure(database))
     for text in HOSTILE:
         name = text.replace("/", "|")
@@ -165,7 +165,7 @@ def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> Non
 
 
 def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> None:
-    """SQL in the place of an event or a market is one that does not exist; a file has that name."""
+    """SQL in place of an event or a market is an unknown one, and can name a file."""
     file = tmp_path / "captures.ndjson"
     file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
     assert program("ingest", str(file), "--url", database)[0] == 0
@@ -188,7 +188,7 @@ def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> N
 
 
 def test_other_arguments(database: str, program: Program, run: Run) -> None:
-    """SQL in the place of a number, a platform or a command is refused before anything happens."""
+    """SQL in place of a number, a platform or a command is refused at once."""
     before = run(structure(database))
     for text in HOSTILE:
         for name, parameter in options():

@@ -1,4 +1,4 @@
-"""A password in a URL is in no error, log record, output or report, whatever is wrong with it."""
+"""A URL's password is in no error, log record, output or report, for any fault of the URL."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,7 +34,7 @@ Run = Callable[..., Any]
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name: str, said: Said) -> None:
-    """Each function that takes a URL raises our own error for one that leads nowhere."""
+    """Each function that takes a URL raises our own error for an unreachable server."""
     for url in URLS:
         said.text = ""
         try:
@@ -52,17 +52,17 @@ def test_commands(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Each command that takes a URL says what is wrong with it, and that it could not start."""
+    """Each command that takes a URL reports its fault and ends with an error."""
     for arguments in commands(written(tmp_path / "captures.ndjson", scrapes([0], [0]))):
         for url in URLS[::3] if "--" in arguments[-1] else URLS:
             said.text = ""
-            # `check` tells why by its exit code, from 2 on.
+            # `check` has several exit codes for errors, from 2 on.
             assert program(*arguments, "--url", url, monkeypatch=monkeypatch) >= 2
             captured = capsys.readouterr()
             assert (captured.out + captured.err).strip()
             said.text += captured.out + captured.err
             said.assert_no_password([*arguments, url])
-    # A command gets its URL in this way, too, and no argument list shows it.
+    # A command accepts its URL from the environment too, where no argument list shows it.
     monkeypatch.setenv("DATABASE_URL", IN_ITS_PLACE[0])
     assert program("current", monkeypatch=monkeypatch) == 2
     said.text = "".join(capsys.readouterr())
@@ -77,7 +77,7 @@ def test_alembic(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Alembic's own commands, on this package's env.py, do not show it either."""
+    """Alembic's own commands with this package's env.py do not show the password either."""
     monkeypatch.chdir(ROOT)
     for url in URLS[::2]:
         said.text = ""
@@ -104,7 +104,7 @@ def test_alembic(
     ),
 )
 def test_any_password(before: str, inside: str, after: str, place: str, run: Run) -> None:
-    """Whatever stands in it, raw: the URL is used as it is meant, or refused, and never shown."""
+    """A URL with any raw password is used correctly, or refused, and never shown."""
     url = place.replace("{}", f"{before}{FIRST}{inside}{LAST}{after}")
     said = Said()
     with pytest.raises(DatabaseUnavailableError) as raised:
@@ -116,7 +116,7 @@ def test_any_password(before: str, inside: str, after: str, place: str, run: Run
 
 @given(user=st.text(min_size=1), password=st.text(), name=st.text(min_size=1))
 def test_encoded_urls_are_read(user: str, password: str, name: str) -> None:
-    """With everything percent-encoded, a URL is read as it is meant."""
+    """A percent-encoded URL is decoded correctly."""
     login, path = f"{quote(user, safe='')}:{quote(password, safe='')}", quote(name, safe="")
     for scheme in ("postgresql", "postgres", "postgresql+asyncpg"):
         url = f"{scheme}://{login}@h:1,[::1]:2/{path}?host=%2Fa&port=3&x=y"

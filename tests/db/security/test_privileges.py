@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 
 
 def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
-    """PostgreSQL's own count of what the roles may do, by table and column, is the page's."""
+    """PostgreSQL's own list of the roles' privileges is the page's."""
     effective = """
         SELECT r.name, p.privilege, CASE WHEN has_table_privilege(r.role, c.oid, p.privilege)
             THEN NULL ELSE a.attname END AS column, c.relname
@@ -63,7 +63,7 @@ def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
 
 @pytest.mark.parametrize("grant", GRANTS, ids=str)
 def test_each_grant_is_needed(grant: Grant, roles: Roles, run: Run) -> None:
-    """Without any single one of the page's privileges something is denied."""
+    """Without any single privilege of the page, a statement is denied."""
     revoke = grant.revoke(roles.role(grant.role), roles.database)
 
     async def act() -> None:
@@ -75,13 +75,13 @@ def test_each_grant_is_needed(grant: Grant, roles: Roles, run: Run) -> None:
         try:
             await execute(roles.url(), revoke)
             await migrations.current(roles.url(grant.role))
-            # For what it compares with, it makes temporary tables.
+            # The check creates temporary tables.
             await migrations.check(roles.url(grant.role))
         finally:
             await roles.grant()
 
     body = connect if grant.kind == "DATABASE" else act
-    # Of a schema that may not be used, PostgreSQL says that there is nothing in it.
+    # Without USAGE of a schema, PostgreSQL reports it as empty.
     denied = "has no tables" if grant.kind == "SCHEMA" else "permission denied"
     with pytest.raises(
         (asyncpg.InsufficientPrivilegeError, OddsSchemaError, AssertionError), match=denied
@@ -116,7 +116,7 @@ READERS = (
     "SELECT * FROM {table} FOR KEY SHARE",
     "COPY {table} FROM STDIN",
 )
-#: By their tables: these rows are history.
+#: Updates of rows that are only appended.
 APPENDED_ONLY = tuple(
     f"UPDATE {table} SET {column} = {column}"
     for table, columns in {
@@ -130,7 +130,7 @@ APPENDED_ONLY = tuple(
     for column in columns
 )
 
-#: What a pruner is there for.
+#: Statements that only a pruner may run.
 PRUNER_MAY = {
     "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
     *(f"DELETE FROM {one.name}" for one in GRANTS if one[0] == "DELETE" and one.role == "pruner"),
@@ -139,7 +139,7 @@ PRUNER_MAY = {
 
 @pytest.mark.parametrize("name", ACTS)
 def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
-    """No role can truncate, alter, drop or create; a pruner alone deletes; a reader only reads."""
+    """No role can truncate, alter, drop or create; only a pruner deletes; a reader only reads."""
     by_table = (*DENIED, *READERS) if name == "reader" else DENIED
     statements = {
         *(one.format(table=table) for one in by_table for table in metadata.tables),
@@ -164,7 +164,7 @@ def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["owner", *ACTS])
 def test_no_role_has_attributes(name: str, roles: Roles, run: Run) -> None:
-    """None of the roles, the owner among them, is a superuser or the like."""
+    """None of the roles is a superuser or has another attribute."""
 
     async def body() -> None:
         connection = await asyncpg.connect(roles.url(name))

@@ -1,4 +1,4 @@
-"""Passwords on a server that asks for them are shown nowhere."""
+"""A server's password checks show no password."""
 
 import asyncio
 import importlib
@@ -53,12 +53,12 @@ class Guarded:
         self.server = server
 
     def url(self, password: str) -> str:
-        """The database's URL, with a password in it."""
+        """Return the database's URL with a password."""
         login = f"postgresql://guarded:{quote(password, safe='')}@"
         return self.server.url.replace("postgresql://postgres@", login)
 
     async def change(self, password: str) -> None:
-        """Give the role a password, and end its sessions."""
+        """Change the role's password, and end its sessions."""
         connection = await asyncpg.connect(self.server.url)
         literal = await connection.fetchval("SELECT quote_literal($1)", password)
         await connection.execute(f"ALTER ROLE guarded PASSWORD {literal}")
@@ -70,7 +70,7 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def guarded(run: Run) -> Iterator[Guarded]:
-    """A migrated server that trusts nobody but its own superuser."""
+    """Start a migrated server that trusts only its own superuser."""
     directory = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
     rules = directory / "pg_hba.conf"
     rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n", encoding="utf-8")
@@ -94,7 +94,7 @@ def test_wrong_passwords(
     tmp_path: Path,
     run: Run,
 ) -> None:
-    """A password that the server refuses, and what else it refuses, is not shown."""
+    """A refused password is not shown, by functions and by commands."""
     run(guarded.change("right"))
     wrong = guarded.url(SECRET)
     odd = [guarded.url(one) for one in ODD_PASSWORDS if "\ud800" not in one]
@@ -115,14 +115,14 @@ def test_wrong_passwords(
 @NEEDS_EMBEDDED
 @given(password=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_right_passwords(password: str, guarded: Guarded, run: Run) -> None:
-    """Any password that a role can have opens the door, percent-encoded."""
+    """Any password of a role works in a URL, percent-encoded."""
     run(guarded.change(password))
     assert run(migrations.current(guarded.url(password))) == HEAD
 
 
 @NEEDS_EMBEDDED
 def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> None:
-    """What is logged, reported and recorded of a run whose connection was lost is without it."""
+    """Log, report and recorded errors of a lost connection are without the password."""
     url = guarded.url(SECRET)
 
     async def captures() -> AsyncIterator[Any]:
@@ -151,7 +151,7 @@ def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> 
 
 @NEEDS_EMBEDDED
 def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
-    """No object that a program holds shows it, nor do the parts of one."""
+    """No object of a batch shows the password, nor do its parts."""
     url = guarded.url(SECRET)
 
     async def body() -> None:
@@ -174,7 +174,7 @@ def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
     "command", ["oddsschema batches --url {}", "alembic -x url={} current"], ids=["ours", "alembic"]
 )
 def test_programs(command: str, guarded: Guarded, said: Said, run: Run) -> None:
-    """The real programs, in a development mode that shows whatever can be shown, do not."""
+    """The real programs in Python's development mode do not show the password."""
     run(guarded.change("right"))
     url = guarded.url(SECRET)
     name, *arguments = command.format(url).split()

@@ -1,4 +1,4 @@
-"""docs/roles.md names all that a scraper's, a pruner's and a reader's role need, no more."""
+"""docs/roles.md grants everything that a scraper, a pruner and a reader need."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ Run = Callable[..., Any]
 
 
 def test_scraper_ingests(committed: Roles, run: Run) -> None:
-    """Under exactly the scraper's privileges everything is stored as it is by a superuser."""
+    """The scraper's privileges suffice to store everything."""
     captures = scrapes(range(4), range(5))
     url = committed.url("scraper")
     report = run(ingest(url, captures))
@@ -37,7 +37,7 @@ def test_scraper_ingests(committed: Roles, run: Run) -> None:
 
 
 def test_every_statement_is_run(roles: Roles, run: Run) -> None:
-    """What these tests have the scraper do is all that ingestion can: no statement is left out."""
+    """These tests run every statement of ingestion."""
 
     async def queries() -> list[str]:
         found: list[str] = []
@@ -54,7 +54,7 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
     }
     assert len(statements) > 20
     run_queries = run(queries())
-    # Those with braces are filled in with the names of tables.
+    # Names of tables replace the braces.
     patterns = {
         name: re.compile(".*".join(map(re.escape, re.split(r"\{\w+\}", value))), re.DOTALL)
         for name, value in statements.items()
@@ -67,7 +67,7 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
 
 
 def test_reader_reads(roles: Roles, run: Run) -> None:
-    """Under exactly the reader's privileges, all tables and all commands that look can be used."""
+    """The reader's privileges suffice for all tables and all commands that read."""
 
     async def body(url: str) -> None:
         await read(url)
@@ -82,7 +82,7 @@ def test_reader_reads(roles: Roles, run: Run) -> None:
 
 
 def test_concurrent_scrapers(committed: Roles, run: Run) -> None:
-    """Two scrapers at once, and a reader beside them, under these roles alone."""
+    """Two scrapers and a reader work at once under these roles."""
     captures = scrapes(range(10, 16), range(3))
 
     async def body() -> None:

@@ -1,4 +1,4 @@
-"""Bulk validation agrees with the contracts' objects."""
+"""The agreement of bulk validation with the contracts' objects."""
 
 import json
 from typing import Any
@@ -16,25 +16,25 @@ PLAIN = plain_validator(oddsschema.Capture)
 
 
 def outcome_of(validate: Any, value: Any) -> Any:
-    """What a validator makes of a value, as plain values, or where it finds fault with it."""
+    """Return a validator's plain values, or the places of its errors."""
     try:
         found = validate(value)
     except ValidationError as error:
-        # (In which order is pydantic's to say, and differs with its version.)
+        # (The order of errors differs between versions of pydantic.)
         return sorted((one["loc"] for one in error.errors()), key=repr)
     return found.model_dump() if isinstance(found, Contract) else found
 
 
 @given(captures())
 def test_plain_validator_accepts_what_objects_do(capture: oddsschema.Capture) -> None:
-    """Bulk validation turns a capture into the very values of its object."""
+    """Bulk validation returns the values of the capture's object."""
     assert PLAIN.validate_python(capture.model_dump()) == capture.model_dump()
     assert PLAIN.validate_json(capture.model_dump_json()) == capture.model_dump()
 
 
 @given(st.lists(damaged_captures(), min_size=1))
 def test_plain_validator_refuses_what_objects_do(damaged: list[dict[str, Any]]) -> None:
-    """Bulk validation and objects agree on every capture, good or bad, and on where it is bad."""
+    """Bulk validation and objects agree on every capture and on the places of errors."""
     for capture in damaged:
         assert outcome_of(PLAIN.validate_python, capture) == outcome_of(
             oddsschema.Capture.model_validate, capture

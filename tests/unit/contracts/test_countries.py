@@ -17,7 +17,7 @@ def test_countries() -> None:
 
 @given(st.sampled_from(sorted(ALPHA3_OF_ALPHA2)))
 def test_country_codes_are_converted(alpha2: str) -> None:
-    """Both codes of a country, in either case, become the alpha-3 code."""
+    """Both codes of a country, in upper and lower case, become the alpha-3 code."""
     alpha3 = ALPHA3_OF_ALPHA2[alpha2]
     adapter = TypeAdapter(types.CountryIso)
     for code in (alpha2, alpha2.lower(), alpha3, alpha3.lower(), f" {alpha3} "):
@@ -26,7 +26,7 @@ def test_country_codes_are_converted(alpha2: str) -> None:
 
 @given(st.text() | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=3))
 def test_other_country_codes_are_refused(code: str) -> None:
-    """What is no code of ISO 3166-1 is refused."""
+    """Text that is no code of ISO 3166-1 is refused."""
     known = {*ALPHA3, *ALPHA3_OF_ALPHA2}
     try:
         accepted = TypeAdapter(types.CountryIso).validate_python(code)

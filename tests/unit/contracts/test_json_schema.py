@@ -1,6 +1,6 @@
-"""JSON Schema and contract: what the one accepts of JSON, the other does, and the reverse.
+"""The agreement of contracts and JSON Schemas: both accept the same JSON.
 
-What is left are the exceptions, which docs/contracts.md tells as well.
+docs/contracts.md lists the exceptions.
 """
 
 import json
@@ -25,21 +25,21 @@ from tests.support.schema_values import ANYTHING, damaged_documents
 @pytest.mark.parametrize("name", SCALARS)
 @given(value=ANYTHING)
 def test_scalars(name: str, value: Any) -> None:
-    """Of any JSON value, a scalar and its schema think the same."""
+    """A scalar and its schema agree on any JSON value."""
     SCALARS[name].assert_agreed(value)
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
 @given(data=st.data())
 def test_contracts(name: str, data: st.DataObject) -> None:
-    """Of a contract's JSON, whole or damaged, the contract and its schema think the same."""
+    """A contract and its schema agree on whole and on damaged JSON."""
     CONTRACTS[name].assert_agreed(data.draw(damaged_documents(name)))
 
 
 @pytest.mark.parametrize("number", [1704801600, 1704801600000, 1704801600.5])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_times_are_no_numbers(number: float, as_text: bool) -> None:
-    """A number is no time, for the contract and its schema: nobody knows in which unit it is."""
+    """Contract and schema refuse a number as a time: its unit is unknown."""
     given_ = {"captured_at": str(number) if as_text else number}
     assert CONTRACTS["Snapshot"].blamed(given_)
     with pytest.raises(ValidationError, match="a time with an offset, as in 2024"):
@@ -56,7 +56,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("pattern", sorted(set(TEXTS)))
 def test_patterns_are_quick_to_make_texts_of(pattern: str) -> None:
-    """Hypothesis makes texts of a pattern in a moment, for those who test by the schema."""
+    """Hypothesis generates texts of a pattern quickly."""
     began = time.process_time()
     once = settings(max_examples=1, phases=[Phase.generate], database=None)
     find(st.from_regex(pattern), lambda text: True, settings=once)
@@ -65,28 +65,28 @@ def test_patterns_are_quick_to_make_texts_of(pattern: str) -> None:
 
 @given(captures())
 def test_captures(capture: Capture) -> None:
-    """Every capture holds the schema of captures."""
+    """Every capture is valid by the schema of captures."""
     CONTRACTS["Capture"].validator.validate(json.loads(capture.model_dump_json()))
 
 
 @given(damaged_captures())
 def test_damaged_captures(capture: dict[str, Any]) -> None:
-    """The schema refuses the damaged captures that the contract refuses, and no others."""
+    """Contract and schema refuse the same damaged captures."""
     try:
         text = json.dumps(capture, allow_nan=False)
-    except ValueError:  # what is no JSON has no JSON Schema
+    except ValueError:  # a JSON Schema describes JSON only
         return
     CONTRACTS["Capture"].assert_agreed(json.loads(text))
 
 
 @given(json_values())
 def test_anything_is_no_capture(value: Any) -> None:
-    """Whatever is no object at all is refused by both."""
+    """Contract and schema refuse any value that is no object."""
     CONTRACTS["Capture"].assert_agreed(value)
 
 
 def _capture(**changed: Any) -> dict[str, Any]:
-    """A capture of a competitor's, with other values for some of its parts."""
+    """Build a competitor's capture with changed parts."""
     return {
         "captured_at": "2024-01-09T12:00:00Z",
         "competitor_event": {
@@ -120,7 +120,7 @@ def _nested(depth: int) -> Any:
     return value
 
 
-#: For each of the exceptions, a value of a contract that it is about.
+#: A contract and a value for each exception.
 EXAMPLES: dict[str, tuple[str, Any]] = {
     "two outcomes of a market with one name": ("Market", _market("1", "1")),
     "two markets of a capture that are the same": (
@@ -158,7 +158,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize("exception", [*ONLY_SCHEMA, *ONLY_CONTRACT])
 def test_exceptions(exception: str) -> None:
-    """Each exception is one: the schema alone accepts its example, or the contract alone."""
+    """For each exception, either only the schema or only the contract accepts the example."""
     name, value = EXAMPLES[exception]
     contract = CONTRACTS[name]
     limit = sys.getrecursionlimit()
@@ -175,7 +175,7 @@ def test_exceptions(exception: str) -> None:
 
 
 def test_exceptions_are_documented() -> None:
-    """The documentation tells these exceptions, in this order, and no others."""
+    """The documentation lists these exceptions in this order."""
     text = (DOCS / "contracts.md").read_text(encoding="utf-8")
     told = re.findall(r"^- (.*)$", text.partition("### What it cannot say")[2], re.MULTILINE)
     known = [*ONLY_SCHEMA, *ONLY_CONTRACT]

@@ -1,4 +1,4 @@
-"""Outcomes: the contract of one and of a market's, and how they go through JSONB."""
+"""Outcomes: their contract, a market's outcomes, and their JSONB column."""
 
 import json
 import math
@@ -20,12 +20,12 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def numbered(count: int) -> tuple[Outcome, ...]:
-    """So many outcomes, of different names."""
+    """Build outcomes with different names."""
     return tuple(Outcome(name=f"{number}", odds=2.0) for number in range(count))
 
 
 def test_defaults() -> None:
-    """An outcome is open unless it says otherwise."""
+    """An outcome is active by default."""
     assert Outcome(name="1", odds=1.0).is_active is True
 
 
@@ -41,7 +41,7 @@ def test_outcomes_are_immutable(outcome: Outcome, data: st.DataObject) -> None:
 
 @given(contracts(Outcome))
 def test_unknown_keys_are_refused_at_the_door(outcome: Outcome) -> None:
-    """A key that an outcome does not have is an error, in Python and in JSON."""
+    """An unknown key is an error, in Python and in JSON."""
     values = outcome.model_dump() | {"probability": 0.5}
     with pytest.raises(ValidationError, match="probability"):
         Outcome(**values)
@@ -70,7 +70,7 @@ def test_how_many(count: int, is_valid: bool) -> None:
 
 @given(outcomes(), st.data())
 def test_names_are_distinct(some: tuple[Outcome, ...], data: st.DataObject) -> None:
-    """A name that stands twice, whatever else differs, is an error that names it."""
+    """A repeated name is an error that quotes the name."""
     twice = data.draw(st.sampled_from(some))
     other = twice.model_copy(update={"is_active": not twice.is_active})
     with pytest.raises(ValidationError) as caught:
@@ -81,7 +81,7 @@ def test_names_are_distinct(some: tuple[Outcome, ...], data: st.DataObject) -> N
 
 @given(outcomes())
 def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
-    """Objects and dicts are bound alike, and come back from JSON as the objects they were."""
+    """Objects and dicts are bound alike, and are loaded from JSON as objects."""
     bound = COLUMN.process_bind_param(some, DIALECT)
     assert COLUMN.process_bind_param([one.model_dump() for one in some], DIALECT) == bound
     loaded = COLUMN.process_result_value(json.loads(json.dumps(bound)), DIALECT)
@@ -94,20 +94,20 @@ def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
     [[], [{"name": "1", "odds": 0.5}], [{"name": "1", "odds": 2.0, "extra": 1}], [{}], "1"],
 )
 def test_column_refuses_what_the_contract_does(value: Any) -> None:
-    """What goes to the database is held to the contract, whoever sends it."""
+    """The column validates every bound value."""
     with pytest.raises(ValidationError):
         COLUMN.process_bind_param(value, DIALECT)
 
 
 def test_column_holds_null() -> None:
-    """NULL is None, both ways."""
+    """NULL is None, in both directions."""
     assert COLUMN.process_bind_param(None, DIALECT) is None
     assert COLUMN.process_result_value(None, DIALECT) is None
 
 
 @given(outcomes(), st.dictionaries(st.sampled_from(["margin", "id", "x"]), st.integers()))
 def test_old_rows_load(some: tuple[Outcome, ...], extra: dict[str, Any]) -> None:
-    """Keys that this release does not know are left out on loading, and a lacking one is filled."""
+    """Loading ignores unknown keys, and fills in a missing one."""
     stored = [
         {name: value for name, value in one.model_dump().items() if value is not True} | extra
         for one in some

@@ -1,4 +1,4 @@
-"""The scalars: what each field of each contract and table takes, refuses and normalises."""
+"""The scalars: accepted, refused and normalised values of every field."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.support.white_space import WHITE_SPACE
 
 
 def subclasses(contract: type[Contract]) -> set[type[Contract]]:
-    """All that is built on a contract, however far down."""
+    """List all subclasses of a contract, at any depth."""
     below = set(contract.__subclasses__())
     return below.union(*map(subclasses, below)) - {Table}
 
@@ -36,7 +36,7 @@ SCALARS = {name: scalar for name, scalar in vars(types).items() if hasattr(scala
 
 
 def step(bound: Any, up: bool) -> Any:
-    """The nearest value on one side of a bound."""
+    """Return the nearest value on one side of a bound."""
     if isinstance(bound, datetime):
         return bound + (1 if up else -1) * timedelta(microseconds=1)
     if isinstance(bound, float):
@@ -45,7 +45,7 @@ def step(bound: Any, up: bool) -> Any:
 
 
 def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
-    """Values just inside and just outside a field's bounds, as its type states them."""
+    """List values just inside and just outside the bounds of a field's type."""
     python_type, marks = unwrap_annotation(field.rebuild_annotation())
     is_text = python_type is str
     inside: list[Any] = []
@@ -95,7 +95,7 @@ def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
 @pytest.mark.parametrize("contract", CONTRACTS)
 @given(data=st.data())
 def test_field_bounds(contract: type[Contract], data: st.DataObject) -> None:
-    """Every field takes what is just inside its bounds and refuses what is just outside."""
+    """Every field accepts values just inside its bounds, and refuses values just outside."""
     valid = dict(data.draw(contracts(contract)))
     ruled = {name for rule in contract.__rules__ for name in rule.fields}
     for name, field in contract.model_fields.items():
@@ -112,7 +112,7 @@ def test_field_bounds(contract: type[Contract], data: st.DataObject) -> None:
 @pytest.mark.parametrize("contract", CONTRACTS)
 @given(data=st.data())
 def test_required_fields(contract: type[Contract], data: st.DataObject) -> None:
-    """Each field without a default is missed when it is left out."""
+    """The error of a missing field names the field."""
     valid = dict(data.draw(contracts(contract)))
     for name, field in contract.model_fields.items():
         if field.is_required():
@@ -126,7 +126,7 @@ def test_required_fields(contract: type[Contract], data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", SCALARS)
 @given(data=st.data())
 def test_scalar_keeps_its_own_values(name: str, data: st.DataObject) -> None:
-    """What a scalar has accepted it accepts again, unchanged, from Python and from JSON."""
+    """An accepted value is accepted again unchanged, from Python and from JSON."""
     scalar = TypeAdapter(SCALARS[name])
     value = data.draw(field_values(FieldInfo.from_annotation(SCALARS[name])))
     assert scalar.validate_python(value) == value
@@ -138,14 +138,14 @@ def test_scalar_keeps_its_own_values(name: str, data: st.DataObject) -> None:
 )
 @given(data=st.data(), before=st.text(WHITE_SPACE), after=st.text(WHITE_SPACE))
 def test_text_is_trimmed(name: str, data: st.DataObject, before: str, after: str) -> None:
-    """White space around a text is dropped before anything is counted."""
+    """White space around a text is removed before its length is checked."""
     text = data.draw(field_values(FieldInfo.from_annotation(SCALARS[name])))
     assert TypeAdapter(SCALARS[name]).validate_python(before + text + after) == text
 
 
 @given(st.sampled_from([255, 256]), st.sampled_from("x\u00e9\u4e2d\U0001f3b2"))
 def test_text_is_counted_in_characters(length: int, character: str) -> None:
-    """A length is one of characters, as PostgreSQL counts, whatever their bytes."""
+    """A length is a number of characters, as in PostgreSQL, not of bytes."""
     text = character * length
     if length > 255:
         with pytest.raises(ValidationError):
@@ -160,7 +160,7 @@ def test_text_is_counted_in_characters(length: int, character: str) -> None:
 @example("-bet9ja")
 @example("\u00ebt\u00e9")
 def test_slug(text: str) -> None:
-    """A slug is a letter or digit and up to 19 more, "_" or "-", all of them small ASCII."""
+    """A slug has 1 to 20 lower-case ASCII letters and digits; after the first, also "_" and "-"."""
     try:
         slug = TypeAdapter(types.Slug).validate_python(text)
     except ValidationError:
@@ -177,7 +177,7 @@ def test_slug(text: str) -> None:
     )
 )
 def test_time_is_normalised(time: datetime) -> None:
-    """An aware time of any zone comes out as the same instant in UTC."""
+    """An aware time of any zone becomes the same instant in UTC."""
     normal = TypeAdapter(types.UtcTime).validate_python(time)
     assert normal == time.astimezone(UTC)
     assert normal.tzinfo is UTC

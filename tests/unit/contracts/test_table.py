@@ -1,4 +1,4 @@
-"""The bases of contracts and tables: one validation wherever a value comes in."""
+"""The bases of contracts and tables: one validation of each value."""
 
 import json
 from collections import Counter
@@ -24,12 +24,12 @@ TABLES = sorted(
     key=lambda table: table.__name__,
 )
 
-#: How often each field validator and rule below has run.
+#: The number of calls of each field validator and rule below.
 CALLS: Counter[str] = Counter()
 
 
 def counted(name: str) -> AfterValidator:
-    """A validator that counts its calls."""
+    """Return a validator that counts its calls."""
 
     def count(value: Any) -> Any:
         CALLS[name] += 1
@@ -39,14 +39,14 @@ def counted(name: str) -> AfterValidator:
 
 
 def low_before_high(low: int, high: int) -> None:
-    """The rule of `Ticket`."""
+    """Check that low is not above high: the rule of `Ticket`."""
     CALLS["rule"] += 1
     if low > high:
         raise ValueError("low must not be above high")
 
 
 class Base(Table, registry=registry(metadata=MetaData())):
-    """Tables of these tests, in a MetaData of their own."""
+    """The base of these tests' tables, in a MetaData of their own."""
 
 
 class Reel(Base, table=True):
@@ -59,7 +59,7 @@ class Reel(Base, table=True):
 
 
 class Ticket(Base, table=True):
-    """A child with a rule, and a count of every validation."""
+    """A child with a rule and with counted validations."""
 
     __tablename__: ClassVar[str] = "tickets"
     __rules__ = (Rule(("low", "high"), low_before_high),)
@@ -88,7 +88,7 @@ TICKET = {"low": 1, "high": 2, "label": "x"}
     ids=["constructor", "model_validate", "model_validate_json", "model_validate with update"],
 )
 def test_construction_validates_once(make: Any) -> None:
-    """However a row is made, each field and each rule is looked at once."""
+    """Every way to make a row validates each field and each rule once."""
     CALLS.clear()
     ticket = make()
     assert ONCE == CALLS
@@ -96,7 +96,7 @@ def test_construction_validates_once(make: Any) -> None:
 
 
 def test_assignment_validates_once() -> None:
-    """An assignment looks once at its own field and at the rules that name it, at no other."""
+    """An assignment validates its own field and the rules that name it, once."""
     ticket = Ticket(**TICKET)
     CALLS.clear()
     ticket.label = " y "
@@ -108,7 +108,7 @@ def test_assignment_validates_once() -> None:
 
 
 def test_broken_rule_at_assignment() -> None:
-    """A rule over several fields refuses an assignment to one of them, and the value stays."""
+    """A rule over several fields refuses an assignment, and the old value remains."""
     ticket = Ticket(**TICKET)
     with pytest.raises(ValidationError, match="low must not be above high"):
         ticket.low = 3
@@ -119,7 +119,7 @@ def test_broken_rule_at_assignment() -> None:
     "make", [lambda **data: Ticket(**data), lambda **data: Ticket.model_validate(data)]
 )
 def test_relationships_in_construction(make: Any) -> None:
-    """Related rows are given beside the fields and know of each other afterwards."""
+    """Related rows are passed beside the fields, and refer to each other afterwards."""
     reel = Reel()
     ticket = make(**TICKET, reel=reel)
     assert ticket.reel is reel
@@ -129,7 +129,7 @@ def test_relationships_in_construction(make: Any) -> None:
 
 
 def test_related_rows_are_no_fields() -> None:
-    """A related row's place takes a row only."""
+    """A relationship accepts only rows."""
     with pytest.raises(AttributeError):
         Ticket(**TICKET, reel={"id": 1})
 
@@ -137,7 +137,7 @@ def test_related_rows_are_no_fields() -> None:
 @pytest.mark.parametrize("table", TABLES)
 @given(data=st.data())
 def test_every_door_accepts_the_same(table: type[Table], data: st.DataObject) -> None:
-    """A row comes out alike from the constructor, a mapping, an object and JSON."""
+    """Constructor, mapping, object and JSON make the same row."""
     row = data.draw(contracts(table))
     values = row.model_dump()
     for other in (
@@ -151,7 +151,7 @@ def test_every_door_accepts_the_same(table: type[Table], data: st.DataObject) ->
 
 
 def state(row: Table) -> tuple[Any, ...]:
-    """All that can be seen of a row: its values, what pydantic and what SQLAlchemy know of it."""
+    """Return a row's values, and the state of pydantic and of SQLAlchemy."""
     known = inspect(row)
     return (
         {name: value for name, value in vars(row).items() if name != "_sa_instance_state"},
@@ -169,9 +169,9 @@ JUNK: st.SearchStrategy[Any] = json_values() | st.sampled_from(
 @pytest.mark.parametrize("table", TABLES)
 @given(data=st.data())
 def test_refused_assignment_changes_nothing(table: type[Table], data: st.DataObject) -> None:
-    """An assignment stores what the constructor would, or raises and leaves no trace."""
+    """An assignment stores the constructor's value, or raises and changes nothing."""
     row = data.draw(contracts(table, id=st.integers(1, 100)))
-    make_transient_to_detached(row)  # as if it had been loaded: SQLAlchemy sees no change
+    make_transient_to_detached(row)  # like a loaded row: SQLAlchemy sees no change
     for name in data.draw(st.permutations(list(table.model_fields))):
         values = dict(state(row)[0])
         value = data.draw(JUNK, label=name)
@@ -190,7 +190,7 @@ def test_refused_assignment_changes_nothing(table: type[Table], data: st.DataObj
 @pytest.mark.parametrize("table", TABLES)
 @given(data=st.data())
 def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) -> None:
-    """SQLAlchemy learns of an accepted assignment, so that it will be written."""
+    """SQLAlchemy marks an accepted assignment as a change to write."""
     row = data.draw(contracts(table, id=st.just(1)))
     make_transient_to_detached(row)
     row.id = 2
@@ -201,7 +201,7 @@ def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) ->
 @pytest.mark.parametrize("contract", [*TABLES, oddsschema.Capture, oddsschema.Market])
 @given(data=st.data())
 def test_unknown_keys_are_refused(contract: type[Contract], data: st.DataObject) -> None:
-    """A key that is no field and no relationship is an error, through every door."""
+    """A key that is no field and no relationship is an error in every way."""
     one = data.draw(contracts(contract))
     values = json.loads(one.model_dump_json()) | {"colour": "red"}
     for make in (
@@ -218,7 +218,7 @@ def test_unknown_keys_are_refused(contract: type[Contract], data: st.DataObject)
 
 @given(contracts(oddsschema.Market))
 def test_contracts_are_immutable_values(market: oddsschema.Market) -> None:
-    """A contract cannot be changed, and equals and hashes like another with the same values."""
+    """A contract is immutable, and equal values have equal hashes."""
     same = oddsschema.Market.model_validate_json(market.model_dump_json())
     assert (same, hash(same)) == (market, hash(market))
     with pytest.raises(ValidationError, match="frozen"):

@@ -1,4 +1,4 @@
-"""What exceeds a limit is refused with place and reason, and takes no more memory than that."""
+"""Limits of captures: values beyond them are refused with place and reason, in little memory."""
 
 import gzip
 import json
@@ -35,7 +35,7 @@ EVENT = {
 
 
 def capture(**changes: Any) -> dict[str, Any]:
-    """A good capture, with changes."""
+    """Build a good capture with changes."""
     return {
         "captured_at": "2024-01-09T12:00:00Z",
         "competitor_event": EVENT,
@@ -44,7 +44,7 @@ def capture(**changes: Any) -> dict[str, Any]:
 
 
 def market(line: float, outcomes: int = 2) -> dict[str, Any]:
-    """A market with so many outcomes."""
+    """Build a market with so many outcomes."""
     return {
         "betpawa_market_id": "5000",
         "betpawa_market_name": "Over/Under",
@@ -54,7 +54,7 @@ def market(line: float, outcomes: int = 2) -> dict[str, Any]:
 
 
 def nested(levels: int) -> list[Any]:
-    """Lists inside one another."""
+    """Nest lists."""
     value: list[Any] = []
     for _ in range(levels - 1):
         value = [value]
@@ -62,14 +62,14 @@ def nested(levels: int) -> list[Any]:
 
 
 def refusal_of(payload: Any, limits: Limits) -> str | None:
-    """Why a payload is refused, or a part of it."""
+    """Return the refusal of a payload or of a part of it."""
     refusal = validate(Item("file", 7, payload), limits=limits).refusal
     return None if refusal is None else str(refusal)
 
 
 @pytest.mark.parametrize("limit", [one.name for one in fields(Limits)])
 def test_limits_have_bounds(limit: str) -> None:
-    """A limit can be set to the least and the most that can be held to, and to nothing beyond."""
+    """A limit accepts its least and its greatest value, and nothing beyond."""
     least, most = Limits.range(limit)
     for good in (least, most):
         assert getattr(Limits(**{limit: good}), limit) == good
@@ -79,18 +79,18 @@ def test_limits_have_bounds(limit: str) -> None:
 
 
 def test_outcomes_are_the_contracts() -> None:
-    """No limit lets through more outcomes than the contract: 500."""
+    """The limit of outcomes is the contract's: 500."""
     assert Limits().outcomes == Limits.range("outcomes")[1] == 500
 
 
 def both(document: dict[str, Any]) -> list[Any]:
-    """A capture as an object and as text."""
+    """Return a capture as an object and as text."""
     return [document, json.dumps(document), json.dumps(document).encode()]
 
 
 @pytest.mark.parametrize("most", [1, 2, 100])
 def test_markets(most: int) -> None:
-    """A capture with more markets than the limit is refused whole, one with as many is not."""
+    """A capture with more markets than the limit is refused whole."""
     limits = Limits(markets=most)
     for payload in both(capture(markets=[market(line) for line in range(most)])):
         assert refusal_of(payload, limits) is None
@@ -104,7 +104,7 @@ def test_markets(most: int) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 499])
 def test_outcomes(most: int) -> None:
-    """A market with more outcomes than the limit is refused, the others are stored."""
+    """A market with more outcomes than the limit is refused; the others are stored."""
     limits = Limits(outcomes=most)
     for payload in both(capture(markets=[market(1, most), market(2, most + 1), market(3, most)])):
         checked = validate(Item("file", 7, payload), limits=limits)
@@ -118,7 +118,7 @@ def test_outcomes(most: int) -> None:
 
 @pytest.mark.parametrize("most", [4, 5, 199, 200])
 def test_depth(most: int) -> None:
-    """Arrays and objects can be as deep as the limit, in text and in Python objects, no deeper."""
+    """Arrays and objects can be nested up to the limit, in text and in Python objects."""
     limits = Limits(depth=most)
     as_deep, deeper = nested(most), nested(most + 1)
     for raw in (as_deep, {"a": 1, "b": as_deep[0], "c": [{}]}):
@@ -134,7 +134,7 @@ def test_depth(most: int) -> None:
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_any_depth(as_text: bool) -> None:
-    """However deep it goes, it is refused, and Python's own recursion is left in peace."""
+    """Any deeper nesting is refused, without a RecursionError."""
     if as_text:
         payload: Any = json.dumps(capture(raw_response="@")).replace('"@"', "[" * 10**6)
     else:
@@ -144,7 +144,7 @@ def test_any_depth(as_text: bool) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=50), st.integers(-1, 1))
 def test_line_bytes(text: str, over: int) -> None:
-    """A line is measured in bytes of UTF-8, whichever way it is handed over."""
+    """The length of a line is its bytes in UTF-8, for every type of line."""
     line = json.dumps(capture(raw_response=text), ensure_ascii=False)
     size = len(line.encode())
     limits = Limits(line_bytes=size - over)
@@ -159,7 +159,7 @@ def test_line_bytes(text: str, over: int) -> None:
 
 
 def test_much_that_is_wrong() -> None:
-    """Of a capture with thousands of problems, a hundred are told, and that there are more."""
+    """A refusal lists a hundred problems, and reports that there are more."""
     markets = [{} for _ in range(2000)]
     for payload in both(capture(markets=markets)):
         refusal = validate(Item("file", 1, payload)).refusal
@@ -169,7 +169,7 @@ def test_much_that_is_wrong() -> None:
 
 
 def zeros(count: int) -> Iterator[bytes]:
-    """A .gz of so many zeros."""
+    """Compress zeros."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     for _ in range(count // 1_000_000):
         yield packer.compress(bytes(1_000_000))
@@ -186,8 +186,8 @@ MUCH = {
     "40 lines of 4 MB": lambda: [b"[" * 4_000_000 + b"\n"] * 40,
 }
 
-#: Prints a command's exit code and peak memory in KiB. (From here, that would be no less than what
-#: this process had when it was forked.)
+#: Prints a command's exit code and peak memory in KiB. (A direct child would count the memory of
+#: this process at the fork.)
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
@@ -197,7 +197,7 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 @pytest.mark.parametrize("much", MUCH.values(), ids=MUCH)
 def test_memory(much: Callable[[], Any], tmp_path: Path) -> None:
-    """Whatever it is fed, `oddsschema validate` keeps to a few hundred megabytes."""
+    """`oddsschema validate` uses a few hundred megabytes at most, for any input."""
     path = tmp_path / "much.ndjson"
     with path.open("wb") as file:
         file.writelines(much())
@@ -221,7 +221,7 @@ def test_memory(much: Callable[[], Any], tmp_path: Path) -> None:
     ],
 )
 def test_options(option: str, payload: dict[str, Any], tmp_path: Path) -> None:
-    """Each limit is an option of `validate`; a refusal names the file, the line and the limit."""
+    """Each limit is an option of `validate`; a refusal has file, line and option."""
     path = tmp_path / "captures.ndjson.gz"
     path.write_bytes(gzip.compress(GOOD + b"\n" + json.dumps(payload).encode() + b"\n"))
     assert CliRunner().invoke(cli, ["validate", str(path)]).exit_code == 0

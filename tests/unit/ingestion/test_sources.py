@@ -19,28 +19,28 @@ from oddsschema.ingestion.sources import items
 
 
 class Trickle(io.BufferedIOBase):
-    """An open file of which no more than a few bytes are there at a time."""
+    """An open file that returns a few bytes at a time."""
 
     def __init__(self, content: bytes, sizes: list[int]) -> None:
         self._rest = content
         self._sizes = sizes
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Some of what is left."""
+        """Return a part of the rest."""
         at = self._sizes.pop() if len(self._sizes) > 1 else self._sizes[0]
         part, self._rest = self._rest[:at], self._rest[at:]
         return part
 
 
 class Stream:
-    """A stream like asyncio's, of bytes or text, of which no more is there than a few at a time."""
+    """A stream like asyncio's, of bytes or text, that returns a few at a time."""
 
     def __init__(self, content: Any, sizes: list[int]) -> None:
         self._rest = content
         self._sizes = sizes
 
     async def read(self, size: int) -> Any:
-        """Some of what is left."""
+        """Return a part of the rest."""
         at = self._sizes.pop() if len(self._sizes) > 1 else self._sizes[0]
         part, self._rest = self._rest[:at], self._rest[at:]
         return part
@@ -50,12 +50,12 @@ class Stream:
 
 
 async def listed(source: Any, limits: Limits) -> list[Item]:
-    """All of a source's items."""
+    """List all items of a source."""
     return [item async for item in items(source, limits)]
 
 
 def expected_items(content: bytes, limits: Limits) -> list[tuple[int, bytes | None]]:
-    """Line numbers and lines; None for a line over the limit, nothing for a blank one."""
+    """List line numbers and lines; a line beyond the limit is None, a blank line is left out."""
     found: list[tuple[int, bytes | None]] = []
     for number, line in enumerate(content.split(b"\n"), start=1):
         text = line.strip()
@@ -78,7 +78,7 @@ SIZES = st.lists(st.integers(1, 9), min_size=1)
 
 @given(content=CONTENTS, sizes=SIZES, most=st.integers(1, 30))
 def test_lines_of_every_source(content: bytes, sizes: list[int], most: int) -> None:
-    """In whatever parts they come, lines within the limit come out whole, others as refusals."""
+    """Lines within the limit are whole for any reads; longer lines are refusals."""
     limits = Limits(line_bytes=most)
     sources: list[Callable[[], Any]] = [
         lambda: content,
@@ -97,7 +97,7 @@ def test_lines_of_every_source(content: bytes, sizes: list[int], most: int) -> N
 
 @given(content=LINES, sizes=SIZES, most=st.integers(1, 30))
 def test_lines_of_text(content: bytes, sizes: list[int], most: int) -> None:
-    """Of open text files and streams as well, where a line's length is that in characters."""
+    """This holds for text files and streams too, with lengths in characters."""
     text = content.decode()
     limits = Limits(line_bytes=most)
     wanted = [
@@ -111,7 +111,7 @@ def test_lines_of_text(content: bytes, sizes: list[int], most: int) -> None:
 
 
 def test_lines_of_tempfiles() -> None:
-    """What tempfile makes are files like others."""
+    """Files of tempfile are read like others."""
     limits = Limits(line_bytes=3)
     for kind in (
         tempfile.TemporaryFile,
@@ -132,7 +132,7 @@ def test_lines_of_tempfiles() -> None:
 
 @given(content=LINES, most=st.integers(1, 60), members=st.integers(1, 3))
 def test_gzip_bytes(tmp_path_factory: Any, content: bytes, most: int, members: int) -> None:
-    """Of a .gz file, the lines that end within the limit are there; of the rest, one refusal is."""
+    """The lines of a .gz file within the limit are read; the rest is one refusal."""
     path = tmp_path_factory.mktemp("gzip") / "file.gz"
     cuts = [len(content) * at // members for at in range(members + 1)]
     parts = [content[start:end] for start, end in pairwise(cuts)]
@@ -154,7 +154,7 @@ def test_gzip_bytes(tmp_path_factory: Any, content: bytes, most: int, members: i
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    """A named pipe that holds a .gz is read as one, from its first byte."""
+    """A named pipe with a .gz is read from its first byte."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writer = Thread(target=path.write_bytes, args=[gzip.compress(b"1\n2\n")])

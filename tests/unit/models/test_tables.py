@@ -1,4 +1,4 @@
-"""The tables as a whole: nothing is missing, nothing stands twice, and the house rules hold."""
+"""The tables as a whole: completeness, single declarations, and the conventions."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ TABLES = {
 }
 COLUMNS = [column for table in metadata.sorted_tables for column in table.columns]
 
-#: Every foreign key: what happens to a row when the row that it refers to is deleted.
+#: The action of every foreign key at the deletion of the row that it refers to.
 ON_DELETE = {
     "competitor_events -> events": "SET NULL",
     "competitor_events -> competitor_tournaments": "CASCADE",
@@ -54,7 +54,7 @@ def test_every_table_is_exported() -> None:
 
 
 def test_every_table_is_declared_once() -> None:
-    """A table's name is given to one class, in one file, and no column of it is given elsewhere."""
+    """A table's name and its columns are declared in one class of one file."""
     source = "".join(
         path.read_text() for path in Path(oddsschema.__file__).parent.rglob("models/*.py")
     )
@@ -63,14 +63,14 @@ def test_every_table_is_declared_once() -> None:
 
 
 def test_exports() -> None:
-    """What the package exports is sorted, documented, and there."""
+    """The package's exports are sorted, documented and importable."""
     assert list(oddsschema.__all__) == sorted(set(oddsschema.__all__))
     for name in oddsschema.__all__:
         assert getattr(oddsschema, name).__doc__
 
 
 def test_actions_of_foreign_keys() -> None:
-    """Rows that are owned go with their owner; what is only referred to is forgotten."""
+    """A deletion removes owned rows, and sets other references to NULL."""
     found = {
         f"{table.name} -> {key.referred_table.name}": key.ondelete
         for table in metadata.sorted_tables
@@ -80,12 +80,12 @@ def test_actions_of_foreign_keys() -> None:
 
 
 def names(table: Any) -> list[Constraint | Index]:
-    """All that has a name of its own in a table."""
+    """List every named constraint and index of a table."""
     return [*table.constraints, *table.indexes]
 
 
 def test_names_fit() -> None:
-    """PostgreSQL cuts a name after 63 bytes: none is longer, and none of two tables is the same."""
+    """All names are distinct and within PostgreSQL's 63 bytes."""
     all_names = [str(one.name) for table in metadata.sorted_tables for one in names(table)]
     assert max(len(name.encode()) for name in all_names) <= 63
     assert len(set(all_names)) == len(all_names)
@@ -93,7 +93,7 @@ def test_names_fit() -> None:
 
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=str)
 def test_names_follow_the_convention(table: Any) -> None:
-    """A constraint's name says its kind and its table."""
+    """A constraint's name has its kind and its table."""
     kinds = {
         "PrimaryKeyConstraint": "pk_",
         "UniqueConstraint": "uq_",
@@ -128,7 +128,7 @@ def test_column_types(column: Column[Any]) -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_columns_follow_the_contract(table: type[Table]) -> None:
-    """A VARCHAR is as long as its field's text may be, and a required field is NOT NULL."""
+    """A VARCHAR has its field's longest length, and a required field is NOT NULL."""
     columns = inspect(table).columns
     assert set(columns.keys()) == set(table.model_fields)
     for name, field in table.model_fields.items():
@@ -144,7 +144,7 @@ def test_columns_follow_the_contract(table: type[Table]) -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_relationships(table: type[Table]) -> None:
-    """Each foreign key has a relationship, each relationship a way back that is its inverse."""
+    """Each foreign key has a relationship, and each relationship its inverse."""
     relationships = inspect(table).relationships
     keys = {tuple(key.column_keys) for key in inspect(table).local_table.foreign_key_constraints}  # type: ignore
     to_one = {
@@ -157,7 +157,7 @@ def test_relationships(table: type[Table]) -> None:
         (back,) = one._reverse_property
         assert back.mapper.class_ is table
         assert back.back_populates == one.key
-        # With these, SQLAlchemy leaves to PostgreSQL what PostgreSQL does by itself.
+        # With these, SQLAlchemy leaves the actions to PostgreSQL.
         if one.uselist:
             (key,) = (
                 key
@@ -170,6 +170,6 @@ def test_relationships(table: type[Table]) -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_fields_are_documented(table: type[BaseModel]) -> None:
-    """A table says what it is, and its JSON Schema can be written."""
+    """Each table is documented, and has a JSON Schema."""
     assert table.__doc__
     assert set(table.model_json_schema()["properties"]) == set(table.model_fields)

@@ -1,4 +1,4 @@
-"""What Hypothesis loads: either import may come first, and each is independent."""
+"""The plugin for Hypothesis: either import may be first, and each works alone."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-#: `find` reports what it has found as if it were a failure.
+#: `find` reports its result like a failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 OBJECT = "st.from_type(oddsschema.CompetitorMarketOdds).filter(lambda market: market.outcomes)"
@@ -17,7 +17,7 @@ TRY = f"from hypothesis import find, strategies as st; find({OBJECT}, lambda mar
     "order", ["import hypothesis, oddsschema", "import oddsschema, hypothesis"]
 )
 def test_either_import_may_come_first(order: str) -> None:
-    """In a fresh process, without an import of the strategies, in both orders."""
+    """Both orders of imports work in a new process, without an import of the strategies."""
     check_in_new_process(f"{order}; {TRY}")
 
 
@@ -31,18 +31,18 @@ def test_either_import_may_come_first(order: str) -> None:
     ],
 )
 def test_imports_are_independent(code: str, absent: str) -> None:
-    """Neither package is imported for the other's sake, nor the strategies before they are used."""
+    """Neither package imports the other, nor the strategies before their use."""
     check_in_new_process(f"{code}; import sys; assert {absent!r} not in sys.modules")
 
 
 def test_hypothesis_can_be_told_to_load_no_plugins() -> None:
-    """HYPOTHESIS_NO_PLUGINS keeps the registration out."""
+    """HYPOTHESIS_NO_PLUGINS prevents the registration."""
     code = "import hypothesis, oddsschema, sys; assert '_oddsschema_hypothesis' not in sys.modules"
     check_in_new_process(code, HYPOTHESIS_NO_PLUGINS="1")
 
 
 def check_in_new_process(code: str, **environment: str) -> None:
-    """Run the code in a Python of its own; warnings are errors."""
+    """Run code in a new Python process; warnings are errors."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env=os.environ | environment,

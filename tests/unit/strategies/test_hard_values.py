@@ -1,4 +1,4 @@
-"""Hard values and damage come up."""
+"""Hard values and damage in the strategies' examples."""
 
 import math
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from oddsschema.strategies import (
     outcomes,
 )
 
-#: `find` reports what it has found as if it were a failure.
+#: `find` reports its result like a failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 SEARCH = settings(
     max_examples=5000,
     database=None,
     deadline=None,
-    phases=[Phase.generate],  # what is found need not be small
+    phases=[Phase.generate],  # the result need not be small
     suppress_health_check=list(HealthCheck),
 )
 NAMES = field_values(Outcome.model_fields["name"])
@@ -35,7 +35,7 @@ LINES = field_values(Market.model_fields["line"])
 
 
 def platforms_of_one_match(batch: list[Capture]) -> int:
-    """How many platforms list the match that most of them list."""
+    """Return the greatest number of platforms that list the same match."""
     found: dict[str, set[str]] = {}
     for capture in batch:
         event = capture.event or capture.competitor_event
@@ -73,12 +73,12 @@ def platforms_of_one_match(batch: list[Capture]) -> int:
 def test_hard_values_are_found(
     strategy: st.SearchStrategy[Any], wanted: Callable[[Any], Any]
 ) -> None:
-    """Every bound, and what stands beside it, comes up."""
+    """Every bound and its neighbours are generated."""
     find(strategy, wanted, settings=SEARCH)
 
 
 def test_damage_breaks_and_spares() -> None:
-    """Of damaged captures, some break the contract and some hold it still."""
+    """Some damaged captures break the contract, and some do not."""
 
     def holds(capture: dict[str, Any]) -> bool:
         try:

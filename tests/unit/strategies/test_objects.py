@@ -1,5 +1,4 @@
-"""The strategies: that what is hard is among what they yield, that they can be narrowed, and that
-Hypothesis finds them by itself."""
+"""Strategies for objects: they can be narrowed, and Hypothesis finds them by type."""
 
 import datetime as dt
 import enum
@@ -39,18 +38,18 @@ from oddsschema.contracts.base import Rule, all_or_none
 from oddsschema.contracts.scalars import Int4, Name50, Slug, UtcTime
 from oddsschema.strategies import contracts, rows
 
-#: `find` reports what it has found as if it were a failure.
+#: `find` reports its result like a failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 SEARCH = settings(
     max_examples=5000,
     database=None,
     deadline=None,
-    phases=[Phase.generate],  # what is found need not be small
+    phases=[Phase.generate],  # the result need not be small
     suppress_health_check=list(HealthCheck),
 )
 
-#: All that the package exports and whose objects are values.
+#: Every exported class of values.
 VALUES = [
     thing
     for thing in map(vars(oddsschema).get, oddsschema.__all__)
@@ -60,7 +59,7 @@ VALUES = [
 
 @given(st.data())
 def test_narrowed_contract(data: st.DataObject) -> None:
-    """A field of a contract is what it is told to be, a value or a strategy; others go along."""
+    """A field of a contract has the given value, or a value of the given strategy."""
     assert data.draw(contracts(Outcome, odds=1.5, name=st.just("X"))).odds == 1.5
     tournament = data.draw(contracts(CapturedCompetitorTournament, source="bet9ja"))
     event = data.draw(contracts(CapturedCompetitorEvent, tournament=tournament))
@@ -72,7 +71,7 @@ def test_narrowed_contract(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_narrowed_row(data: st.DataObject) -> None:
-    """A row has the fields and the related rows that were given, and new ones else."""
+    """A row has the given fields and related rows, and generated ones otherwise."""
     sport = data.draw(rows(Sport, slug="football"))
     tournament = data.draw(rows(CompetitorTournament, sport=sport, source="bet9ja"))
     event = data.draw(rows(CompetitorEvent, tournament=tournament, betpawa_event=None))
@@ -84,7 +83,7 @@ def test_narrowed_row(data: st.DataObject) -> None:
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
 @given(st.data())
 def test_from_type(kind: type[Any], data: st.DataObject) -> None:
-    """`st.from_type` of each class that is exported gives objects of it that hold its contract."""
+    """`st.from_type` of each exported class generates valid objects."""
     one = data.draw(st.from_type(kind))
     assert isinstance(one, kind)
     if isinstance(one, Contract):
@@ -92,14 +91,14 @@ def test_from_type(kind: type[Any], data: st.DataObject) -> None:
 
 
 def test_a_table_is_not_the_contract_it_has() -> None:
-    """`st.from_type` of a contract gives that contract, though tables are subclasses of it."""
+    """`st.from_type` of a contract generates no table, though tables are its subclasses."""
     find(st.from_type(Market), lambda market: type(market) is Market)
     find(st.from_type(Contract), lambda one: isinstance(one, Table))
 
 
 @dataclass
 class Slip:
-    """Somebody's class with fields of ours."""
+    """A class of another project with fields of our types."""
 
     market: Annotated[CompetitorMarketOdds, "what is bet on"]
     capture: Capture | None
@@ -109,7 +108,7 @@ class Slip:
 
 @given(st.from_type(Slip))
 def test_fields_of_other_classes(slip: Slip) -> None:
-    """Fields of somebody's class are resolved: Annotated, optional, in lists, in unions."""
+    """Fields of other classes are resolved: Annotated, optional, in lists, in unions."""
     assert isinstance(slip.market, CompetitorMarketOdds)
     assert slip.capture is None or slip.capture.source
     assert all(outcome.odds >= 1 for outcome in slip.outcomes)
@@ -117,17 +116,17 @@ def test_fields_of_other_classes(slip: Slip) -> None:
 
 
 def not_dearer(low: float, high: float) -> None:
-    """The rule of `Boost`."""
+    """Check that low is not above high: the rule of `Boost`."""
     if low > high:
         raise ValueError("low must not be above high")
 
 
 @cache
 def somebodys() -> SimpleNamespace:
-    """Classes of another project. Tests that look at every contract do not find them at import."""
+    """Define classes of another project, hidden from tests that list every contract."""
 
     class Boost(Capture):
-        """Somebody's contract, with types that ours do not have."""
+        """A contract of another project, with types that ours do not have."""
 
         __rules__ = (*Capture.__rules__, Rule(("low", "high"), not_dearer))
 
@@ -145,7 +144,7 @@ def somebodys() -> SimpleNamespace:
         previous: Capture | None = None
 
     class Loud(Outcome):
-        """Somebody's contract, with a demand of its own."""
+        """A contract of another project, with a rule of its own."""
 
         @field_validator("name")
         @classmethod
@@ -155,7 +154,7 @@ def somebodys() -> SimpleNamespace:
             return name
 
     class Base(Table, registry=registry(metadata=MetaData())):
-        """Tables of this file, in a MetaData of their own: without fields, and without a table."""
+        """The base of this file's tables, in a MetaData of their own."""
 
     class Stamped(Base):
         """Fields of such tables, without a table."""
@@ -163,7 +162,7 @@ def somebodys() -> SimpleNamespace:
         stamped_at: UtcTime
 
     class Promotion(Stamped, table=True):
-        """Somebody's table."""
+        """A table of another project."""
 
         __tablename__: ClassVar[str] = "promotions"
         __rules__ = (all_or_none("offer", "offer", "source"),)
@@ -177,7 +176,7 @@ def somebodys() -> SimpleNamespace:
 
 @given(st.data())
 def test_subclasses(data: st.DataObject) -> None:
-    """A subclass is known as soon as it is defined, with its own fields, rules and validators."""
+    """A subclass is resolved as soon as it is defined, with its fields, rules and validators."""
     boost = data.draw(st.from_type(somebodys().Boost))
     assert (boost.event is None) != (boost.competitor_event is None)
     assert 0 < boost.low <= min(1, boost.high)
@@ -193,13 +192,13 @@ def test_subclasses(data: st.DataObject) -> None:
 @pytest.mark.parametrize("base", ["Base", "Stamped"])
 @given(st.data())
 def test_base_of_tables(base: str, data: st.DataObject) -> None:
-    """A class that tables share, with no table of its own, is any of them."""
+    """A base class without a table generates any of its tables."""
     one = data.draw(st.from_type(getattr(somebodys(), base)))
     assert isinstance(one, somebodys().Promotion)
 
 
 def test_what_nothing_satisfies_is_reported() -> None:
-    """A demand of a subclass that no value meets is Hypothesis' to report, ours is an error."""
+    """Hypothesis reports a rule that no value satisfies; a contradiction is our error."""
 
     class Never(Outcome):
         @field_validator("name")

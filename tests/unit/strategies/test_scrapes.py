@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from oddsschema import Capture, CapturedCompetitorEvent, CapturedEvent
 from oddsschema.strategies import batches, captures, contracts, field_values, markets
 
-#: `find` reports what it has found as if it were a failure.
+#: `find` reports its result like a failure.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 SEARCH = settings(
     max_examples=5000,
     database=None,
     deadline=None,
-    phases=[Phase.generate],  # what is found need not be small
+    phases=[Phase.generate],  # the result need not be small
     suppress_health_check=list(HealthCheck),
 )
 
@@ -34,7 +34,7 @@ TIMES = field_values(Capture.model_fields["captured_at"])
 
 @given(st.data(), TIMES)
 def test_capture_of_an_event(data: st.DataObject, time: datetime) -> None:
-    """A capture of a given event, at a given time, has them; the rest is as wide as ever."""
+    """A capture has the given event and time; the rest varies as before."""
     event = data.draw(contracts(CapturedEvent) | contracts(CapturedCompetitorEvent))
     capture = data.draw(captures(event=event, captured_at=time))
     assert (capture.event or capture.competitor_event) is event
@@ -44,7 +44,7 @@ def test_capture_of_an_event(data: st.DataObject, time: datetime) -> None:
 
 @given(st.data())
 def test_capture_of_one_of_several(data: st.DataObject) -> None:
-    """What narrows may be a strategy: of sources, of events, of times."""
+    """Source, event and time may be strategies."""
     two = data.draw(st.lists(contracts(CapturedCompetitorEvent), min_size=2, max_size=2))
     assert data.draw(captures(event=st.sampled_from(two))).competitor_event in two
     capture = data.draw(captures(st.sampled_from(["bet9ja", "betpawa"])))
@@ -52,8 +52,8 @@ def test_capture_of_one_of_several(data: st.DataObject) -> None:
 
 
 def test_event_of_another_is_refused() -> None:
-    """A source and an event that is not of that source contradict each other."""
-    with pytest.raises(ValueError, match=r"is of 'bet9ja', not of 'sportybet'"):
+    """An event of another source than the given one is refused."""
+    with pytest.raises(ValueError, match=r"one of 'bet9ja', not of 'sportybet'"):
         find(
             captures("sportybet", event=contracts(CapturedCompetitorEvent, source="bet9ja")),
             lambda _: True,
@@ -63,7 +63,7 @@ def test_event_of_another_is_refused() -> None:
 
 @given(st.data(), st.integers(0, 30), st.integers(0, 30))
 def test_number_of_markets(data: st.DataObject, least: int, more: int) -> None:
-    """As many markets as asked for, all different; a few where the most is not said."""
+    """The number of markets is within the given bounds, and all markets differ."""
     some = data.draw(markets(min_size=least, max_size=least + more))
     assert least <= len(some) <= least + more
     few = data.draw(captures(min_markets=least)).markets
@@ -73,14 +73,14 @@ def test_number_of_markets(data: st.DataObject, least: int, more: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 5, 200])
 def test_exact_number_of_markets(size: int) -> None:
-    """The least and the most can be the same, and large."""
+    """Both bounds can be equal, and large."""
     exactly = captures(min_markets=size, max_markets=size)
     find(exactly, lambda one: len(one.markets) == size, settings=SEARCH)
 
 
 @given(st.data(), st.sets(SLUGS | st.just("betpawa"), min_size=1, max_size=3), TIMES)
 def test_narrowed_batch(data: st.DataObject, sources: set[str], time: datetime) -> None:
-    """A batch has captures of each of its sources and of no other, narrowed as a capture is."""
+    """A batch has captures of each given source and of no other."""
     batch = data.draw(
         batches(sources=sorted(sources), captured_at=time, min_markets=1, max_markets=2)
     )

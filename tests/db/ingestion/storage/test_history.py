@@ -1,7 +1,7 @@
-"""An event's history against a model that keeps everything.
+"""An event's history in the database, compared with a model that keeps everything.
 
-However captures come (late, repeated, in part, in chunks of any size, under any policy of storage),
-what the database tells of each instant, and of those between, is what the model tells.
+Captures arrive late, repeated, in part, in chunks of any size and under any policy of storage. For
+each instant, and for instants between them, the database and the model give the same offer.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Run = Callable[..., Any]
 async def told(
     connection: Any, instants: list[datetime], event: str = "1"
 ) -> dict[str, list[dict[Any, Any]]]:
-    """What the database tells of an event at each platform at each of the instants."""
+    """Read an event from the database at each platform and each instant."""
     event_id, competitor_event_id = [
         await connection.fetchval(f"SELECT id FROM {table} WHERE sportradar_id = $1", event)
         for table in ("events", "competitor_events")
@@ -51,7 +51,7 @@ async def told(
 def test_every_instant_is_told_as_it_was(
     parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
-    """Every instant is told as the captures until then told it."""
+    """Every instant has the offer of the captures until then."""
     run(rolled_back(connection, every_instant_is_told(connection, parts, ["1"])))
 
 
@@ -61,13 +61,13 @@ def test_every_instant_is_told_as_it_was(
 def test_every_instant_is_told_of_what_was_not_compared(
     parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
-    """So it is of events that are stored complete because another differs from what stands."""
+    """This holds as well for events that are stored complete because others have changed."""
     with patch.object(history, "_SAMPLE", 1):
         run(rolled_back(connection, every_instant_is_told(connection, parts, "123")))
 
 
-#: Markets of complete snapshots of which more than one row is on offer, or an older one than a row
-#: that says that it is gone. Reads take a keyframe's rows as they are.
+#: Markets of complete snapshots with more than one row on offer, or with a row that is older than
+#: the market's absence. Reads use a keyframe's rows unchanged.
 UNCLEAR = """
 SELECT m.snapshot_id, m.betpawa_market_id, m.line
 FROM {snapshots} AS s
@@ -84,7 +84,7 @@ HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
 async def every_instant_is_told(
     connection: Any, parts: list[tuple[list[dict[str, Any]], IngestOptions]], events: Iterable[str]
 ) -> None:
-    """The parts are ingested; after each, the database is held against the model."""
+    """Ingest the parts, and compare the database with the model after each."""
     model = Model()
     instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
     for captures, options in parts:
@@ -97,14 +97,14 @@ async def every_instant_is_told(
                 assert at_each == [model.at(platform, at, event) for at in instants], platform
         for side in (BETPAWA, COMPETITORS):
             assert await connection.fetch(side.sql(UNCLEAR)) == []
-        # And none of it is there twice: delivered again, nothing is written.
+        # Nothing is stored twice: a second delivery writes nothing.
         again = await ingest(connection, captures, options=options)
         assert (again.captures_stored, again.captures_confirmed) == (0, 0)
         assert again.markets_stored == 0
 
 
 async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
-    """What is done in a transaction that is taken back."""
+    """Run a coroutine in a transaction, and roll back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -118,7 +118,7 @@ async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
 def test_older_release_reads_the_same(
     captures: list[dict[str, Any]], new_database: Callable[..., Any], template: str, run: Run
 ) -> None:
-    """Taken back to complete snapshots and up again, every instant is told as it was."""
+    """After a downgrade to complete snapshots and an upgrade, every instant is unchanged."""
     instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
 
     async def told_in(url: str) -> Any:
@@ -145,12 +145,12 @@ def test_two_writers_make_one_history(
     template: str,
     run: Run,
 ) -> None:
-    """Two writers of the same events at once leave what one would have left."""
+    """Two concurrent writers of the same events leave the history of a single writer."""
     instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
     model = Model()
     for capture in captures:
         model.take(capture)
-    # Which of two deliveries of one instant is the first is nobody's to say.
+    # The order of two deliveries of one instant is undefined.
     parts = [
         [one for one in captures if one["captured_at"].minute % 2 == odd] for odd in (False, True)
     ]
@@ -181,7 +181,7 @@ GROUP BY s.id ORDER BY s.captured_at
 
 
 def offer(after: timedelta, *odds: float) -> dict[str, Any]:
-    """A capture some time after the first, of markets with these prices."""
+    """Build a capture of markets with these prices, some time after the first."""
     markets = [
         {
             "betpawa_market_id": f"{number}",
@@ -196,7 +196,7 @@ def offer(after: timedelta, *odds: float) -> dict[str, Any]:
 async def written(
     connection: Any, captures: list[dict[str, Any]]
 ) -> list[tuple[timedelta, bool, list[timedelta], int, int]]:
-    """What captures leave, delivered one by one, and taken back."""
+    """Deliver captures singly, return the stored rows, and roll back."""
 
     async def body() -> Any:
         for one in captures:
@@ -210,7 +210,7 @@ async def written(
 
 
 def test_what_is_written(connection: Any, run: Run) -> None:
-    """The table of docs/history.md: keyframes, changes, a confirmation, a market that is gone."""
+    """The rows are those of the table in docs/history.md."""
     minutes = [timedelta(minutes=minute) for minute in (0, 5, 10, 15)]
     captures = [
         offer(minutes[0], 1.5, 2.5, 3.5),
@@ -228,7 +228,7 @@ def test_what_is_written(connection: Any, run: Run) -> None:
 
 
 def test_share_of_changes(connection: Any, run: Run) -> None:
-    """A keyframe comes when more rows would have changed since the last one than are offered."""
+    """A keyframe is stored when more rows have changed since the last one than are on offer."""
     minutes = [timedelta(minutes=minute) for minute in range(5)]
     prices = ((1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 1))
     captures = [offer(at, *odds) for at, odds in zip(minutes, prices, strict=True)]
@@ -242,23 +242,23 @@ def test_share_of_changes(connection: Any, run: Run) -> None:
 
 
 def moved(capture: dict[str, Any]) -> dict[str, Any]:
-    """With another price in each market."""
+    """Change the prices of each market."""
     for market in capture["markets"]:
         market["outcomes"][0]["odds"] += 1
     return capture
 
 
 def suspended(capture: dict[str, Any]) -> dict[str, Any]:
-    """Without any market."""
+    """Remove all markets."""
     return capture | {"markets": []}
 
 
 async def second_scrape(
     connection: Any, change: Callable[[dict[str, Any]], dict[str, Any]], events: Iterable[int]
 ) -> tuple[int, int]:
-    """Of a second scrape of 64 events, the confirmations, and the rows that it writes.
+    """Ingest a second scrape of 64 events; return its confirmations and written rows.
 
-    Some have changed. One of those that have not, the last, has as many markets as all others.
+    Some events have changed. The last event has not, and has as many markets as all others.
     """
     captures = [scraped("bet9ja", event, 0) for event in range(63)]
     captures.append(scraped("bet9ja", 63, 0, markets=4 * 63))
@@ -273,7 +273,7 @@ async def second_scrape(
 def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
     connection: Any, run: Run
 ) -> None:
-    """A sample of a chunk's events that has changed nearly as a whole speaks for the others."""
+    """When nearly all sampled events of a chunk have changed, the rest is stored complete."""
     confirmed, rows = run(rolled_back(connection, second_scrape(connection, moved, range(60))))
     assert confirmed < 4
     assert rows > 4 * 60
@@ -292,13 +292,13 @@ def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
 def test_where_less_has_changed_all_is_compared(
     change: Callable[[Any], Any], events: Sequence[int], rows: int, connection: Any, run: Run
 ) -> None:
-    """Some events, one large one, or markets that are gone are no reason to store the rest."""
+    """When fewer events or only a large one have changed, all events are compared."""
     found = run(rolled_back(connection, second_scrape(connection, change, events)))
     assert found == (64 - len(events), rows)
 
 
 def test_error_in_a_group_that_is_not_used(connection: Any, run: Run) -> None:
-    """What goes wrong with the states on their way is told, also when nobody waits for them."""
+    """An error while states are read is raised, also when nobody awaits the states."""
     asked = [(1, START)] * 24 + [(2**40, START)]  # no INTEGER
 
     async def body() -> None:
@@ -311,7 +311,7 @@ def test_error_in_a_group_that_is_not_used(connection: Any, run: Run) -> None:
 
 
 def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) -> None:
-    """After a hundred captures that find nothing changed, an empty snapshot takes over."""
+    """After a hundred confirmations of a snapshot, an empty snapshot follows."""
     minutes = [timedelta(minutes=minute) for minute in range(103)]
     assert run(written(connection, [offer(at, 1.5) for at in minutes])) == [
         (minutes[0], True, minutes[1:101], 1, 0),
@@ -320,11 +320,11 @@ def test_confirmations_of_one_snapshot_are_bounded(connection: Any, run: Run) ->
 
 
 def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
-    """Of two rows of a market in one snapshot the newer counts, wherever PostgreSQL has put it."""
+    """The newer of a market's two rows in a snapshot counts, wherever PostgreSQL stores it."""
     captures = [
         offer(timedelta(0), 1.5, 2.5, 3.5),
         offer(timedelta(minutes=5), 1.5, 2.5),
-        # The same instant again, with the market that was taken for gone.
+        # The same instant again, with the market that was missing.
         offer(timedelta(minutes=5), 1.5, 2.5, 3.5),
     ]
 
@@ -345,7 +345,7 @@ def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
 
 
 def test_equal_by_value(connection: Any, run: Run) -> None:
-    """Other spellings of the same are no change: order, digits, a key too many."""
+    """Another order, other digits or an additional key are no change."""
     spelled = """[
         {"name": "2", "odds": 2.50, "is_active": true, "mark": 1},
         {"name": "1", "odds": 1.5, "is_active": true}
@@ -368,6 +368,6 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
 
 
 def test_unknown_way_to_store() -> None:
-    """A way to store that there is not is refused at once, with those that there are."""
+    """An unknown policy of storage is refused at once, with the known ones."""
     with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
         IngestOptions(store="change")  # type: ignore[arg-type]  # which mypy finds, too

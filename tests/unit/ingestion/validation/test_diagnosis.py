@@ -1,4 +1,4 @@
-"""What a contract refused, as places and reasons."""
+"""The places and reasons of a contract's refusal."""
 
 import json
 from typing import Any
@@ -14,14 +14,14 @@ from oddsschema.strategies import captures, damaged_captures
 
 @given(damaged_captures())
 def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
-    """What the typed API refuses, ingestion refuses too, in the same places."""
+    """The typed API and ingestion refuse the same captures, in the same places."""
     text = json.dumps(capture).encode()
     refusal = validate(Item("-", 1, text), strict=True).refusal
     try:
         Capture.model_validate_json(text)
     except ValidationError as error:
         assert refusal is not None
-        # (Of two markets that are the same, it knows which is the second.)
+        # (For repeated markets, ingestion also names the second market.)
         places = [problem.path for problem in refusal.problems]
         for problem in problems(error):
             assert any(place.startswith(problem.path) for place in places)
@@ -33,7 +33,7 @@ def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
 
 @given(captures())
 def test_the_place_of_each(capture: Capture) -> None:
-    """Each thing that is wrong has its own path, from what was validated on."""
+    """Each problem has its own path, relative to the validated value."""
     assume(capture.markets)
     value = capture.model_dump(mode="json")
     outcomes = [{**one, "odds": 0.9} for one in value["markets"][0]["outcomes"]]
@@ -53,7 +53,7 @@ def test_the_place_of_each(capture: Capture) -> None:
 
 
 def test_no_json() -> None:
-    """Text that is no JSON is wrong as a whole."""
+    """Text that is no JSON is one problem of the whole."""
     with pytest.raises(ValidationError) as refused:
         Market.model_validate_json("{")
     (one,) = problems(refused.value)

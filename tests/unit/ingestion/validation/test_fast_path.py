@@ -1,4 +1,4 @@
-"""What comes in by the faster way is what comes in by the whole door."""
+"""The agreement of the fast path with the full validator."""
 
 import json
 from typing import Any
@@ -26,35 +26,25 @@ from oddsschema.strategies import captures, damaged_captures, outcomes
 
 LIMITS = Limits()
 
-#: What stands in the place of a good value: other spellings of it, and what is none.
+#: Replacements of a good value: other spellings, and invalid values.
 OTHERS = [True, False, 0, 1, 2, 1.5, "1.5", " 2 ", "yes", "", "a\0b", " a ", None, [], {}, 10**400]
 
 
 def told(way: Any, *payload: Any) -> Any:
-    """What a way makes of a payload, to the types, or that it refuses it."""
+    """Return a validator's values with their types, or its refusal."""
     try:
         return repr(way(*payload))
     except (ValidationError, UnknownKeyError):
         return "refused"
 
 
-def record(validated: dict[str, Any]) -> Any:
-    """The record of a capture, and its raw_response."""
-    return capture_record(validated), validated["raw_response"]
-
-
-def by_either(payload: Any, limits: Limits = LIMITS) -> Any:
-    """The result of the fast path, or of the full validator where that rejects."""
-    return record(validate_capture(payload, limits))
-
-
-def by_full_validator(payload: Any, limits: Limits = LIMITS) -> Any:
-    """The result of pydantic alone."""
-    return record(bounded_validator(Capture, limits).validate_json(payload))
+def whole_door(payload: Any, limits: Limits = LIMITS) -> Any:
+    """Validate JSON text with pydantic alone."""
+    return with_plain_markets(door(Capture, limits).validate_json(payload))
 
 
 def spots(document: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document: its container and its key."""
+    """List every place in a document: its container and its key."""
     inner = document.items() if isinstance(document, dict) else enumerate(document)
     return [
         spot
@@ -65,7 +55,7 @@ def spots(document: Any) -> list[tuple[Any, Any]]:
 
 @given(captures(), st.data(), st.sampled_from([str, str.encode]))
 def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
-    """JSON text gives the same by either, whatever stands in the place of some of its values."""
+    """Both give the same result for other values in any place of the JSON text."""
     document = json.loads(capture.model_dump_json())
     for _ in range(data.draw(st.integers(0, 3))):
         places = spots(document)
@@ -78,14 +68,14 @@ def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
 
 @given(damaged_captures(), st.sampled_from([Limits(), Limits(markets=1), Limits(outcomes=2)]))
 def test_damage(document: dict[str, Any], limits: Limits) -> None:
-    """What is broken gives the same by either: keys too many or too few, markets twice, limits."""
+    """Both give the same result for damaged documents and small limits."""
     payload = json.dumps(document)
     assert told(by_either, payload, limits) == told(by_full_validator, payload, limits)
 
 
 @given(captures(), st.data())
 def test_broken_text(capture: Capture, data: st.DataObject) -> None:
-    """Text some bytes of which are others gives the same by either."""
+    """Both give the same result for text with changed bytes."""
     payload = capture.model_dump_json().encode()
     at = data.draw(st.integers(0, len(payload)))
     odd = [b"\\", b'\\ud800"', b'"', b"-0", b"e5", b"\xff"]
@@ -96,14 +86,14 @@ def test_broken_text(capture: Capture, data: st.DataObject) -> None:
 
 @given(captures())
 def test_the_faster_way_is_taken(capture: Capture) -> None:
-    """A good capture in its usual spelling never needs the whole door."""
+    """A good capture in its usual spelling never needs the full validator."""
     payload = capture.model_dump_json()
     if "\\u0000" not in payload:
         assert repr(record(FastPath(LIMITS).validate(payload))) == repr(by_full_validator(payload))
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    """The faster way forgets what it has seen when that becomes much, and goes on."""
+    """The fast path clears its cache at a bound, and continues."""
     way = FastPath(LIMITS, remembered=10)
     for capture in stream(simulate(events=20, scrapes=2)):
         payload = json.dumps(capture)
@@ -112,7 +102,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def test_fields() -> None:
-    """Plain markets and outcomes have the contracts' fields, and their defaults."""
+    """Plain markets and outcomes have the contracts' fields and defaults."""
     for plain, contract in ((MarketRecord, Market), (OutcomeRecord, Outcome)):
         assert set(plain.__struct_fields__) == set(contract.model_fields)
     outcome = OutcomeRecord("1", 1.5)
@@ -127,14 +117,14 @@ def test_fields() -> None:
 
 
 def test_rules() -> None:
-    """No rule ties what the faster way asks the contract for apart: keys, names, outcomes."""
+    """No rule spans the parts that the fast path validates separately."""
     assert {field for rule in Market.__rules__ for field in rule.fields} <= set(MARKET_KEY)
     assert not Outcome.__rules__
 
 
 @given(outcomes())
 def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
-    """The text that COPY sends holds the outcomes' values, and is read back as it was."""
+    """The JSON text for COPY holds the outcomes' values, and is read back unchanged."""
     plain = tuple(OutcomeRecord(**one.model_dump()) for one in some)
     document = outcomes_json(plain).decode()
     assert tuple(map(Outcome.model_validate, json.loads(document))) == some
@@ -143,7 +133,7 @@ def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
 
 @pytest.mark.parametrize("odds", ["true", '"1.5"', '"1,5"', "1", "1e400", "NaN"])
 def test_spellings_of_odds(odds: str) -> None:
-    """What pydantic takes for a number comes in, and a boolean does not, by either way."""
+    """Both accept the same spellings of numbers, and refuse booleans."""
     payload = f"""
         {{"captured_at": "2024-01-09T12:00:00Z",
           "competitor_event": {{"source": "bet9ja", "external_id": "1", "sportradar_id": "1",
