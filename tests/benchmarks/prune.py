@@ -158,7 +158,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     print(f"a scrape of {markets:,} markets, {arguments.share:.0%} changing, ingested:")
     for name, seconds in (("without a prune", alone), ("beside a prune", beside)):
         quartiles = statistics.quantiles(seconds, n=4)
-        told = " / ".join(f"{one:.3f}" for one in quartiles)
+        told = " / ".join(f"{quartile:.3f}" for quartile in quartiles)
         print(f"  {name:<18}{told} s (quartiles of {len(seconds)}), most {max(seconds):.3f} s")
     print(f"  slower by a factor of {statistics.median(beside) / statistics.median(alone):.2f}")
     print(f"  {retries} transactions tried again")

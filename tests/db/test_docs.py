@@ -134,5 +134,5 @@ def test_command_exists(command: str) -> None:
     from oddsschema.cli import cli
 
     _, name, *rest = command.split()
-    options = {option for one in cli.commands[name].params for option in one.opts}
+    options = {option for parameter in cli.commands[name].params for option in parameter.opts}
     assert {word for word in rest if word.startswith("--")} <= options

@@ -142,7 +142,7 @@ def test_workers_share_one_server(environment: Environment, tmp_path: Path) -> N
     found = [path.read_text().split("\t") for path in tmp_path.glob("*.found")]
     workers, templates, servers, clones = map(set, zip(*found, strict=True))
     assert (len(servers), len(clones)) == (1, 6)
-    assert len({tuple(one[:2]) for one in found}) == len(workers) == len(templates) == 2
+    assert len({tuple(place[:2]) for place in found}) == len(workers) == len(templates) == 2
 
 
 NOTHING_LOADED = """

@@ -151,7 +151,7 @@ def as_sql(value: Any, field: FieldInfo) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, list) and is_array(field):
-        return f"ARRAY[{', '.join(as_sql(one, field) for one in value)}]" + (
+        return f"ARRAY[{', '.join(as_sql(element, field) for element in value)}]" + (
             "" if value else "::timestamptz[]"
         )
     if is_json(field) or isinstance(value, dict | list):
@@ -212,20 +212,20 @@ def plain(value: Any) -> Any:
     return value
 
 
-def same(one: Any, other: Any) -> bool:
+def same(value: Any, other: Any) -> bool:
     """Check that two values are equal and of the same kind: True is not 1."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, datetime) and isinstance(other, datetime):
-        return bool(one.tzinfo) == bool(other.tzinfo) and one == other
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(same, value, other))
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(same(value[key], other[key]) for key in value)
+    if isinstance(value, datetime) and isinstance(other, datetime):
+        return bool(value.tzinfo) == bool(other.tzinfo) and value == other
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    if isinstance(value, int | float) and isinstance(other, int | float):
         # JSONB keeps the digits: 1e300 comes back as a whole number that is not float's 1e300.
-        return one == other or Decimal(repr(one)) == Decimal(repr(other))
-    return type(one) is type(other) and one == other
+        return value == other or Decimal(repr(value)) == Decimal(repr(other))
+    return type(value) is type(other) and value == other
 
 
 def by_contract(table: type[Table], row: dict[str, Any]) -> dict[str, Any] | None:
@@ -258,7 +258,7 @@ async def by_insert(
             elif python_type is datetime and isinstance(values[name], str):
                 values[name] = datetime.fromisoformat(values[name])
             elif is_array(table.model_fields[name]) and values[name] is not None:
-                values[name] = [one and datetime.fromisoformat(one) for one in values[name]]
+                values[name] = [time and datetime.fromisoformat(time) for time in values[name]]
             elif python_type is float and isinstance(values[name], int):
                 values[name] = float(values[name])  # its shortest digits, as JSON
         found.append({name: values[name] for name in row})
@@ -277,7 +277,7 @@ def _names_twice(outcomes: Any) -> bool:
 
 def _disordered(instants: Any) -> bool:
     are_times = isinstance(instants, list) and all(
-        isinstance(one, datetime) and one.tzinfo for one in instants
+        isinstance(instant, datetime) and instant.tzinfo for instant in instants
     )
     return are_times and instants != sorted(instants)
 
@@ -288,12 +288,16 @@ def _untrimmed(outcomes: Any) -> bool:
 
 
 def _keys(outcomes: Any) -> set[str]:
-    return {key for one in outcomes or () if isinstance(one, dict) for key in one}
+    return {key for outcome in outcomes or () if isinstance(outcome, dict) for key in outcome}
 
 
 def _names(outcomes: Any) -> list[str]:
     """List the names of possible outcomes that are texts."""
-    found = [one.get("name") for one in outcomes if isinstance(one, dict)] if outcomes else []
+    found = (
+        [outcome.get("name") for outcome in outcomes if isinstance(outcome, dict)]
+        if outcomes
+        else []
+    )
     return [name for name in found if isinstance(name, str)]
 
 

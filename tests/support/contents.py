@@ -62,20 +62,20 @@ QUERIES = {
 
 def expected(captures: Iterable[Capture]) -> Content:
     """Return the content after these captures, for any order and number of deliveries."""
-    distinct = {_key(one): one for one in captures}
+    distinct = {_key(capture): capture for capture in captures}
     newest: dict[Any, Capture] = {}
-    for (platform, event, _), one in sorted(distinct.items(), key=lambda item: item[0][2]):
-        newest[platform, event] = one
+    for (platform, event, _), capture in sorted(distinct.items(), key=lambda item: item[0][2]):
+        newest[platform, event] = capture
     content: Content = {table: Counter() for table in QUERIES}
     content["sports"]["football", "Football"] = 1
     content["bookmakers"].update((slug,) for slug in {*PLATFORMS, *(p for p, _ in newest if p)})
-    ours = {event for (platform, event), one in newest.items() if "event" in one}
-    for (platform, sportradar_id), one in newest.items():
-        told = _told(one)
+    ours = {event for (platform, event), capture in newest.items() if "event" in capture}
+    for (platform, sportradar_id), capture in newest.items():
+        told = _told(capture)
         tournament = told["tournament"]
         teams = told["name"], told["home_team"], told["away_team"]
         kickoff = datetime.fromisoformat(told["kickoff"])
-        if "event" in one:
+        if "event" in capture:
             place = tournament["name"], tournament["country"]
             content["tournaments"]["football", *place] = 1
             content["events"][sportradar_id, *teams, kickoff, *place] = 1
@@ -87,23 +87,23 @@ def expected(captures: Iterable[Capture]) -> Content:
             linked = sportradar_id if sportradar_id in ours else None
             key = platform, told["external_id"], sportradar_id
             content["competitor_events"][*key, *teams, kickoff, external_id, linked] = 1
-    for key, one in distinct.items():
+    for key, capture in distinct.items():
         content["snapshots"][key] += 1
-        for market in one["markets"]:
+        for market in capture["markets"]:
             *head, outcomes = market.values()
             content["markets"][*key, *head, json.dumps(outcomes)] += 1
     return content
 
 
-def _told(one: Capture) -> dict[str, Any]:
-    told: dict[str, Any] = one.get("event") or one["competitor_event"]
+def _told(capture: Capture) -> dict[str, Any]:
+    told: dict[str, Any] = capture.get("event") or capture["competitor_event"]
     return told
 
 
-def _key(one: Capture) -> tuple[str, str, datetime]:
-    told = _told(one)
+def _key(capture: Capture) -> tuple[str, str, datetime]:
+    told = _told(capture)
     platform = told.get("bookmaker") or told["source"]
-    return platform, told["sportradar_id"], datetime.fromisoformat(one["captured_at"])
+    return platform, told["sportradar_id"], datetime.fromisoformat(capture["captured_at"])
 
 
 async def content(url: str) -> Content:
@@ -128,7 +128,7 @@ def _ordered(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def stored_of(captures: Iterable[Capture], found: Content) -> list[Capture]:
     """List those captures that a database holds."""
-    return [one for one in captures if _key(one) in found["snapshots"]]
+    return [capture for capture in captures if _key(capture) in found["snapshots"]]
 
 
 async def assert_whole(url: str, captures: Sequence[Capture]) -> list[Capture]:
@@ -142,7 +142,7 @@ async def assert_whole(url: str, captures: Sequence[Capture]) -> list[Capture]:
     # An event may not be linked to the other side's event yet.
     assert found | {"competitor_events": None} == wanted | {"competitor_events": None}
     for platform in PLATFORMS:
-        delivered = [one for one in captures if _key(one)[0] == platform]
-        there = [one in stored for one in delivered]
+        delivered = [capture for capture in captures if _key(capture)[0] == platform]
+        there = [capture in stored for capture in delivered]
         assert there == sorted(there, reverse=True), f"{platform} has gaps"
     return stored

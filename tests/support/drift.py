@@ -31,4 +31,4 @@ async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]
     for difference in report.differences:
         await raw.execute(difference.repair)
     assert (await migrations.check(connection)).state is CheckState.CLEAN
-    return [(one.kind, one.location) for one in report.differences]
+    return [(difference.kind, difference.location) for difference in report.differences]

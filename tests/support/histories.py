@@ -138,7 +138,10 @@ class Model:
 
 def plain(market: dict[str, Any]) -> Any:
     """Return a market's name and its prices without an order."""
-    prices = {one["name"]: (float(one["odds"]), one["is_active"]) for one in market["outcomes"]}
+    prices = {
+        outcome["name"]: (float(outcome["odds"]), outcome["is_active"])
+        for outcome in market["outcomes"]
+    }
     return market["betpawa_market_name"], prices
 
 
@@ -148,11 +151,8 @@ async def stood(
     """Read each (event id, instant) as ingestion reads it, in the form of the model."""
     return [
         {
-            key: (
-                market.betpawa_market_name,
-                {outcome.name: (outcome.odds, outcome.is_active) for outcome in market.outcomes},
-            )
-            for key, market in state.markets.items()
+            key: (name, {outcome.name: (outcome.odds, outcome.is_active) for outcome in outcomes})
+            for key, (name, outcomes) in state.markets.items()
         }
         async for state in read_states(connection, side, asked, bookmaker_id)
     ]

@@ -36,7 +36,7 @@ FROM scrape_runs AS r ORDER BY r.id
 def of(platform: str, captures: Sequence[Capture]) -> list[Capture]:
     """List one platform's captures."""
     kind, key = ("event", "bookmaker") if platform == "betpawa" else ("competitor_event", "source")
-    return [one for one in captures if kind in one and one[kind][key] == platform]
+    return [capture for capture in captures if kind in capture and capture[kind][key] == platform]
 
 
 async def redeliver(url: str, captures: Sequence[Capture]) -> None:

@@ -71,7 +71,7 @@ class Scrape:
         self._outcome_names = list(dict.fromkeys(choice(Outcome, "name")))
         self._odds = choice(Outcome, "odds")
         self._lines = choice(Market, "line")
-        self._goals = [one for one in choice(Market, "handicap_home") if one is not None]
+        self._goals = [goals for goals in choice(Market, "handicap_home") if goals is not None]
         *self._times, self.last = sorted(set(choice(Capture, "captured_at")))
         self._raw = choice(Capture, "raw_response")
         slugs = sorted({slug[:18] for slug in choice(theirs, "source")} - {"betpawa"})

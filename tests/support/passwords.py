@@ -37,11 +37,11 @@ ODD_PASSWORDS = [
         "://",
     )
 ]
-IN_ITS_PLACE = [f"postgresql://u:{one}@{NOWHERE}/name" for one in ODD_PASSWORDS]
+IN_ITS_PLACE = [f"postgresql://u:{password}@{NOWHERE}/name" for password in ODD_PASSWORDS]
 AMONG_PARAMETERS = [
     *(
-        f"postgresql://{NOWHERE}/name?user=u&password={one}"
-        for one in (*ODD_PASSWORDS, f"{FIRST}&{LAST}=1")
+        f"postgresql://{NOWHERE}/name?user=u&password={password}"
+        for password in (*ODD_PASSWORDS, f"{FIRST}&{LAST}=1")
     ),
     *(
         f"postgresql://{NOWHERE}/name?{key}={FIRST}{odd}{LAST}&sslmode=require&sslcert=/nonexistent"
@@ -87,7 +87,11 @@ def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
             first, *others = [*inspect.signature(function).parameters.values()] or [None]
             takes_url = first and (first.name == "url" or "Connection" in str(first.annotation))
             if takes_url and first.name in ("target", "url") and not name.startswith("_"):
-                needed = {one.name: NEEDED[one.name] for one in others if one.default is one.empty}
+                needed = {
+                    parameter.name: NEEDED[parameter.name]
+                    for parameter in others
+                    if parameter.default is parameter.empty
+                }
                 yield f"{found.name}.{name}", _with(function, needed)
 
 
@@ -107,7 +111,9 @@ def commands(file: Path) -> Iterator[list[str]]:
         by_name = {parameter.name: parameter for parameter in command.params}
         if "url" in by_name:
             arguments = [
-                needed[str(one.name)] for one in command.params if isinstance(one, click.Argument)
+                needed[str(parameter.name)]
+                for parameter in command.params
+                if isinstance(parameter, click.Argument)
             ]
             for option in command.params:
                 if isinstance(option, click.Option) and option.required:
@@ -140,7 +146,7 @@ class Said:
 
     def assert_no_password(self, what: object) -> None:
         """Check that no piece of the password was shown."""
-        seen = [one for one in (FIRST, LAST) if one.casefold() in self.text.casefold()]
+        seen = [piece for piece in (FIRST, LAST) if piece.casefold() in self.text.casefold()]
         assert not seen, f"{what!a}: {self.text!a}"
 
 

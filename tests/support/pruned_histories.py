@@ -47,12 +47,14 @@ class History(Model):
         for side in (BETPAWA, COMPETITORS):
             for event in {event for _, event in self.instants}:
                 theirs = [
-                    one for one in self.instants if one[1] == event and side_of(one[0]) is side
+                    listing
+                    for listing in self.instants
+                    if listing[1] == event and side_of(listing[0]) is side
                 ]
-                last = [max(self.instants[one]) for one in theirs]
-                if self.kickoff < cutoff and all(one < cutoff for one in last):
-                    for one in theirs:
-                        del self.instants[one]
+                last = [max(self.instants[listing]) for listing in theirs]
+                if self.kickoff < cutoff and all(instant < cutoff for instant in last):
+                    for listing in theirs:
+                        del self.instants[listing]
 
     async def hold(self, connection: Any, instants: Sequence[datetime]) -> None:
         """Compare the database with the model at these instants."""
@@ -115,7 +117,7 @@ def scraped(seed: int) -> tuple[History, History, list[dict[str, Any]]]:
                 if rng.random() < 0.7:
                     versions[rng.randrange(6)] = rng.randrange(4)
                 captures.append(model.captured(platform, event, minute, markets(versions)))
-    captures.sort(key=lambda one: one["captured_at"])
+    captures.sort(key=lambda capture: capture["captured_at"])
     return going_on, over, captures
 
 

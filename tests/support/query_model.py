@@ -38,8 +38,8 @@ class Stored:
 
     async def take(self, captures: list[dict[str, Any]], options: IngestOptions) -> None:
         """Store a batch."""
-        for one in captures:
-            self.model.take(one)
+        for capture in captures:
+            self.model.take(capture)
         report = await ingest(self.connection, captures, options=options)
         assert report.all_stored, report
         self.batch_ids.append(report.batch_id)
@@ -52,7 +52,7 @@ class Stored:
     @property
     def listings(self) -> Any:
         """The states by instant of each captured platform and event."""
-        return {one: instants for one, instants in self.model.instants.items() if instants}
+        return {listing: instants for listing, instants in self.model.instants.items() if instants}
 
 
 def stored(
@@ -85,7 +85,7 @@ def key(row: Any) -> MarketKey:
 
 def prices(row: Any) -> Any:
     """Return the prices of a row's outcomes by name."""
-    return {one.name: (one.odds, one.is_active) for one in row.outcomes}
+    return {outcome.name: (outcome.odds, outcome.is_active) for outcome in row.outcomes}
 
 
 def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datetime, bool, Any]]:
@@ -105,6 +105,6 @@ def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datet
 
 def overround(outcomes: tuple[Outcome, ...], winners: int = 1) -> float | None:
     """Return the overround of complete outcomes, or None."""
-    if len(outcomes) < 2 or not all(one.is_active for one in outcomes):
+    if len(outcomes) < 2 or not all(outcome.is_active for outcome in outcomes):
         return None
-    return sum(1 / one.odds for one in outcomes) / winners - 1
+    return sum(1 / outcome.odds for outcome in outcomes) / winners - 1

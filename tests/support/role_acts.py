@@ -17,12 +17,15 @@ from oddsschema.scrapes.summaries import newest_batches
 from tests.support.scrapes import PLATFORMS, START, capture, scrapes
 
 
-def changed(one: dict[str, Any], minute: int, **told: Any) -> dict[str, Any]:
+def changed(original: dict[str, Any], minute: int, **tournament_fields: Any) -> dict[str, Any]:
     """Change a capture's time to a later minute, and some values of its tournament."""
     later = capture("betpawa", 0, minute)
-    kind = "event" if "event" in one else "competitor_event"
-    tournament = one[kind]["tournament"] | told
-    return one | {"captured_at": later["captured_at"], kind: one[kind] | {"tournament": tournament}}
+    kind = "event" if "event" in original else "competitor_event"
+    tournament = original[kind]["tournament"] | tournament_fields
+    return original | {
+        "captured_at": later["captured_at"],
+        kind: original[kind] | {"tournament": tournament},
+    }
 
 
 def deliveries() -> Iterator[list[Any]]:
@@ -48,8 +51,8 @@ async def scrape(target: Any) -> None:
     """Do everything that a scraper does. Raises every error on the way."""
     for delivery in deliveries():
         report = await ingest(target, delivery, options=IngestOptions(keep_raw=True, retry_for=0))
-        for one in report.runs:
-            assert one.error is None, one.error
+        for platform_run in report.runs:
+            assert platform_run.error is None, platform_run.error
     async with batch(target, trigger="scheduled", options=IngestOptions(retry_for=0)) as opened:
         async with opened.run("sportybet") as failing:
             raise ConnectionError("the site did not answer")
@@ -67,9 +70,9 @@ async def scrape(target: Any) -> None:
         same = capture(platform, 0, 60)
         moved = capture(platform, 0, 60)
         moved["markets"][0]["outcomes"][0]["odds"] += 1
-        for minute, one in ((61, same), (65, moved), (63, same | {"markets": []})):
+        for minute, late in ((61, same), (65, moved), (63, same | {"markets": []})):
             report = await ingest(
-                target, [changed(one, minute)], options=IngestOptions(retry_for=0)
+                target, [changed(late, minute)], options=IngestOptions(retry_for=0)
             )
             assert report.captures_stored == 1, report
     # In the caller's transaction, now() does not change.

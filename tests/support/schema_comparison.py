@@ -102,7 +102,7 @@ class Contract:
             kept = self.keep(given)
         except ValidationError as error:
             excused = all(
-                any(is_it(one) for is_it in ONLY_SCHEMA.values()) for one in error.errors()
+                any(is_it(detail) for is_it in ONLY_SCHEMA.values()) for detail in error.errors()
             )
             assert blamed or excused, f"only the schema accepts {given!r}: {error}"
             return
@@ -140,7 +140,7 @@ def _mended(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -
     return kept if any(is_it(given, kept, by) for is_it in ONLY_CONTRACT.values()) else given
 
 
-CONTRACTS = {name: Contract(one, json_schema(name)) for name, one in CLASSES.items()}
+CONTRACTS = {name: Contract(accepted, json_schema(name)) for name, accepted in CONTRACTS.items()}
 
 SCALARS = {
     name: Contract(scalar, TypeAdapter(scalar).json_schema())

@@ -82,7 +82,7 @@ def scrapes(
 
 def ndjson(captures: Iterable[Capture]) -> bytes:
     """Write captures as lines of JSON."""
-    return b"".join(json.dumps(one).encode() + b"\n" for one in captures)
+    return b"".join(json.dumps(capture).encode() + b"\n" for capture in captures)
 
 
 def written(path: Path, captures: Iterable[Capture]) -> Path:

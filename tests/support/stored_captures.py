@@ -130,9 +130,9 @@ async def read_back(connection: AsyncConnection) -> list[Capture]:
             sport = contract_of(CapturedSport, snapshot.event.tournament.sport)
             tournament = contract_of(CapturedTournament, snapshot.event.tournament, sport=sport)
             (listing,) = (
-                one
-                for one in snapshot.event.event_bookmakers
-                if one.bookmaker_id == snapshot.bookmaker_id
+                link
+                for link in snapshot.event.event_bookmakers
+                if link.bookmaker_id == snapshot.bookmaker_id
             )
             event_of = contract_of(
                 CapturedEvent,
@@ -149,4 +149,4 @@ async def read_back(connection: AsyncConnection) -> list[Capture]:
 
 def errors(report: IngestReport) -> list[str]:
     """List the errors of a batch's runs."""
-    return [one.error for one in report.runs if one.error is not None]
+    return [platform_run.error for platform_run in report.runs if platform_run.error is not None]

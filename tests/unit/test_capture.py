@@ -44,7 +44,7 @@ BETPAWAS = """
 
 def places(error: ValidationError) -> list[tuple[Any, ...]]:
     """List the places of an error's problems."""
-    return [one["loc"] for one in error.errors()]
+    return [detail["loc"] for detail in error.errors()]
 
 
 def test_documented_captures() -> None:

@@ -38,9 +38,9 @@ PUBLISHED = {
 
 def _models(schema: Any) -> Iterator[tuple[str, Any]]:
     """List every object with properties in a schema, with its name."""
-    for name, one in schema["$defs"].items():
-        if "properties" in one:
-            yield name, one
+    for name, definition in schema["$defs"].items():
+        if "properties" in definition:
+            yield name, definition
 
 
 def test_every_field_is_described() -> None:

@@ -70,8 +70,8 @@ def test_same_seed_same_stream() -> None:
 def test_platforms_do_not_depend_on_each_other() -> None:
     """A platform has the same captures alone as among the others."""
     alone = simulate(platforms=["bet9ja"], scrapes=30)
-    for one, among in zip(alone, simulate(scrapes=30), strict=True):
-        assert one == {"bet9ja": among["bet9ja"]}
+    for scrape, among in zip(alone, simulate(scrapes=30), strict=True):
+        assert scrape == {"bet9ja": among["bet9ja"]}
 
 
 def test_endless_and_bounded() -> None:
@@ -81,7 +81,7 @@ def test_endless_and_bounded() -> None:
     scrapes = list(simulate(scrapes=40, start=start, interval=interval))
     assert scrapes == list(islice(simulate(start=start, interval=interval), 40))
     for number, scrape in enumerate(scrapes):
-        times = {one["captured_at"] for captures in scrape.values() for one in captures}
+        times = {capture["captured_at"] for captures in scrape.values() for capture in captures}
         assert times == {(start + number * interval).isoformat()}
     assert list(simulate(scrapes=0)) == []
 
@@ -99,7 +99,7 @@ def test_overround_is_near_the_margin(platform: str) -> None:
     assert overrounds.keys() == BOOKMAKERS[platform].markets
     for found in overrounds.values():
         assert mean(found) == pytest.approx(BOOKMAKERS[platform].margin, abs=0.003)
-        assert all(abs(one - BOOKMAKERS[platform].margin) < 0.015 for one in found)
+        assert all(abs(overround - BOOKMAKERS[platform].margin) < 0.015 for overround in found)
 
 
 def test_markets_agree_with_each_other() -> None:
@@ -117,7 +117,7 @@ def test_markets_agree_with_each_other() -> None:
                 assert first[0] <= last[0]
                 assert first[-1] >= last[-1]
         for (_, (home, _, away)), (_, (home_or_draw, _, draw_or_away)) in zip(
-            by_kind["3743"], filter(lambda one: len(one[1]) == 3, by_kind["4693"]), strict=False
+            by_kind["3743"], filter(lambda item: len(item[1]) == 3, by_kind["4693"]), strict=False
         ):
             assert home_or_draw < home
             assert draw_or_away < away

@@ -29,7 +29,9 @@ def market(betpawa_market_id: str, name: str, *prices: Any, **key: Any) -> dict[
         "betpawa_market_id": betpawa_market_id,
         "betpawa_market_name": name,
         **key,
-        "outcomes": [dict(zip(("name", "odds", "is_active"), one, strict=False)) for one in prices],
+        "outcomes": [
+            dict(zip(("name", "odds", "is_active"), price, strict=False)) for price in prices
+        ],
     }
 
 
@@ -199,7 +201,9 @@ def test_plot_is_a_picture(history: History) -> None:
     result = history("31", "3743", "--plot", "prices.svg")
     assert result.exit_code == 0, result.output
     drawn = ElementTree.parse("prices.svg")
-    texts = {"".join(one.itertext()) for one in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    texts = {
+        "".join(element.itertext()) for element in drawn.iter("{http://www.w3.org/2000/svg}text")
+    }
     assert {"1X2 - Full Time (3743)", "1, betpawa", "X, betpawa", "2, sportybet"} <= texts
     assert f"A - B, kickoff {KICKOFF:%Y-%m-%d %H:%M} UTC" in texts
     lines = [

@@ -113,7 +113,9 @@ def test_contradictions_are_no_errors(
             )
             # Only a sport's name can be refused.
             for refusal in report.refusals:
-                assert ["tournament.sport" in one.path for one in refusal.problems] == [True]
+                assert ["tournament.sport" in problem.path for problem in refusal.problems] == [
+                    True
+                ]
             stored += report.captures_stored
         assert len(keyed(await read_back(connection))) == stored
 
@@ -150,10 +152,10 @@ def test_refused_captures_never_get_there(
     forms = st.sampled_from(("dict", "json"))
     bad = [
         capture
-        for capture, is_good in (delivered(one, data.draw(forms)) for one in damaged)
+        for capture, is_good in (delivered(capture, data.draw(forms)) for capture in damaged)
         if not is_good
     ]
-    good = [delivered(one.model_dump(mode="json"), data.draw(forms))[0] for one in batch]
+    good = [delivered(capture.model_dump(mode="json"), data.draw(forms))[0] for capture in batch]
 
     async def body() -> None:
         mixed = data.draw(st.permutations([*good, *bad]))

@@ -31,12 +31,12 @@ ALL = scrapes(range(12), range(8))
 
 
 def shares(captures: Sequence[Capture], seed: int, parts: int = 8) -> list[list[Capture]]:
-    """Give each part about half of the captures, shuffled; each capture is in at least one part."""
+    """Give each part about half of the captures, shuffled; each shared is in at least one part."""
     rng = random.Random(seed)
     dealt: list[list[Capture]] = [[] for _ in range(parts)]
-    for one in captures:
+    for shared in captures:
         for part in rng.sample(dealt, rng.randint(1, parts - 1)):
-            part.append(one)
+            part.append(shared)
     for part in dealt:
         rng.shuffle(part)
     return dealt
@@ -114,7 +114,7 @@ def test_two_processes_with_the_same_captures(database: str, run: Run, tmp_path:
 @pytest.mark.parametrize("round_", range(5 * ROUNDS))
 def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) -> None:
     """Competitors' events are linked to BetPawa's, though all arrive at the same moment."""
-    sides = [scrapes(range(15), [0], [one]) for one in ("betpawa", "sportybet", "bet9ja")]
+    sides = [scrapes(range(15), [0], [platform]) for platform in ("betpawa", "sportybet", "bet9ja")]
     random.Random(round_).shuffle(sides)
 
     async def at_once() -> None:
@@ -126,7 +126,7 @@ def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) ->
         )
 
     run(at_once())
-    assert run(content(database)) == expected(one for side in sides for one in side)
+    assert run(content(database)) == expected(capture for side in sides for capture in side)
 
 
 def test_competitors_that_wait_for_links(database: str, run: Run) -> None:
@@ -159,7 +159,7 @@ def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:
         return await asyncio.gather(*(oddsschema.ingest(database, part) for part in parts))
 
     assert [run_.error for report in run(at_once()) for run_ in report.runs] == [None] * 8
-    assert run(content(database)) == expected(one for part in parts for one in part)
+    assert run(content(database)) == expected(capture for part in parts for capture in part)
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 7, 100, 10_000])
@@ -204,11 +204,11 @@ def test_same_instant_with_another_tournament(
 
 def named(platform: str, event: int, minute: int, name: str) -> Capture:
     """Build a capture of an event whose tournament has this name."""
-    one = capture(platform, event, minute)
+    later = capture(platform, event, minute)
     key = {"sportradar_id": "7"} if platform == "betpawa" else {"external_id": "7"}
-    told = one["event" if platform == "betpawa" else "competitor_event"]
-    told["tournament"] |= key | {"name": name}
-    return one
+    event_fields = later["event" if platform == "betpawa" else "competitor_event"]
+    event_fields["tournament"] |= key | {"name": name}
+    return later
 
 
 @pytest.mark.parametrize("platform", ["betpawa", "sportybet"])
@@ -237,7 +237,7 @@ def test_run_that_begins_after_its_batch_has_ended(database: str, run: Run) -> N
             # The first batch has ended, and no run was open.
             await second.open_run("bet9ja")
             stale = await stale_batches(database, timedelta(0))
-            assert [[one.platform for one in batch.runs] for batch in stale] == [
+            assert [[platform_run.platform for platform_run in batch.runs] for batch in stale] == [
                 ["sportybet", "bet9ja"]
             ]
             assert await close_stale(database, timedelta(0)) == 1

@@ -120,12 +120,12 @@ class Expected(NamedTuple):
     bad: int | None
 
 
-def expected_of(one: Input) -> Expected:
+def expected_of(case: Input) -> Expected:
     """Return the result that follows from the contract, and from a case's limits."""
-    document = document_of(one.payload)
+    document = document_of(case.payload)
     whole = held(document)
     rest, bad = (whole, 0) if whole is not None else without_bad_markets(document)
-    exceeds_limits = whole is not None and one.refused_at not in (AS_THE_CONTRACT_SAYS, None)
+    exceeds_limits = whole is not None and case.refused_at not in (AS_THE_CONTRACT_SAYS, None)
     if rest is None or exceeds_limits or levels(rest.raw_response) > Limits().depth:
         return Expected(None, None)
     return Expected(rest, bad)
@@ -169,7 +169,11 @@ def undisputed(captures: Sequence[Capture]) -> list[Capture]:
             known = told.setdefault(what, [])
             if description not in known:
                 known.append(description)
-    return [one for one in captures if all(len(told[what]) == 1 for what, _ in described(one))]
+    return [
+        capture
+        for capture in captures
+        if all(len(told[what]) == 1 for what, _ in described(capture))
+    ]
 
 
 async def ingested(
@@ -189,16 +193,16 @@ async def ingested(
         assert refusal.line not in refusals or is_of_sport(refusal)
         refusals[refusal.line] = refusal
     stored = []
-    for line, one in inputs.items():
-        expected = expected_of(one)
+    for line, case in inputs.items():
+        expected = expected_of(case)
         refusal = refusals.get(line)
-        assert_told(one, refusal)
+        assert_told(case, refusal)
         if refusal is not None and is_of_sport(refusal):
             expected = Expected(None, None)
         if expected.stored is not None:
             stored.append(expected.stored)
-        assert (refusal is None) == (expected.bad == 0), f"{one.name}: {refusal}"
-        assert refusal is None or refusal.markets == expected.bad, f"{one.name}: {refusal}"
+        assert (refusal is None) == (expected.bad == 0), f"{case.name}: {refusal}"
+        assert refusal is None or refusal.markets == expected.bad, f"{case.name}: {refusal}"
     # Every input is stored, known or refused, and every refusal belongs to an input.
     assert report.captures_stored + report.captures_known == len(stored)
     assert report.captures_refused == len(inputs) - len(stored)
@@ -220,19 +224,19 @@ def is_of_sport(refusal: Refusal) -> bool:
     return "is the name of another sport" in refusal.problems[0].reason
 
 
-def assert_told(one: Input, refusal: Refusal | None) -> None:
+def assert_told(case: Input, refusal: Refusal | None) -> None:
     """Check that a refusal has places and reasons, at the expected places."""
     for problem in refusal.problems if refusal is not None else ():
         assert problem.path.startswith("$")
         assert problem.reason.strip()
         assert str(problem).isprintable()
-    if one.refused_at is None:
-        assert refusal is None, f"{one.name}: {refusal}"
-    elif one.refused_at != AS_THE_CONTRACT_SAYS:
-        assert refusal is not None, one.name
-        path, star, _ = one.refused_at.partition("*")
+    if case.refused_at is None:
+        assert refusal is None, f"{case.name}: {refusal}"
+    elif case.refused_at != AS_THE_CONTRACT_SAYS:
+        assert refusal is not None, case.name
+        path, star, _ = case.refused_at.partition("*")
         found = refusal.problems[0].path
-        assert found == path or (star and found.startswith(path)), f"{one.name}: {refusal}"
+        assert found == path or (star and found.startswith(path)), f"{case.name}: {refusal}"
 
 
 def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None:
@@ -241,7 +245,7 @@ def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None
     async def attempt(some: Sequence[Input]) -> None:
         by_line = dict(enumerate(some, start=1))
         with no_hang():
-            await ingested(connection, [one.payload for one in some], by_line)
+            await ingested(connection, [case.payload for case in some], by_line)
 
     try:
         run(rolled_back(connection, attempt(inputs)))
@@ -258,7 +262,7 @@ def culprits(inputs: Sequence[Input], attempt: Callable[[Sequence[Input]], None]
             attempt(some)
         except Exception:
             return culprits(some, attempt)
-    return [f"{one.name}: {str(one.payload)[:5000]}" for one in inputs[:10]]
+    return [f"{case.name}: {str(case.payload)[:5000]}" for case in inputs[:10]]
 
 
 def hold_file(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, int]:
@@ -287,7 +291,7 @@ async def rolled_back(connection: AsyncConnection, work: Coroutine[Any, Any, T])
 def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
     """Each hostile capture is stored, or refused at its bad place."""
     inputs = list(cases())
-    assert len({one.name for one in inputs}) == len(inputs)
+    assert len({case.name for case in inputs}) == len(inputs)
     for start in range(0, len(inputs), 50):
         hold(run, connection, inputs[start : start + 50])
 

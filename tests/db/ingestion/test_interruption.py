@@ -96,11 +96,11 @@ def test_cancelled(database: str, run: Run, seed: int) -> None:
     at = rng.randint(1, len(captures) - 1)
 
     def source(task: asyncio.Task[Any]) -> Iterator[Capture]:
-        for one in captures:
-            handed_over.append(one)
+        for capture in captures:
+            handed_over.append(capture)
             if len(handed_over) == at:
                 asyncio.get_running_loop().call_later(rng.uniform(0, 0.03), task.cancel)
-            yield one
+            yield capture
 
     run(cancelled(database, source))
     stored = run(assert_whole(database, captures))
@@ -170,8 +170,8 @@ def test_ctrl_c(database: str, run: Run) -> None:
 
         def feed() -> None:
             with contextlib.suppress(BrokenPipeError):
-                for one in MANY * 20:
-                    stdin.write(ndjson([one]))
+                for capture in MANY * 20:
+                    stdin.write(ndjson([capture]))
 
         feeding = threading.Thread(target=feed)
         feeding.start()

@@ -51,7 +51,10 @@ def test_statement_timeout(database: str, run: Run) -> None:
 
     report = run(ingest())
     assert report.status is ScrapeStatus.PARTIAL
-    statuses = {one.platform: (one.status, one.captures_stored) for one in report.runs}
+    statuses = {
+        platform_run.platform: (platform_run.status, platform_run.captures_stored)
+        for platform_run in report.runs
+    }
     assert statuses == {
         "betpawa": (ScrapeStatus.COMPLETED, 10),
         "sportybet": (ScrapeStatus.FAILED, 0),
@@ -63,7 +66,7 @@ def test_statement_timeout(database: str, run: Run) -> None:
     assert kind == "ChunkError"
     for part in ("captures:11 to captures:20 of sportybet", "statement timeout"):
         assert part in message
-    known = first + [one for one in second if one not in of("sportybet", second)]
+    known = first + [capture for capture in second if capture not in of("sportybet", second)]
     assert run(content(database)) == expected(known)
     again = run(oddsschema.ingest(database, first + second))
     assert (again.captures_stored, again.captures_known) == (10, 50)
@@ -128,8 +131,8 @@ def test_other_isolation_level(database: str, run: Run, level: str) -> None:
         )
 
     reports = run(at_once())
-    assert [one.error for report in reports for one in report.runs] == [None] * 12
-    assert run(content(database)) == expected(one for part in parts for one in part)
+    assert [platform_run.error for report in reports for platform_run in report.runs] == [None] * 12
+    assert run(content(database)) == expected(capture for part in parts for capture in part)
 
 
 def test_migration_at_the_same_time(database: str, run: Run) -> None:

@@ -141,7 +141,7 @@ def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> No
 def test_batches(bouncer: str, database: str, run: Run) -> None:
     """The other functions work through PgBouncer too."""
     report = run(oddsschema.ingest(bouncer, scrapes(range(2), range(1))))
-    assert [one.batch_id for one in run(newest_batches(bouncer))] == [report.batch_id]
+    assert [batch.batch_id for batch in run(newest_batches(bouncer))] == [report.batch_id]
     assert run(oddsschema.migrations.current(bouncer)) == run(
         oddsschema.migrations.current(database)
     )

@@ -52,7 +52,9 @@ def test_batch_reads_back(
         assert (report.captures_stored, report.captures_known) == (len(batch), 0)
         expected = keyed(batch)
         if not keep_raw:
-            expected = {key: one | {"raw_response": "None"} for key, one in expected.items()}
+            expected = {
+                key: capture | {"raw_response": "None"} for key, capture in expected.items()
+            }
         assert keyed(await read_back(connection)) == expected
 
     try:

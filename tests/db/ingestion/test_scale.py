@@ -140,7 +140,11 @@ def as_stored(capture: dict[str, Any]) -> dict[str, Any]:
     """Return a capture with the numbers of its JSONB as decimals."""
     markets = [
         market
-        | {"outcomes": [one | {"odds": Decimal(repr(one["odds"]))} for one in market["outcomes"]]}
+        | {
+            "outcomes": [
+                outcome | {"odds": Decimal(repr(outcome["odds"]))} for outcome in market["outcomes"]
+            ]
+        }
         for market in capture["markets"]
     ]
     return capture | {"markets": markets}
@@ -201,7 +205,7 @@ async def fingerprint(url: str) -> list[tuple[Any, ...]]:
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
         "relnamespace = 'public'::regnamespace AND relname <> 'alembic_version' ORDER BY 1",
     )
-    query = " UNION ALL ".join(FINGERPRINT.format(table=one) for (one,) in tables)
+    query = " UNION ALL ".join(FINGERPRINT.format(table=table) for (table,) in tables)
     return sorted(await fetch(url, query))
 
 
@@ -211,7 +215,7 @@ async def without_checks(url: str) -> list[str]:
     `migrations.check` compares the meaning of their texts.
     """
     text = re.compile(r"(CONSTRAINT \w+ CHECK) .*?(?=,\n    CONSTRAINT|\n\))", re.DOTALL)
-    return [text.sub(r"\1", one) for one in await catalog(url)]
+    return [text.sub(r"\1", line) for line in await catalog(url)]
 
 
 @pytest.fixture(scope="module")
@@ -260,8 +264,8 @@ def test_dumped_and_restored(
         assert run(migrations.check(url)) == run(migrations.check(stored))
         # Ingestion continues there: the sequences of ids are restored.
         again = list(islice(scrape.captures(), 20))
-        later = [one | {"captured_at": scrape.last} for one in again[-1:]]
-        report = run(ingest(url, [delivered(one) for one in (*again, *later)]))
+        later = [capture | {"captured_at": scrape.last} for capture in again[-1:]]
+        report = run(ingest(url, [delivered(capture) for capture in (*again, *later)]))
         assert (report.captures_known, report.captures_stored) == (20, 1)
 
 

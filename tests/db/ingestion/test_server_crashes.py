@@ -63,10 +63,10 @@ def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> Non
         await asyncio.to_thread(server.start)
 
     async def source() -> AsyncIterator[Capture]:
-        for at, one in enumerate(MANY):
+        for at, capture in enumerate(MANY):
             if at == crash_at:
                 crashes.append(asyncio.create_task(crash()))
-            yield one
+            yield capture
 
     async def ingest() -> IngestReport:
         report = await oddsschema.ingest(url, source(), options=SMALL_CHUNKS)
@@ -111,10 +111,10 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
     captures = of("sportybet", MANY)
 
     def source() -> Iterator[Capture]:
-        for at, one in enumerate(captures):
+        for at, capture in enumerate(captures):
             if at == 100:
                 server.kill()
-            yield one
+            yield capture
 
     began = time.monotonic()
     with pytest.raises(OddsSchemaError, match="cannot connect"):
@@ -124,7 +124,7 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
     assert 0.3 < took < 10
     run(assert_whole(url, captures))
     [stale] = run(stale_batches(url, timedelta(0)))
-    assert [one.status for one in stale.runs] == [ScrapeStatus.RUNNING]
+    assert [platform_run.status for platform_run in stale.runs] == [ScrapeStatus.RUNNING]
     assert run(close_stale(url, timedelta(0))) == 1
     run(redeliver(url, captures))
 

@@ -129,7 +129,9 @@ def test_only_their_own(database: str, run: Run) -> None:
         connection.execute(sa.text("CREATE TABLE forgotten (id int)"))
         connection.execute(sa.text("ALTER TABLE every DROP COLUMN text"))
         differences: list[Any] = compare_metadata(context, Base.metadata)
-        said = sorted((one[0], getattr(one[-1], "name", None)) for one in differences)
+        said = sorted(
+            (difference[0], getattr(difference[-1], "name", None)) for difference in differences
+        )
         assert said == [("add_column", "text"), ("remove_table", "forgotten")]
 
     on_database(database, run, change)

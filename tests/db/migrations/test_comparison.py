@@ -53,7 +53,9 @@ async def filled_in(tampering: Tampering, raw: Any) -> Tampering:
     return Tampering(*map(fill, tampering))
 
 
-@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda one: one.id.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "tampering", TAMPERINGS, ids=lambda tampering: tampering.id.replace(" ", "-")
+)
 def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
     """A single alteration is reported as exactly one difference, and its repair removes it."""
 
@@ -63,7 +65,7 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
             await raw.execute(done.sql)
             report = await migrations.check(connection)
             assert report.state is CheckState.DRIFT
-            assert [as_told(one) for one in report.differences] == [done[2:]]
+            assert [as_told(difference) for difference in report.differences] == [done[2:]]
             assert "\n" not in str(report.differences[0])
             await raw.execute(report.differences[0].repair)
             assert (await migrations.check(connection)).state is CheckState.CLEAN
@@ -77,7 +79,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
 
     async def tamper_and_mend() -> None:
         async with rolled_back(filled) as (connection, raw):
-            for tampering in [await filled_in(one, raw) for one in chosen]:
+            for tampering in [await filled_in(case, raw) for case in chosen]:
                 # Another alteration may prevent it.
                 with suppress(asyncpg.PostgresError):
                     async with raw.transaction():
@@ -163,7 +165,7 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
     run(create_all())
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
-    assert [as_told(one) for one in report.differences] == [
+    assert [as_told(difference) for difference in report.differences] == [
         ("revision", "alembic_version", HEAD, None)
     ]
     run(execute(empty_database, report.differences[0].repair))

@@ -67,7 +67,7 @@ def test_sql_makes_the_same_database(migrated: list[str], empty_database: str, r
 def test_each_revision_is_taken_back(migrated: list[str], empty_database: str, run: Run) -> None:
     """Each revision has the same catalog on the way up, down and up again."""
     script = ScriptDirectory(str(script_location()))
-    revisions = ["base", *reversed([one.revision for one in script.walk_revisions()])]
+    revisions = ["base", *reversed([revision.revision for revision in script.walk_revisions()])]
 
     def state() -> tuple[list[str], list[str]]:
         # A validated CHECK remains valid after a downgrade.

@@ -169,9 +169,10 @@ def test_tampering_since_18(sql: str, told: tuple[str, ...], filled: str, run: R
             if raw.get_server_version() < (18,):
                 pytest.skip("this PostgreSQL cannot do that")
             await raw.execute(sql)
-            assert [as_told(one) for one in (await migrations.check(connection)).differences] == [
-                told
-            ]
+            assert [
+                as_told(difference)
+                for difference in (await migrations.check(connection)).differences
+            ] == [told]
             await mended(connection, raw)
 
     run(tamper_and_mend())

@@ -68,9 +68,11 @@ def test_run_of_a_batch_reads_back(name: str, database: str, run: Run) -> None:
             await stored(session)
             load = selectinload(ScrapeBatch.runs).selectinload(getattr(ScrapeRun, name))
             batch = (await session.scalars(select(ScrapeBatch).options(load))).one()
-            assert [one.platform for one in batch.runs] == ["betking"]
+            assert [platform_run.platform for platform_run in batch.runs] == ["betking"]
             assert batch.runs[0].batch is batch
-            assert [one.captured_at for one in getattr(batch.runs[0], name)] == [NOON]
+            assert [platform_run.captured_at for platform_run in getattr(batch.runs[0], name)] == [
+                NOON
+            ]
             assert batch.status is ScrapeStatus.PENDING
 
     run(body())
@@ -135,7 +137,7 @@ def test_deletion(
                 await session.execute(delete(table))
             await session.commit()
             session.expunge_all()
-            left = {one for one in ALL if await count(session, one)}
+            left = {table for table in ALL if await count(session, table)}
             assert left == ALL - gone
             for referrer, name in emptied.items():
                 row = (await session.scalars(select(referrer))).one()

@@ -115,7 +115,7 @@ def test_core_insert_of_outcomes(database: str, run: Run) -> None:
                 "competitor_event_id": snapshot.competitor_event_id,
             }
             await session.execute(delete(CompetitorMarketOdds))
-            as_dicts = [one.model_dump() for one in MARKET["outcomes"]]
+            as_dicts = [outcome.model_dump() for outcome in MARKET["outcomes"]]
             await session.execute(
                 insert(CompetitorMarketOdds),
                 [MARKET | keys, MARKET | keys | {"outcomes": as_dicts}],

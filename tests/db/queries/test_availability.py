@@ -37,13 +37,15 @@ def test_offers_are_what_was_offered(parts: Any, connection: Any, run: Run) -> N
             found: dict[Any, dict[Any, Any]] = defaultdict(dict)
             for offer in await stored.all(queries.offers(at)):
                 found[listing(offer)][key(offer)] = plain(offer.model_dump())
-                past = [one for one in stored.listings[listing(offer)] if at is None or one <= at]
+                past = [
+                    seen for seen in stored.listings[listing(offer)] if at is None or seen <= at
+                ]
                 assert offer.seen_at == max(past)
             wanted = {
                 (platform, event): stored.model.at(platform, at or INSTANTS[-1], event)
                 for platform, event in stored.listings
             }
-            assert found == {one: state for one, state in wanted.items() if state}, at
+            assert found == {listed: state for listed, state in wanted.items() if state}, at
 
     stored(connection, run, parts, check)
 
@@ -54,28 +56,28 @@ def test_conditions_leave_what_they_say(
 ) -> None:
     """A condition in SQL selects the same offers as in Python."""
     conditions: list[tuple[Any, Callable[[Offer], bool]]] = [
-        (Offer.bookmaker == "bet9ja", lambda one: one.bookmaker == "bet9ja"),
-        (Offer.sportradar_id == "1", lambda one: one.sportradar_id == "1"),
-        (col(Offer.event_id).is_(None), lambda one: one.event_id is None),
-        (col(Offer.line).is_(None), lambda one: one.line is None),
-        (Offer.line == 0, lambda one: one.line == 0),
-        (Offer.handicap_type == "asian", lambda one: one.handicap_type == "asian"),
-        (Offer.betpawa_market_name == "Goals", lambda one: one.betpawa_market_name == "Goals"),
-        (Offer.seen_at < KICKOFF, lambda one: one.seen_at < KICKOFF),
-        (queries.overround(Offer.outcomes) > 0, lambda one: (overround(one.outcomes) or 0) > 0),
+        (Offer.bookmaker == "bet9ja", lambda offer: offer.bookmaker == "bet9ja"),
+        (Offer.sportradar_id == "1", lambda offer: offer.sportradar_id == "1"),
+        (col(Offer.event_id).is_(None), lambda offer: offer.event_id is None),
+        (col(Offer.line).is_(None), lambda offer: offer.line is None),
+        (Offer.line == 0, lambda offer: offer.line == 0),
+        (Offer.handicap_type == "asian", lambda offer: offer.handicap_type == "asian"),
+        (Offer.betpawa_market_name == "Goals", lambda offer: offer.betpawa_market_name == "Goals"),
+        (Offer.seen_at < KICKOFF, lambda offer: offer.seen_at < KICKOFF),
+        (queries.overround(Offer.outcomes) > 0, lambda offer: (overround(offer.outcomes) or 0) > 0),
     ]
 
     async def check(stored: Stored) -> None:
         offers = await stored.all(queries.offers(at))
-        ids = sorted({one.event_id for one in offers if one.event_id is not None})
+        ids = sorted({offer.event_id for offer in offers if offer.event_id is not None})
         for event_id in ids:
             conditions.append(
-                (Offer.event_id == event_id, lambda one, i=event_id: one.event_id == i)
+                (Offer.event_id == event_id, lambda offer, i=event_id: offer.event_id == i)
             )
-        conditions.append((col(Offer.event_id).in_(ids), lambda one: one.event_id in ids))
+        conditions.append((col(Offer.event_id).in_(ids), lambda offer: offer.event_id in ids))
         for condition, holds in conditions:
             found = await stored.all(queries.offers(at).where(condition))
-            assert set(found) == {one for one in offers if holds(one)}, str(condition)
+            assert set(found) == {offer for offer in offers if holds(offer)}, str(condition)
 
     stored(connection, run, parts, check)
 
@@ -87,14 +89,14 @@ def test_events_are_side_by_side(parts: Any, connection: Any, run: Run) -> None:
     async def check(stored: Stored) -> None:
         events = dict(await stored.all(select(Event.sportradar_id, Event.id)))
         theirs = {
-            (one.source, one.sportradar_id): one.id
-            for one in await stored.all(select(CompetitorEvent))
+            (event.source, event.sportradar_id): event.id
+            for event in await stored.all(select(CompetitorEvent))
         }
         for offer in await stored.all(queries.offers()):
             assert offer.event_id == events.get(offer.sportradar_id)
             assert offer.competitor_event_id == theirs.get(listing(offer))
         unmatched = await stored.all(queries.unmatched_events())
-        assert {one.id for one in unmatched} == {
+        assert {event.id for event in unmatched} == {
             id for (_, event), id in theirs.items() if event not in events
         }
 
@@ -111,20 +113,21 @@ def test_best_prices_are_the_highest(
         names = {"2": "1"}
         wanted: dict[Any, dict[float, set[str]]] = defaultdict(lambda: defaultdict(set))
         for offer in await stored.all(queries.offers(at)):
-            for one in offer.outcomes:
-                if one.is_active:
-                    which = offer.sportradar_id, key(offer), names.get(one.name, one.name)
-                    wanted[which][one.odds].add(offer.bookmaker)
+            for outcome in offer.outcomes:
+                if outcome.is_active:
+                    which = offer.sportradar_id, key(offer), names.get(outcome.name, outcome.name)
+                    wanted[which][outcome.odds].add(offer.bookmaker)
         best = queries.best_prices(queries.offers(at), names)
         found = await stored.all(best)
         assert {
-            (one.sportradar_id, key(one), one.outcome): (one.odds, one.bookmakers) for one in found
+            (price.sportradar_id, key(price), price.outcome): (price.odds, price.bookmakers)
+            for price in found
         } == {which: (max(odds), tuple(sorted(odds[max(odds)]))) for which, odds in wanted.items()}
         assert len(found) == len(wanted)
         some = await stored.all(
             queries.best_prices(queries.offers(at).where(Offer.sportradar_id == "1"), names)
         )
-        assert set(some) == {one for one in found if one.sportradar_id == "1"}
+        assert set(some) == {price for price in found if price.sportradar_id == "1"}
 
     stored(connection, run, parts, check)
 
@@ -162,12 +165,12 @@ def test_deleted_is_not_listed(
                 row for row in rows if listing(row) not in deleted
             }
         unmatched = await stored.all(queries.unmatched_events())
-        assert not {(one.source, one.external_id) for one in unmatched} & deleted
+        assert not {(event.source, event.external_id) for event in unmatched} & deleted
         if len(deleted) == 4:
             assert all(
-                one.markets == one.markets_gone == 0
-                for one in await stored.all(queries.coverage())
-                if one.platform in ("bet9ja", "sportybet")
+                row.markets == row.markets_gone == 0
+                for row in await stored.all(queries.coverage())
+                if row.platform in ("bet9ja", "sportybet")
             )
 
     stored(connection, run, parts, check)

@@ -44,16 +44,16 @@ def test_price_history_is_every_change(parts: Any, connection: Any, run: Run) ->
         wanted = {
             (*of, market): points(instants, market)
             for of, instants in stored.listings.items()
-            for market in {one for state in instants.values() for one in state}
+            for market in {known for state in instants.values() for known in state}
         }
         assert found == wanted
-        one = queries.price_history().where(
+        narrowed = queries.price_history().where(
             PricePoint.bookmaker == "bet9ja",
             PricePoint.sportradar_id == "1",
             PricePoint.betpawa_market_id == "a",
             PricePoint.line == 0,
         )
-        assert await stored.all(one) == [
+        assert await stored.all(narrowed) == [
             row
             for row in rows
             if listing(row) == ("bet9ja", "1") and (row.betpawa_market_id, row.line) == ("a", 0)
@@ -82,11 +82,11 @@ def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> No
         ):
             rows = await stored.all(statement)
             assert {
-                (*listing(one), key(one)): (one.seen_at, prices(one), one.age) for one in rows
+                (*listing(row), key(row)): (row.seen_at, prices(row), row.age) for row in rows
             } == wanted
             assert len(rows) == len(wanted)
             some = await stored.all(statement.where(Price.line == 0))
-            assert set(some) == {one for one in rows if one.line == 0}
+            assert set(some) == {row for row in rows if row.line == 0}
 
     stored(connection, run, parts, check)
 
@@ -105,9 +105,9 @@ def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -
         with gzip.open(path) as lines:
             captures = [Capture.model_validate_json(line).model_dump() for line in lines]
         for (
-            one
+            capture
         ) in captures:  # Bet9ja lists some events twice; the model has a single event for them
-            event = one["competitor_event"]
+            event = capture["competitor_event"]
             event["sportradar_id"] = event["external_id"]
         parts.append((captures, IngestOptions()))
 
@@ -120,7 +120,7 @@ def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -
         assert found == {
             (*of, market): points(instants, market)
             for of, instants in stored.listings.items()
-            for market in {one for state in instants.values() for one in state}
+            for market in {known for state in instants.values() for known in state}
         }
         for at in {at for instants in stored.listings.values() for at in instants}:
             states: dict[Any, dict[Any, Any]] = defaultdict(dict)

@@ -34,8 +34,8 @@ def test_margin_is_of_complete_books(
             if wanted is None:
                 assert probabilities is None
             else:
-                booksum = sum(1 / one.odds for one in book)
-                shares = {one.name: winners / one.odds / booksum for one in book}
+                booksum = sum(1 / outcome.odds for outcome in book)
+                shares = {outcome.name: winners / outcome.odds / booksum for outcome in book}
                 assert probabilities == pytest.approx(shares)
         await connection.rollback()
 

@@ -27,13 +27,15 @@ def test_queries_are_parts_of_others(parts: Any, connection: Any, run: Run) -> N
             .where(now.c.bookmaker == "bet9ja", then.c.bookmaker == "bet9ja")
         )
         both = {
-            one.market_odds_id
-            for one in await stored.all(queries.offers().where(Offer.bookmaker == "bet9ja"))
+            offer.market_odds_id
+            for offer in await stored.all(queries.offers().where(Offer.bookmaker == "bet9ja"))
         } & {
-            one.market_odds_id
-            for one in await stored.all(queries.offers(KICKOFF).where(Offer.bookmaker == "bet9ja"))
+            offer.market_odds_id
+            for offer in await stored.all(
+                queries.offers(KICKOFF).where(Offer.bookmaker == "bet9ja")
+            )
         }
-        assert {one for one, _ in (await connection.execute(statement)).all()} == both
+        assert {offer_id for offer_id, _ in (await connection.execute(statement)).all()} == both
 
     stored(connection, run, parts, check)
 
@@ -62,14 +64,14 @@ def test_rows_are_values(database: str, run: Run) -> None:
         offers = session.exec(statement.order_by(Offer.bookmaker)).all()
         history = session.exec(queries.price_history()).all()
         best = session.exec(queries.best_prices()).all()
-        assert [one.age for one in session.exec(queries.closing_prices())] == [
+        assert [price.age for price in session.exec(queries.closing_prices())] == [
             KICKOFF - START for _ in captures
         ]
         session.commit()
     engine.dispose()
     assert [offer.bookmaker for offer in offers] == ["bet9ja", "betpawa"]
     assert Offer.model_validate_json(offers[0].model_dump_json()) == offers[0]
-    assert {one.bookmakers for one in best} == {("bet9ja", "betpawa")}
+    assert {best_price.bookmakers for best_price in best} == {("bet9ja", "betpawa")}
     assert [point.at for point in history] == [START, START]
 
 

@@ -47,15 +47,15 @@ def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
             was, now = await odds(stored, before), await odds(stored, after)
             rows = await stored.all(queries.moves(before, after))
             assert {
-                (*listing(one), key(one), one.outcome): (one.odds_before, one.odds_after)
-                for one in rows
+                (*listing(row), key(row), row.outcome): (row.odds_before, row.odds_after)
+                for row in rows
             } == {
                 which: (was.get(which), now.get(which))
                 for which in was.keys() | now.keys()
                 if was.get(which) != now.get(which)
             }
             some = await stored.all(queries.moves(before, after).where(Move.bookmaker == "bet9ja"))
-            assert set(some) == {one for one in rows if one.bookmaker == "bet9ja"}
+            assert set(some) == {row for row in rows if row.bookmaker == "bet9ja"}
 
     stored(connection, run, parts, check)
 
@@ -69,11 +69,11 @@ def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> Non
         for batch_id, captures in zip(stored.batch_ids, stored.captures, strict=True):
             rows = await stored.all(queries.coverage().where(Coverage.batch_id == batch_id))
             counts: dict[Any, int] = defaultdict(int)
-            for one in captures:
-                told = one.get("event") or one["competitor_event"]
+            for capture in captures:
+                told = capture.get("event") or capture["competitor_event"]
                 counts[told.get("bookmaker") or told["source"]] += 1
-            assert {one.platform: one.events for one in rows} == counts
-            stored_rows += sum(one.markets + one.markets_gone for one in rows)
+            assert {row.platform: row.events for row in rows} == counts
+            stored_rows += sum(row.markets + row.markets_gone for row in rows)
         assert stored_rows == await connection.scalar(
             text(
                 "SELECT (SELECT count(*) FROM market_odds)"

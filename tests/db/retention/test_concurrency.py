@@ -39,8 +39,8 @@ def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> No
             prune(database, at(20), options=small),
         )
         assert all(report.all_stored for report in reports), reports
-        assert [one.retries for one in (*reports, first, second, third)] == [0] * 5
-        assert [one.kept for one in (first, second, third)] == [()] * 3
+        assert [report.retries for report in (*reports, first, second, third)] == [0] * 5
+        assert [report.kept for report in (first, second, third)] == [()] * 3
         await hold(database, going_on, range(20, MINUTES))
         await hold(database, over, range(20, MINUTES))
         await prune(database, at(30))

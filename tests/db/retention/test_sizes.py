@@ -36,17 +36,21 @@ def test_sizes(database: str, run: Run) -> None:
         return await size(database, 4)
 
     report = run(body())
-    by_name = {one.table: one for one in report.tables}
+    by_name = {table.table: table for table in report.tables}
     assert set(by_name) == set(metadata.tables)
     assert report.total_bytes == run(fetch(database, TOTALS, list(by_name)))[0][0]
     assert report.days == 4
     for table, rows in (("competitor_market_odds", 24), ("odds_snapshots", 8), ("events", 1)):
-        one = by_name[table]
+        size_of_table = by_name[table]
         recent = 1 if table == "events" else rows * 3 / 4
-        assert (one.rows, one.rows_per_day) == (rows, pytest.approx(recent / 4))
-        assert one.bytes_per_day == pytest.approx(one.total_bytes / rows * recent / 4)
+        assert (size_of_table.rows, size_of_table.rows_per_day) == (rows, pytest.approx(recent / 4))
+        assert size_of_table.bytes_per_day == pytest.approx(
+            size_of_table.total_bytes / rows * recent / 4
+        )
     assert by_name["sports"].bytes_per_day == 0
-    assert report.bytes_per_day == pytest.approx(sum(one.bytes_per_day for one in report.tables))
+    assert report.bytes_per_day == pytest.approx(
+        sum(table.bytes_per_day for table in report.tables)
+    )
     if "DATABASE_URL" not in os.environ:
         assert report.free_bytes is not None
         assert report.days_left == pytest.approx(report.free_bytes / report.bytes_per_day)

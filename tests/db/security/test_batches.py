@@ -32,7 +32,7 @@ def test_batches_and_errors(database: str, run: Run) -> None:
         assert found == [(text, "bet9ja") for text in HOSTILE]
         found = await words(database, "scrape_errors", "error_type", "error_message")
         assert found == [(text, f"{text}: {text}") for text in HOSTILE]
-        assert [one.runs[0].error for one in await newest_batches(database, 100)] == [
+        assert [batch.runs[0].error for batch in await newest_batches(database, 100)] == [
             f"{text}: {text}" for text in reversed(HOSTILE)
         ]
 

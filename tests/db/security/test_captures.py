@@ -42,53 +42,53 @@ LEAVES = list(leaves(Capture))
 
 def whole(side: object, number: int) -> dict[str, Any]:
     """Build a capture with a value in every field, different from those of other numbers."""
-    one = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
-    kind = "event" if "event" in one else "competitor_event"
-    told = one[kind]
-    tournament = told["tournament"] | {
+    whole_capture = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
+    kind = "event" if "event" in whole_capture else "competitor_event"
+    event = whole_capture[kind]
+    tournament = event["tournament"] | {
         "sportradar_id": f"t{number}",
         "sport": {"slug": f"sport{number}", "name": f"Sport {number}"},
     }
     if kind == "event":
-        told["event_url"] = f"https://example.com/{number}"
+        event["event_url"] = f"https://example.com/{number}"
     else:
-        told["external_id"] = f"e{number}"
+        event["external_id"] = f"e{number}"
         tournament |= {"external_id": f"t{number}", "source": "bet9ja", "country_raw": "Schweiz"}
         tournament |= {"country_iso": "CHE"}
-    return one | {kind: told | {"tournament": tournament}, "raw_response": {"a": ["b"]}}
+    return whole_capture | {kind: event | {"tournament": tournament}, "raw_response": {"a": ["b"]}}
 
 
-def put(one: Any, path: tuple[str | int, ...], value: Any) -> Any:
+def put(container: Any, path: tuple[str | int, ...], value: Any) -> Any:
     """Replace a value at a path of a JSON value."""
     if not path:
         return value
     first, *rest = path
-    if isinstance(one, list):
-        one = list(one)
-        one[int(first)] = put(one[int(first)], tuple(rest), value)
-        return one
-    return one | {first: put(one.get(first), tuple(rest), value)}
+    if isinstance(container, list):
+        container = list(container)
+        container[int(first)] = put(container[int(first)], tuple(rest), value)
+        return container
+    return container | {first: put(container.get(first), tuple(rest), value)}
 
 
 def spoilt(path: tuple[str | int, ...]) -> list[dict[str, Any]]:
     """Build captures with each hostile text at a path, as value and as key."""
-    found = []
+    captures = []
     for number, text in enumerate(HOSTILE):
-        one = whole(path[0], number)
-        found.append(put(one, path, text))
+        original = whole(path[0], number)
+        captures.append(put(original, path, text))
         if path == ("raw_response",):
-            one = whole(path[0], 1000 + number)
-            found.append(put(one, path, {text: [{text: text}]}))
+            original = whole(path[0], 1000 + number)
+            captures.append(put(original, path, {text: [{text: text}]}))
         # An unknown key beside the value.
-        one = whole(path[0], 2000 + number)
-        found.append(put(one, (*path[:-1], text), 1))
-    return found
+        original = whole(path[0], 2000 + number)
+        captures.append(put(original, (*path[:-1], text), 1))
+    return captures
 
 
-def accepted(one: dict[str, Any]) -> Capture | None:
+def accepted(document: dict[str, Any]) -> Capture | None:
     """Validate a capture; None when the contract refuses it."""
     try:
-        return Capture.model_validate_json(json.dumps(one))
+        return Capture.model_validate_json(json.dumps(document))
     except ValidationError:
         return None
 
@@ -97,13 +97,13 @@ def accepted(one: dict[str, Any]) -> Capture | None:
 def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
     """SQL in any field or key of a capture is stored unchanged, or refused."""
     delivery = spoilt(path)
-    good = [one for one in map(accepted, delivery) if one is not None]
+    good = [capture for capture in map(accepted, delivery) if capture is not None]
 
     async def body() -> None:
         before = await structure(database)
-        lines = [json.dumps(one) for one in delivery]
+        lines = [json.dumps(capture) for capture in delivery]
         report = await ingest(database, lines, options=IngestOptions(keep_raw=True, strict=True))
-        assert [one.error for one in report.runs] == [None] * len(report.runs)
+        assert [platform_run.error for platform_run in report.runs] == [None] * len(report.runs)
         assert report.captures_stored == len(good)
         assert report.captures_refused == len(delivery) - len(good)
         assert await structure(database) == before
@@ -111,7 +111,7 @@ def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
             assert keyed(await read_back(connection)) == keyed(good)
         recorded = await fetch(database, "SELECT error_message FROM scrape_errors ORDER BY id")
         assert sorted(row[0] for row in recorded) == sorted(map(str, report.refusals))
-        written = {text for one in good for text in strings(one.model_dump())}
+        written = {text for capture in good for text in strings(capture.model_dump())}
         assert await texts(database) <= OWN_WORDS | written | {row[0] for row in recorded}
 
     run(body())

@@ -58,7 +58,9 @@ def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
             await connection.close()
         return {tuple(row) for row in rows}
 
-    assert run(found()) == {(one.role, one.privilege, one.column, one.name) for one in GRANTS}
+    assert run(found()) == {
+        (grant.role, grant.privilege, grant.column, grant.name) for grant in GRANTS
+    }
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=str)
@@ -133,7 +135,11 @@ APPENDED_ONLY = tuple(
 #: Statements that only a pruner may run.
 PRUNER_MAY = {
     "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
-    *(f"DELETE FROM {one.name}" for one in GRANTS if one[0] == "DELETE" and one.role == "pruner"),
+    *(
+        f"DELETE FROM {grant.name}"
+        for grant in GRANTS
+        if grant[0] == "DELETE" and grant.role == "pruner"
+    ),
 }
 
 
@@ -142,7 +148,7 @@ def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
     """No role can truncate, alter, drop or create; only a pruner deletes; a reader only reads."""
     by_table = (*DENIED, *READERS) if name == "reader" else DENIED
     statements = {
-        *(one.format(table=table) for one in by_table for table in metadata.tables),
+        *(statement.format(table=table) for statement in by_table for table in metadata.tables),
         *DENIED_ANYWHERE,
         *APPENDED_ONLY,
     } - (PRUNER_MAY if name == "pruner" else set())

@@ -97,9 +97,9 @@ def test_wrong_passwords(
     """A refused password is not shown, by functions and by commands."""
     run(guarded.change("right"))
     wrong = guarded.url(SECRET)
-    odd = [guarded.url(one) for one in ODD_PASSWORDS if "\ud800" not in one]
+    odd = [guarded.url(password) for password in ODD_PASSWORDS if "\ud800" not in password]
     calls = [(function, wrong) for name, function in FUNCTIONS.items() if name not in PURE]
-    for function, url in [*calls, *((migrations.current, one) for one in odd)]:
+    for function, url in [*calls, *((migrations.current, url) for url in odd)]:
         with pytest.raises(DatabaseUnavailableError) as raised:
             asyncio.run(use(function, url), debug=True)
         said.error(raised.value)
@@ -126,11 +126,11 @@ def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> 
     url = guarded.url(SECRET)
 
     async def captures() -> AsyncIterator[Any]:
-        for one in scrapes(range(4), range(3), ("bet9ja",)):
-            yield one
+        for capture in scrapes(range(4), range(3), ("bet9ja",)):
+            yield capture
         await guarded.change("another")
-        for one in scrapes(range(10, 20), range(3), ("bet9ja",)):
-            yield one
+        for capture in scrapes(range(10, 20), range(3), ("bet9ja",)):
+            yield capture
             await asyncio.sleep(0.02)
         await guarded.change(SECRET)
 
@@ -156,10 +156,16 @@ def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
 
     async def body() -> None:
         await guarded.change(SECRET)
-        async with oddsschema.batch(url) as batch, batch.run("bet9ja") as one:
-            await one.ingest(scrapes([0], [0], ("bet9ja",)))
-            objects: list[Any] = [batch, one, batch.report(), one.report(), batch.options]
-            objects += [part for held in (batch, one) for part in vars(held).values()]
+        async with oddsschema.batch(url) as batch, batch.run("bet9ja") as platform_run:
+            await platform_run.ingest(scrapes([0], [0], ("bet9ja",)))
+            objects: list[Any] = [
+                batch,
+                platform_run,
+                batch.report(),
+                platform_run.report(),
+                batch.options,
+            ]
+            objects += [part for held in (batch, platform_run) for part in vars(held).values()]
             objects += [vars(part) for part in objects if hasattr(part, "__dict__")]
             said.text += f"{objects}"
         async with sqlalchemy_connect(url) as connection:

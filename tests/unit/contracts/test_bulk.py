@@ -21,7 +21,7 @@ def outcome_of(validate: Any, value: Any) -> Any:
         found = validate(value)
     except ValidationError as error:
         # (The order of errors differs between versions of pydantic.)
-        return sorted((one["loc"] for one in error.errors()), key=repr)
+        return sorted((detail["loc"] for detail in error.errors()), key=repr)
     return found.model_dump() if isinstance(found, Contract) else found
 
 

@@ -177,7 +177,9 @@ def test_exceptions(exception: str) -> None:
 def test_exceptions_are_documented() -> None:
     """The documentation lists these exceptions in this order."""
     text = (DOCS / "contracts.md").read_text(encoding="utf-8")
-    told = re.findall(r"^- (.*)$", text.partition("### What it cannot say")[2], re.MULTILINE)
+    documented = re.findall(r"^- (.*)$", text.partition("### What it cannot say")[2], re.MULTILINE)
     known = [*ONLY_SCHEMA, *ONLY_CONTRACT]
-    assert len(told) == len(known)
-    assert all(line.startswith(one) for line, one in zip(told, known, strict=True))
+    assert len(documented) == len(known)
+    assert all(
+        line.startswith(exception) for line, exception in zip(documented, known, strict=True)
+    )

@@ -83,10 +83,10 @@ def test_names_are_distinct(some: tuple[Outcome, ...], data: st.DataObject) -> N
 def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
     """Objects and dicts are bound alike, and are loaded from JSON as objects."""
     bound = COLUMN.process_bind_param(some, DIALECT)
-    assert COLUMN.process_bind_param([one.model_dump() for one in some], DIALECT) == bound
+    assert COLUMN.process_bind_param([outcome.model_dump() for outcome in some], DIALECT) == bound
     loaded = COLUMN.process_result_value(json.loads(json.dumps(bound)), DIALECT)
     assert loaded == some
-    assert all(isinstance(one, Outcome) for one in loaded)
+    assert all(isinstance(outcome, Outcome) for outcome in loaded)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_column_holds_null() -> None:
 def test_old_rows_load(some: tuple[Outcome, ...], extra: dict[str, Any]) -> None:
     """Loading ignores unknown keys, and fills in a missing one."""
     stored = [
-        {name: value for name, value in one.model_dump().items() if value is not True} | extra
-        for one in some
+        {name: value for name, value in outcome.model_dump().items() if value is not True} | extra
+        for outcome in some
     ]
     assert COLUMN.process_result_value(stored, DIALECT) == some

@@ -28,7 +28,8 @@ def subclasses(contract: type[Contract]) -> set[type[Contract]]:
 
 
 CONTRACTS = sorted(
-    (one for one in subclasses(Contract) if one.metadata is metadata), key=lambda one: one.__name__
+    (contract for contract in subclasses(Contract) if contract.metadata is metadata),
+    key=lambda contract: contract.__name__,
 )
 
 #: Every Annotated scalar of the types module.

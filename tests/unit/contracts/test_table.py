@@ -202,8 +202,8 @@ def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) ->
 @given(data=st.data())
 def test_unknown_keys_are_refused(contract: type[Contract], data: st.DataObject) -> None:
     """A key that is no field and no relationship is an error in every way."""
-    one = data.draw(contracts(contract))
-    values = json.loads(one.model_dump_json()) | {"colour": "red"}
+    drawn = data.draw(contracts(contract))
+    values = json.loads(drawn.model_dump_json()) | {"colour": "red"}
     for make in (
         lambda: contract(**values),
         lambda: contract.model_validate(values),

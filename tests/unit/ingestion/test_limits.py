@@ -67,7 +67,7 @@ def refusal_of(payload: Any, limits: Limits) -> str | None:
     return None if refusal is None else str(refusal)
 
 
-@pytest.mark.parametrize("limit", [one.name for one in fields(Limits)])
+@pytest.mark.parametrize("limit", [limit.name for limit in fields(Limits)])
 def test_limits_have_bounds(limit: str) -> None:
     """A limit accepts its least and its greatest value, and nothing beyond."""
     least, most = Limits.range(limit)
@@ -109,7 +109,7 @@ def test_outcomes(most: int) -> None:
     for payload in both(capture(markets=[market(1, most), market(2, most + 1), market(3, most)])):
         checked = validate(Item("file", 7, payload), limits=limits)
         assert checked.capture is not None
-        assert [one.line for one in checked.capture.markets] == [1, 3]
+        assert [market.line for market in checked.capture.markets] == [1, 3]
         assert str(checked.refusal) == (
             f"file:7: $.markets[1].outcomes: {most + 1} outcomes: the limit is {most} (outcomes)"
         )

@@ -106,7 +106,9 @@ def test_lines_of_text(content: bytes, sizes: list[int], most: int) -> None:
     ]
     for source in (io.StringIO(text, newline="\n"), Stream(text, sizes.copy())):
         found = asyncio.run(listed(source, limits))
-        plain = [(one.line, one.payload and str(one.payload).replace("é", "e")) for one in found]
+        plain = [
+            (item.line, item.payload and str(item.payload).replace("é", "e")) for item in found
+        ]
         assert plain == wanted
 
 
@@ -122,7 +124,7 @@ def test_lines_of_tempfiles() -> None:
             file.write(b"1\n\n123\n1234\n5")
             file.seek(0)
             found = asyncio.run(listed(file, limits))
-        assert [(one.line, one.payload) for one in found] == [
+        assert [(item.line, item.payload) for item in found] == [
             (1, b"1"),
             (3, b"123"),
             (4, None),
@@ -140,11 +142,11 @@ def test_gzip_bytes(tmp_path_factory: Any, content: bytes, most: int, members: i
     limits = Limits(gzip_bytes=most)
     found = list(read_files([str(path)], limits))
     if len(content) <= most:
-        assert [(one.line, one.payload) for one in found] == expected_items(content, limits)
+        assert [(item.line, item.payload) for item in found] == expected_items(content, limits)
         return
     within = content[:most].rpartition(b"\n")[0]
     *whole, last = found
-    assert [(one.line, one.payload) for one in whole] == expected_items(within, limits)
+    assert [(item.line, item.payload) for item in whole] == expected_items(within, limits)
     assert last.line == content[:most].count(b"\n") + 1
     assert last.payload is None
     assert last.unreadable == (
@@ -159,6 +161,6 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     os.mkfifo(path)
     writer = Thread(target=path.write_bytes, args=[gzip.compress(b"1\n2\n")])
     writer.start()
-    found = [(one.line, one.payload) for one in read_files([str(path)])]
+    found = [(item.line, item.payload) for item in read_files([str(path)])]
     writer.join()
     assert found == [(1, b"1"), (2, b"2")]

@@ -86,7 +86,9 @@ def names(table: Any) -> list[Constraint | Index]:
 
 def test_names_fit() -> None:
     """All names are distinct and within PostgreSQL's 63 bytes."""
-    all_names = [str(one.name) for table in metadata.sorted_tables for one in names(table)]
+    all_names = [
+        str(constraint.name) for table in metadata.sorted_tables for constraint in names(table)
+    ]
     assert max(len(name.encode()) for name in all_names) <= 63
     assert len(set(all_names)) == len(all_names)
 
@@ -148,24 +150,24 @@ def test_relationships(table: type[Table]) -> None:
     relationships = inspect(table).relationships
     keys = {tuple(key.column_keys) for key in inspect(table).local_table.foreign_key_constraints}  # type: ignore
     to_one = {
-        tuple(sorted(column.key for column in one.local_columns))
-        for one in relationships
-        if not one.uselist
+        tuple(sorted(column.key for column in relationship.local_columns))
+        for relationship in relationships
+        if not relationship.uselist
     }
     assert to_one == {tuple(sorted(key)) for key in keys}
-    for one in relationships:
-        (back,) = one._reverse_property
+    for relationship in relationships:
+        (back,) = relationship._reverse_property
         assert back.mapper.class_ is table
-        assert back.back_populates == one.key
+        assert back.back_populates == relationship.key
         # With these, SQLAlchemy leaves the actions to PostgreSQL.
-        if one.uselist:
+        if relationship.uselist:
             (key,) = (
                 key
                 for key in back.parent.local_table.foreign_key_constraints  # type: ignore
                 if set(key.columns) == back.local_columns
             )
-            assert one.passive_deletes == (key.ondelete is not None)
-            assert one.cascade.delete_orphan == (key.ondelete == "CASCADE")
+            assert relationship.passive_deletes == (key.ondelete is not None)
+            assert relationship.cascade.delete_orphan == (key.ondelete == "CASCADE")
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

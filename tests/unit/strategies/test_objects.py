@@ -84,16 +84,16 @@ def test_narrowed_row(data: st.DataObject) -> None:
 @given(st.data())
 def test_from_type(kind: type[Any], data: st.DataObject) -> None:
     """`st.from_type` of each exported class generates valid objects."""
-    one = data.draw(st.from_type(kind))
-    assert isinstance(one, kind)
-    if isinstance(one, Contract):
-        type(one).model_validate(one.model_dump())
+    drawn = data.draw(st.from_type(kind))
+    assert isinstance(drawn, kind)
+    if isinstance(drawn, Contract):
+        type(drawn).model_validate(drawn.model_dump())
 
 
 def test_a_table_is_not_the_contract_it_has() -> None:
     """`st.from_type` of a contract generates no table, though tables are its subclasses."""
     find(st.from_type(Market), lambda market: type(market) is Market)
-    find(st.from_type(Contract), lambda one: isinstance(one, Table))
+    find(st.from_type(Contract), lambda drawn: isinstance(drawn, Table))
 
 
 @dataclass
@@ -193,8 +193,8 @@ def test_subclasses(data: st.DataObject) -> None:
 @given(st.data())
 def test_base_of_tables(base: str, data: st.DataObject) -> None:
     """A base class without a table generates any of its tables."""
-    one = data.draw(st.from_type(getattr(somebodys(), base)))
-    assert isinstance(one, somebodys().Promotion)
+    drawn = data.draw(st.from_type(getattr(somebodys(), base)))
+    assert isinstance(drawn, somebodys().Promotion)
 
 
 def test_what_nothing_satisfies_is_reported() -> None:

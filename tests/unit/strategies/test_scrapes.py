@@ -75,7 +75,7 @@ def test_number_of_markets(data: st.DataObject, least: int, more: int) -> None:
 def test_exact_number_of_markets(size: int) -> None:
     """Both bounds can be equal, and large."""
     exactly = captures(min_markets=size, max_markets=size)
-    find(exactly, lambda one: len(one.markets) == size, settings=SEARCH)
+    find(exactly, lambda capture: len(capture.markets) == size, settings=SEARCH)
 
 
 @given(st.data(), st.sets(SLUGS | st.just("betpawa"), min_size=1, max_size=3), TIMES)

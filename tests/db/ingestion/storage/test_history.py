@@ -152,7 +152,8 @@ def test_two_writers_make_one_history(
         model.take(capture)
     # The order of two deliveries of one instant is undefined.
     parts = [
-        [one for one in captures if one["captured_at"].minute % 2 == odd] for odd in (False, True)
+        [capture for capture in captures if capture["captured_at"].minute % 2 == odd]
+        for odd in (False, True)
     ]
 
     async def body(url: str) -> None:
@@ -199,10 +200,10 @@ async def written(
     """Deliver captures singly, return the stored rows, and roll back."""
 
     async def body() -> Any:
-        for one in captures:
-            assert (await ingest(connection, [one])).all_stored
+        for capture in captures:
+            assert (await ingest(connection, [capture])).all_stored
         return [
-            (at - START, is_complete, [one - START for one in confirmed], rows, gone)
+            (at - START, is_complete, [instant - START for instant in confirmed], rows, gone)
             for at, is_complete, confirmed, rows, gone in await connection.fetch(WRITTEN)
         ]
 
@@ -232,7 +233,7 @@ def test_share_of_changes(connection: Any, run: Run) -> None:
     minutes = [timedelta(minutes=minute) for minute in range(5)]
     prices = ((1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 1))
     captures = [offer(at, *odds) for at, odds in zip(minutes, prices, strict=True)]
-    assert [(one[1], one[3]) for one in run(written(connection, captures))] == [
+    assert [(row[1], row[3]) for row in run(written(connection, captures))] == [
         (True, 3),
         (False, 1),
         (False, 1),
@@ -263,9 +264,9 @@ async def second_scrape(
     captures = [scraped("bet9ja", event, 0) for event in range(63)]
     captures.append(scraped("bet9ja", 63, 0, markets=4 * 63))
     assert (await ingest(connection, captures)).all_stored
-    captures = [change(one) if at in events else one for at, one in enumerate(captures)]
+    captures = [change(capture) if at in events else capture for at, capture in enumerate(captures)]
     at = scraped("bet9ja", 0, 5)["captured_at"]
-    report = await ingest(connection, [one | {"captured_at": at} for one in captures])
+    report = await ingest(connection, [capture | {"captured_at": at} for capture in captures])
     assert report.captures_stored == 64
     return report.captures_confirmed, report.markets_stored
 
@@ -329,8 +330,8 @@ def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
     ]
 
     async def body() -> None:
-        for one in captures:
-            assert (await ingest(connection, [one])).all_stored
+        for capture in captures:
+            assert (await ingest(connection, [capture])).all_stored
         moved = await connection.execute("""
             WITH gone AS (
                 DELETE FROM competitor_market_odds WHERE unavailable_at IS NOT NULL RETURNING *
@@ -360,7 +361,7 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
     async def body() -> None:
         assert (await ingest(connection, captures[:1])).all_stored
         await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
-        same, other = [await ingest(connection, [one]) for one in captures[1:]]
+        same, other = [await ingest(connection, [capture]) for capture in captures[1:]]
         assert (same.captures_confirmed, same.markets_stored) == (1, 0)
         assert (other.captures_confirmed, other.markets_stored) == (0, 1)
 

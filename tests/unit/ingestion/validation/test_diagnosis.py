@@ -26,7 +26,7 @@ def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
         for problem in problems(error):
             assert any(place.startswith(problem.path) for place in places)
             assert problem.reason
-        assert all(str(one).isprintable() for one in problems(error))
+        assert all(str(problem).isprintable() for problem in problems(error))
     else:
         assert refusal is None
 
@@ -36,7 +36,7 @@ def test_the_place_of_each(capture: Capture) -> None:
     """Each problem has its own path, relative to the validated value."""
     assume(capture.markets)
     value = capture.model_dump(mode="json")
-    outcomes = [{**one, "odds": 0.9} for one in value["markets"][0]["outcomes"]]
+    outcomes = [{**outcome, "odds": 0.9} for outcome in value["markets"][0]["outcomes"]]
     value["markets"][0]["outcomes"] = outcomes
     inner = [f"outcomes[{at}].odds" for at in range(len(outcomes))]
     for contract, given_, prefix in (
@@ -45,17 +45,19 @@ def test_the_place_of_each(capture: Capture) -> None:
     ):
         with pytest.raises(ValidationError) as refused:
             contract.model_validate(given_)
-        assert [one.path for one in problems(refused.value)] == [prefix + one for one in inner]
+        assert [problem.path for problem in problems(refused.value)] == [
+            prefix + place for place in inner
+        ]
     with pytest.raises(ValidationError) as refused:
         Outcome(**outcomes[0])
-    (one,) = problems(refused.value)
-    assert str(one) == "$.odds: Input should be greater than or equal to 1"
+    (problem,) = problems(refused.value)
+    assert str(problem) == "$.odds: Input should be greater than or equal to 1"
 
 
 def test_no_json() -> None:
     """Text that is no JSON is one problem of the whole."""
     with pytest.raises(ValidationError) as refused:
         Market.model_validate_json("{")
-    (one,) = problems(refused.value)
-    assert one.path == "$"
-    assert one.reason.startswith("Invalid JSON")
+    (problem,) = problems(refused.value)
+    assert problem.path == "$"
+    assert problem.reason.startswith("Invalid JSON")

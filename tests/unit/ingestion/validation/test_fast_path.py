@@ -107,13 +107,13 @@ def test_fields() -> None:
         assert set(plain.__struct_fields__) == set(contract.model_fields)
     outcome = OutcomeRecord("1", 1.5)
     market = MarketRecord("1", "1X2", (outcome,))
-    for plain_one, one in (
+    for plain, contract in (
         (outcome, Outcome(name="1", odds=1.5)),
         (market, Market(betpawa_market_id="1", betpawa_market_name="1X2", outcomes=[outcome])),
     ):
-        for field in type(one).model_fields:
+        for field in type(contract).model_fields:
             if field != "outcomes":
-                assert getattr(plain_one, field) == getattr(one, field)
+                assert getattr(plain, field) == getattr(contract, field)
 
 
 def test_rules() -> None:
@@ -125,7 +125,7 @@ def test_rules() -> None:
 @given(outcomes())
 def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
     """The JSON text for COPY holds the outcomes' values, and is read back unchanged."""
-    plain = tuple(OutcomeRecord(**one.model_dump()) for one in some)
+    plain = tuple(OutcomeRecord(**outcome.model_dump()) for outcome in some)
     document = outcomes_json(plain).decode()
     assert tuple(map(Outcome.model_validate, json.loads(document))) == some
     assert stored_outcomes(f"[{document}]") == [plain]
