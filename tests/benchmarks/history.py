@@ -93,9 +93,9 @@ def main() -> None:
         found = asyncio.run(measure(server, arguments))
     markets = arguments.events * workload.MARKETS
     print(f"{arguments.scrapes} scrapes of {markets:,} markets, {arguments.share:.0%} changing")
-    for what in ("bytes", "wal", "rows", "seconds"):
-        complete, changes = (found[store][what] for store in STORES)
-        print(f"{what:<8}{complete:>16,.1f}{changes:>16,.1f}{changes / complete:>8.3f}")
+    for measure_name in ("bytes", "wal", "rows", "seconds"):
+        complete, changes = (found[store][measure_name] for store in STORES)
+        print(f"{measure_name:<8}{complete:>16,.1f}{changes:>16,.1f}{changes / complete:>8.3f}")
 
 
 if __name__ == "__main__":

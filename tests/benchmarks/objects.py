@@ -61,13 +61,13 @@ def imported(module: str) -> None:
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
-def compare(what: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+def compare(label: str, first: Callable[[], object], second: Callable[[], object]) -> None:
     """Print the ratio of two functions, timed in turns."""
-    ours(), theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(11)]
+    first(), second()
+    pairs = [(seconds(first), seconds(second)) for _ in range(11)]
     ratio = statistics.median(a / b for a, b in pairs)
     a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"{what:<36}{a:>8.3f} s against {b:>8.3f} s: {ratio:.2f}")
+    print(f"{label:<36}{a:>8.3f} s against {b:>8.3f} s: {ratio:.2f}")
 
 
 def main() -> None:

@@ -88,8 +88,8 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
         }
         for name, connection in connections.items():
             for asked, statement in questions.items():
-                told = await explain(connection, statement)
-                taken[asked][name].append(told["Planning Time"] + told["Execution Time"])
+                explained = await explain(connection, statement)
+                taken[asked][name].append(explained["Planning Time"] + explained["Execution Time"])
     source = scrapes(arguments.events, 0.05)
     for turn in range(arguments.turns // 2):
         lines = next(source)
@@ -102,9 +102,9 @@ async def measure(server: str, arguments: argparse.Namespace) -> None:
 
     print(f"{arguments.rows:,} rows of markets, {arguments.parts} partitions of each table")
     for asked, by_name in taken.items():
-        told = ", ".join(f"{name} {statistics.median(ms):,.1f} ms" for name, ms in by_name.items())
+        times = ", ".join(f"{name} {statistics.median(ms):,.1f} ms" for name, ms in by_name.items())
         factor = statistics.median(by_name["partitioned"]) / statistics.median(by_name["plain"])
-        print(f"{asked:<22}{told}: {factor:.2f} x")
+        print(f"{asked:<22}{times}: {factor:.2f} x")
     began = time.perf_counter()
     cutoff = FIRST + number / 2 * timedelta(minutes=5)
     pruned = await oddsschema.prune(urls["plain"], cutoff)

@@ -158,13 +158,13 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
     print(f"a scrape of {markets:,} markets, {arguments.share:.0%} changing, ingested:")
     for name, seconds in (("without a prune", alone), ("beside a prune", beside)):
         quartiles = statistics.quantiles(seconds, n=4)
-        told = " / ".join(f"{quartile:.3f}" for quartile in quartiles)
-        print(f"  {name:<18}{told} s (quartiles of {len(seconds)}), most {max(seconds):.3f} s")
+        summary = " / ".join(f"{quartile:.3f}" for quartile in quartiles)
+        print(f"  {name:<18}{summary} s (quartiles of {len(seconds)}), most {max(seconds):.3f} s")
     print(f"  slower by a factor of {statistics.median(beside) / statistics.median(alone):.2f}")
     print(f"  {retries} transactions tried again")
     for name, (number, seconds) in rates.items():
-        told = f"{number:>12,.0f} rows in {seconds:6.1f} s: {number / seconds:,.0f}/s"
-        print(f"pruned {name:<8}{told}")
+        summary = f"{number:>12,.0f} rows in {seconds:6.1f} s: {number / seconds:,.0f}/s"
+        print(f"pruned {name:<8}{summary}")
     print(await size(url))
     await connection.close()
 

@@ -89,18 +89,18 @@ async def measure(url: str, rows: int, rounds: int) -> dict[str, list[float]]:
     found = {}
     for name, statement in reads(scrapes).items():
         rng = random.Random(7)
-        told = []
+        lines = []
         for _ in range(rounds + 1):
             asked = statement(rng.randint(1, EVENTS))
             # First to fill the memory, then without the cost of counting and timing.
             top = (await explain(connection, asked))["Plan"]
             buffers = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
             plan = await explain(connection, asked, "BUFFERS OFF, TIMING OFF")
-            told.append(
+            lines.append(
                 (plan["Execution Time"], plan["Planning Time"], buffers, top["Actual Rows"])
             )
-        medians = [statistics.median(values) for values in zip(*told[1:], strict=True)]
-        found[name] = [min(taken for taken, *_ in told[1:]), *medians]
+        medians = [statistics.median(values) for values in zip(*lines[1:], strict=True)]
+        found[name] = [min(taken for taken, *_ in lines[1:]), *medians]
     await connection.close()
     return found
 

@@ -101,13 +101,13 @@ def test_documented_project(environment: Environment, tmp_path: Path) -> None:
 def test_documented_output(environment: Environment, tmp_path: Path) -> None:
     """The output under xdist is that of docs/testing.md, except for the time."""
     command, *lines = OUTPUT.splitlines()
-    said = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
+    output = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
     for line in lines:
-        assert line.partition(" in ")[0] in said
+        assert line.partition(" in ")[0] in output
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
-def test_server_of_ones_own(
+def test_own_server(
     environment: Environment, tmp_path: Path, server: str, run: Any, options: Any
 ) -> None:
     """The project passes on the server of DATABASE_URL, and leaves no database there."""
@@ -155,7 +155,9 @@ def pytest_unconfigure():
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
-def test_unused_it_costs_nothing(environment: Environment, tmp_path: Path, options: Any) -> None:
+def test_unused_plugin_costs_nothing(
+    environment: Environment, tmp_path: Path, options: Any
+) -> None:
     """Without a test that uses a fixture, no process imports the package or starts a server."""
     files = {"test_nothing.py": "def test_nothing(): ...", "conftest.py": NOTHING_LOADED}
     environment.pytest(written(tmp_path, files), *options, passed=1)
@@ -178,7 +180,7 @@ async def test_both(oddsschema_session, oddsschema_connection):
     await oddsschema_session.commit()
     assert await oddsschema_connection.fetchval("SELECT count(*) FROM sports") == 2
 
-async def test_what_is_left_open_is_closed(oddsschema_session, oddsschema_connection):
+async def test_open_objects_are_closed(oddsschema_session, oddsschema_connection):
     await oddsschema_connection.execute("BEGIN; DELETE FROM bookmakers")
     assert await oddsschema_session.scalar(select(func.count()).select_from(Sport)) == 1
 """
@@ -211,12 +213,12 @@ def test_password_is_not_shown(environment: Environment, tmp_path: Path, server:
     failing = "def test_failing(oddsschema_database):\n    assert not oddsschema_database"
     project = written(tmp_path, {"test_failing.py": failing})
     url = make_url(server).set(password="hunter2").render_as_string(hide_password=False)
-    said = environment.pytest(project, "--showlocals", url=url, failed=1)
-    assert "hunter2" not in said
+    output = environment.pytest(project, "--showlocals", url=url, failed=1)
+    assert "hunter2" not in output
     nowhere = "postgresql://somebody:hunter2@127.0.0.1:1/nowhere"
-    said = environment.pytest(project, "--showlocals", url=nowhere, error=1)
-    assert "cannot connect to postgresql://somebody:***@127.0.0.1:1/nowhere: " in said
-    assert "hunter2" not in said
+    output = environment.pytest(project, "--showlocals", url=nowhere, error=1)
+    assert "cannot connect to postgresql://somebody:***@127.0.0.1:1/nowhere: " in output
+    assert "hunter2" not in output
 
 
 def test_role_that_may_not_create_databases(
@@ -232,8 +234,8 @@ def test_role_that_may_not_create_databases(
     run(create_role())
     files = {"test_any.py": "def test_any(oddsschema_database): ..."}
     url = make_url(server).set(username="humble").render_as_string(hide_password=False)
-    said = environment.pytest(written(tmp_path, files), url=url, error=1)
-    assert "the role needs CREATEDB" in said
+    output = environment.pytest(written(tmp_path, files), url=url, error=1)
+    assert "the role needs CREATEDB" in output
 
 
 def test_without_the_embedded_server(environment: Environment, tmp_path: Path) -> None:

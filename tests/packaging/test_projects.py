@@ -56,7 +56,7 @@ def test_extending(environment: Environment, extending: Path, server_url: str) -
     assert " passed" in environment.run("pytest", url=server_url, directory=extending)
 
 
-def test_its_migration_is_what_autogenerate_writes(
+def test_migration_is_that_of_autogenerate(
     environment: Environment, extending: Path, empty_database: str, tmp_path: Path
 ) -> None:
     """The documented command writes the shown migration: the project's tables only."""

@@ -56,8 +56,8 @@ def test_migrations_run_from_an_empty_directory(
 
 def test_without_the_extra_the_error_names_it(installed: Environment) -> None:
     """Without a URL and the embedded PostgreSQL, the error names the extra to install."""
-    said = installed.run("oddsschema", "batches", status=2)
-    assert "oddsschema[embedded]" in said
+    output = installed.run("oddsschema", "batches", status=2)
+    assert "oddsschema[embedded]" in output
 
 
 def test_consumer_is_well_typed(installed: Environment) -> None:

@@ -192,9 +192,9 @@ def insert(table: type[Table], row: dict[str, Any]) -> str:
         for name, value in row.items()
         if value is not None or not left_to_server(table, name)
     }
-    what = f"({', '.join(values)}) VALUES ({', '.join(values.values())})"
+    clause = f"({', '.join(values)}) VALUES ({', '.join(values.values())})"
     return (
-        f"INSERT INTO {table.__tablename__} AS t {what if values else 'DEFAULT VALUES'} "
+        f"INSERT INTO {table.__tablename__} AS t {clause if values else 'DEFAULT VALUES'} "
         "RETURNING to_jsonb(t)"
     )
 
@@ -231,10 +231,10 @@ def same(value: Any, other: Any) -> bool:
 def by_contract(table: type[Table], row: dict[str, Any]) -> dict[str, Any] | None:
     """Return a row's values after validation, or None when the contract refuses them."""
     try:
-        made = table(**row)
+        instance = table(**row)
     except ValidationError:
         return None
-    return {name: plain(getattr(made, name)) for name in row}
+    return {name: plain(getattr(instance, name)) for name in row}
 
 
 async def by_insert(
@@ -301,13 +301,13 @@ def _names(outcomes: Any) -> list[str]:
     return [name for name in found if isinstance(name, str)]
 
 
-def _told(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None) -> str:
+def _description(table: type[Table], row: dict[str, Any], stored: dict[str, Any] | None) -> str:
     """Describe the values of a row on which contract and PostgreSQL disagree."""
     try:
-        said = repr({name: plain(getattr(table(**row), name)) for name in row})
+        description = repr({name: plain(getattr(table(**row), name)) for name in row})
     except ValidationError as error:
-        said = str(error)
-    return f"\n{row!r}\ncontract: {said}\nPostgreSQL: {stored!r}"
+        description = str(error)
+    return f"\n{row!r}\ncontract: {description}\nPostgreSQL: {stored!r}"
 
 
 async def assert_agreed(connection: Any, table: type[Table], rows: list[dict[str, Any]]) -> None:
@@ -320,7 +320,7 @@ async def assert_agreed(connection: Any, table: type[Table], rows: list[dict[str
         is_stored = stored is not None and same(stored, row)
         if is_stored and not kept and is_exception(row):
             continue
-        assert kept == is_stored, _told(table, row, stored)
+        assert kept == is_stored, _description(table, row, stored)
         if contract is not None and not kept:
             again.append(contract)
         if stored is not None and not is_stored and not is_exception(stored):

@@ -194,10 +194,10 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
 def _beyond_outcomes() -> Iterator[tuple[str, Any, Any]]:
     (good,) = OUTCOMES
     for name, field in Outcome.model_fields.items():
-        for what, inside, outside in beyond(field):
-            if what == "trimmed":
+        for bound, inside, outside in beyond(field):
+            if bound == "trimmed":
                 continue  # one of the EXCEPTIONS
-            yield f"{name}-{what}", [{**good, name: inside}], [{**good, name: outside}]
+            yield f"{name}-{bound}", [{**good, name: inside}], [{**good, name: outside}]
         yield f"{name}-null", OUTCOMES, [{**good, name: None}]
         yield f"{name}-list", OUTCOMES, [{**good, name: [good[name]]}]
         yield (

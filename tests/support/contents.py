@@ -71,21 +71,23 @@ def expected(captures: Iterable[Capture]) -> Content:
     content["bookmakers"].update((slug,) for slug in {*PLATFORMS, *(p for p, _ in newest if p)})
     ours = {event for (platform, event), capture in newest.items() if "event" in capture}
     for (platform, sportradar_id), capture in newest.items():
-        told = _told(capture)
-        tournament = told["tournament"]
-        teams = told["name"], told["home_team"], told["away_team"]
-        kickoff = datetime.fromisoformat(told["kickoff"])
+        event_fields = _event_of(capture)
+        tournament = event_fields["tournament"]
+        teams = event_fields["name"], event_fields["home_team"], event_fields["away_team"]
+        kickoff = datetime.fromisoformat(event_fields["kickoff"])
         if "event" in capture:
             place = tournament["name"], tournament["country"]
             content["tournaments"]["football", *place] = 1
             content["events"][sportradar_id, *teams, kickoff, *place] = 1
-            content["event_bookmakers"][platform, sportradar_id, told["external_event_id"]] = 1
+            content["event_bookmakers"][
+                platform, sportradar_id, event_fields["external_event_id"]
+            ] = 1
         else:
             external_id = tournament["external_id"]
             row = platform, external_id, tournament["name"], "football"
             content["competitor_tournaments"][row] = 1
             linked = sportradar_id if sportradar_id in ours else None
-            key = platform, told["external_id"], sportradar_id
+            key = platform, event_fields["external_id"], sportradar_id
             content["competitor_events"][*key, *teams, kickoff, external_id, linked] = 1
     for key, capture in distinct.items():
         content["snapshots"][key] += 1
@@ -95,15 +97,15 @@ def expected(captures: Iterable[Capture]) -> Content:
     return content
 
 
-def _told(capture: Capture) -> dict[str, Any]:
-    told: dict[str, Any] = capture.get("event") or capture["competitor_event"]
-    return told
+def _event_of(capture: Capture) -> dict[str, Any]:
+    event_fields: dict[str, Any] = capture.get("event") or capture["competitor_event"]
+    return event_fields
 
 
 def _key(capture: Capture) -> tuple[str, str, datetime]:
-    told = _told(capture)
-    platform = told.get("bookmaker") or told["source"]
-    return platform, told["sportradar_id"], datetime.fromisoformat(capture["captured_at"])
+    event_fields = _event_of(capture)
+    platform = event_fields.get("bookmaker") or event_fields["source"]
+    return platform, event_fields["sportradar_id"], datetime.fromisoformat(capture["captured_at"])
 
 
 async def content(url: str) -> Content:

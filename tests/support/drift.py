@@ -20,12 +20,12 @@ async def rolled_back(url: str) -> AsyncIterator[tuple[AsyncConnection, Any]]:
         await connection.rollback()
 
 
-def as_told(difference: Difference) -> tuple[str, str, str | None, str | None]:
+def without_repair(difference: Difference) -> tuple[str, str, str | None, str | None]:
     """Return the parts of a difference without its repair."""
     return difference.kind, difference.location, difference.expected, difference.actual
 
 
-async def mended(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
+async def repaired(connection: AsyncConnection, raw: Any) -> list[tuple[str, str]]:
     """Repair all differences in their order, and return their kinds and places."""
     report = await migrations.check(connection)
     for difference in report.differences:

@@ -18,12 +18,12 @@ class Environment:
         self.empty.mkdir()
         venv.create(directory / "venv", with_pip=False)
 
-    def install(self, *what: str | Path) -> None:
+    def install(self, *requirements: str | Path) -> None:
         """Install packages with pip, in the tested versions."""
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "--quiet"]
         for constraints in (ROOT / "constraints.txt", ROOT / "docs/examples/constraints.txt"):
             pip += ["--constraint", constraints]
-        done = subprocess.run([*pip, *what], capture_output=True, text=True, check=False)
+        done = subprocess.run([*pip, *requirements], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def run(

@@ -93,12 +93,12 @@ def capture(
     if platform in REFERENCES:
         listing = {"bookmaker": platform, "external_event_id": event}
         tournament = {"name": "Cup", "country": "Nigeria", "sport": sport}
-        told = {"event": fixture | listing | {"tournament": tournament}}
+        event_part = {"event": fixture | listing | {"tournament": tournament}}
     else:
         listing = {"source": platform, "external_id": event}
         tournament = {"name": "Cup", "external_id": event, "sport": sport}
-        told = {"competitor_event": fixture | listing | {"tournament": tournament}}
-    return {"captured_at": at, "markets": markets, **told}
+        event_part = {"competitor_event": fixture | listing | {"tournament": tournament}}
+    return {"captured_at": at, "markets": markets, **event_part}
 
 
 #: Options of storage that make keyframes, changes and confirmations of few captures.
@@ -145,7 +145,7 @@ def plain(market: dict[str, Any]) -> Any:
     return market["betpawa_market_name"], prices
 
 
-async def stood(
+async def read_states(
     connection: Any, side: Side, asked: Sequence[tuple[int, datetime]], bookmaker_id: int | None
 ) -> list[State]:
     """Read each (event id, instant) as ingestion reads it, in the form of the model."""

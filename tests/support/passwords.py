@@ -125,7 +125,7 @@ def commands(file: Path) -> Iterator[list[str]]:
                     yield [name, *arguments, option.opts[-1]]
 
 
-class Said:
+class Messages:
     """Everything that was shown to anybody."""
 
     def __init__(self) -> None:
@@ -144,10 +144,10 @@ class Said:
             # Tracebacks leave out some of these.
             self._parts(error.__context__)
 
-    def assert_no_password(self, what: object) -> None:
+    def assert_no_password(self, subject: object) -> None:
         """Check that no piece of the password was shown."""
         seen = [piece for piece in (FIRST, LAST) if piece.casefold() in self.text.casefold()]
-        assert not seen, f"{what!a}: {self.text!a}"
+        assert not seen, f"{subject!a}: {self.text!a}"
 
 
 async def use(function: Callable[[str], Any], url: str) -> None:

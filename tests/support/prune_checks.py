@@ -29,18 +29,18 @@ async def price_histories(connection: Any, cutoff: datetime) -> dict[Any, Any]:
     for row in await connection.fetch(statement, *arguments):
         point = dict(row)
         state = plain(point | {"outcomes": json.loads(point["outcomes"])})
-        told = (max(point["at"], cutoff), point["is_available"], state)
+        entry = (max(point["at"], cutoff), point["is_available"], state)
         before = points[point["bookmaker"], point["sportradar_id"]][market_key(point)]
-        if before and told[0] == cutoff:
+        if before and entry[0] == cutoff:
             before.pop()
-        before.append(told)
+        before.append(entry)
     found: dict[Any, Any] = {}
     for listing, markets in points.items():
-        for key, its in markets.items():
-            if its[0][0] == cutoff and not its[0][1]:
-                del its[0]
-            if any(is_available for _, is_available, _ in its):
-                found.setdefault(listing, {})[key] = its
+        for key, history in markets.items():
+            if history[0][0] == cutoff and not history[0][1]:
+                del history[0]
+            if any(is_available for _, is_available, _ in history):
+                found.setdefault(listing, {})[key] = history
     return found
 
 
@@ -68,7 +68,7 @@ ORDER BY 1, 2, 3, 4, 5
 """
 
 #: The numbers of snapshots, and of complete ones, of each history until the cutoff.
-LEFT = """
+SNAPSHOT_COUNTS = """
 SELECT count(*), count(*) FILTER (WHERE is_complete) FROM competitor_odds_snapshots
 WHERE captured_at <= $1 GROUP BY competitor_event_id
 UNION ALL
@@ -77,7 +77,7 @@ WHERE captured_at <= $1 GROUP BY event_id, bookmaker_id
 """
 
 #: Markets that a snapshot offers twice.
-TWICE = """
+REPEATED_MARKETS = """
 SELECT snapshot_id, betpawa_market_id, line FROM competitor_market_odds
 WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 UNION ALL
@@ -94,8 +94,8 @@ async def pruned(connection: Any, cutoff: datetime, chunk_rows: int = 10_000) ->
     assert report.kept == ()
     assert report.tables == planned.tables
     assert await connection.fetch(DETAILS, cutoff) == before
-    assert {tuple(row) for row in await connection.fetch(LEFT, cutoff)} <= {(1, 1)}
-    assert await connection.fetch(TWICE) == []
+    assert {tuple(row) for row in await connection.fetch(SNAPSHOT_COUNTS, cutoff)} <= {(1, 1)}
+    assert await connection.fetch(REPEATED_MARKETS) == []
     again = await prune(connection, cutoff)
     assert (again.total, again.keyframe_rows) == (Removed(), 0)
     return report
@@ -111,19 +111,19 @@ async def connected(url: str) -> AsyncIterator[Any]:
         await opened.close()
 
 
-async def hold(url: str, model: History, minutes: Sequence[float]) -> None:
+async def assert_states(url: str, model: History, minutes: Sequence[float]) -> None:
     """Compare a database with a model at these minutes."""
     async with connected(url) as connection:
-        await model.hold(connection, [at(minute) for minute in minutes])
+        await model.assert_stored(connection, [at(minute) for minute in minutes])
 
 
-async def is_pruned(url: str, cutoff: datetime) -> None:
+async def assert_pruned(url: str, cutoff: datetime) -> None:
     """Check that nothing is left for a prune to delete."""
     report = await prune(url, cutoff)
     assert (report.total, report.keyframe_rows, report.kept) == (Removed(), 0, ())
     async with connected(url) as connection:
-        assert {tuple(row) for row in await connection.fetch(LEFT, cutoff)} == {(1, 1)}
-        assert await connection.fetch(TWICE) == []
+        assert {tuple(row) for row in await connection.fetch(SNAPSHOT_COUNTS, cutoff)} == {(1, 1)}
+        assert await connection.fetch(REPEATED_MARKETS) == []
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from oddsschema import IngestOptions
 from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
-from tests.support.histories import REFERENCES, START, Model, capture, stood
+from tests.support.histories import REFERENCES, START, Model, capture, read_states
 
 ROUNDS = 20 if settings.get_current_profile_name() == "nightly" else 2
 
@@ -38,32 +38,34 @@ class History(Model):
         self, platform: str, event: str, minute: float, markets: list[dict[str, Any]]
     ) -> dict[str, Any]:
         """Build a platform's capture of an event at a minute, and add it."""
-        made = capture(platform, at(minute), markets, event, self.kickoff)
-        self.take(made)
-        return made
+        captured = capture(platform, at(minute), markets, event, self.kickoff)
+        self.take(captured)
+        return captured
 
     def prune(self, cutoff: datetime) -> None:
         """Remove ended events. The model keeps everything else, more than the database needs."""
         for side in (BETPAWA, COMPETITORS):
             for event in {event for _, event in self.instants}:
-                theirs = [
+                listings = [
                     listing
                     for listing in self.instants
                     if listing[1] == event and side_of(listing[0]) is side
                 ]
-                last = [max(self.instants[listing]) for listing in theirs]
+                last = [max(self.instants[listing]) for listing in listings]
                 if self.kickoff < cutoff and all(instant < cutoff for instant in last):
-                    for listing in theirs:
+                    for listing in listings:
                         del self.instants[listing]
 
-    async def hold(self, connection: Any, instants: Sequence[datetime]) -> None:
+    async def assert_stored(self, connection: Any, instants: Sequence[datetime]) -> None:
         """Compare the database with the model at these instants."""
-        for (platform, event), found in (await told(connection, self, instants)).items():
+        for (platform, event), found in (await stored_states(connection, self, instants)).items():
             wanted = [self.at(platform, instant, event) for instant in instants]
             assert found == wanted, (platform, event)
 
 
-async def told(connection: Any, model: History, instants: Sequence[datetime]) -> dict[Any, Any]:
+async def stored_states(
+    connection: Any, model: History, instants: Sequence[datetime]
+) -> dict[Any, Any]:
     """Read each of the model's histories from the database at each of the instants."""
     events = {
         BETPAWA: await connection.fetch("SELECT sportradar_id, id FROM events"),
@@ -75,7 +77,9 @@ async def told(connection: Any, model: History, instants: Sequence[datetime]) ->
         side = side_of(platform)
         event_id = dict(events[side]).get(event, 0)
         asked = [(event_id, instant) for instant in instants]
-        found[platform, event] = await stood(connection, side, asked, bookmakers.get(platform))
+        found[platform, event] = await read_states(
+            connection, side, asked, bookmakers.get(platform)
+        )
     return found
 
 

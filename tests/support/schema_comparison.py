@@ -91,8 +91,8 @@ class Contract:
 
     def keep(self, value: Any) -> Any:
         """Return the contract's value as JSON. Raises pydantic.ValidationError."""
-        made = (self._validate or self._adapter.validate_json)(json.dumps(value))
-        return self._adapter.dump_python(made, mode="json")
+        kept_value = (self._validate or self._adapter.validate_json)(json.dumps(value))
+        return self._adapter.dump_python(kept_value, mode="json")
 
     def assert_agreed(self, given: Any) -> None:
         """Check that the contract and the schema both accept a value or both refuse it."""
@@ -108,7 +108,9 @@ class Contract:
             return
         assert self.validator.is_valid(kept), f"{kept!r}, of {given!r}"
         if blamed:
-            assert self.validator.is_valid(_mended(given, kept, blamed)), f"{given!r}: {blamed}"
+            assert self.validator.is_valid(_with_exceptions(given, kept, blamed)), (
+                f"{given!r}: {blamed}"
+            )
 
     def blamed(self, given: Any) -> Errors:
         """Return the places of the schema's errors, and their keywords."""
@@ -127,14 +129,14 @@ def _leaves(errors: Any) -> Iterator[SchemaError]:
             yield error
 
 
-def _mended(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -> Any:
+def _with_exceptions(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...] = ()) -> Any:
     """Replace values by the contract's values wherever an exception applies."""
     if isinstance(given, dict) and isinstance(kept, dict):
-        return {key: _mended(given[key], kept[key], blamed, (*path, key)) for key in given}
+        return {key: _with_exceptions(given[key], kept[key], blamed, (*path, key)) for key in given}
     if isinstance(given, list) and isinstance(kept, list):
         return [
-            _mended(one, other, blamed, (*path, at))
-            for at, (one, other) in enumerate(zip(given, kept, strict=True))
+            _with_exceptions(element, kept_element, blamed, (*path, at))
+            for at, (element, kept_element) in enumerate(zip(given, kept, strict=True))
         ]
     by = blamed.get(path, set())
     return kept if any(is_it(given, kept, by) for is_it in ONLY_CONTRACT.values()) else given

@@ -127,13 +127,13 @@ def damaged_documents(draw: st.DrawFn, name: str) -> Any:
         if not places:
             break
         container, key = draw(st.sampled_from(places))
-        what = draw(st.sampled_from(["replace"] * 6 + ["null", "remove", "add"]))
-        if what == "replace":
+        change = draw(st.sampled_from(["replace"] * 6 + ["null", "remove", "add"]))
+        if change == "replace":
             near = _texts(container[key]) if isinstance(container[key], str) else ANYTHING
             container[key] = draw(near | ANYTHING)
-        elif what == "null":
+        elif change == "null":
             container[key] = None
-        elif what == "remove":
+        elif change == "remove":
             del container[key]
         elif isinstance(container, list):
             container.extend([container[key]] * draw(st.sampled_from([1, 500])))

@@ -18,7 +18,7 @@ def capture(platform: str, event: int, minute: int, *, markets: int = 4) -> Capt
     """Build a platform's capture of an event at a minute. Names, kick-off and tournament vary."""
     version = minute // 3
     teams = f"Home {event}", f"Away {event}.{version}"
-    told: dict[str, Any] = {
+    event_fields: dict[str, Any] = {
         "sportradar_id": f"{40_000_000 + event}",
         "name": f"{teams[0]} - {teams[1]}",
         "home_team": teams[0],
@@ -34,15 +34,15 @@ def capture(platform: str, event: int, minute: int, *, markets: int = 4) -> Capt
         else:
             place = (event + version) % 3
             tournament = {"external_id": f"league{place}", "name": f"League {place}"}
-        told |= {"source": platform, "external_id": f"{platform}:{event}"}
+        event_fields |= {"source": platform, "external_id": f"{platform}:{event}"}
         kind = "competitor_event"
     else:
         tournament = {"name": f"League {(event + version) % 3}", "country": f"Land {event % 2}"}
-        told |= {"bookmaker": platform, "external_event_id": f"{event}.{version}"}
+        event_fields |= {"bookmaker": platform, "external_event_id": f"{event}.{version}"}
         kind = "event"
     return {
         "captured_at": (START + timedelta(minutes=minute)).isoformat(),
-        kind: told | {"tournament": tournament | {"sport": sport}},
+        kind: event_fields | {"tournament": tournament | {"sport": sport}},
         "markets": [_market(f"{platform}/{event}/{minute}", number) for number in range(markets)],
     }
 

@@ -29,5 +29,5 @@ async def explain(
 ) -> Any:
     """Run a statement under EXPLAIN (ANALYZE) and return the plan."""
     sql, arguments = compiled(statement)
-    told = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
-    return json.loads(told)[0]
+    plan = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
+    return json.loads(plan)[0]

@@ -146,7 +146,7 @@ def test_missing_parts(capture: Capture, data: st.DataObject) -> None:
     assert places(caught.value) == [(name,)]
 
 
-def test_where_the_fault_is() -> None:
+def test_path_of_an_error() -> None:
     """An error has the path of the bad value, at any depth."""
     values = json.loads(COMPETITORS)
     values["markets"][0]["outcomes"][0]["odds"] = 0.5

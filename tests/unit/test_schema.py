@@ -103,7 +103,7 @@ def _reports(report: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
 
 
 @given(st.data())
-def test_reports_hold_their_schema(data: st.DataObject) -> None:
+def test_reports_are_valid_by_their_schema(data: st.DataObject) -> None:
     """The JSON of a report is valid by the report's schema."""
     printed = json.loads(data.draw(_reports(IngestReport)).model_dump_json())
     validator = Draft202012Validator(json_schema("IngestReport"))

@@ -54,7 +54,7 @@ def odds_of(market: dict[str, Any]) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_every_capture_holds_the_contract(seed: int) -> None:
+def test_every_capture_is_valid(seed: int) -> None:
     """Each capture is valid, as a `Capture` and as JSON text in ingestion."""
     for capture in stream(simulate(seed=seed, events=30, scrapes=20)):
         assert Capture.model_validate(capture).source == platform_of(event_of(capture))
@@ -140,13 +140,13 @@ def test_handicaps() -> None:
 
 def test_prices_move_now_and_then() -> None:
     """Between scrapes some open prices move, and most do not."""
-    moved = stood = 0
+    moved = unchanged = 0
     for before, now in pairwise(markets_of(simulate(events=30, scrapes=50))):
         for key in before.keys() & now.keys():
             if is_active(before[key]) and is_active(now[key]):
                 moved += odds_of(before[key]) != odds_of(now[key])
-                stood += odds_of(before[key]) == odds_of(now[key])
-    assert 0.1 < moved / (moved + stood) < 0.4
+                unchanged += odds_of(before[key]) == odds_of(now[key])
+    assert 0.1 < moved / (moved + unchanged) < 0.4
 
 
 def test_markets_close_at_their_last_price_and_return() -> None:
@@ -163,7 +163,7 @@ def test_markets_close_at_their_last_price_and_return() -> None:
     assert reopened > closed / 2
 
 
-def test_events_that_started_are_gone() -> None:
+def test_started_events_have_no_odds() -> None:
     """No event has odds from its kickoff on or returns after its end; new events follow."""
     on_offer: list[set[str]] = []
     for scrape in simulate(platforms=["sportybet"], scrapes=100, interval=timedelta(hours=2)):

@@ -124,7 +124,7 @@ Over/Under - Full Time (5000), line 2.5
     assert before.exit_code == 0
 
 
-def test_changes_are_told_with_plots(history: History) -> None:
+def test_changes_with_plots(history: History) -> None:
     """The history has a line for each change and for the last capture."""
     assert (
         history("31", "1x2").output
@@ -180,7 +180,7 @@ A - B, kickoff 2024-01-20 17:00 UTC
     assert re.search("seen +09 Jan 12:00 +09 Jan 12:00\n", history("twice").output)
 
 
-def test_json_is_what_the_query_yields(history: History, url: str, run: Run) -> None:
+def test_json_has_every_field(history: History, url: str, run: Run) -> None:
     """The JSON has every field of every point, and the overround."""
 
     async def asked() -> list[Any]:
@@ -216,7 +216,7 @@ def test_plot_is_a_picture(history: History) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["9"], "no event 9: give a SportRadar id, or the id of a BetPawa event"),
         (["31", "corners"], "A - B never had a market corners: give its BetPawa id"),
@@ -226,11 +226,11 @@ def test_plot_is_a_picture(history: History) -> None:
         (["31", "3743", "--plot", "no/a.svg"], "cannot draw no/a.svg: [Errno 2] No such file"),
     ],
 )
-def test_mistakes_are_told(words: list[str], told: str, history: History) -> None:
+def test_mistakes(words: list[str], message: str, history: History) -> None:
     """An error names the problem and the remedy in one line."""
     result = history(*words)
     assert result.exit_code != 0
     # The program itself prints our own errors: see oddsschema.cli.main.
     is_ours = isinstance(result.exception, OddsSchemaError)
-    assert told in (str(result.exception) if is_ours else result.output)
+    assert message in (str(result.exception) if is_ours else result.output)
     assert is_ours or isinstance(result.exception, SystemExit)

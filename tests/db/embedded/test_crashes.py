@@ -126,7 +126,7 @@ def test_recycled_process_number(directory: Path) -> None:
             stranger.kill()
 
 
-def test_stop_signals_no_stranger(directory: Path) -> None:
+def test_stop_signals_no_foreign_process(directory: Path) -> None:
     """`stop` sends no signal to a foreign process that has the dead server's number."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:

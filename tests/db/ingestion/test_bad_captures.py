@@ -138,7 +138,7 @@ def delivered(capture: dict[str, Any], form: str) -> tuple[Any, bool]:
 
 
 @given(batch=batches(), damaged=st.lists(damaged_captures(), min_size=1), data=st.data())
-def test_refused_captures_never_get_there(
+def test_refused_captures_are_not_stored(
     batch: list[Capture],
     damaged: list[dict[str, Any]],
     data: st.DataObject,

@@ -91,7 +91,7 @@ def document_of(payload: Any) -> Any:
     return parsed(document["capture"]) if is_reject else document
 
 
-def held(document: Any) -> Capture | None:
+def validated(document: Any) -> Capture | None:
     """Return a document's capture, or None when it breaks the contract."""
     try:
         return Capture.model_validate(document)
@@ -109,7 +109,11 @@ def without_bad_markets(document: Any) -> tuple[Capture | None, int]:
             values = Market.model_validate(market)
             left.setdefault(tuple(getattr(values, name) for name in MARKET_KEY), market)
     bad = len(document["markets"]) - len(left)
-    return (held({**document, "markets": list(left.values())}), bad) if left and bad else (None, 0)
+    return (
+        (validated({**document, "markets": list(left.values())}), bad)
+        if left and bad
+        else (None, 0)
+    )
 
 
 class Expected(NamedTuple):
@@ -123,7 +127,7 @@ class Expected(NamedTuple):
 def expected_of(case: Input) -> Expected:
     """Return the result that follows from the contract, and from a case's limits."""
     document = document_of(case.payload)
-    whole = held(document)
+    whole = validated(document)
     rest, bad = (whole, 0) if whole is not None else without_bad_markets(document)
     exceeds_limits = whole is not None and case.refused_at not in (AS_THE_CONTRACT_SAYS, None)
     if rest is None or exceeds_limits or levels(rest.raw_response) > Limits().depth:
@@ -163,16 +167,16 @@ def described(capture: Capture) -> Iterator[tuple[Any, Any]]:
 
 def undisputed(captures: Sequence[Capture]) -> list[Capture]:
     """List captures that no other capture contradicts: a mutation can repeat another id."""
-    told: dict[Any, list[Any]] = {}
+    reports: dict[Any, list[Any]] = {}
     for capture in captures:
-        for what, description in described(capture):
-            known = told.setdefault(what, [])
+        for subject, description in described(capture):
+            known = reports.setdefault(subject, [])
             if description not in known:
                 known.append(description)
     return [
         capture
         for capture in captures
-        if all(len(told[what]) == 1 for what, _ in described(capture))
+        if all(len(reports[subject]) == 1 for subject, _ in described(capture))
     ]
 
 
@@ -183,12 +187,12 @@ async def ingested(
 
     The inputs are the source's lines. Returns the numbers of captures stored and refused whole.
     """
-    told: list[Refusal] = []
-    options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=told.append)
+    reports: list[Refusal] = []
+    options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=reports.append)
     report = await ingest(connection, source, options=options)
     assert errors(report) == []
     refusals = {}
-    for refusal in told:
+    for refusal in reports:
         # First the capture's markets, then its sport: only the database knows the sport's names.
         assert refusal.line not in refusals or is_of_sport(refusal)
         refusals[refusal.line] = refusal
@@ -196,7 +200,7 @@ async def ingested(
     for line, case in inputs.items():
         expected = expected_of(case)
         refusal = refusals.get(line)
-        assert_told(case, refusal)
+        assert_explained(case, refusal)
         if refusal is not None and is_of_sport(refusal):
             expected = Expected(None, None)
         if expected.stored is not None:
@@ -208,7 +212,7 @@ async def ingested(
     assert report.captures_refused == len(inputs) - len(stored)
     assert refusals.keys() <= inputs.keys()
     recorded = await connection.execute(select(func.count()).select_from(ScrapeError))
-    assert recorded.scalar_one() == len(told)
+    assert recorded.scalar_one() == len(reports)
 
     captures = await read_back(connection)
     assert len(captures) == report.captures_stored
@@ -224,7 +228,7 @@ def is_of_sport(refusal: Refusal) -> bool:
     return "is the name of another sport" in refusal.problems[0].reason
 
 
-def assert_told(case: Input, refusal: Refusal | None) -> None:
+def assert_explained(case: Input, refusal: Refusal | None) -> None:
     """Check that a refusal has places and reasons, at the expected places."""
     for problem in refusal.problems if refusal is not None else ():
         assert problem.path.startswith("$")
@@ -239,7 +243,7 @@ def assert_told(case: Input, refusal: Refusal | None) -> None:
         assert found == path or (star and found.startswith(path)), f"{case.name}: {refusal}"
 
 
-def hold(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None:
+def assert_ingested(run: Run, connection: AsyncConnection, inputs: Sequence[Input]) -> None:
     """Ingest inputs together; on a failure, find the input that causes it."""
 
     async def attempt(some: Sequence[Input]) -> None:
@@ -265,7 +269,7 @@ def culprits(inputs: Sequence[Input], attempt: Callable[[Sequence[Input]], None]
     return [f"{case.name}: {str(case.payload)[:5000]}" for case in inputs[:10]]
 
 
-def hold_file(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, int]:
+def assert_file_ingested(run: Run, connection: AsyncConnection, path: Path) -> tuple[int, int]:
     """Ingest a file, check each line's result, and count stored and refused captures."""
 
     async def attempt() -> tuple[int, int]:
@@ -293,7 +297,7 @@ def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
     inputs = list(cases())
     assert len({case.name for case in inputs}) == len(inputs)
     for start in range(0, len(inputs), 50):
-        hold(run, connection, inputs[start : start + 50])
+        assert_ingested(run, connection, inputs[start : start + 50])
 
 
 @pytest.mark.parametrize("part", range(2))
@@ -309,7 +313,7 @@ def test_damaged_captures(
     name = f"{'objects' if objects else 'text'} {ways[0].__name__} {part}"
     all_of_them = mutants(name, inputs_in_all() // 6, ways, objects=objects)
     while inputs := list(islice(all_of_them, _BATCH)):
-        hold(run, connection, inputs)
+        assert_ingested(run, connection, inputs)
 
 
 @given(drawn=st.lists(damaged_captures(), min_size=1, max_size=10), seed=st.integers(0, 2**64))
@@ -320,7 +324,9 @@ def test_drawn_captures(
     random = Random(seed)
     for capture in drawn:
         set_apart(capture, random)
-    hold(run, connection, [Input(f"drawn {at}", capture) for at, capture in enumerate(drawn)])
+    assert_ingested(
+        run, connection, [Input(f"drawn {at}", capture) for at, capture in enumerate(drawn)]
+    )
 
 
 def test_nasty_files(tmp_path: Path, connection: AsyncConnection, run: Run) -> None:
@@ -328,7 +334,7 @@ def test_nasty_files(tmp_path: Path, connection: AsyncConnection, run: Run) -> N
     path = tmp_path / "captures"
     for file in files():
         path.write_bytes(file.content)
-        stored, refused = hold_file(run, connection, path)
+        stored, refused = assert_file_ingested(run, connection, path)
         assert stored == file.stored, file.name
         assert refused == file.refused or (refused and file.refused is None), file.name
 
@@ -346,7 +352,7 @@ def test_damaged_files(packed: bool, tmp_path: Path, connection: AsyncConnection
             content = b"\n".join(lines)
         path = tmp_path / str(number)
         path.write_bytes(damaged(content, random, BYTES[:-1]))
-        hold_file(run, connection, path)
+        assert_file_ingested(run, connection, path)
         path.unlink()
 
 

@@ -190,7 +190,7 @@ def test_ctrl_c(database: str, run: Run) -> None:
     run(redeliver(database, MANY))
 
 
-def test_ctrl_c_while_nothing_comes_in(database: str, run: Run) -> None:
+def test_ctrl_c_while_the_pipe_is_silent(database: str, run: Run) -> None:
     """Ctrl-C ends an ingestion whose pipe is open and silent."""
     with piped(database, "--chunk-rows", "300") as process:
         assert process.stdin is not None and process.stderr is not None

@@ -32,7 +32,7 @@ def offered(captures: Iterable[Capture]) -> Offered:
 
 
 @pytest.fixture(scope="module")
-def told() -> Offered:
+def content_of_files() -> Offered:
     """Return the content of the files."""
     lines: list[bytes] = []
     for path in REAL_ODDS:
@@ -67,18 +67,20 @@ def ingest(url: str, files: Sequence[Path], *options: str) -> str:
 
 
 @pytest.mark.parametrize("store", ["changes", "complete"])
-def test_real_captures_are_stored_once(database: str, told: Offered, store: str) -> None:
+def test_real_captures_are_stored_once(
+    database: str, content_of_files: Offered, store: str
+) -> None:
     """All captures, markets and outcomes are stored; a second delivery stores nothing."""
     first = ingest(database, REAL_ODDS, "--store", store)
     assert "bet9ja ✓ 1,019 events" in first
     assert "sportybet ✓ 2,410 events" in first
     assert "3,429 captures stored in " in first
     assert ("stored in 55,336 market rows" in first) == (store == "complete")
-    assert stored(database) == told
+    assert stored(database) == content_of_files
 
     second = ingest(database, REAL_ODDS, "--store", store)
     assert "0 captures stored in 0 market rows, 3,429 were already there" in second
-    assert stored(database) == told
+    assert stored(database) == content_of_files
 
 
 def reverse(captures: list[bytes]) -> None:
@@ -94,7 +96,7 @@ def shuffle(captures: list[bytes]) -> None:
 @pytest.mark.parametrize("reorder", [reverse, shuffle])
 def test_order_of_arrival(
     database: str,
-    told: Offered,
+    content_of_files: Offered,
     tmp_path: Path,
     reorder: Callable[[list[bytes]], None],
 ) -> None:
@@ -107,7 +109,7 @@ def test_order_of_arrival(
     file = tmp_path / "reordered.ndjson"
     file.write_bytes(b"".join(lines))
     assert "3,429 captures stored in " in ingest(database, [file])
-    assert stored(database) == told
+    assert stored(database) == content_of_files
 
 
 def spoiled(lines: Iterable[bytes]) -> list[bytes]:
@@ -125,7 +127,7 @@ def spoiled(lines: Iterable[bytes]) -> list[bytes]:
     return spoiled
 
 
-def test_readme_shows_what_is_printed(database: str, tmp_path: Path) -> None:
+def test_readme_output(database: str, tmp_path: Path) -> None:
     """The README's output is the command's: new files, known files, a file with errors."""
     bad = tmp_path / "bad.ndjson"
     with gzip.open(REAL_ODDS[0]) as file:

@@ -158,16 +158,16 @@ def test_url_commits(database: str, run: Run) -> None:
 def test_renamed_tournament_is_known_by_both_names(connection: AsyncConnection, run: Run) -> None:
     """A tournament is known by both names when a capture of the delivery renames it."""
 
-    def told(number: int, **tournament: Any) -> dict[str, Any]:
+    def renamed(number: int, **tournament: Any) -> dict[str, Any]:
         capture = scraped("betpawa", number, number)
         capture["event"]["tournament"] |= tournament
         return capture
 
     async def body() -> list[str]:
-        await ingest(connection, [told(0, name="Cup", country="Africa", sportradar_id="7")])
+        await ingest(connection, [renamed(0, name="Cup", country="Africa", sportradar_id="7")])
         delivery = [
-            told(1, name="Cup", country="Africa"),
-            told(2, name="Super Cup", country="Africa", sportradar_id="7"),
+            renamed(1, name="Cup", country="Africa"),
+            renamed(2, name="Super Cup", country="Africa", sportradar_id="7"),
         ]
         report = await ingest(connection, delivery)
         assert errors(report) == []

@@ -205,10 +205,10 @@ def test_schema_of_its_own(how: str, database: str, run: Run) -> None:
     run(migrations.upgrade(url))
     assert run(migrations.check(url)).state is CheckState.CLEAN
     run(execute(url, "ALTER TABLE events DROP CONSTRAINT pk_events CASCADE"))
-    (told,) = run(migrations.check(url)).differences
-    assert (told.kind, told.location) == ("primary key", "events.pk_events")
+    (difference,) = run(migrations.check(url)).differences
+    assert (difference.kind, difference.location) == ("primary key", "events.pk_events")
     assert run(migrations.check(database)).state is CheckState.CLEAN
-    run(execute(url, told.repair))
+    run(execute(url, difference.repair))
     assert run(migrations.check(url)).state is CheckState.CLEAN
 
 
@@ -223,10 +223,10 @@ def test_reference_to_another_schema(database: str, run: Run) -> None:
             "FOREIGN KEY (sport_id) REFERENCES archive.sports (id)",
         )
     )
-    (told,) = run(migrations.check(database)).differences
-    assert told.expected == "FOREIGN KEY (sport_id) REFERENCES sports(id)"
-    assert told.actual == "FOREIGN KEY (sport_id) REFERENCES archive.sports(id)"
-    run(execute(database, told.repair))
+    (difference,) = run(migrations.check(database)).differences
+    assert difference.expected == "FOREIGN KEY (sport_id) REFERENCES sports(id)"
+    assert difference.actual == "FOREIGN KEY (sport_id) REFERENCES archive.sports(id)"
+    run(execute(database, difference.repair))
     assert run(migrations.check(database)).state is CheckState.CLEAN
 
 
@@ -256,14 +256,16 @@ def test_least_privileges(database: str, run: Run) -> None:
             is CheckState.CLEAN
         )
         run(execute(database, f"REVOKE TEMPORARY ON DATABASE {name} FROM {role}"))
-        said = run(why_not())
-        assert "permission denied to create temporary tables" in said
-        assert said.endswith("check needs SELECT on alembic_version and TEMPORARY on the database")
+        message = run(why_not())
+        assert "permission denied to create temporary tables" in message
+        assert message.endswith(
+            "check needs SELECT on alembic_version and TEMPORARY on the database"
+        )
     finally:
         run(execute(database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
 
 
-def test_nobody_is_kept_waiting(database: str, run: Run) -> None:
+def test_check_blocks_no_writer(database: str, run: Run) -> None:
     """The check takes no lock that blocks a writer, and waits for no writer."""
     tables = ", ".join(metadata.tables)
 

@@ -39,8 +39,10 @@ def test_alembic(check: Callable[[Any], None], empty_database: str, run: Run) ->
     def on_connection(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
-        with pytest_alembic.runner(pytest_alembic.Config(alembic_config=config), connection) as it:
-            check(it)
+        with pytest_alembic.runner(
+            pytest_alembic.Config(alembic_config=config), connection
+        ) as alembic_runner:
+            check(alembic_runner)
 
     async def on_database() -> None:
         # pytest-alembic is synchronous, and env.py runs on the given connection.
@@ -77,7 +79,7 @@ ODD_REVISIONS = [
 
 
 @pytest.mark.parametrize("revision", ODD_REVISIONS)
-def test_what_is_no_revision(revision: str, database: str, run: Run) -> None:
+def test_invalid_revision(revision: str, database: str, run: Run) -> None:
     """Text that is no revision is an error that lists the revisions, and changes nothing."""
     for move in (
         lambda: run(migrations.upgrade(database, revision)),

@@ -26,7 +26,7 @@ from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations import CheckReport, CheckState, script_location
-from tests.support.drift import as_told, rolled_back
+from tests.support.drift import rolled_back, without_repair
 from tests.support.paths import DOCS
 from tests.support.sessions import execute
 from tests.support.tamperings import TAMPERINGS, Tampering
@@ -65,7 +65,7 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
             await raw.execute(done.sql)
             report = await migrations.check(connection)
             assert report.state is CheckState.DRIFT
-            assert [as_told(difference) for difference in report.differences] == [done[2:]]
+            assert [without_repair(difference) for difference in report.differences] == [done[2:]]
             assert "\n" not in str(report.differences[0])
             await raw.execute(report.differences[0].repair)
             assert (await migrations.check(connection)).state is CheckState.CLEAN
@@ -93,7 +93,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
     run(tamper_and_mend())
 
 
-def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
+def test_alembic_check_misses_the_documented_alterations(filled: str, run: Run) -> None:
     """docs/drift.md has for each alteration the result of `alembic check`."""
 
     def sees(connection: Connection) -> bool:
@@ -122,7 +122,7 @@ def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
 
     lines = run(table())
     missed = sum("misses" in line for line in lines)
-    told = "\n".join(
+    table = "\n".join(
         [
             f"Of {len(lines)} tamperings, `alembic check` misses {missed}:",
             "",
@@ -134,8 +134,8 @@ def test_alembic_check_misses_what_the_docs_say(filled: str, run: Run) -> None:
     before, start, rest = PAGE.read_text(encoding="utf-8").partition("<!-- tamperings -->\n")
     _, end, after = rest.partition("\n<!-- end of tamperings -->")
     if os.environ.get("ODDSSCHEMA_WRITE_DRIFT"):
-        PAGE.write_text(before + start + told + end + after, encoding="utf-8")
-    assert told in PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(before + start + table + end + after, encoding="utf-8")
+    assert table in PAGE.read_text(encoding="utf-8")
 
 
 def test_untouched(filled: str, run: Run) -> None:
@@ -165,7 +165,7 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
     run(create_all())
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
-    assert [as_told(difference) for difference in report.differences] == [
+    assert [without_repair(difference) for difference in report.differences] == [
         ("revision", "alembic_version", HEAD, None)
     ]
     run(execute(empty_database, report.differences[0].repair))
@@ -195,7 +195,7 @@ def test_read_from_its_own_text(filled: str, run: Run) -> None:
     run(restore())
 
 
-def test_what_is_for_everybody_to_tune(filled: str, run: Run) -> None:
+def test_tuning_is_no_difference(filled: str, run: Run) -> None:
     """Additional indexes and settings of storage are no differences."""
 
     async def tune() -> None:

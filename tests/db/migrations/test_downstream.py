@@ -110,7 +110,7 @@ def test_drift_below_theirs(
     run(execute(empty_database, "DROP INDEX idx_competitor_events_betpawa"))
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
-    (told,) = report.differences
-    assert told.location == "competitor_events.idx_competitor_events_betpawa"
-    run(execute(empty_database, told.repair))
+    (difference,) = report.differences
+    assert difference.location == "competitor_events.idx_competitor_events_betpawa"
+    run(execute(empty_database, difference.repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN

@@ -142,7 +142,7 @@ def test_each_transaction_has_them(
     run(on_database())
 
 
-def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> None:
+def test_callers_limits_are_restored(database: str, run: Run) -> None:
     """A given transaction has our limits during the migration, then its own again."""
 
     async def downgrade() -> None:
@@ -159,7 +159,7 @@ def test_the_callers_transaction_has_its_own_back(database: str, run: Run) -> No
 
 
 @pytest.mark.parametrize("given", [-1, -1e-9, 2_147_484, float("nan"), float("inf"), "5s", ""])
-def test_what_is_no_number_of_seconds(given: Any, empty_database: str, run: Run) -> None:
+def test_invalid_seconds(given: Any, empty_database: str, run: Run) -> None:
     """An invalid number of seconds is refused before any change."""
     with pytest.raises(OddsSchemaError, match="lock_timeout is a number of seconds"):
         run(migrations.upgrade(empty_database, lock_timeout=given))
@@ -188,10 +188,10 @@ def test_alembic(older: str, run: Run) -> None:
             upgrading = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
-            said, _ = await upgrading.communicate()
+            message, _ = await upgrading.communicate()
         assert upgrading.returncode != 0
-        assert b"Traceback" not in said
-        return said.decode()
+        assert b"Traceback" not in message
+        return message.decode()
 
     assert "FAILED: waited 0.2 s for a lock that another session holds" in run(upgrade("0.2"))
     assert "FAILED: lock_timeout is a number of seconds" in run(upgrade("soon"))
@@ -207,18 +207,18 @@ def test_command_line(older: str, run: Run) -> None:
             moving = await asyncio.create_subprocess_exec(
                 *program, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
-            said, _ = await moving.communicate()
-        return moving.returncode, said.decode()
+            message, _ = await moving.communicate()
+        return moving.returncode, message.decode()
 
     url = ("--url", older)
-    code, said = run(move("upgrade", *url, "--lock-timeout", "0.2"))
+    code, message = run(move("upgrade", *url, "--lock-timeout", "0.2"))
     assert code == 2
-    assert said.startswith("error: waited 0.2 s for a lock that another session holds")
-    code, said = run(
+    assert message.startswith("error: waited 0.2 s for a lock that another session holds")
+    code, message = run(
         move("downgrade", "base", *url, "--lock-timeout=0", "--statement-timeout", "0.3")
     )
     assert code == 2
-    assert said.startswith("error: a statement did not end within 0.3 s")
+    assert message.startswith("error: a statement did not end within 0.3 s")
     assert run(migrations.current(older)) == BEFORE
 
     code, sql = run(move("upgrade", "--sql", "--lock-timeout", "7"))

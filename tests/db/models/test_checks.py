@@ -61,10 +61,10 @@ HANDICAP = {"handicap_type": "asian", "handicap_home": 0.5, "handicap_away": -0.
 #: The bounds of each table: a name, a row within the bound, a row beyond it.
 BOUNDS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {
     name: [
-        (f"{field}-{what}", row | {field: inside}, row | {field: outside})
+        (f"{field}-{bound}", row | {field: inside}, row | {field: outside})
         for field, info in fields_of(table).items()
         for row in [GOOD[name] | (HANDICAP if field in HANDICAP else {})]
-        for what, inside, outside in beyond(info)
+        for bound, inside, outside in beyond(info)
         # For a code or a slug of the longest length, further rules apply.
         if by_contract(table, row | {field: inside}) is not None
     ]

@@ -24,7 +24,7 @@ from tests.support.example_world import MARKET, opened, stored
 Run = Callable[..., Any]
 
 
-def test_server_fills_what_is_left_out(database: str, run: Run) -> None:
+def test_server_fills_omitted_columns(database: str, run: Run) -> None:
     """PostgreSQL sets omitted ids and times; the times are aware and in UTC."""
 
     async def body() -> None:

@@ -29,7 +29,7 @@ Run = Callable[..., Any]
 
 
 @given(parts=batches)
-def test_offers_are_what_was_offered(parts: Any, connection: Any, run: Run) -> None:
+def test_offers(parts: Any, connection: Any, run: Run) -> None:
     """A bookmaker's offer at an instant is that of its last capture until then."""
 
     async def check(stored: Stored) -> None:
@@ -51,9 +51,7 @@ def test_offers_are_what_was_offered(parts: Any, connection: Any, run: Run) -> N
 
 
 @given(parts=batches, at=st.sampled_from([*INSTANTS, None]))
-def test_conditions_leave_what_they_say(
-    parts: Any, at: datetime | None, connection: Any, run: Run
-) -> None:
+def test_conditions(parts: Any, at: datetime | None, connection: Any, run: Run) -> None:
     """A condition in SQL selects the same offers as in Python."""
     conditions: list[tuple[Any, Callable[[Offer], bool]]] = [
         (Offer.bookmaker == "bet9ja", lambda offer: offer.bookmaker == "bet9ja"),
@@ -115,14 +113,21 @@ def test_best_prices_are_the_highest(
         for offer in await stored.all(queries.offers(at)):
             for outcome in offer.outcomes:
                 if outcome.is_active:
-                    which = offer.sportradar_id, key(offer), names.get(outcome.name, outcome.name)
-                    wanted[which][outcome.odds].add(offer.bookmaker)
+                    price_key = (
+                        offer.sportradar_id,
+                        key(offer),
+                        names.get(outcome.name, outcome.name),
+                    )
+                    wanted[price_key][outcome.odds].add(offer.bookmaker)
         best = queries.best_prices(queries.offers(at), names)
         found = await stored.all(best)
         assert {
             (price.sportradar_id, key(price), price.outcome): (price.odds, price.bookmakers)
             for price in found
-        } == {which: (max(odds), tuple(sorted(odds[max(odds)]))) for which, odds in wanted.items()}
+        } == {
+            price_key: (max(odds), tuple(sorted(odds[max(odds)])))
+            for price_key, odds in wanted.items()
+        }
         assert len(found) == len(wanted)
         some = await stored.all(
             queries.best_prices(queries.offers(at).where(Offer.sportradar_id == "1"), names)

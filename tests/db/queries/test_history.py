@@ -93,7 +93,7 @@ def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> No
 
 @pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
 @pytest.mark.parametrize("order", ["shuffled", "by day", "reverse"] if NIGHTLY else ["shuffled"])
-def test_real_odds_are_told_as_captured(order: str, connection: Any, run: Run) -> None:
+def test_real_odds(order: str, connection: Any, run: Run) -> None:
     """Histories and states are those of the real captures, for any order of the days."""
     files = sorted(REAL_ODDS, key=lambda path: path.name.split("-", 2)[2])
     if order == "reverse":

@@ -29,7 +29,7 @@ WHERE r.batch_id <= :batch GROUP BY 1, 2
 
 
 @given(parts=batches)
-def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
+def test_moves(parts: Any, connection: Any, run: Run) -> None:
     """Moves between two batches list each price that differs or is on offer in only one of them."""
 
     async def odds(stored: Stored, batch: int) -> dict[Any, float]:
@@ -50,9 +50,9 @@ def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
                 (*listing(row), key(row), row.outcome): (row.odds_before, row.odds_after)
                 for row in rows
             } == {
-                which: (was.get(which), now.get(which))
-                for which in was.keys() | now.keys()
-                if was.get(which) != now.get(which)
+                price_key: (was.get(price_key), now.get(price_key))
+                for price_key in was.keys() | now.keys()
+                if was.get(price_key) != now.get(price_key)
             }
             some = await stored.all(queries.moves(before, after).where(Move.bookmaker == "bet9ja"))
             assert set(some) == {row for row in rows if row.bookmaker == "bet9ja"}
@@ -61,7 +61,7 @@ def test_moves_are_what_differs(parts: Any, connection: Any, run: Run) -> None:
 
 
 @given(parts=batches)
-def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> None:
+def test_coverage(parts: Any, connection: Any, run: Run) -> None:
     """Coverage counts each platform's captures of a batch, confirmations included, and its rows."""
 
     async def check(stored: Stored) -> None:
@@ -70,8 +70,8 @@ def test_coverage_counts_what_came(parts: Any, connection: Any, run: Run) -> Non
             rows = await stored.all(queries.coverage().where(Coverage.batch_id == batch_id))
             counts: dict[Any, int] = defaultdict(int)
             for capture in captures:
-                told = capture.get("event") or capture["competitor_event"]
-                counts[told.get("bookmaker") or told["source"]] += 1
+                event_fields = capture.get("event") or capture["competitor_event"]
+                counts[event_fields.get("bookmaker") or event_fields["source"]] += 1
             assert {row.platform: row.events for row in rows} == counts
             stored_rows += sum(row.markets + row.markets_gone for row in rows)
         assert stored_rows == await connection.scalar(

@@ -13,7 +13,7 @@ import pytest
 
 from oddsschema import PruneOptions, ingest, prune
 from oddsschema.retention import Removed
-from tests.support.prune_checks import connected, hold, is_pruned
+from tests.support.prune_checks import assert_pruned, assert_states, connected
 from tests.support.pruned_histories import CHANGES, MINUTES, ROUNDS, at, scraped
 from tests.support.sessions import fetch, holding, settled, waiting
 
@@ -41,12 +41,12 @@ def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> No
         assert all(report.all_stored for report in reports), reports
         assert [report.retries for report in (*reports, first, second, third)] == [0] * 5
         assert [report.kept for report in (first, second, third)] == [()] * 3
-        await hold(database, going_on, range(20, MINUTES))
-        await hold(database, over, range(20, MINUTES))
+        await assert_states(database, going_on, range(20, MINUTES))
+        await assert_states(database, over, range(20, MINUTES))
         await prune(database, at(30))
         over.prune(at(30))
-        await hold(database, going_on, range(30, MINUTES))
-        await is_pruned(database, at(30))
+        await assert_states(database, going_on, range(30, MINUTES))
+        await assert_pruned(database, at(30))
 
     run(body())
     assert run(fetch(database, "SELECT count(*) FROM events")) == [(6,)]
@@ -65,7 +65,7 @@ asyncio.run(prune(sys.argv[1], datetime.fromisoformat(sys.argv[2]), options=opti
 
 @pytest.mark.parametrize("with_", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_broken_off_and_started_again(
+def test_interrupted_and_repeated(
     database: str, run: Run, seed: int, with_: signal.Signals
 ) -> None:
     """After an interrupted prune all states are correct; the next prune deletes the rest."""
@@ -88,13 +88,13 @@ def test_broken_off_and_started_again(
     assert client.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
     run(settled(database))
 
-    run(hold(database, going_on, range(30, MINUTES)))
+    run(assert_states(database, going_on, range(30, MINUTES)))
     rest = run(prune(database, cutoff, dry_run=True))
     assert Removed() != rest.total != whole.total
     assert run(prune(database, cutoff)).tables == rest.tables
     over.prune(cutoff)
-    run(hold(database, going_on, range(30, MINUTES)))
-    run(is_pruned(database, cutoff))
+    run(assert_states(database, going_on, range(30, MINUTES)))
+    run(assert_pruned(database, cutoff))
 
 
 # -- locks -----------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_events_that_are_locked(database: str, run: Run) -> None:
             task = asyncio.create_task(prune(database, at(40)))
             await waiting(other, unless=task)
         assert (await task).kept == ()
-        await is_pruned(database, at(40))
+        await assert_pruned(database, at(40))
 
     run(body())
 
@@ -139,7 +139,7 @@ def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None
         other.cancel()
         await asyncio.wait([other])
         assert report.kept == ()
-        await is_pruned(database, at(40))
+        await assert_pruned(database, at(40))
 
     run(body())
 
@@ -156,7 +156,7 @@ def test_long_transactions_of_readers(database: str, run: Run) -> None:
             report = await prune(database, at(40))
             assert report.kept == ()
             assert await reader.fetchval(count) == before
-            await is_pruned(database, at(40))
+            await assert_pruned(database, at(40))
 
     run(body())
 
@@ -199,7 +199,7 @@ def test_tables_of_others(database: str, run: Run, kind: str) -> None:
             (kept,) = report.kept
             assert (kept.table, kept.rows) == ("competitor_odds_snapshots", 5)
             assert ("payments" if "cascade" in kind else "bets") in kept.reason
-            await hold(database, going_on, range(40, MINUTES))
+            await assert_states(database, going_on, range(40, MINUTES))
             async with connected(database) as connection:
                 assert await connection.fetchval("SELECT count(*) FROM bets") == 5
                 # And the states at the cutoff of the six running events.
@@ -210,6 +210,6 @@ def test_tables_of_others(database: str, run: Run, kind: str) -> None:
         assert rest.kept == ()
         assert rest.tables["competitor_odds_snapshots"].rows == 5
         assert whole.tables["competitor_odds_snapshots"].rows > 100
-        await is_pruned(database, cutoff)
+        await assert_pruned(database, cutoff)
 
     run(body())

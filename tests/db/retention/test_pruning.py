@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from oddsschema import IngestOptions, PruneReport, ingest, prune
 from oddsschema.retention import Removed
 from tests.support.histories import START
-from tests.support.prune_checks import command, connected, hold, is_pruned, price_histories, pruned
+from tests.support.prune_checks import (
+    assert_pruned,
+    assert_states,
+    command,
+    connected,
+    price_histories,
+    pruned,
+)
 from tests.support.pruned_histories import (
     CHANGES,
     MANY_EVENTS,
@@ -50,7 +57,7 @@ STORAGE = st.builds(
     kickoff=st.sampled_from([3, 6, 10_000]),
     chunk_rows=st.integers(1, 40),
 )
-def test_every_instant_after_the_cutoff_is_told_as_before(
+def test_states_after_the_cutoff_are_unchanged(
     steps: list[Any], kickoff: int, chunk_rows: int, connection: Any, run: Run
 ) -> None:
     """For any captures, storage and prunes in any order, the database agrees with the model."""
@@ -79,7 +86,7 @@ def test_every_instant_after_the_cutoff_is_told_as_before(
                 ]
                 report = await ingest(connection, delivered, options=options)
                 assert report.all_stored, report
-            await model.hold(connection, [at(half / 2) for half in range(horizon, 20)])
+            await model.assert_stored(connection, [at(half / 2) for half in range(horizon, 20)])
 
     async def rolled_back() -> None:
         transaction = connection.transaction()
@@ -112,12 +119,12 @@ def test_late_capture_after_a_prune(database: str, run: Run) -> None:
         ]
         report = await ingest(database, late, options=CHANGES)
         assert report.captures_stored == len(late)
-        await hold(database, model, [5, 6, 7, 8, 9])
+        await assert_states(database, model, [5, 6, 7, 8, 9])
         report = await prune(database, at(5))
         assert report.tables["odds_snapshots"].rows == 4
         assert report.tables["competitor_odds_snapshots"].rows == 2
-        await hold(database, model, [5, 6, 7, 8, 9])
-        await is_pruned(database, at(5))
+        await assert_states(database, model, [5, 6, 7, 8, 9])
+        await assert_pruned(database, at(5))
 
     run(body())
 
@@ -130,10 +137,10 @@ def test_delivered_again_after_a_prune(database: str, run: Run) -> None:
         await ingest(database, captures, options=CHANGES)
         await prune(database, at(40))
         await ingest(database, captures, options=CHANGES)
-        await hold(database, going_on, range(40, MINUTES))
+        await assert_states(database, going_on, range(40, MINUTES))
         await prune(database, at(40))
-        await hold(database, going_on, range(40, MINUTES))
-        await is_pruned(database, at(40))
+        await assert_states(database, going_on, range(40, MINUTES))
+        await assert_pruned(database, at(40))
 
     run(body())
 
@@ -190,7 +197,7 @@ def test_runs_batches_and_errors(database: str, run: Run) -> None:
         planned = await prune(database, cutoff, dry_run=True)
         report = await prune(database, cutoff)
         assert (report.tables, report.kept) == (planned.tables, ())
-        await hold(database, model, [5, 8, 9])
+        await assert_states(database, model, [5, 8, 9])
 
     run(body())
     batches = "SELECT id FROM scrape_batches WHERE id >= 10 ORDER BY id"
@@ -220,12 +227,12 @@ def test_cutoff_by_the_servers_clock(database: str, run: Run) -> None:
         report = await prune(database, timedelta(hours=1, minutes=59))
         assert timedelta(0) < report.cutoff - now + timedelta(hours=1, minutes=59)
         assert report.tables["competitor_odds_snapshots"].rows == 1
-        await hold(database, model, minutes[1:])
+        await assert_states(database, model, minutes[1:])
 
     run(body())
 
 
-def test_times_to_keep_that_are_none(database: str, run: Run) -> None:
+def test_invalid_cutoffs(database: str, run: Run) -> None:
     """A naive instant and a negative duration are refused; a very long duration keeps all rows."""
     for keep in (datetime(2024, 1, 9), timedelta(seconds=-1)):
         with pytest.raises(ValueError, match="keep must"):
@@ -266,7 +273,7 @@ def test_command(database: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("keep", ["", "14", "d", "-1d", "1.5d", "14D", "10000000d", "1 d"])
-def test_durations_that_are_none(keep: str) -> None:
+def test_invalid_durations(keep: str) -> None:
     """An invalid duration is refused before any connection."""
     done = command("prune", "--keep", keep, "--url", "postgresql://nobody@localhost:1/none")
     assert done.returncode == 2

@@ -40,11 +40,11 @@ def annotations(annotation: Any) -> Iterator[Any]:
 LEAVES = list(leaves(Capture))
 
 
-def whole(side: object, number: int) -> dict[str, Any]:
+def full_capture(side: object, number: int) -> dict[str, Any]:
     """Build a capture with a value in every field, different from those of other numbers."""
-    whole_capture = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
-    kind = "event" if "event" in whole_capture else "competitor_event"
-    event = whole_capture[kind]
+    full = capture("betpawa" if side == "event" else "bet9ja", number, 0, markets=3)
+    kind = "event" if "event" in full else "competitor_event"
+    event = full[kind]
     tournament = event["tournament"] | {
         "sportradar_id": f"t{number}",
         "sport": {"slug": f"sport{number}", "name": f"Sport {number}"},
@@ -55,7 +55,7 @@ def whole(side: object, number: int) -> dict[str, Any]:
         event["external_id"] = f"e{number}"
         tournament |= {"external_id": f"t{number}", "source": "bet9ja", "country_raw": "Schweiz"}
         tournament |= {"country_iso": "CHE"}
-    return whole_capture | {kind: event | {"tournament": tournament}, "raw_response": {"a": ["b"]}}
+    return full | {kind: event | {"tournament": tournament}, "raw_response": {"a": ["b"]}}
 
 
 def put(container: Any, path: tuple[str | int, ...], value: Any) -> Any:
@@ -74,13 +74,13 @@ def spoilt(path: tuple[str | int, ...]) -> list[dict[str, Any]]:
     """Build captures with each hostile text at a path, as value and as key."""
     captures = []
     for number, text in enumerate(HOSTILE):
-        original = whole(path[0], number)
+        original = full_capture(path[0], number)
         captures.append(put(original, path, text))
         if path == ("raw_response",):
-            original = whole(path[0], 1000 + number)
+            original = full_capture(path[0], 1000 + number)
             captures.append(put(original, path, {text: [{text: text}]}))
         # An unknown key beside the value.
-        original = whole(path[0], 2000 + number)
+        original = full_capture(path[0], 2000 + number)
         captures.append(put(original, (*path[:-1], text), 1))
     return captures
 

@@ -80,8 +80,8 @@ def test_revisions(database: str, program: Program, run: Run) -> None:
     for text in HOSTILE:
         for command in ("upgrade", "downgrade"):
             # Text that begins with a minus would be an option.
-            code, said = program(command, "--url", database, "--", text)
-            assert (code, "error: " in said) == (2, True), said
+            code, output = program(command, "--url", database, "--", text)
+            assert (code, "error: " in output) == (2, True), output
     assert run(structure(database)) == before
 
 
@@ -101,9 +101,9 @@ def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, 
             f"postgresql://{encoded}",
             text,
         ):
-            code, said = program("ingest", str(file), "--url", hostile)
-            assert code == 2, f"{hostile}: {said}"
-            assert said.startswith("error: ")
+            code, output = program("ingest", str(file), "--url", hostile)
+            assert code == 2, f"{hostile}: {output}"
+            assert output.startswith("error: ")
     assert run(structure(database)) == before
 
 
@@ -137,10 +137,10 @@ def test_triggers_and_notes(database: str, program: Program, tmp_path: Path, run
     file = tmp_path / "captures.ndjson"
     file.write_text(json.dumps(capture("bet9ja", 1, 0)), encoding="utf-8")
     for text in HOSTILE:
-        code, said = program(
+        code, output = program(
             "ingest", str(file), f"--trigger={text}", f"--notes={text}", "--url", database
         )
-        assert code == 0, said
+        assert code == 0, output
     found = run(words(database, "scrape_batches", "trigger", "notes"))
     assert found == [(text, text) for text in HOSTILE]
     assert run(structure(database)) == before
@@ -179,8 +179,8 @@ def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> N
     before = run(structure(database))
     for text in HOSTILE:
         for arguments in ((text,), (event, text)):
-            code, said = program("history", "--url", database, "--", *arguments)
-            assert (code, "error: " in said) == (2, True), said
+            code, output = program("history", "--url", database, "--", *arguments)
+            assert (code, "error: " in output) == (2, True), output
         plot = tmp_path / f"{text.replace('/', '|')}.svg"
         assert program("history", event, market, f"--plot={plot}", "--url", database)[0] == 0
         assert plot.exists()

@@ -21,7 +21,7 @@ from tests.support.passwords import (
     NOWHERE,
     PURE,
     URLS,
-    Said,
+    Messages,
     commands,
     program,
     use,
@@ -33,21 +33,21 @@ Run = Callable[..., Any]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name: str, said: Said) -> None:
+def test_functions(name: str, messages: Messages) -> None:
     """Each function that takes a URL raises our own error for an unreachable server."""
     for url in URLS:
-        said.text = ""
+        messages.text = ""
         try:
             asyncio.run(use(FUNCTIONS[name], url), debug=True)
         except DatabaseUnavailableError as error:
-            said.error(error)
+            messages.error(error)
         else:
             assert name in PURE
-        said.assert_no_password(url)
+        messages.assert_no_password(url)
 
 
 def test_commands(
-    said: Said,
+    messages: Messages,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -55,38 +55,38 @@ def test_commands(
     """Each command that takes a URL reports its fault and ends with an error."""
     for arguments in commands(written(tmp_path / "captures.ndjson", scrapes([0], [0]))):
         for url in URLS[::3] if "--" in arguments[-1] else URLS:
-            said.text = ""
+            messages.text = ""
             # `check` has several exit codes for errors, from 2 on.
             assert program(*arguments, "--url", url, monkeypatch=monkeypatch) >= 2
             captured = capsys.readouterr()
             assert (captured.out + captured.err).strip()
-            said.text += captured.out + captured.err
-            said.assert_no_password([*arguments, url])
+            messages.text += captured.out + captured.err
+            messages.assert_no_password([*arguments, url])
     # A command accepts its URL from the environment too, where no argument list shows it.
     monkeypatch.setenv("DATABASE_URL", IN_ITS_PLACE[0])
     assert program("current", monkeypatch=monkeypatch) == 2
-    said.text = "".join(capsys.readouterr())
-    assert "cannot connect" in said.text
-    said.assert_no_password("DATABASE_URL")
+    messages.text = "".join(capsys.readouterr())
+    assert "cannot connect" in messages.text
+    messages.assert_no_password("DATABASE_URL")
 
 
 @pytest.mark.parametrize("arguments", [("current",), ("upgrade", "head"), ("check",)], ids=" ".join)
 def test_alembic(
     arguments: tuple[str, ...],
-    said: Said,
+    messages: Messages,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Alembic's own commands with this package's env.py do not show the password either."""
     monkeypatch.chdir(ROOT)
     for url in URLS[::2]:
-        said.text = ""
+        messages.text = ""
         with pytest.raises((DatabaseUnavailableError, SystemExit)) as raised:
             CommandLine().main(["-x", f"url={url}", *arguments])
         assert raised.value.args not in ((), (0,))
-        said.error(raised.value)
-        said.text += "".join(capsys.readouterr())
-        said.assert_no_password(url)
+        messages.error(raised.value)
+        messages.text += "".join(capsys.readouterr())
+        messages.assert_no_password(url)
 
 
 @given(
@@ -106,12 +106,12 @@ def test_alembic(
 def test_any_password(before: str, inside: str, after: str, place: str, run: Run) -> None:
     """A URL with any raw password is used correctly, or refused, and never shown."""
     url = place.replace("{}", f"{before}{FIRST}{inside}{LAST}{after}")
-    said = Said()
+    messages = Messages()
     with pytest.raises(DatabaseUnavailableError) as raised:
         run(migrations.current(url))
-    said.error(raised.value)
-    said.text += redact(url)
-    said.assert_no_password(url)
+    messages.error(raised.value)
+    messages.text += redact(url)
+    messages.assert_no_password(url)
 
 
 @given(user=st.text(min_size=1), password=st.text(), name=st.text(min_size=1))

@@ -28,7 +28,7 @@ from tests.support.passwords import (
     ODD_PASSWORDS,
     PURE,
     SECRET,
-    Said,
+    Messages,
     commands,
     program,
     use,
@@ -88,7 +88,7 @@ def guarded(run: Run) -> Iterator[Guarded]:
 @NEEDS_EMBEDDED
 def test_wrong_passwords(
     guarded: Guarded,
-    said: Said,
+    messages: Messages,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -102,14 +102,14 @@ def test_wrong_passwords(
     for function, url in [*calls, *((migrations.current, url) for url in odd)]:
         with pytest.raises(DatabaseUnavailableError) as raised:
             asyncio.run(use(function, url), debug=True)
-        said.error(raised.value)
-        said.assert_no_password(url)
+        messages.error(raised.value)
+        messages.assert_no_password(url)
     for arguments in commands(written(tmp_path / "captures.ndjson", scrapes([0], [0]))):
         assert program(*arguments, "--url", wrong, monkeypatch=monkeypatch) >= 2
     captured = capsys.readouterr()
     assert "password authentication failed" in captured.err
-    said.text += captured.out + captured.err
-    said.assert_no_password(wrong)
+    messages.text += captured.out + captured.err
+    messages.assert_no_password(wrong)
 
 
 @NEEDS_EMBEDDED
@@ -121,7 +121,7 @@ def test_right_passwords(password: str, guarded: Guarded, run: Run) -> None:
 
 
 @NEEDS_EMBEDDED
-def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> None:
+def test_report_of_a_lost_connection(guarded: Guarded, messages: Messages, run: Run) -> None:
     """Log, report and recorded errors of a lost connection are without the password."""
     url = guarded.url(SECRET)
 
@@ -139,18 +139,18 @@ def test_report_of_a_lost_connection(guarded: Guarded, said: Said, run: Run) -> 
         report = await oddsschema.ingest(
             url, captures(), options=IngestOptions(chunk_rows=20, retry_for=0.2)
         )
-        said.text += f"{report!r} {report} {report.model_dump_json()}"
+        messages.text += f"{report!r} {report} {report.model_dump_json()}"
         recorded = await fetch(guarded.server.url, "SELECT error_message FROM scrape_errors")
         assert ["password authentication failed" in message for (message,) in recorded] == [True]
-        said.text += str(recorded)
+        messages.text += str(recorded)
 
     run(body())
-    assert "password authentication failed" in said.text
-    said.assert_no_password(url)
+    assert "password authentication failed" in messages.text
+    messages.assert_no_password(url)
 
 
 @NEEDS_EMBEDDED
-def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
+def test_objects(guarded: Guarded, messages: Messages, run: Run) -> None:
     """No object of a batch shows the password, nor do its parts."""
     url = guarded.url(SECRET)
 
@@ -167,19 +167,19 @@ def test_objects(guarded: Guarded, said: Said, run: Run) -> None:
             ]
             objects += [part for held in (batch, platform_run) for part in vars(held).values()]
             objects += [vars(part) for part in objects if hasattr(part, "__dict__")]
-            said.text += f"{objects}"
+            messages.text += f"{objects}"
         async with sqlalchemy_connect(url) as connection:
-            said.text += f"{connection} {connection.engine!r} {connection.engine.url}"
+            messages.text += f"{connection} {connection.engine!r} {connection.engine.url}"
 
     run(body())
-    said.assert_no_password(url)
+    messages.assert_no_password(url)
 
 
 @NEEDS_EMBEDDED
 @pytest.mark.parametrize(
     "command", ["oddsschema batches --url {}", "alembic -x url={} current"], ids=["ours", "alembic"]
 )
-def test_programs(command: str, guarded: Guarded, said: Said, run: Run) -> None:
+def test_programs(command: str, guarded: Guarded, messages: Messages, run: Run) -> None:
     """The real programs in Python's development mode do not show the password."""
     run(guarded.change("right"))
     url = guarded.url(SECRET)
@@ -192,6 +192,6 @@ def test_programs(command: str, guarded: Guarded, said: Said, run: Run) -> None:
         text=True,
     )
     assert done.returncode != 0
-    said.text += done.stdout + done.stderr
-    assert "password authentication failed" in said.text
-    said.assert_no_password(url)
+    messages.text += done.stdout + done.stderr
+    assert "password authentication failed" in messages.text
+    messages.assert_no_password(url)

@@ -26,14 +26,14 @@ def outcome_of(validate: Any, value: Any) -> Any:
 
 
 @given(captures())
-def test_plain_validator_accepts_what_objects_do(capture: oddsschema.Capture) -> None:
+def test_plain_validator_accepts_good_captures(capture: oddsschema.Capture) -> None:
     """Bulk validation returns the values of the capture's object."""
     assert PLAIN.validate_python(capture.model_dump()) == capture.model_dump()
     assert PLAIN.validate_json(capture.model_dump_json()) == capture.model_dump()
 
 
 @given(st.lists(damaged_captures(), min_size=1))
-def test_plain_validator_refuses_what_objects_do(damaged: list[dict[str, Any]]) -> None:
+def test_plain_validator_refuses_bad_captures(damaged: list[dict[str, Any]]) -> None:
     """Bulk validation and objects agree on every capture and on the places of errors."""
     for capture in damaged:
         assert outcome_of(PLAIN.validate_python, capture) == outcome_of(

@@ -40,7 +40,7 @@ def test_outcomes_are_immutable(outcome: Outcome, data: st.DataObject) -> None:
 
 
 @given(contracts(Outcome))
-def test_unknown_keys_are_refused_at_the_door(outcome: Outcome) -> None:
+def test_unknown_keys_are_refused(outcome: Outcome) -> None:
     """An unknown key is an error, in Python and in JSON."""
     values = outcome.model_dump() | {"probability": 0.5}
     with pytest.raises(ValidationError, match="probability"):
@@ -93,7 +93,7 @@ def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
     "value",
     [[], [{"name": "1", "odds": 0.5}], [{"name": "1", "odds": 2.0, "extra": 1}], [{}], "1"],
 )
-def test_column_refuses_what_the_contract_does(value: Any) -> None:
+def test_column_validates(value: Any) -> None:
     """The column validates every bound value."""
     with pytest.raises(ValidationError):
         COLUMN.process_bind_param(value, DIALECT)

@@ -136,7 +136,7 @@ def test_related_rows_are_no_fields() -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 @given(data=st.data())
-def test_every_door_accepts_the_same(table: type[Table], data: st.DataObject) -> None:
+def test_every_construction_accepts_the_same(table: type[Table], data: st.DataObject) -> None:
     """Constructor, mapping, object and JSON make the same row."""
     row = data.draw(contracts(table))
     values = row.model_dump()

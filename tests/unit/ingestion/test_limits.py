@@ -158,7 +158,7 @@ def test_line_bytes(text: str, over: int) -> None:
             assert refusal is None
 
 
-def test_much_that_is_wrong() -> None:
+def test_many_problems() -> None:
     """A refusal lists a hundred problems, and reports that there are more."""
     markets = [{} for _ in range(2000)]
     for payload in both(capture(markets=markets)):

@@ -35,7 +35,7 @@ def test_imports_are_independent(code: str, absent: str) -> None:
     check_in_new_process(f"{code}; import sys; assert {absent!r} not in sys.modules")
 
 
-def test_hypothesis_can_be_told_to_load_no_plugins() -> None:
+def test_hypothesis_without_plugins() -> None:
     """HYPOTHESIS_NO_PLUGINS prevents the registration."""
     code = "import hypothesis, oddsschema, sys; assert '_oddsschema_hypothesis' not in sys.modules"
     check_in_new_process(code, HYPOTHESIS_NO_PLUGINS="1")

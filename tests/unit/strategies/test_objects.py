@@ -51,9 +51,9 @@ SEARCH = settings(
 
 #: Every exported class of values.
 VALUES = [
-    thing
-    for thing in map(vars(oddsschema).get, oddsschema.__all__)
-    if isinstance(thing, type) and issubclass(thing, Contract | enum.Enum)
+    export
+    for export in map(vars(oddsschema).get, oddsschema.__all__)
+    if isinstance(export, type) and issubclass(export, Contract | enum.Enum)
 ]
 
 
@@ -122,7 +122,7 @@ def not_dearer(low: float, high: float) -> None:
 
 
 @cache
-def somebodys() -> SimpleNamespace:
+def foreign_classes() -> SimpleNamespace:
     """Define classes of another project, hidden from tests that list every contract."""
 
     class Boost(Capture):
@@ -177,14 +177,14 @@ def somebodys() -> SimpleNamespace:
 @given(st.data())
 def test_subclasses(data: st.DataObject) -> None:
     """A subclass is resolved as soon as it is defined, with its fields, rules and validators."""
-    boost = data.draw(st.from_type(somebodys().Boost))
+    boost = data.draw(st.from_type(foreign_classes().Boost))
     assert (boost.event is None) != (boost.competitor_event is None)
     assert 0 < boost.low <= min(1, boost.high)
     assert boost.share in (1, 2)
     assert len(boost.number) == 2
-    loud = data.draw(st.from_type(somebodys().Loud))
+    loud = data.draw(st.from_type(foreign_classes().Loud))
     assert loud.name == loud.name.upper()
-    promotion = data.draw(st.from_type(somebodys().Promotion))
+    promotion = data.draw(st.from_type(foreign_classes().Promotion))
     assert promotion.stamped_at.tzinfo is UTC
     assert (promotion.offer is None) == (promotion.source is None)
 
@@ -193,11 +193,11 @@ def test_subclasses(data: st.DataObject) -> None:
 @given(st.data())
 def test_base_of_tables(base: str, data: st.DataObject) -> None:
     """A base class without a table generates any of its tables."""
-    drawn = data.draw(st.from_type(getattr(somebodys(), base)))
-    assert isinstance(drawn, somebodys().Promotion)
+    drawn = data.draw(st.from_type(getattr(foreign_classes(), base)))
+    assert isinstance(drawn, foreign_classes().Promotion)
 
 
-def test_what_nothing_satisfies_is_reported() -> None:
+def test_unsatisfiable_rules_are_reported() -> None:
     """Hypothesis reports a rule that no value satisfies; a contradiction is our error."""
 
     class Never(Outcome):

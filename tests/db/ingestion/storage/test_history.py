@@ -19,13 +19,13 @@ from oddsschema import IngestOptions, ingest, migrations
 from oddsschema.ingestion.storage import history
 from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
-from tests.support.histories import START, STORAGE, Model, captured, stood
+from tests.support.histories import START, STORAGE, Model, captured, read_states
 from tests.support.scrapes import capture as scraped
 
 Run = Callable[..., Any]
 
 
-async def told(
+async def stored_states(
     connection: Any, instants: list[datetime], event: str = "1"
 ) -> dict[str, list[dict[Any, Any]]]:
     """Read an event from the database at each platform and each instant."""
@@ -39,7 +39,7 @@ async def told(
         ("betpawa", BETPAWA, event_id),
         ("bet9ja", COMPETITORS, competitor_event_id),
     ):
-        found[platform] = await stood(
+        found[platform] = await read_states(
             connection, side, [(asked or 0, at) for at in instants], bookmaker_id
         )
     return found
@@ -48,22 +48,22 @@ async def told(
 @given(
     parts=st.lists(st.tuples(captured(), STORAGE), min_size=1, max_size=4),
 )
-def test_every_instant_is_told_as_it_was(
+def test_every_instant(
     parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
     """Every instant has the offer of the captures until then."""
-    run(rolled_back(connection, every_instant_is_told(connection, parts, ["1"])))
+    run(rolled_back(connection, assert_every_instant(connection, parts, ["1"])))
 
 
 @given(
     parts=st.lists(st.tuples(captured(events="123"), STORAGE), min_size=1, max_size=4),
 )
-def test_every_instant_is_told_of_what_was_not_compared(
+def test_every_instant_of_uncompared_events(
     parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
 ) -> None:
     """This holds as well for events that are stored complete because others have changed."""
     with patch.object(history, "_SAMPLE", 1):
-        run(rolled_back(connection, every_instant_is_told(connection, parts, "123")))
+        run(rolled_back(connection, assert_every_instant(connection, parts, "123")))
 
 
 #: Markets of complete snapshots with more than one row on offer, or with a row that is older than
@@ -81,7 +81,7 @@ HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
 """
 
 
-async def every_instant_is_told(
+async def assert_every_instant(
     connection: Any, parts: list[tuple[list[dict[str, Any]], IngestOptions]], events: Iterable[str]
 ) -> None:
     """Ingest the parts, and compare the database with the model after each."""
@@ -93,7 +93,7 @@ async def every_instant_is_told(
         report = await ingest(connection, captures, options=options)
         assert report.all_stored, report
         for event in events:
-            for platform, at_each in (await told(connection, instants, event)).items():
+            for platform, at_each in (await stored_states(connection, instants, event)).items():
                 assert at_each == [model.at(platform, at, event) for at in instants], platform
         for side in (BETPAWA, COMPETITORS):
             assert await connection.fetch(side.sql(UNCLEAR)) == []
@@ -124,7 +124,7 @@ def test_older_release_reads_the_same(
     async def told_in(url: str) -> Any:
         connection = await asyncpg.connect(url)
         try:
-            return await told(connection, instants)
+            return await stored_states(connection, instants)
         finally:
             await connection.close()
 
@@ -161,7 +161,7 @@ def test_two_writers_make_one_history(
         assert all(report.all_stored for report in reports), reports
         connection = await asyncpg.connect(url)
         try:
-            found = await told(connection, instants)
+            found = await stored_states(connection, instants)
         finally:
             await connection.close()
         for platform, at_each in found.items():
@@ -210,7 +210,7 @@ async def written(
     return await rolled_back(connection, body())
 
 
-def test_what_is_written(connection: Any, run: Run) -> None:
+def test_stored_rows(connection: Any, run: Run) -> None:
     """The rows are those of the table in docs/history.md."""
     minutes = [timedelta(minutes=minute) for minute in (0, 5, 10, 15)]
     captures = [
@@ -271,9 +271,7 @@ async def second_scrape(
     return report.captures_confirmed, report.markets_stored
 
 
-def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
-    connection: Any, run: Run
-) -> None:
+def test_chunk_with_many_changes_is_stored_complete(connection: Any, run: Run) -> None:
     """When nearly all sampled events of a chunk have changed, the rest is stored complete."""
     confirmed, rows = run(rolled_back(connection, second_scrape(connection, moved, range(60))))
     assert confirmed < 4
@@ -290,7 +288,7 @@ def test_where_nearly_all_has_changed_the_rest_is_stored_complete(
         (suspended, range(60), 0),
     ],
 )
-def test_where_less_has_changed_all_is_compared(
+def test_chunk_with_few_changes_is_compared(
     change: Callable[[Any], Any], events: Sequence[int], rows: int, connection: Any, run: Run
 ) -> None:
     """When fewer events or only a large one have changed, all events are compared."""

@@ -13,7 +13,7 @@ from oddsschema.strategies import captures, damaged_captures
 
 
 @given(damaged_captures())
-def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
+def test_same_refusals_as_ingestion(capture: dict[str, Any]) -> None:
     """The typed API and ingestion refuse the same captures, in the same places."""
     text = json.dumps(capture).encode()
     refusal = validate(Item("-", 1, text), strict=True).refusal
@@ -32,7 +32,7 @@ def test_as_ingestion_tells_them(capture: dict[str, Any]) -> None:
 
 
 @given(captures())
-def test_the_place_of_each(capture: Capture) -> None:
+def test_path_of_each_problem(capture: Capture) -> None:
     """Each problem has its own path, relative to the validated value."""
     assume(capture.markets)
     value = capture.model_dump(mode="json")

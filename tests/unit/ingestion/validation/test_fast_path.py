@@ -30,15 +30,15 @@ LIMITS = Limits()
 OTHERS = [True, False, 0, 1, 2, 1.5, "1.5", " 2 ", "yes", "", "a\0b", " a ", None, [], {}, 10**400]
 
 
-def told(way: Any, *payload: Any) -> Any:
+def result_of(validator: Any, *payload: Any) -> Any:
     """Return a validator's values with their types, or its refusal."""
     try:
-        return repr(way(*payload))
+        return repr(validator(*payload))
     except (ValidationError, UnknownKeyError):
         return "refused"
 
 
-def whole_door(payload: Any, limits: Limits = LIMITS) -> Any:
+def full_validator(payload: Any, limits: Limits = LIMITS) -> Any:
     """Validate JSON text with pydantic alone."""
     return with_plain_markets(door(Capture, limits).validate_json(payload))
 
@@ -63,14 +63,14 @@ def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
         container[key] = data.draw(st.sampled_from(OTHERS))
     for ensure_ascii in (True, False):
         payload = text(json.dumps(document, ensure_ascii=ensure_ascii))
-        assert told(by_either, payload) == told(by_full_validator, payload)
+        assert result_of(admit, payload, LIMITS) == result_of(full_validator, payload)
 
 
 @given(damaged_captures(), st.sampled_from([Limits(), Limits(markets=1), Limits(outcomes=2)]))
 def test_damage(document: dict[str, Any], limits: Limits) -> None:
     """Both give the same result for damaged documents and small limits."""
     payload = json.dumps(document)
-    assert told(by_either, payload, limits) == told(by_full_validator, payload, limits)
+    assert result_of(admit, payload, limits) == result_of(full_validator, payload, limits)
 
 
 @given(captures(), st.data())
@@ -81,24 +81,24 @@ def test_broken_text(capture: Capture, data: st.DataObject) -> None:
     odd = [b"\\", b'\\ud800"', b'"', b"-0", b"e5", b"\xff"]
     junk = data.draw(st.sampled_from(odd) | st.binary(max_size=4))
     payload = payload[:at] + junk + payload[at + data.draw(st.integers(0, 3)) :]
-    assert told(by_either, payload) == told(by_full_validator, payload)
+    assert result_of(admit, payload, LIMITS) == result_of(full_validator, payload)
 
 
 @given(captures())
-def test_the_faster_way_is_taken(capture: Capture) -> None:
+def test_fast_path_is_taken(capture: Capture) -> None:
     """A good capture in its usual spelling never needs the full validator."""
     payload = capture.model_dump_json()
     if "\\u0000" not in payload:
-        assert repr(record(FastPath(LIMITS).validate(payload))) == repr(by_full_validator(payload))
+        assert repr(FastPath(LIMITS).admit(payload)) == repr(full_validator(payload))
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_cache_is_bounded() -> None:
     """The fast path clears its cache at a bound, and continues."""
-    way = FastPath(LIMITS, remembered=10)
+    validator = FastPath(LIMITS, remembered=10)
     for capture in stream(simulate(events=20, scrapes=2)):
         payload = json.dumps(capture)
-        assert repr(record(way.validate(payload))) == repr(by_full_validator(payload))
-        assert 0 < sum(map(len, way._outcomes)) <= 10
+        assert repr(validator.admit(payload)) == repr(full_validator(payload))
+        assert 0 < sum(map(len, validator._outcomes)) <= 10
 
 
 def test_fields() -> None:
@@ -144,6 +144,6 @@ def test_spellings_of_odds(odds: str) -> None:
           "markets": [{{"betpawa_market_id": "1", "betpawa_market_name": "1X2",
                         "outcomes": [{{"name": "1", "odds": {odds}}}]}}]}}
         """
-    found = told(by_either, payload)
-    assert found == told(by_full_validator, payload)
+    found = result_of(admit, payload, LIMITS)
+    assert found == result_of(full_validator, payload)
     assert (found != "refused") == (odds in ('"1.5"', "1"))
