@@ -145,7 +145,7 @@ def plain(market: dict[str, Any]) -> Any:
     return market["betpawa_market_name"], prices
 
 
-async def read_states(
+async def read_model_states(
     connection: Any, side: Side, asked: Sequence[tuple[int, datetime]], bookmaker_id: int | None
 ) -> list[State]:
     """Read each (event id, instant) as ingestion reads it, in the form of the model."""

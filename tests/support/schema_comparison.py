@@ -142,7 +142,7 @@ def _with_exceptions(given: Any, kept: Any, blamed: Errors, path: tuple[Any, ...
     return kept if any(is_it(given, kept, by) for is_it in ONLY_CONTRACT.values()) else given
 
 
-CONTRACTS = {name: Contract(accepted, json_schema(name)) for name, accepted in CONTRACTS.items()}
+CONTRACTS = {name: Contract(accepted, json_schema(name)) for name, accepted in CLASSES.items()}
 
 SCALARS = {
     name: Contract(scalar, TypeAdapter(scalar).json_schema())

@@ -355,7 +355,9 @@ def test_no_transaction_is_begun(database: str, run: Run) -> None:
         ("CREATE TEMPORARY TABLE sports ()", ComparisonError, "drop the temporary table"),
     ],
 )
-def test_transaction_after_a_refusal(begun: str, why: str, database: str, run: Run) -> None:
+def test_transaction_after_a_refusal(
+    begun: str, error: type[OddsSchemaError], why: str, database: str, run: Run
+) -> None:
     """A check that is impossible names the reason, and the transaction remains usable."""
 
     async def refused() -> None:

@@ -67,7 +67,7 @@ def test_downgrade_leaves_others_alone(database: str, run: Run) -> None:
 
 def test_unknown_revision(empty_database: str, run: Run) -> None:
     """An unknown revision is an error of this package, and changes nothing."""
-    with pytest.raises(OddsSchemaError, match="no_such"):
+    with pytest.raises(UnknownRevisionError, match="no_such"):
         run(migrations.upgrade(empty_database, "no_such"))
     assert run(catalog(empty_database)) == []
 

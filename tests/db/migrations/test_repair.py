@@ -132,7 +132,7 @@ def test_view_in_place_of_a_table(filled: str, run: Run) -> None:
             )
             expected, *others = (await migrations.check(connection)).differences
             assert without_repair(expected) == ("table", "scrape_errors", "table", "view")
-            assert expected.mend.startswith("-- rename the view")
+            assert expected.repair.startswith("-- rename the view")
             assert not others
             await raw.execute("ALTER VIEW scrape_errors RENAME TO something")
             assert await repaired(connection, raw) == [("table", "scrape_errors")]

@@ -43,9 +43,12 @@ def test_rows_that_break_a_check(
 
     with pytest.raises(CheckViolationError) as raised:
         run(upgrade())
-    message, select = str(refused.value).split("They are\n  ")
-    assert message.startswith(f"rows of {table} break the CHECK ck_{table}_{column},")
-    assert "run it again" in message
+    error = raised.value
+    assert (error.table, error.constraint) == (table, f"ck_{table}_{column}")
+    select = error.select
+    assert select is not None
+    assert str(error).startswith(f"rows of {table} break the CHECK ck_{table}_{column},")
+    assert str(error).endswith(f"The rows are\n  {select}")
     stays = "oddsschema_0003" if handed_over else "oddsschema_0004"
     assert run(migrations.current(empty_database)) == stays
     ids = f"SELECT id FROM {table} ORDER BY id"

@@ -19,7 +19,7 @@ from oddsschema import IngestOptions, ingest, migrations
 from oddsschema.ingestion.storage import history
 from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
-from tests.support.histories import START, STORAGE, Model, captured, read_states
+from tests.support.histories import START, STORAGE, Model, captured, read_model_states
 from tests.support.scrapes import capture as scraped
 
 Run = Callable[..., Any]
@@ -39,7 +39,7 @@ async def stored_states(
         ("betpawa", BETPAWA, event_id),
         ("bet9ja", COMPETITORS, competitor_event_id),
     ):
-        found[platform] = await read_states(
+        found[platform] = await read_model_states(
             connection, side, [(asked or 0, at) for at in instants], bookmaker_id
         )
     return found

@@ -1,4 +1,4 @@
-"""The agreement of the fast path with the full validator."""
+"""The fast path gives the same results as the full validator."""
 
 import json
 from typing import Any
@@ -26,21 +26,31 @@ from oddsschema.strategies import captures, damaged_captures, outcomes
 
 LIMITS = Limits()
 
-#: Replacements of a good value: other spellings, and invalid values.
+#: Values in the place of a good one: other spellings, and values of other types.
 OTHERS = [True, False, 0, 1, 2, 1.5, "1.5", " 2 ", "yes", "", "a\0b", " a ", None, [], {}, 10**400]
 
 
 def result_of(validator: Any, *payload: Any) -> Any:
-    """Return a validator's values with their types, or its refusal."""
+    """Return the result for a payload, with the types, or "refused"."""
     try:
         return repr(validator(*payload))
     except (ValidationError, UnknownKeyError):
         return "refused"
 
 
-def full_validator(payload: Any, limits: Limits = LIMITS) -> Any:
-    """Validate JSON text with pydantic alone."""
-    return with_plain_markets(door(Capture, limits).validate_json(payload))
+def record(validated: dict[str, Any]) -> Any:
+    """Build the record of a capture, and return it with its raw_response."""
+    return capture_record(validated), validated["raw_response"]
+
+
+def by_either(payload: Any, limits: Limits = LIMITS) -> Any:
+    """Validate by the fast path, or by the full validator where that rejects."""
+    return record(validate_capture(payload, limits))
+
+
+def by_full_validator(payload: Any, limits: Limits = LIMITS) -> Any:
+    """Validate by pydantic alone."""
+    return record(bounded_validator(Capture, limits).validate_json(payload))
 
 
 def spots(document: Any) -> list[tuple[Any, Any]]:
@@ -55,7 +65,7 @@ def spots(document: Any) -> list[tuple[Any, Any]]:
 
 @given(captures(), st.data(), st.sampled_from([str, str.encode]))
 def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
-    """Both give the same result for other values in any place of the JSON text."""
+    """JSON text gives the same by either, whatever some of its values are replaced by."""
     document = json.loads(capture.model_dump_json())
     for _ in range(data.draw(st.integers(0, 3))):
         places = spots(document)
@@ -63,69 +73,69 @@ def test_other_values(capture: Capture, data: st.DataObject, text: Any) -> None:
         container[key] = data.draw(st.sampled_from(OTHERS))
     for ensure_ascii in (True, False):
         payload = text(json.dumps(document, ensure_ascii=ensure_ascii))
-        assert result_of(admit, payload, LIMITS) == result_of(full_validator, payload)
+        assert result_of(by_either, payload) == result_of(by_full_validator, payload)
 
 
 @given(damaged_captures(), st.sampled_from([Limits(), Limits(markets=1), Limits(outcomes=2)]))
 def test_damage(document: dict[str, Any], limits: Limits) -> None:
-    """Both give the same result for damaged documents and small limits."""
+    """Damaged captures give the same by either: extra or missing keys, equal markets, limits."""
     payload = json.dumps(document)
-    assert result_of(admit, payload, limits) == result_of(full_validator, payload, limits)
+    assert result_of(by_either, payload, limits) == result_of(by_full_validator, payload, limits)
 
 
 @given(captures(), st.data())
 def test_broken_text(capture: Capture, data: st.DataObject) -> None:
-    """Both give the same result for text with changed bytes."""
+    """Text with some bytes replaced gives the same by either."""
     payload = capture.model_dump_json().encode()
     at = data.draw(st.integers(0, len(payload)))
     odd = [b"\\", b'\\ud800"', b'"', b"-0", b"e5", b"\xff"]
     junk = data.draw(st.sampled_from(odd) | st.binary(max_size=4))
     payload = payload[:at] + junk + payload[at + data.draw(st.integers(0, 3)) :]
-    assert result_of(admit, payload, LIMITS) == result_of(full_validator, payload)
+    assert result_of(by_either, payload) == result_of(by_full_validator, payload)
 
 
 @given(captures())
-def test_fast_path_is_taken(capture: Capture) -> None:
+def test_good_captures_take_the_fast_path(capture: Capture) -> None:
     """A good capture in its usual spelling never needs the full validator."""
     payload = capture.model_dump_json()
     if "\\u0000" not in payload:
-        assert repr(FastPath(LIMITS).admit(payload)) == repr(full_validator(payload))
+        assert repr(record(FastPath(LIMITS).validate(payload))) == repr(by_full_validator(payload))
 
 
-def test_cache_is_bounded() -> None:
-    """The fast path clears its cache at a bound, and continues."""
-    validator = FastPath(LIMITS, remembered=10)
+def test_memory_of_markets_is_bounded() -> None:
+    """The fast path forgets the markets that it has seen when they become many, and continues."""
+    path = FastPath(LIMITS, remembered=10)
     for capture in stream(simulate(events=20, scrapes=2)):
         payload = json.dumps(capture)
-        assert repr(validator.admit(payload)) == repr(full_validator(payload))
-        assert 0 < sum(map(len, validator._outcomes)) <= 10
+        assert repr(record(path.validate(payload))) == repr(by_full_validator(payload))
+        assert 0 < sum(map(len, path._outcomes)) <= 10
 
 
 def test_fields() -> None:
-    """Plain markets and outcomes have the contracts' fields and defaults."""
+    """Records have the contracts' fields, and their defaults."""
     for plain, contract in ((MarketRecord, Market), (OutcomeRecord, Outcome)):
         assert set(plain.__struct_fields__) == set(contract.model_fields)
     outcome = OutcomeRecord("1", 1.5)
     market = MarketRecord("1", "1X2", (outcome,))
-    for plain, contract in (
+    for plain_one, one in (
         (outcome, Outcome(name="1", odds=1.5)),
         (market, Market(betpawa_market_id="1", betpawa_market_name="1X2", outcomes=[outcome])),
     ):
-        for field in type(contract).model_fields:
+        for field in type(one).model_fields:
             if field != "outcomes":
-                assert getattr(plain, field) == getattr(contract, field)
+                assert getattr(plain_one, field) == getattr(one, field)
 
 
 def test_rules() -> None:
-    """No rule spans the parts that the fast path validates separately."""
+    """No rule of a market connects its key, name and outcomes, which are validated apart."""
     assert {field for rule in Market.__rules__ for field in rule.fields} <= set(MARKET_KEY)
     assert not Outcome.__rules__
 
 
 @given(outcomes())
 def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
-    """The JSON text for COPY holds the outcomes' values, and is read back unchanged."""
-    plain = tuple(OutcomeRecord(**outcome.model_dump()) for outcome in some)
+    """The JSON text that COPY sends has the outcomes' values, and is read back unchanged."""
+    plain = tuple(OutcomeRecord(**one.model_dump()) for one in some)
     document = outcomes_json(plain).decode()
     assert tuple(map(Outcome.model_validate, json.loads(document))) == some
     assert stored_outcomes(f"[{document}]") == [plain]
@@ -133,7 +143,7 @@ def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
 
 @pytest.mark.parametrize("odds", ["true", '"1.5"', '"1,5"', "1", "1e400", "NaN"])
 def test_spellings_of_odds(odds: str) -> None:
-    """Both accept the same spellings of numbers, and refuse booleans."""
+    """What pydantic takes for a number comes in, and a boolean does not, by either path."""
     payload = f"""
         {{"captured_at": "2024-01-09T12:00:00Z",
           "competitor_event": {{"source": "bet9ja", "external_id": "1", "sportradar_id": "1",
@@ -144,6 +154,6 @@ def test_spellings_of_odds(odds: str) -> None:
           "markets": [{{"betpawa_market_id": "1", "betpawa_market_name": "1X2",
                         "outcomes": [{{"name": "1", "odds": {odds}}}]}}]}}
         """
-    found = result_of(admit, payload, LIMITS)
-    assert found == result_of(full_validator, payload)
+    found = result_of(by_either, payload)
+    assert found == result_of(by_full_validator, payload)
     assert (found != "refused") == (odds in ('"1.5"', "1"))
