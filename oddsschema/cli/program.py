@@ -55,7 +55,7 @@ def _error_in_words(error: Exception) -> str | None:
     # SQLAlchemy wraps what the driver raises.
     cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return f"{cause}: this role lacks a privilege (docs/roles.md lists them)"
+        return f"{cause}: this role lacks a privilege (docs/how-to/roles.md lists them)"
     return None
 
 

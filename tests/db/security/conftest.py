@@ -1,4 +1,4 @@
-"""The log as a test sees it, and the roles of docs/roles.md."""
+"""The log as a test sees it, and the roles of docs/how-to/roles.md."""
 
 import logging
 import warnings

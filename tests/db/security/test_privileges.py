@@ -1,4 +1,4 @@
-"""docs/roles.md grants no more than is needed."""
+"""docs/how-to/roles.md grants no more than is needed."""
 
 from collections.abc import Callable
 from contextlib import suppress
