@@ -126,7 +126,7 @@ def test_alembic_check_misses_the_documented_alterations(filled: str, run: Run) 
         [
             f"Of {len(lines)} tamperings, `alembic check` misses {missed}:",
             "",
-            "| what somebody did | `alembic check` |",
+            "| tampering | `alembic check` |",
             "| --- | --- |",
             *lines,
         ]
