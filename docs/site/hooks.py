@@ -1,6 +1,7 @@
-"""What the site makes of the package itself: the reference of tables."""
+"""The site's reference of tables, generated from the table classes."""
 
 import re
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
@@ -9,12 +10,14 @@ from oddsschema import Table, metadata
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the tables in the place of `<!-- tables -->`."""
+    """Replace `<!-- all tables -->` with the reference."""
     return markdown.replace("<!-- all tables -->", _tables())
 
 
 def _tables() -> str:
-    classes = {one.__tablename__: one for one in Table.__subclasses__() if one.metadata is metadata}
+    classes = {
+        model.__tablename__: model for model in Table.__subclasses__() if model.metadata is metadata
+    }
     return "\n\n".join(_table(classes[table.name]) for table in metadata.sorted_tables)
 
 
@@ -30,12 +33,12 @@ def _table(model: type[Table]) -> str:
     ]
     for column in table.columns:
         field = model.model_fields[column.key]
-        said = "" if column.nullable else "NOT NULL"
+        nullability = "" if column.nullable else "NOT NULL"
         lines.append(
-            f"| `{column.key}` | {_type(column)} | {said} | {_one_line(field.description)} |"
+            f"| `{column.key}` | {_type(column)} | {nullability} | {_one_line(field.description)} |"
         )
     lines.append("")
-    for constraint in sorted(table.constraints, key=lambda one: str(one.name)):
+    for constraint in sorted(table.constraints, key=attrgetter("name")):
         columns = ", ".join(constraint.columns.keys())
         if isinstance(constraint, UniqueConstraint):
             lines.append(f"- unique: {columns}")
@@ -43,7 +46,7 @@ def _table(model: type[Table]) -> str:
             target = constraint.elements[0].column.table.name
             action = f", on delete {constraint.ondelete.lower()}" if constraint.ondelete else ""
             lines.append(f"- {columns} → [{target}](#{target}){action}")
-    for index in sorted(table.indexes, key=lambda one: str(one.name)):
+    for index in sorted(table.indexes, key=attrgetter("name")):
         lines.append(_index(index))
     return "\n".join(lines)
 

@@ -1,1 +1,1 @@
-"""Serves and takes in odds over HTTP: `DATABASE_URL=... uvicorn odds_api.app:app`."""
+"""An HTTP API that stores and serves odds: `DATABASE_URL=... uvicorn odds_api.app:app`."""

@@ -1,4 +1,4 @@
-"""Answers that oddsschema has no class for, composed of those that it has."""
+"""Responses that combine classes of oddsschema, and errors as JSON."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class BatchWithRuns(BaseModel):
 
 
 class BookmakerOdds(BaseModel):
-    """What a bookmaker offers for an event."""
+    """A bookmaker's offer for an event."""
 
     bookmaker: Name100
     captured_at: UtcTime
@@ -29,19 +29,19 @@ class BookmakerOdds(BaseModel):
 
 
 class Failure(BaseModel):
-    """What went wrong, for people."""
+    """An error message for people."""
 
     detail: str
 
 
 class Refusal(BaseModel):
-    """What is wrong with a request, and where."""
+    """The problems of a request, each with its place."""
 
     problems: list[Problem]
 
 
 class RefusedError(Exception):
-    """A request that cannot be met as it is: 422, with the problems."""
+    """An invalid request: status 422, with the problems."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__()
@@ -54,8 +54,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         problems = [
-            Problem(path=json_path(one["type"], one["loc"]), reason=one["msg"])
-            for one in error.errors()
+            Problem(path=json_path(detail["type"], detail["loc"]), reason=detail["msg"])
+            for detail in error.errors()
         ]
         return await refused(request, RefusedError(problems))
 
@@ -65,9 +65,9 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def json_path(kind: str, place: tuple[str | int, ...]) -> str:
-    """Where something is, in the body ("$.markets[3]") or in the URL ("path.event_id")."""
+    """Format a place in the body ("$.markets[3]") or in the URL ("path.event_id")."""
     source, *steps = place
-    if kind == "json_invalid":  # the only step is how many characters were read
+    if kind == "json_invalid":  # the only step is a character offset
         steps = []
     path = "$" if source == "body" else str(source)
     for step in steps:

@@ -1,4 +1,4 @@
-"""The routes. Request and response models are oddsschema's own classes."""
+"""The routes, with oddsschema's own classes as request and response models."""
 
 import os
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ from oddsschema.contracts.scalars import Int4
 
 @asynccontextmanager
 async def connections(app: FastAPI) -> AsyncIterator[None]:
-    """The connections to the database, as long as the server runs."""
+    """Keep connections to the database while the server runs."""
     url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
     app.state.engine = create_async_engine(url)
     yield
@@ -35,7 +35,7 @@ async def connections(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def session(request: Request) -> AsyncIterator[AsyncSession]:
-    """A session for one request; what it does not commit is rolled back."""
+    """Open a session for one request. Uncommitted changes are rolled back."""
     async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
         yield session
 
@@ -56,32 +56,32 @@ async def store(capture: Capture, session: Session) -> BatchWithRuns:
     connection = await session.connection()
     report = await oddsschema.ingest(connection, [capture], trigger="api")
     if report.refusals:
-        raise RefusedError(problem for one in report.refusals for problem in one.problems)
+        raise RefusedError(problem for refusal in report.refusals for problem in refusal.problems)
     await session.commit()
     return await batch(report.batch_id, session)
 
 
 @app.get("/batches/{batch_id}", responses={404: {"model": Failure}})
 async def batch(batch_id: Int4, session: Session) -> BatchWithRuns:
-    """A batch with its runs."""
-    found = await session.get(ScrapeBatch, batch_id, options=[selectinload(ScrapeBatch.runs)])
-    if found is None:
+    """Return a batch with its runs."""
+    stored = await session.get(ScrapeBatch, batch_id, options=[selectinload(ScrapeBatch.runs)])
+    if stored is None:
         raise HTTPException(404, f"there is no batch {batch_id}")
-    return BatchWithRuns(batch=found, runs=found.runs)
+    return BatchWithRuns(batch=stored, runs=stored.runs)
 
 
 @app.get("/events")
 async def events(
     session: Session, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[Event]:
-    """BetPawa's events, in the order in which they start."""
-    found = await session.scalars(select(Event).order_by(Event.kickoff, Event.id).limit(limit))
-    return list(found)
+    """List BetPawa's events, in the order of their kickoffs."""
+    ordered = select(Event).order_by(Event.kickoff, Event.id)
+    return list(await session.scalars(ordered.limit(limit)))
 
 
 @app.get("/events/{event_id}/odds", responses={404: {"model": Failure}})
 async def odds(event_id: Int4, session: Session) -> list[BookmakerOdds]:
-    """The latest odds of an event: BetPawa's, and those of each competitor."""
+    """List the latest odds of an event: BetPawa's and those of each competitor."""
     event = await session.get(Event, event_id)
     if event is None:
         raise HTTPException(404, f"there is no event {event_id}")

@@ -1,4 +1,4 @@
-"""What to ask the database."""
+"""Queries for the odds of an event."""
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -37,12 +37,12 @@ COMPETITORS = (
 
 
 async def latest_odds(event: Event, session: AsyncSession) -> list[BookmakerOdds]:
-    """The newest snapshot of each bookmaker that lists the event."""
+    """Read the newest snapshot of each bookmaker that lists the event."""
     betpawa = await session.scalars(BETPAWA.where(OddsSnapshot.event_id == event.id))
     theirs = await session.scalars(COMPETITORS.where(CompetitorEvent.betpawa_event_id == event.id))
-    found = [(snapshot.bookmaker.slug, snapshot) for snapshot in betpawa]
-    found += [(snapshot.competitor_event.source, snapshot) for snapshot in theirs]
+    snapshots = [(snapshot.bookmaker.slug, snapshot) for snapshot in betpawa]
+    snapshots += [(snapshot.competitor_event.source, snapshot) for snapshot in theirs]
     return [
         BookmakerOdds(bookmaker=slug, captured_at=snapshot.captured_at, markets=snapshot.markets)
-        for slug, snapshot in found
+        for slug, snapshot in snapshots
     ]

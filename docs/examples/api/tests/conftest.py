@@ -1,4 +1,4 @@
-"""The API on a socket, as uvicorn serves it, with a database of its own."""
+"""The API on a socket, served by uvicorn, with a database of its own."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ from odds_api.app import app
 def url(
     oddsschema_new_database: Callable[[str], AbstractContextManager[str]], oddsschema_template: str
 ) -> Iterator[str]:
-    """Where the API is."""
+    """Start the API and return its URL."""
     with (
         oddsschema_new_database(oddsschema_template) as database,
         pytest.MonkeyPatch.context() as patch,
@@ -36,6 +36,6 @@ def url(
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    """Asks the API over HTTP."""
+    """Open an HTTP client of the API."""
     with httpx.Client(base_url=url) as client:
         yield client

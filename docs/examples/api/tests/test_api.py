@@ -49,7 +49,7 @@ BETPAWAS: dict[str, Any] = {
 
 
 def test_odds_per_bookmaker(client: httpx.Client) -> None:
-    """What is posted of an event comes back by bookmaker: the newest odds of each."""
+    """Posted captures of an event are returned by bookmaker: the newest odds of each."""
     older = {**COMPETITORS, "captured_at": "2024-01-09T11:00:00Z", "markets": []}
     for capture in (COMPETITORS, older, BETPAWAS):
         assert client.post("/captures", json=capture).status_code == 201
@@ -62,7 +62,7 @@ def test_odds_per_bookmaker(client: httpx.Client) -> None:
 
 
 def test_batch_with_runs(client: httpx.Client) -> None:
-    """The answer to a capture is its batch with its run, and can be asked for again."""
+    """The response to a capture is its batch with its run, which can be requested again."""
     stored = client.post("/captures", json=COMPETITORS).json()
     assert stored["batch"].items() >= {"status": "completed", "trigger": "api"}.items()
     (run,) = stored["runs"]
@@ -72,12 +72,12 @@ def test_batch_with_runs(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/batches/2147483647", "/events/2147483647/odds"])
 def test_not_there(client: httpx.Client, path: str) -> None:
-    """What is not there is 404."""
+    """An unknown batch or event is 404."""
     assert client.get(path).status_code == 404
 
 
 def post(client: httpx.Client, body: bytes) -> httpx.Response:
-    """Post a capture that may be none."""
+    """Post a body that may not be a capture."""
     headers = {"content-type": "application/json"}
     return client.post("/captures", content=body, headers=headers)
 
@@ -89,11 +89,11 @@ def post(client: httpx.Client, body: bytes) -> httpx.Response:
         (("markets", 0, "handicap_type"), "asian", "$.markets[0]"),
         (("competitor_event", "kickoff"), "2024-01-20T17:00:00", "$.competitor_event.kickoff"),
         (("competitor_event", "tournament", "source"), "betway", "$.competitor_event"),
-        (("what is this?",), 1, '$["what is this?"]'),
+        (("unknown key",), 1, '$["unknown key"]'),
     ],
 )
 def test_bad_capture(client: httpx.Client, place: tuple[Any, ...], value: Any, path: str) -> None:
-    """What breaks the contract is 422, with its JSON path, and is not stored."""
+    """An invalid capture is 422 with a JSON path, and is not stored."""
     before = client.get("/batches/1")
     capture = deepcopy(COMPETITORS)
     *way, last = place
@@ -108,8 +108,8 @@ def test_bad_capture(client: httpx.Client, place: tuple[Any, ...], value: Any, p
     assert client.get("/batches/1").json() == before.json()
 
 
-def test_what_the_database_refuses(client: httpx.Client) -> None:
-    """What only the database can see is 422 as well: a new sport with another one's name."""
+def test_database_refuses(client: httpx.Client) -> None:
+    """A refusal by the database is 422: a new sport with the name of another sport."""
     capture = deepcopy(COMPETITORS)
     capture["competitor_event"]["tournament"]["sport"] = {"slug": "soccer", "name": "Football"}
     refused = client.post("/captures", json=capture)
@@ -120,14 +120,14 @@ def test_what_the_database_refuses(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"captured_at": NaN}', b"null"])
 def test_no_capture(client: httpx.Client, body: bytes) -> None:
-    """What is no capture at all is 422, too."""
+    """A body that is not a capture is 422."""
     refused = post(client, body)
     assert refused.status_code == 422
     assert refused.json()["problems"]
 
 
 def test_bookmaker(client: httpx.Client) -> None:
-    """A table class is what is posted and what is answered; a second one of its name is 409."""
+    """A table class is request and response model; a second bookmaker of a name is 409."""
     added = client.post("/bookmakers", json={"name": "Betway", "slug": "betway"})
     assert added.status_code == 201
     assert added.json().items() >= {"name": "Betway", "is_active": True, "logo_url": None}.items()

@@ -1,4 +1,4 @@
-"""Tells when a competitor's price gets good."""
+"""Alerts for competitors' prices."""
 
 from odds_watch.models import Account, Watch, metadata
 

@@ -1,4 +1,4 @@
-"""The tables of this project. `Watch` refers to one of oddsschema's."""
+"""The tables of this project. `Watch` has a foreign key to a table of oddsschema."""
 
 from sqlalchemy import ForeignKey, MetaData
 from sqlmodel import Field, Relationship, SQLModel
@@ -10,13 +10,13 @@ metadata = MetaData(naming_convention=oddsschema.metadata.naming_convention)
 
 
 class Base(SQLModel):
-    """What all tables of this project have in common: where they are."""
+    """The base of this project's tables: their MetaData."""
 
     metadata = metadata
 
 
 class Account(Base, table=True):
-    """Somebody who watches events."""
+    """A person who watches events."""
 
     __tablename__ = "accounts"
 
@@ -27,13 +27,13 @@ class Account(Base, table=True):
 
 
 class Watch(Base, table=True):
-    """An event whose odds somebody wants to hear of when they reach a price."""
+    """A price of an event's outcome that triggers an alert to an account."""
 
     __tablename__ = "watches"
 
     id: int | None = Field(default=None, primary_key=True)
     account_id: int = Field(foreign_key="accounts.id", ondelete="CASCADE")
-    # A name ("competitor_events.id") would be looked for among this project's tables.
+    # SQLAlchemy looks up a name ("competitor_events.id") among this project's tables.
     competitor_event_id: int = Field(
         sa_column_args=[ForeignKey(CompetitorEvent.id, ondelete="CASCADE")], index=True
     )

@@ -1,4 +1,4 @@
-"""Databases come from oddsschema's pytest plugin, migrated by this project's own migrations."""
+"""Databases of oddsschema's pytest plugin, migrated by this project's own migrations."""
 
 import os
 import subprocess
@@ -13,13 +13,13 @@ PROJECT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """What runs the tests that are coroutines."""
+    """Select the backend of tests that are coroutines."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def oddsschema_migrate() -> Callable[[str], object]:
-    """Migrates the template of all tests' databases: `alembic upgrade heads`."""
+    """Return the migration of the template of all tests' databases: `alembic upgrade heads`."""
 
     def migrate(url: str) -> None:
         command = [sys.executable, "-m", "alembic", "upgrade", "heads"]

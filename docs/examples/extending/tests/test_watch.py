@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def store(session: Any) -> Watch:
-    """A watch of an event, with all that belongs to it."""
+    """Store a watch with its account and event."""
     football = (await session.scalars(select(Sport))).one()
     event = CompetitorEvent(
         source="bet9ja",
@@ -32,7 +32,7 @@ async def store(session: Any) -> Watch:
 
 
 async def test_event_of_a_watch(oddsschema_session: Any) -> None:
-    """A watch leads to the competitor's event, over the border between the two packages."""
+    """A join leads from a watch to the competitor's event in a table of oddsschema."""
     await store(oddsschema_session)
     query = (
         select(CompetitorEvent.name, Account.name)
@@ -42,8 +42,8 @@ async def test_event_of_a_watch(oddsschema_session: Any) -> None:
     assert (await oddsschema_session.execute(query)).all() == [("Basel - Zurich", "Ada")]
 
 
-async def test_event_that_goes_takes_its_watches_along(oddsschema_session: Any) -> None:
-    """When oddsschema's row is deleted, the foreign key deletes the watches."""
+async def test_deleted_event_deletes_its_watches(oddsschema_session: Any) -> None:
+    """The deletion of oddsschema's event deletes its watches, by the foreign key."""
     watch = await store(oddsschema_session)
     await oddsschema_session.execute(delete(CompetitorEvent))
     assert (await oddsschema_session.scalars(select(Watch))).all() == []

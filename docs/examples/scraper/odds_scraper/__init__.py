@@ -1,1 +1,1 @@
-"""Scrapes bookmakers' odds into the tables of oddsschema."""
+"""A scraper that stores bookmakers' odds in the tables of oddsschema."""

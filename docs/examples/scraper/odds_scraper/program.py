@@ -1,6 +1,6 @@
-"""`odds-scraper SLUG=URL ...` scrapes sites into the database of DATABASE_URL.
+"""The program `odds-scraper SLUG=URL ...`: scrapes sites into the database of DATABASE_URL.
 
-Exit codes: 0 all is stored; 1 something could not be fetched or made no sense; 2 did not start.
+Exit codes: 0 everything was stored; 1 something was not fetched or was invalid; 2 not started.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from oddsschema import ScrapeStatus
 
 
 async def scrape(database: str, sites: Sequence[Site]) -> bool:
-    """Scrape sites at the same time, as one batch; say whether all of it is stored."""
+    """Scrape sites concurrently, as one batch. Return whether everything was stored."""
     async with oddsschema.batch(database, trigger="manual") as batch:
 
-        async def scrape_one(site: Site) -> None:
-            # What is raised inside a run ends this run as failed, and no other.
+        async def scrape_site(site: Site) -> None:
+            # An exception inside a run ends only this run as failed.
             async with batch.run(site.slug) as run, site:
-                await run.ingest(site.captures())  # asked only as fast as rows are written
+                await run.ingest(site.captures())  # read as fast as rows are written
 
         async with asyncio.TaskGroup() as tasks:
             for site in sites:
-                tasks.create_task(scrape_one(site))
+                tasks.create_task(scrape_site(site))
 
     report = batch.report()
     for run in report.runs:
@@ -39,7 +39,7 @@ async def scrape(database: str, sites: Sequence[Site]) -> bool:
 
 
 def main() -> None:
-    """The program."""
+    """Run the program."""
     logging.basicConfig(format="%(message)s")
     parser = argparse.ArgumentParser(prog="odds-scraper")
     parser.add_argument("sites", nargs="+", metavar="SLUG=URL")

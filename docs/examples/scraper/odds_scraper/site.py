@@ -1,4 +1,4 @@
-"""A bookmaker's site: what it offers, as captures."""
+"""A bookmaker's site: its offer as captures."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +22,7 @@ from oddsschema import (
 
 log = logging.getLogger(__name__)
 
-#: The site's markets, as BetPawa calls them.
+#: BetPawa's ids and names of the site's markets.
 MARKETS = {
     "1X2": ("3743", "1X2 - Full Time"),
     "O/U": ("5000", "Over/Under - Full Time"),
@@ -31,7 +31,7 @@ MARKETS = {
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same request may well succeed a little later."""
+    """Return whether the same request may succeed a little later."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in (429, 500, 502, 503, 504)
     return isinstance(error, httpx.TransportError)
@@ -42,7 +42,7 @@ class Site:
 
     def __init__(self, slug: str, url: str) -> None:
         self.slug = slug
-        #: What could not be fetched, or makes no sense: one line each.
+        #: Failed requests and invalid data: one line each.
         self.problems: list[str] = []
         self._client = httpx.AsyncClient(base_url=url, timeout=10)
 
@@ -54,7 +54,7 @@ class Site:
         await self._client.__aexit__(*raised)
 
     async def captures(self) -> AsyncIterator[Capture]:
-        """All events with their odds. Raises httpx.HTTPError when there is no list of them."""
+        """Yield all events with their odds. Raises httpx.HTTPError if the list of events fails."""
         for event_id in await self._get("/events"):
             try:
                 event = await self._get(f"/events/{event_id}")
@@ -98,7 +98,7 @@ class Site:
         )
 
     def _markets(self, event: dict[str, Any]) -> Iterator[Market]:
-        """The markets that we know. One that makes no sense does not sink its event."""
+        """Yield the mapped markets. An invalid market does not affect its event."""
         for offered in event["markets"]:
             if offered["name"] not in MARKETS:
                 continue
@@ -121,8 +121,8 @@ class Site:
             except ValidationError as error:
                 self._note(f"event {event['id']}, market {offered['name']}", error)
 
-    def _note(self, what: str, error: ValidationError | None = None) -> None:
-        """Keep a problem for the end, and tell it at once: where, and what is wrong."""
-        what += "".join(f"; {problem}" for problem in problems(error)) if error else ""
-        self.problems.append(f"{self.slug}: {what}")
-        log.warning("%s: %s", self.slug, what)
+    def _note(self, message: str, error: ValidationError | None = None) -> None:
+        """Log a problem with its place at once, and keep it for the summary."""
+        message += "".join(f"; {problem}" for problem in problems(error)) if error else ""
+        self.problems.append(f"{self.slug}: {message}")
+        log.warning("%s: %s", self.slug, message)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def event(event_id: str) -> dict[str, Any]:
-    """An event as the site tells of it."""
+    """Build the site's JSON of an event."""
     return {
         "id": event_id,
         "match": {
@@ -31,18 +31,18 @@ def event(event_id: str) -> dict[str, Any]:
 
 
 def price(odds: float, is_open: bool = True) -> dict[str, Any]:
-    """An outcome as the site tells of it."""
+    """Build the site's JSON of an outcome."""
     return {"odds": odds, "open": is_open}
 
 
 class FakeSite(ThreadingHTTPServer):
-    """A site with three events. Tests put something wrong into `events` or `failures`."""
+    """A site with three events. Tests put faults into `events` or `failures`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.events = {event_id: event(event_id) for event_id in ("1", "2", "3")}
-        #: Path -> the statuses of its first answers; 0 hangs up without one.
+        #: The statuses of the first responses by path. 0 closes the connection instead.
         self.failures: dict[str, list[int]] = {}
         self.requests: Counter[str] = Counter()
 
@@ -56,10 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         status = failures.pop(0) if failures else 200
         if status:
             events = self.server.events
-            found: Any = list(events) if self.path == "/events" else events[self.path.split("/")[2]]
+            is_list = self.path == "/events"
+            body: Any = list(events) if is_list else events[self.path.split("/")[2]]
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(json.dumps(found).encode())
+            self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, *arguments: object) -> None:
-        """Standard error is the scraper's."""
+        """Log nothing: standard error belongs to the scraper."""

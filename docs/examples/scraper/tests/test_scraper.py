@@ -17,7 +17,7 @@ Scrape = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def site() -> Iterator[FakeSite]:
-    """A bookmaker's site, on a port of this machine."""
+    """Start a bookmaker's site on a local port."""
     with FakeSite() as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -33,7 +33,7 @@ other_site = site
 
 @pytest.fixture
 def scrape(oddsschema_database: str) -> Scrape:
-    """Runs the program with sites as arguments, on this test's own database."""
+    """Return a function that runs the program with sites as arguments, on this test's database."""
 
     def scrape(**urls: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -49,7 +49,7 @@ def scrape(oddsschema_database: str) -> Scrape:
 
 @pytest.fixture
 def stored(oddsschema_database: str, oddsschema_run: Callable[..., Any]) -> Callable[[str], Any]:
-    """Fetches rows of this test's own database."""
+    """Return a function that fetches rows of this test's database."""
 
     async def fetch(query: str) -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(oddsschema_database)
@@ -69,7 +69,7 @@ MARKETS = """
 
 
 def test_scrape(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) -> None:
-    """All that a site offers is stored, in BetPawa's terms."""
+    """A site's whole offer is stored, with BetPawa's market ids."""
     done = scrape(bet9ja=site.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "bet9ja: 3 events, 9 markets\nbatch 1 completed, 0 problems\n"
@@ -78,7 +78,7 @@ def test_scrape(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) ->
 
 
 def test_passing_failures(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) -> None:
-    """What fails for a passing reason is tried again, and then nothing is missing."""
+    """Requests that fail for a passing reason are repeated, and nothing is missing."""
     site.failures = {"/events": [503], "/events/1": [0, 429], "/events/3": [500, 502, 0]}
     done = scrape(bet9ja=site.url)
     assert (done.returncode, done.stderr) == (0, "")
@@ -87,7 +87,7 @@ def test_passing_failures(scrape: Scrape, stored: Callable[[str], Any], site: Fa
 
 
 def test_bad_odds(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) -> None:
-    """What makes no sense is told with its place, the rest is stored, and the exit code is 1."""
+    """Invalid data is reported with its place, the rest is stored, and the exit code is 1."""
     site.events["1"]["markets"][0]["prices"]["X"]["odds"] = 0.9
     site.events["2"]["match"]["home"] = " "
     site.failures = {"/events/3": [404]}
@@ -106,7 +106,7 @@ def test_bad_odds(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) 
 def test_site_that_is_down(
     scrape: Scrape, stored: Callable[[str], Any], site: FakeSite, other_site: FakeSite
 ) -> None:
-    """A site that is down ends its own run, and no other; the exit code is 1."""
+    """A site that is down fails only its own run; the exit code is 1."""
     site.failures = {"/events": [503] * 9}
     done = scrape(bet9ja=site.url, sportybet=other_site.url)
     assert done.returncode == 1
@@ -116,7 +116,7 @@ def test_site_that_is_down(
 
 
 def test_no_database(site: FakeSite) -> None:
-    """Without a database it does not start: one line that says why, and exit code 2."""
+    """Without a database the program prints one line with the reason; the exit code is 2."""
     done = subprocess.run(
         [PROGRAM, f"bet9ja={site.url}"],
         env=os.environ | {"DATABASE_URL": "postgresql://127.0.0.1:1/odds"},

@@ -1,4 +1,4 @@
-"""Runs the migrations of this project and of oddsschema on DATABASE_URL."""
+"""The environment of Alembic: runs this project's and oddsschema's migrations on DATABASE_URL."""
 
 import asyncio
 import os
