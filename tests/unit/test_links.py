@@ -1,4 +1,4 @@
-"""Links and mentions of documentation pages: each names a file of the repository."""
+"""Links and paths in texts: each leads to a file of the repository."""
 
 import re
 from collections.abc import Iterator
@@ -28,8 +28,10 @@ PLACES = (
 SUFFIXES = ("", ".md", ".py", ".toml", ".yml", ".yaml", ".json", ".mmd", ".sql")
 #: A Markdown link or image, and its target.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-#: A path below docs/ in prose, code or an error message.
-MENTION = re.compile(r"(?<![\w/.-])docs/[\w./-]*\w")
+#: A path in prose, code or an error message: below docs/, or of a file of the package or its tests.
+MENTION = re.compile(
+    r"(?<![\w/.-])(docs/[\w./-]*\w|(?:oddsschema|alembic|tests)/[\w./-]+\.(?:py|sql|md))\b"
+)
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -70,7 +72,7 @@ def test_links(page: Path) -> None:
 
 
 def test_mentions() -> None:
-    """Each path below docs/ that a text mentions is a file or a directory there."""
+    """Each path of the repository that a text mentions exists."""
     wrong = [
         f"{file.relative_to(ROOT)}: {mention}"
         for file in files()
