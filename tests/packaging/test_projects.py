@@ -137,7 +137,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("competitor_events", "venue")
 ''')
-    known = source / "oddsschema/database.py"
+    known = source / "oddsschema/database/revision.py"
     known.write_text(known.read_text().replace(f'HEAD = "{HEAD}"', 'HEAD = "oddsschema_9999"'))
     return source
 

@@ -28,10 +28,10 @@ PLACES = (
 SUFFIXES = ("", ".md", ".py", ".toml", ".yml", ".yaml", ".json", ".mmd", ".sql")
 #: A Markdown link or image, and its target.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-#: A path in prose, code or an error message: below docs/, or of a file of the package or its tests.
-MENTION = re.compile(
-    r"(?<![\w/.-])(docs/[\w./-]*\w|(?:oddsschema|alembic|tests)/[\w./-]+\.(?:py|sql|md))\b"
-)
+#: A path below docs/ in prose, code or an error message.
+PAGE = re.compile(r"(?<![\w/.-])docs/[\w./-]*\w")
+#: A file of the package or of its tests in the prose of a page.
+SOURCE = re.compile(r"(?<![\w/.-])(?:oddsschema|alembic|tests)/[\w./-]+\.(?:py|sql)\b")
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -71,12 +71,19 @@ def test_links(page: Path) -> None:
             assert anchor in anchors(linked), f"{target}: no such heading"
 
 
+def mentions(file: Path) -> list[str]:
+    """Find the paths of the repository that a text mentions."""
+    text = file.read_text(encoding="utf-8")
+    sources = SOURCE.findall(FENCE.sub("", text)) if file.suffix == ".md" else []
+    return [*PAGE.findall(text), *sources]
+
+
 def test_mentions() -> None:
     """Each path of the repository that a text mentions exists."""
     wrong = [
         f"{file.relative_to(ROOT)}: {mention}"
         for file in files()
-        for mention in MENTION.findall(file.read_text(encoding="utf-8"))
+        for mention in mentions(file)
         if not (ROOT / mention).exists()
     ]
     assert wrong == []
