@@ -55,7 +55,7 @@ def json_schema(name: str | None = None) -> JsonSchemaValue:
     """Build the JSON Schema (2020-12) of a class in `NAMES`, or of all of them under `$defs`.
 
     The schema of a contract or a table describes the JSON that `model_validate_json` accepts;
-    docs/contracts.md lists the exceptions. The schema of a report describes the JSON that
+    docs/reference/contracts.md lists the exceptions. The schema of a report describes the JSON that
     `model_dump_json` writes. Raises KeyError if the name is unknown.
     """
     classes = CONTRACTS | REPORTS

@@ -62,5 +62,5 @@ class Limits:
         return f"{size}: the limit is {limit:,} ({name})"
 
 
-#: The default limits. docs/hostile.md gives the reasons for them.
+#: The default limits. docs/reference/hostile-input.md gives the reasons for them.
 DEFAULT_LIMITS = Limits()

@@ -2,7 +2,7 @@
 
 A target is a PostgreSQL URL, or an SQLAlchemy AsyncConnection with a transaction of the caller's. A
 project with tables of its own adds `script_location()`/versions to its `version_locations`, and
-`autogenerate_options` to its env.py: see docs/howto-extending.md.
+`autogenerate_options` to its env.py: see docs/how-to/extending.md.
 
 The public names are imported from here. The modules:
 

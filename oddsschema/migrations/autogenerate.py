@@ -103,7 +103,7 @@ def require_dependency_on_tables(
                 raise CommandError(
                     f"the revision depends on {dependency}: let it depend on the revision of "
                     "oddsschema that created the tables it refers to, such as oddsschema_0003 "
-                    "(docs/migrations.md lists them)"
+                    "(docs/reference/migrations.md lists them)"
                 )
 
 

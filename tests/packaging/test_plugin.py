@@ -1,4 +1,4 @@
-"""The pytest plugin in projects with only the wheel: that of docs/testing.md, and others."""
+"""The pytest plugin in projects with only the wheel: that of docs/how-to/testing.md, and others."""
 
 import os
 import re
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.wheel
 
 PLUGINS = ["pytest-asyncio>=1.1", "anyio>=4", "pytest-xdist>=3.8"]
 
-PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "testing.md").read_text(encoding="utf-8")
 PROJECT = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE))
 OUTPUT = PAGE.partition("$ pytest ")[2].partition("```")[0]
 
@@ -94,12 +94,12 @@ async def databases(url: str) -> set[str]:
 
 
 def test_documented_project(environment: Environment, tmp_path: Path) -> None:
-    """The project of docs/testing.md passes on an embedded server, with warnings as errors."""
+    """The project of docs/how-to/testing.md passes on an embedded server; warnings are errors."""
     environment.pytest(written(tmp_path, PROJECT), passed=6)
 
 
 def test_documented_output(environment: Environment, tmp_path: Path) -> None:
-    """The output under xdist is that of docs/testing.md, except for the time."""
+    """The output under xdist is that of docs/how-to/testing.md, except for the time."""
     command, *lines = OUTPUT.splitlines()
     output = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
     for line in lines:

@@ -60,7 +60,7 @@ def test_migration_is_that_of_autogenerate(
     environment: Environment, extending: Path, empty_database: str, tmp_path: Path
 ) -> None:
     """The documented command writes the shown migration: the project's tables only."""
-    page = (DOCS / "howto-extending.md").read_text().replace("\\\n", "")
+    page = (DOCS / "how-to" / "extending.md").read_text().replace("\\\n", "")
     (documented,) = re.findall(r"^alembic revision .*--head base .*$", page, re.MULTILINE)
     copy = shutil.copytree(extending, tmp_path / "copy")
     shipped = copy / SHIPPED

@@ -1,4 +1,4 @@
-"""The roles of docs/roles.md: the page's grants, and a database that follows the page."""
+"""The roles of docs/how-to/roles.md: the page's grants, and a database that follows the page."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from oddsschema import migrations
 from tests.support.paths import DOCS
 from tests.support.sessions import execute
 
-PAGE = DOCS / "roles.md"
+PAGE = DOCS / "how-to" / "roles.md"
 #: The superuser's statements, run once, and the owner's, run after each upgrade.
 BY_SUPERUSER, BY_OWNER = re.findall(
     r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL

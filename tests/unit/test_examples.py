@@ -13,7 +13,7 @@ NOT_SHOWN = {"__init__.py"}
 @pytest.mark.parametrize("project", ["scraper", "api", "extending"])
 def test_page_shows_the_project(project: str) -> None:
     """A page includes each file of its project under the file's name."""
-    page = (DOCS / f"howto-{project}.md").read_text(encoding="utf-8")
+    page = (DOCS / "how-to" / f"{project}.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r'^```\w+ title="(.*)"\n--8<-- "(.*)"\n```$', page, re.MULTILINE))
     home = DOCS / "examples" / project
     files = {

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import random
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -15,10 +14,8 @@ import pytest
 
 from oddsschema import Capture
 from oddsschema.database.connections import sqlalchemy_connect
-from tests.support.paths import REAL_ODDS, ROOT
+from tests.support.paths import REAL_ODDS
 from tests.support.stored_captures import keyed, read_back
-
-README = ROOT / "README.md"
 
 pytestmark = pytest.mark.skipif(not REAL_ODDS, reason="the real captures are not beside the clone")
 
@@ -110,31 +107,3 @@ def test_order_of_arrival(
     file.write_bytes(b"".join(lines))
     assert "3,429 captures stored in " in ingest(database, [file])
     assert stored(database) == content_of_files
-
-
-def spoiled(lines: Iterable[bytes]) -> list[bytes]:
-    """Make eight captures of the day before, six of them bad."""
-    captures = [json.loads(line) for line in lines]
-    for capture in captures:
-        capture["captured_at"] = "2023-12-31T12:00:00+00:00"
-    captures[2]["captured_at"] = "2023-12-31T12:00:00"
-    captures[3]["markets"][0]["outcomes"][1]["odds"] = 0.5
-    captures[4]["competitor_event"]["home_team"] += "\0"
-    captures[5]["markets"].append(captures[5]["markets"][0])
-    del captures[6]["competitor_event"]["kickoff"]
-    spoiled = [json.dumps(capture).encode() for capture in captures]
-    spoiled[1] = spoiled[1][:200]
-    return spoiled
-
-
-def test_readme_output(database: str, tmp_path: Path) -> None:
-    """The README's output is the command's: new files, known files, a file with errors."""
-    bad = tmp_path / "bad.ndjson"
-    with gzip.open(REAL_ODDS[0]) as file:
-        bad.write_bytes(b"\n".join(spoiled(file.readlines()[:8])))
-    shown = re.findall(
-        r"^\$ oddsschema ingest (\S+)\n((?:(?!\$|```).*\n)+)", README.read_text("utf-8"), re.M
-    )
-    assert [name for name, _ in shown] == ["real-odds/*.ndjson.gz"] * 2 + ["bad.ndjson"]
-    for name, printed in shown:
-        assert ingest(database, [bad] if name == bad.name else REAL_ODDS) == printed

@@ -32,7 +32,7 @@ from tests.support.sessions import execute, fetch_column
 
 Run = Callable[..., Any]
 
-PAGE = DOCS / "drift.md"
+PAGE = DOCS / "reference" / "drift.md"
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "oddsschema"]
 
@@ -140,7 +140,7 @@ def test_state(
 
 
 def test_docs_example(database: str, run: Run) -> None:
-    """docs/drift.md shows the real output."""
+    """docs/reference/drift.md shows the real output."""
     run(
         execute(
             database,

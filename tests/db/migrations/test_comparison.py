@@ -1,6 +1,6 @@
 """`check`: each alteration is reported as its one difference, and can be repaired.
 
-docs/drift.md holds the results of alembic's own comparison. To write them anew:
+docs/reference/drift.md holds the results of alembic's own comparison. To write them anew:
 
     ODDSSCHEMA_WRITE_DRIFT=1 python -m pytest tests/db/migrations/test_comparison.py -k alembic
 """
@@ -31,7 +31,7 @@ from tests.support.paths import DOCS
 from tests.support.sessions import execute
 from tests.support.tamperings import TAMPERINGS, Tampering
 
-PAGE = DOCS / "drift.md"
+PAGE = DOCS / "reference" / "drift.md"
 
 Run = Callable[..., Any]
 
@@ -94,7 +94,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
 
 
 def test_alembic_check_misses_the_documented_alterations(filled: str, run: Run) -> None:
-    """docs/drift.md has for each alteration the result of `alembic check`."""
+    """docs/reference/drift.md has for each alteration the result of `alembic check`."""
 
     def sees(connection: Connection) -> bool:
         config = Config()

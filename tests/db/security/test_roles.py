@@ -1,4 +1,4 @@
-"""docs/roles.md grants everything that a scraper, a pruner and a reader need."""
+"""docs/how-to/roles.md grants everything that a scraper, a pruner and a reader need."""
 
 import asyncio
 import re

@@ -211,7 +211,7 @@ async def written(
 
 
 def test_stored_rows(connection: Any, run: Run) -> None:
-    """The rows are those of the table in docs/history.md."""
+    """The rows are those of the table in docs/explanation/history.md."""
     minutes = [timedelta(minutes=minute) for minute in (0, 5, 10, 15)]
     captures = [
         offer(minutes[0], 1.5, 2.5, 3.5),
