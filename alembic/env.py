@@ -1,11 +1,13 @@
 """Alembic's environment: migrates a connection that was handed over, or a URL, or prints SQL.
 
 The URL is `-x url=...`, else DATABASE_URL, else that of the embedded PostgreSQL. The limits
-`-x lock_timeout=...` and `-x statement_timeout=...` are in seconds; 0 means no limit.
+`-x lock_timeout=5s` and `-x statement_timeout=1h` are durations; 0 means no limit.
 """
 
 import asyncio
 import os
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from alembic import context
@@ -13,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.durations import parse_duration
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options, timeouts
@@ -25,13 +28,24 @@ def run(**options: Any) -> None:
 
     `options` are arguments of `context.configure`.
     """
-    given = {
-        name: arguments[name] for name in ("lock_timeout", "statement_timeout") if name in arguments
-    }
-    limits = context.config.attributes.get("timeouts", given)
+    limits = context.config.attributes.get("timeouts")
+    if limits is None:
+        limits = limits_of(arguments)
     context.configure(transaction_per_migration=True, **options, **autogenerate_options())
     with timeouts(context.get_context(), **limits), context.begin_transaction():
         context.run_migrations()
+
+
+def limits_of(arguments: Mapping[str, str]) -> dict[str, timedelta]:
+    """Parse the time limits among the arguments of `-x`."""
+    limits = {}
+    for name in ("lock_timeout", "statement_timeout"):
+        if name in arguments:
+            try:
+                limits[name] = parse_duration(arguments[name])
+            except ValueError as error:
+                raise CommandError(f"-x {name}: {error}") from error
+    return limits
 
 
 async def connect_and_run(url: str) -> None:

@@ -38,6 +38,7 @@ from oddsschema.errors import (
 from oddsschema.ingestion import (
     Batch,
     IngestOptions,
+    IngestProgress,
     IngestReport,
     Limits,
     Problem,
@@ -104,6 +105,7 @@ __all__ = [
     "EventBookmaker",
     "HandicapType",
     "IngestOptions",
+    "IngestProgress",
     "IngestReport",
     "Limits",
     "LockTimeoutError",

@@ -19,7 +19,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from oddsschema import capture, models
 from oddsschema.contracts import outcomes
 from oddsschema.contracts.base import Contract, metadata
-from oddsschema.ingestion.report import IngestReport
+from oddsschema.ingestion.report import IngestReport, ValidateReport
+from oddsschema.migrations.report import CheckReport, RevisionReport
+from oddsschema.queries.event_reports import EventOffers, MarketHistory
+from oddsschema.retention import PruneReport, SizeReport
+from oddsschema.scrapes.summaries import BatchList
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -39,7 +43,13 @@ def contracts_of(module: ModuleType) -> dict[str, type[BaseModel]]:
 #: The contracts and tables, by name. Their JSON Schemas describe the accepted JSON.
 CONTRACTS = contracts_of(capture) | contracts_of(models) | contracts_of(outcomes)
 #: The reports, by name. Their JSON Schemas describe the written JSON.
-REPORTS: dict[str, type[BaseModel]] = {IngestReport.__name__: IngestReport}
+REPORTS: dict[str, type[BaseModel]] = {
+    report.__name__: report
+    for report in (
+        *(BatchList, CheckReport, EventOffers, IngestReport, MarketHistory),
+        *(PruneReport, RevisionReport, SizeReport, ValidateReport),
+    )
+}
 #: The names of all classes that have a JSON Schema.
 NAMES = sorted([*CONTRACTS, *REPORTS])
 
@@ -74,7 +84,9 @@ def json_schema(name: str | None = None) -> JsonSchemaValue:
 
 def _schema_mode(name: str) -> JsonSchemaMode:
     """Return pydantic's mode for a class in `NAMES`: contracts are read, reports are written."""
-    return "validation" if name in CONTRACTS else "serialization"
+    # Reports of contracts refer to the definitions of those, which are for validation.
+    is_of_contracts = name in CONTRACTS or name in {"EventOffers", "MarketHistory"}
+    return "validation" if is_of_contracts else "serialization"
 
 
 def sql() -> str:

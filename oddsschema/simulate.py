@@ -1,9 +1,9 @@
-"""Simulated captures: what three bookmakers might offer on football, for demos, tests and load.
+"""Simulated captures: football odds of three bookmakers, for demos, tests and load.
 
 >>> await oddsschema.ingest(url, stream(simulate(seed=7, scrapes=3)))
 
-Goals are Poisson with the teams' strengths, so an event's markets agree with each other. Teams and
-leagues are real; fixtures, ids and odds are made up.
+The goals of each team follow a Poisson distribution, so the markets of an event are consistent.
+Teams and leagues are real; fixtures, ids and odds are invented.
 """
 
 import math
@@ -15,43 +15,43 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
-#: One scrape: each platform's captures. They are dicts as JSON has them (times are ISO 8601 text,
-#: UTC) and hold the contract of `oddsschema.Capture`.
+#: The captures of a scrape, by platform: dicts of JSON values (times are ISO 8601 text, UTC), each
+#: a valid `oddsschema.Capture`.
 Scrape = dict[str, list[dict[str, Any]]]
 
-#: The first scrape, unless told otherwise.
+#: The default time of the first scrape.
 START = datetime(2026, 1, 17, 9, 0, tzinfo=UTC)
 
-#: Of a bookmaker's events, how many get new prices at a scrape. The others' stand.
+#: The share of a bookmaker's events that get new prices at a scrape.
 _REQUOTED = 0.35
-#: Of the open markets, how many close at a scrape; of the closed ones, how many new prices reopen.
+#: The share of open markets that close at a scrape, and of closed markets that new prices reopen.
 _CLOSED, _REOPENED = 0.006, 0.5
-#: A line is offered when both sides are at least this likely; an Asian handicap is an even one.
+#: The least probability of both sides of a line on offer, and of an Asian handicap on offer.
 _LIKELY, _EVEN = 0.04, 0.35
 
 
 @dataclass(frozen=True)
 class Bookmaker:
-    """How a bookmaker prices and writes."""
+    """A bookmaker: its prices, its markets and its words."""
 
-    #: What a market's inverse odds add up to, over 1: 0.07 is 7 %.
+    #: The overround of a market: 0.07 is 7 %.
     margin: float
-    #: The steps of its prices: (below these odds, in steps of).
+    #: The steps of its prices: (upper limit of the odds, step).
     ladder: tuple[tuple[float, float], ...]
-    #: BetPawa's ids of the markets that it has.
+    #: BetPawa's ids of its markets.
     markets: frozenset[str]
     #: The lines of its full-time over/unders, in goals.
     totals: tuple[float, ...]
-    #: Every how many-eth event it does not offer.
+    #: The interval of skipped events: 4 skips every fourth event.
     skips: int
     versus: str = " - "
-    #: Prices below are not listed, which can leave a market with one side.
+    #: The lowest price on offer. A market can lose a side to this limit.
     lowest: float = 1.01
-    #: Its own words for outcomes and teams.
+    #: Its names for outcomes and teams that differ from BetPawa's.
     words: Mapping[str, str] = field(default_factory=dict)
 
 
-# As in feeds of December 2023, but for BetPawa's margin and ladder.
+# Source: feeds of December 2023. BetPawa's margin and ladder are assumptions.
 BOOKMAKERS: Mapping[str, Bookmaker] = {
     "betpawa": Bookmaker(
         margin=0.06,
@@ -86,7 +86,7 @@ BOOKMAKERS: Mapping[str, Bookmaker] = {
 class _League(NamedTuple):
     country: str
     name: str
-    #: The strongest first.
+    #: The teams, the strongest first.
     teams: tuple[str, ...]
 
 
@@ -113,14 +113,14 @@ def simulate(
     start: datetime = START,
     interval: timedelta = timedelta(minutes=5),
 ) -> Iterator[Scrape]:
-    """Scrape after scrape of made-up football odds, `interval` apart; endless without `scrapes`.
+    """Simulate scrapes of football odds, `interval` apart; endless without `scrapes`.
 
-    From one scrape to the next most prices stand, some move, some markets close (at their last
-    price) or are back. `events` are on offer at any time, of which each platform lists most; for
-    each that kicks off another one comes. The same seed gives the same captures, and a platform's
-    do not depend on which others are asked for.
+    From one scrape to the next, most prices are unchanged and some change. Some markets close, at
+    their last price, or reopen. The number of events on offer is always `events`, and each platform
+    lists most of them: a new event replaces each event that kicks off. The same seed gives the same
+    captures. The captures of a platform do not depend on the other platforms.
 
-    Raises ValueError for a platform that is not in `BOOKMAKERS` and for a naive `start`.
+    Raises ValueError for a platform that is not in `BOOKMAKERS`, and for a naive `start`.
     """
     platforms = tuple(platforms)
     if unknown := sorted(set(platforms) - set(BOOKMAKERS)):
@@ -131,20 +131,22 @@ def simulate(
 
 
 def stream(scrapes: Iterable[Scrape], *, rate: float | None = None) -> Iterator[dict[str, Any]]:
-    """The captures of scrapes, one after the other, at most `rate` a second; waiting blocks.
+    """Iterate over the captures of scrapes, at most `rate` per second. The iterator blocks to wait.
 
     Raises ValueError for a rate that is not above zero.
     """
     if rate is not None and not rate > 0:
         raise ValueError(f"rate must be above zero, not {rate}")
-    captures = (one for scrape in scrapes for captures in scrape.values() for one in captures)
+    captures = (
+        capture for scrape in scrapes for captures in scrape.values() for capture in captures
+    )
     return captures if rate is None else _paced(captures, rate)
 
 
 def _paced(captures: Iterable[dict[str, Any]], rate: float) -> Iterator[dict[str, Any]]:
-    began = time.monotonic()
+    start = time.monotonic()
     for number, capture in enumerate(captures):
-        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        time.sleep(max(0.0, start + number / rate - time.monotonic()))
         yield capture
 
 
@@ -170,7 +172,7 @@ def _scrapes(
 
 
 class _Fixture:
-    """A match to come, with the goals that its teams are expected to score, as logarithms."""
+    """A future match, with the logarithms of the expected goals of its teams."""
 
     def __init__(self, seed: int, number: int, at: datetime, hours: tuple[float, float]) -> None:
         self.number = number
@@ -187,12 +189,12 @@ class _Fixture:
         self._listings: dict[str, _Listing] = {}
 
     def move(self) -> None:
-        """Injuries, line-ups, money: a walk that does not go far."""
+        """Change the expected goals at random, as news would; they return to the mean."""
         home, away = (0.98 * news + self._random.gauss(0, 0.02) for news in self._news)
         self._news = home, away
 
     def capture(self, platform: str, at: datetime) -> dict[str, Any]:
-        """What `platform` offers on it now; to be asked once a scrape."""
+        """Build the capture of a platform. Each call counts as a scrape."""
         if platform not in self._listings:
             random = Random(f"{self._seed}/{self.number}/{platform}")
             self._listings[platform] = _Listing(BOOKMAKERS[platform], random)
@@ -230,7 +232,7 @@ class _Fixture:
 
 
 def _paired(seed: int, number: int) -> tuple[_League, str, str]:
-    """The leagues in turn, each a round robin, in which nobody plays twice a round."""
+    """Pair two teams: the leagues take turns, and each league plays a round robin."""
     number, index = divmod(number, len(_LEAGUES))
     league = _LEAGUES[index]
     first, *others = Random(f"{seed}/{league.country}").sample(league.teams, len(league.teams))
@@ -246,7 +248,7 @@ def _id(space: str, number: int, *, digits: int) -> str:
 
 
 class _Market(NamedTuple):
-    """A market without prices: its outcomes' probabilities."""
+    """A market without prices: the probabilities of its outcomes."""
 
     id: str
     name: str
@@ -256,17 +258,17 @@ class _Market(NamedTuple):
 
 
 class _Listing:
-    """An event at a bookmaker: its prices from scrape to scrape."""
+    """An event at a bookmaker, with its present prices."""
 
     def __init__(self, bookmaker: Bookmaker, random: Random) -> None:
         self._bookmaker, self._random = bookmaker, random
         self._opinion = (random.gauss(0, 0.03), random.gauss(0, 0.03))
-        #: By id and line: the market and its prices.
+        #: The markets and their prices, by id and line.
         self._offer: dict[tuple[str, float | None], tuple[_Market, dict[str, float]]] = {}
         self._closed: set[tuple[str, float | None]] = set()
 
     def scrape(self, home: float, away: float) -> list[dict[str, Any]]:
-        """The markets, now that the logarithms of the goals to expect are these."""
+        """Build the markets of a scrape from the logarithms of the expected goals."""
         self._closed.update(key for key in self._offer if self._random.random() < _CLOSED)
         if not self._offer or self._random.random() < _REQUOTED:
             home, away = (
@@ -280,7 +282,7 @@ class _Listing:
         ]
 
     def _requote(self, home: float, away: float) -> None:
-        still = {
+        closed = {
             key: offered
             for key, offered in self._offer.items()
             if key in self._closed and self._random.random() >= _REOPENED
@@ -290,12 +292,12 @@ class _Listing:
             for market in _markets(home, away, self._bookmaker.totals)
             if market.id in self._bookmaker.markets and (prices := _prices(self._bookmaker, market))
         }
-        self._offer = fresh | still
-        self._closed = set(still)
+        self._offer = fresh | closed
+        self._closed = set(closed)
 
 
 def _prices(bookmaker: Bookmaker, market: _Market) -> dict[str, float]:
-    """Odds by the bookmaker's words. The margin weighs on what is neither sure nor hopeless."""
+    """Compute the odds, by the bookmaker's names. Uncertain outcomes bear most of the margin."""
     doubts = {name: p * (1 - p) for name, p in market.outcomes.items()}
     winners = round(sum(market.outcomes.values()))
     load = winners * bookmaker.margin / sum(doubts.values())
@@ -328,12 +330,12 @@ def _as_json(market: _Market, prices: Mapping[str, float], *, is_active: bool) -
 
 
 def _markets(home: float, away: float, totals: Iterable[float]) -> Iterator[_Market]:
-    """Every market of a match whose teams are expected to score so many goals."""
+    """Compute every market of a match from the expected goals of its teams."""
     lead, goals = _lead(home, away), _goals(home + away)
-    one, draw, two = _ways(lead, 0)
+    home_win, draw, away_win = _ways(lead, 0)
     both = (1 - math.exp(-home)) * (1 - math.exp(-away))
-    chances = {"1X": one + draw, "12": one + two, "X2": draw + two}
-    yield _Market("3743", "1X2 - Full Time", {"1": one, "X": draw, "2": two})
+    chances = {"1X": home_win + draw, "12": home_win + away_win, "X2": draw + away_win}
+    yield _Market("3743", "1X2 - Full Time", {"1": home_win, "X": draw, "2": away_win})
     yield from _over_under("5000", "Over/Under - Full Time", goals, totals)
     yield _Market("4693", "Double Chance - Full Time", chances)
     for line in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0):
@@ -364,7 +366,7 @@ def _over_under(
 
 
 def _goals(mean: float) -> dict[float, float]:
-    """The probabilities of 0 to 12 goals."""
+    """Compute the probabilities of 0 to 12 goals."""
     chance = math.exp(-mean)
     chances = {0.0: chance}
     for goals in range(1, 13):
@@ -374,7 +376,7 @@ def _goals(mean: float) -> dict[float, float]:
 
 
 def _lead(home: float, away: float) -> dict[float, float]:
-    """The probabilities of the home team's lead at the end, in goals."""
+    """Compute the probabilities of the final lead of the home team, in goals."""
     lead: dict[float, float] = dict.fromkeys(range(-12, 13), 0.0)
     conceding = _goals(away)
     for scored, chance in _goals(home).items():
@@ -384,16 +386,16 @@ def _lead(home: float, away: float) -> dict[float, float]:
 
 
 def _ways(chances: Mapping[float, float], line: float) -> tuple[float, float, float]:
-    """How likely it is that the goals and the line together are above, at, below zero."""
+    """Compute the probabilities that the goals plus the line are above, at, below zero."""
     above = sum(chance for goals, chance in chances.items() if goals + line > 0)
     at = chances.get(-line, 0.0)
     return above, at, 1 - above - at
 
 
 def _even_money(chances: Mapping[float, float], line: float) -> float:
-    """How likely a two-way bet is to win among what is not given back.
+    """Compute the probability that a two-way bet wins, unless its stake is returned.
 
-    At zero the stake is given back; a quarter line is half a bet on each of its neighbours.
+    The stake is returned at zero. A quarter line is half a bet on each of the two next lines.
     """
     halves = (line - 0.25, line + 0.25) if line % 0.5 else (line, line)
     (won, _, lost), (other_won, _, other_lost) = (_ways(chances, half) for half in halves)

@@ -1,20 +1,35 @@
 """The command line: arguments, exit codes, printing.
 
-Data goes to standard output, all else to standard error. Exit codes: 0 all is well; 1 something
-was refused, failed or differs; 2 it could not start. `check` tells more states apart.
+Data is printed on standard output, everything else on standard error. Exit codes: 0 for success; 1
+if something was refused, failed or differs; 2 if the command could not start. `check` has more.
 
-What is where:
+The program:
 
-- `program`: the program, of all commands, and how it tells errors
+- `program`: the commands together, and the messages of errors
+
+The commands:
+
 - `migrations`: `upgrade`, `downgrade`, `current` and `check`
 - `captures`: `validate`, `ingest` and `batches`
 - `history`: `history`
 - `retention`: `prune` and `size`
 - `schema`: `schema json`, `sql` and `erd`
-- `made_up`: `demo` and `simulate`
-- `options`: what they share
+- `demo`: `demo`
+- `simulation`: `simulate`
 
-What only some commands need, and is slow to import, they import when they run.
+The texts of `history` and `demo`:
+
+- `comparison`: the offers of an event side by side
+- `price_changes`: the history of prices, with a plot in text
+- `pictures`: the history of prices as a picture
+- `markets`: the names and the order of markets, outcomes and listings
+
+The parts that commands share:
+
+- `options`: options, and the types of their values
+- `output`: text, JSON, tables and progress
+
+A command that needs a slow import does it when it runs.
 """
 
 from oddsschema.cli.program import cli, main

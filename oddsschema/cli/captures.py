@@ -1,6 +1,7 @@
-"""The command line of captures and batches: `validate`, `ingest` and `batches`."""
+"""The commands of captures and batches: `validate`, `ingest` and `batches`."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from typing import IO, Any, get_args
 import click
 
 from oddsschema import ingest as ingest_captures
-from oddsschema.cli.options import json_option, on_database, url_option
+from oddsschema.cli.options import duration_option, json_option, run_on_database, url_option
+from oddsschema.cli.output import ProgressLine, print_json, print_text
 from oddsschema.ingestion import (
     IngestOptions,
+    IngestProgress,
     IngestReport,
     Limits,
     Refusal,
+    ValidateReport,
     read_files,
     reject,
     stream_files,
@@ -25,25 +29,43 @@ from oddsschema.ingestion import (
 )
 from oddsschema.ingestion.options import Store
 from oddsschema.scrapes.stale import close_stale, stale_batches
-from oddsschema.scrapes.summaries import BatchSummary, newest_batches
+from oddsschema.scrapes.summaries import BatchList, BatchSummary, newest_batches
+
+#: The number of refusals that the report of `validate` holds.
+_REFUSALS_KEPT = 1000
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="Let one bad market sink its whole capture."
+    "--strict", is_flag=True, help="Refuse a capture as a whole if one of its markets is invalid."
 )
 
 
+def limit_option(limit: str) -> str:
+    """Return the option for a limit: "--max-line-bytes" for line_bytes."""
+    return f"--max-{limit.replace('_', '-')}"
+
+
+def describe_refusal(refusal: Refusal) -> str:
+    """Describe a refusal; a limit that was exceeded is named by its option."""
+    return re.sub(
+        rf"\b(the limit is [\d,]+) \(({'|'.join(limit.name for limit in fields(Limits))})\)",
+        lambda match: f"{match[1]} ({limit_option(match[2])})",
+        str(refusal),
+    )
+
+
 def limits_options(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for each limit; the command gets them as `limits`."""
+    """Add an option for each limit; the command gets them as `limits`."""
 
     @wraps(command)
-    def with_limits(**given: Any) -> None:
-        limits = Limits(**{limit.name: given.pop(f"max_{limit.name}") for limit in fields(Limits)})
-        command(limits=limits, **given)
+    def with_limits(**values: Any) -> None:
+        limits = Limits(**{limit.name: values.pop(limit.name) for limit in fields(Limits)})
+        command(limits=limits, **values)
 
     decorated: Callable[..., None] = with_limits
     for limit in reversed(fields(Limits)):
         decorated = click.option(
-            f"--max-{limit.name.replace('_', '-')}",
+            limit_option(limit.name),
+            limit.name,
             type=click.IntRange(*Limits.range(limit.name)),
             default=limit.default,
             show_default=True,
@@ -65,78 +87,99 @@ files_argument = click.argument(
 @files_argument
 @strict_option
 @limits_options
-def validate_files(files: tuple[str, ...], strict: bool, limits: Limits) -> None:
-    """Hold the captures of FILES (NDJSON, plain or .gz, - for standard input) to the contract."""
-    accepted = refused = 0
+@json_option("ValidateReport")
+def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: Limits) -> None:
+    """Validate the captures of FILES (NDJSON, plain or .gz, - for standard input)."""
+    valid = refused = 0
+    refusals: list[Refusal] = []
     for item in read_files(files, limits):
         checked = validate(item, strict=strict, limits=limits)
-        accepted += checked.capture is not None
+        valid += checked.capture is not None
         if checked.refusal is not None:
             refused += 1
-            _say_refused(checked.refusal)
-    click.echo(f"{accepted:,} captures hold the contract, {refused:,} do not, in whole or in part")
+            print_text(f"refused: {describe_refusal(checked.refusal)}", err=True)
+            if len(refusals) < _REFUSALS_KEPT:
+                refusals.append(checked.refusal)
+    if as_json:
+        print_json(
+            ValidateReport(captures_valid=valid, captures_refused=refused, refusals=tuple(refusals))
+        )
+    else:
+        print_text(f"{valid:,} captures are valid, {refused:,} are not, in whole or in part")
     if refused:
         sys.exit(1)
 
 
 @click.command()
 @files_argument
-@click.option("--trigger", metavar="TEXT", default="manual", help="What started the scrape.")
-@click.option("--notes", metavar="TEXT", help="Kept with the batch.")
-@click.option("--raw", is_flag=True, help="Store raw_response too.")
+@click.option("--trigger", metavar="TEXT", default="manual", help="The reason for the scrape.")
+@click.option("--notes", metavar="TEXT", help="Notes on the batch.")
+@click.option("--keep-raw", is_flag=True, help="Store the raw responses too.")
 @strict_option
 @click.option(
     "--rejects",
     type=click.File("w", encoding="utf-8", lazy=False),
-    help="Write what is refused to this NDJSON file, to be put right and ingested again.",
+    help="Write the refused captures to this NDJSON file. It can be corrected and ingested.",
 )
 @click.option(
     "--chunk-rows",
     type=click.IntRange(min=1),
     default=IngestOptions.chunk_rows,
     show_default=True,
-    help="How many rows are committed at a time.",
+    help="Rows per transaction.",
 )
 @click.option(
     "--store",
     type=click.Choice(get_args(Store)),
     default=IngestOptions.store,
     show_default=True,
-    help="Store what changed since an event's last capture, or each capture complete.",
+    help="Store the changes since the last capture of an event, or each capture completely.",
 )
+@click.option(
+    "--keyframe-share",
+    type=click.FloatRange(min=0),
+    default=IngestOptions.keyframe_share,
+    show_default=True,
+    help="Limit on rows of changes since the last complete capture, as a share of the markets on "
+    "offer. A capture beyond it is stored completely.",
+)
+@duration_option(
+    "--keyframe-age",
+    IngestOptions.keyframe_age,
+    "Store a capture with changes completely, if the last complete one is older than this.",
+)
+@duration_option("--retry-for", IngestOptions.retry_for, "Time for retries after transient errors.")
 @limits_options
-@json_option
+@json_option("IngestReport")
 @url_option
 def ingest(
     files: tuple[str, ...],
     trigger: str,
     notes: str | None,
-    raw: bool,
-    strict: bool,
     rejects: IO[str] | None,
-    chunk_rows: int,
-    store: Store,
     as_json: bool,
     url: str | None,
     limits: Limits,
+    **fields_of_options: Any,
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
-    progress = Progress()
+    progress = ProgressLine()
+    start = time.monotonic()
 
-    def refused(refusal: Refusal) -> None:
+    def on_refusal(refusal: Refusal) -> None:
         progress.clear()
-        _say_refused(refusal)
+        print_text(f"refused: {describe_refusal(refusal)}", err=True)
         if rejects is not None:
             rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
 
+    def on_progress(counts: IngestProgress) -> None:
+        progress.update(lambda: _progress_line(counts, time.monotonic() - start))
+
     options = IngestOptions(
-        keep_raw=raw,
-        strict=strict,
-        chunk_rows=chunk_rows,
-        store=store,
         limits=limits,
-        on_refusal=refused,
-        on_progress=progress.show,
+        on_refusal=on_refusal,
+        on_progress=on_progress if progress.is_shown else None,
+        **fields_of_options,
     )
 
     async def run(url: str) -> tuple[IngestReport, list[BatchSummary]]:
@@ -145,87 +188,71 @@ def ingest(
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 
-    report, summaries = on_database(url, run)
-    progress.clear()
+    with progress:
+        report, batches = run_on_database(url, run)
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report)
     else:
-        for summary in summaries:
-            click.echo(str(summary))
-        click.echo(_in_words(report))
-    for one in report.runs:
-        if one.error is not None:
-            click.echo(f"error: {one.platform}: {one.error}", err=True)
-    if not report.all_stored or any(one.error for one in report.runs):
+        for batch in batches:
+            print_text(str(batch))
+        print_text(_summary(report))
+    for run_report in report.runs:
+        if run_report.error is not None:
+            print_text(f"error: {run_report.platform}: {run_report.error}", err=True)
+    if not report.all_stored or any(run_report.error for run_report in report.runs):
         sys.exit(1)
 
 
 @click.command()
-@click.option("-n", "--limit", default=20, show_default=True, help="How many.")
-@click.option("--stale", is_flag=True, help="Only those whose process seems to have died.")
-@click.option(
-    "--older-than",
-    type=click.IntRange(min=0),
-    default=60,
-    show_default=True,
-    metavar="MINUTES",
-    help="How long without a sign of life counts as stale.",
+@click.option("-n", "--limit", default=20, show_default=True, help="Number of batches.")
+@click.option("--stale", is_flag=True, help="Print only open batches without a sign of life.")
+@duration_option(
+    "--older-than", timedelta(hours=1), "Age of the last sign of life of a stale batch."
 )
-@click.option("--close", is_flag=True, help="End the stale runs as failed, and their batches.")
+@click.option("--close", is_flag=True, help="End the runs of stale batches as failed.")
+@json_option("BatchList")
 @url_option
-def batches(limit: int, stale: bool, older_than: int, close: bool, url: str | None) -> None:
-    """Print the batches, newest first, a line each."""
-    silence = timedelta(minutes=older_than)
+def batches(
+    limit: int, stale: bool, older_than: timedelta, close: bool, as_json: bool, url: str | None
+) -> None:
+    """Print the batches, newest first, one line for each."""
     if close:
-        closed = on_database(url, lambda url: close_stale(url, silence))
-        click.echo(f"{closed:,} stale runs closed")
+        if as_json:
+            raise click.UsageError("--close prints no list: leave out --json")
+        closed = run_on_database(url, lambda url: close_stale(url, older_than))
+        print_text(f"{closed:,} stale runs closed")
         return
-    found = on_database(
-        url, lambda url: stale_batches(url, silence) if stale else newest_batches(url, limit)
+    summaries = run_on_database(
+        url, lambda url: stale_batches(url, older_than) if stale else newest_batches(url, limit)
     )
-    for summary in found:
-        click.echo(str(summary))
+    if as_json:
+        print_json(BatchList(tuple(summaries)))
+        return
+    for batch in summaries:
+        print_text(str(batch))
 
 
-def _in_words(report: IngestReport) -> str:
-    said = [
-        f"{report.captures_stored:,} captures stored in {report.markets_stored:,} market rows",
-        f"{report.captures_known:,} were already there",
-        f"{report.captures_refused:,} refused",
+def _progress_line(progress: IngestProgress, seconds: float) -> str:
+    rate = progress.markets / seconds if seconds else 0
+    return (
+        f"{progress.captures:,} captures  {progress.markets:,} markets  {rate:,.0f}/s  "
+        f"{progress.refused:,} refused"
+    )
+
+
+def _summary(report: IngestReport) -> str:
+    total = report.total
+    parts = [
+        f"{total.captures_stored:,} captures stored in {total.markets_stored:,} market rows",
+        f"{total.captures_known:,} were already there",
+        f"{total.captures_refused:,} refused",
     ]
-    if report.captures_confirmed:
-        said[0] += f" ({report.captures_confirmed:,} found nothing changed)"
-    if report.markets_refused:
-        said.append(f"{report.markets_refused:,} markets of other captures refused")
-    if report.captures_lost:
-        said.append(f"{report.captures_lost:,} not stored")
+    if total.captures_confirmed:
+        parts[0] += f" ({total.captures_confirmed:,} found nothing changed)"
+    if total.markets_refused:
+        parts.append(f"{total.markets_refused:,} markets of other captures refused")
+    if total.captures_lost:
+        parts.append(f"{total.captures_lost:,} not stored")
     if report.retries:
-        said.append(f"{report.retries:,} times tried again")
-    return ", ".join(said)
-
-
-class Progress:
-    """One line on standard error that tells how far it is; nothing when that is no terminal."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._began = time.monotonic()
-        self._shown = 0.0
-
-    def show(self, captures: int, markets: int, refused: int) -> None:
-        """Show the counts, five times a second at most."""
-        now = time.monotonic()
-        if self._is_terminal and now - self._shown > 0.2:
-            self._shown = now
-            rate = markets / (now - self._began)
-            line = f"{captures:,} captures  {markets:,} markets  {rate:,.0f}/s  {refused:,} refused"
-            click.echo(f"\r\x1b[K{line}", nl=False, err=True)
-
-    def clear(self) -> None:
-        """Leave the line to somebody else."""
-        if self._is_terminal and self._shown:
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _say_refused(refusal: Refusal) -> None:
-    click.echo(f"refused: {refusal}", err=True)
+        parts.append(f"{report.retries:,} times tried again")
+    return ", ".join(parts)

@@ -1,103 +1,53 @@
-"""The demonstration: two simulated batches, stored, and read back from PostgreSQL by SQL.
+"""The command `demo`: two simulated batches, stored, and read back from PostgreSQL.
 
-It happens in a database of its own, `oddsschema_demo`, on the user's own embedded server. Each run
-drops what the last one left there, and touches nothing else.
+The demonstration uses a database of its own, `oddsschema_demo`, on the embedded server of the user.
+Each run drops the database of the last run, and changes nothing else.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
+from itertools import product
+from typing import Any
 
 import click
 from click import style
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import joinedload
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from oddsschema.database.connections import Connection
+from oddsschema.cli.comparison import Comparison, compare, format_row
+from oddsschema.cli.markets import format_odds, outcome_label
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.ingestion import batch
+from oddsschema.models import Event, MarketType
+from oddsschema.queries import Coverage, Move, coverage, moves
+from oddsschema.queries.event_reports import find_event, read_best_prices, read_offers
 from oddsschema.scrapes.summaries import newest_batches
 from oddsschema.simulate import Scrape, simulate
 
-#: The database, as its name goes into SQL.
+#: The name of the database.
 DATABASE = "oddsschema_demo"
 
+#: The titles of the columns, by bookmaker.
 TITLES = {"betpawa": "BetPawa", "sportybet": "SportyBet", "bet9ja": "Bet9ja"}
 
+#: The time between the two scrapes.
 INTERVAL = timedelta(minutes=5)
 
-#: A row a price that was new: BetPawa's own, and the competitors' of the events that were matched.
-PRICES = """
-CREATE TEMPORARY VIEW prices AS
-SELECT event_id, markets.platform, batch_id, captured_at, market, line, outcome.position,
-    -- SportyBet says Home where others say 1.
-    concat_ws(' ', coalesce('{"Home": "1", "Draw": "X", "Away": "2", "Yes": "Both teams score",
-        "No": "Not both score"}'::jsonb ->> (value ->> 'name'), value ->> 'name'), line) AS label,
-    (value ->> 'odds')::float8 AS odds,
-    (value ->> 'is_active')::boolean AND unavailable_at IS NULL AS is_active
-FROM (
-    SELECT s.event_id, b.slug AS platform, s.scrape_run_id, s.captured_at,
-        m.betpawa_market_id AS market, m.line, m.outcomes, m.unavailable_at
-    FROM odds_snapshots AS s
-    JOIN bookmakers AS b ON b.id = s.bookmaker_id
-    JOIN market_odds AS m ON m.event_id = s.event_id AND m.snapshot_id = s.id
-    UNION ALL
-    SELECT e.betpawa_event_id, e.source, s.scrape_run_id, s.captured_at,
-        m.betpawa_market_id, m.line, m.outcomes, m.unavailable_at
-    FROM competitor_events AS e
-    JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
-    JOIN competitor_market_odds AS m
-        ON m.competitor_event_id = s.competitor_event_id AND m.snapshot_id = s.id
-    WHERE e.betpawa_event_id IS NOT NULL
-) AS markets
-JOIN scrape_runs AS r ON r.id = scrape_run_id
-CROSS JOIN jsonb_array_elements(outcomes) WITH ORDINALITY AS outcome (value, position)
--- 1X2, Over/Under 2.5, Both Teams To Score
-WHERE market IN ('3743', '3795') OR market = '5000' AND line = 2.5
-"""
+#: The markets that are shown, by BetPawa's id and line: 1X2, Over/Under 2.5, Both Teams To Score.
+MARKETS = [("3743", None), ("5000", 2.5), ("3795", None)]
 
-#: Of the events that every bookmaker offers, the one whose prices move most.
-EVENT = """
-SELECT e.id, e.name, t.name || ', ' || t.country AS tournament,
-    e.kickoff - max(captured_at) AS kickoff_in,
-    ARRAY(SELECT c.name FROM competitor_events AS c WHERE c.betpawa_event_id = e.id ORDER BY c.id)
-        AS competitors_names
-FROM prices
-JOIN events AS e ON e.id = event_id
-JOIN tournaments AS t ON t.id = e.tournament_id
-GROUP BY e.id, t.id
-HAVING count(DISTINCT platform) = 3
-ORDER BY count(DISTINCT (platform, label, odds, is_active)) DESC, e.id
-LIMIT 1
-"""
+#: Labels of outcomes that need their market to be understood.
+LABELS = {"Yes": "Both teams score", "No": "Not both score"}
 
-#: An event's newest prices at each bookmaker, and what their inverses add up to, over 1.
-NEWEST = """
-SELECT market, label, platform, odds, is_active,
-    max(batch_id) OVER (PARTITION BY platform) AS batch_id,
-    sum(1 / odds) OVER (PARTITION BY platform, market) - 1 AS overround,
-    CASE WHEN is_active AND odds = max(odds) FILTER (WHERE is_active) OVER (PARTITION BY label)
-        THEN '*' ELSE '' END AS mark
-FROM (
-    SELECT DISTINCT ON (platform, label) * FROM prices WHERE event_id = $1
-    ORDER BY platform, label, captured_at DESC
-) AS newest
-ORDER BY market = '3795', market, position, platform
-"""
-
-#: What is not as it was at the bookmaker's last scrape.
-MOVES = """
-SELECT * FROM (
-    SELECT *, lag(odds) OVER earlier AS was, lag(is_active) OVER earlier AS was_active
-    FROM prices
-    WINDOW earlier AS (PARTITION BY event_id, platform, label ORDER BY captured_at)
-) AS moves
-WHERE odds != was OR is_active != was_active
-ORDER BY market = '3795', market, position, platform
-"""
-
+#: The last lines: commands to try.
 NEXT = (
     ("oddsschema upgrade", "tables of your own"),
     ("oddsschema ingest FILE.ndjson", "your scrapers' odds"),
@@ -108,44 +58,42 @@ NEXT = (
 
 @click.command()
 def demo() -> None:
-    """Show it all in a few seconds, in a database of its own."""
-    # Lines have at most 80 columns, and may be styled (ANSI).
-    say = click.echo
-    say(style("Three bookmakers' odds in a PostgreSQL of your own", bold=True))
-    say("Starting the server, which takes a few seconds the first time ...")
-    with EmbeddedPostgres() as server, _tracebacks_kept_off():
-        asyncio.run(_demo(server, say))
+    """Show the package at work in a few seconds, in a database of its own."""
+    _print(style("Three bookmakers' odds in a PostgreSQL of your own", bold=True))
+    _print("Starting the server, which takes a few seconds the first time ...")
+    with EmbeddedPostgres() as server, _without_tracebacks():
+        asyncio.run(_demo(server))
 
 
-async def _demo(server: EmbeddedPostgres, say: Callable[[str], object]) -> None:
-    import asyncpg
-
+async def _demo(server: EmbeddedPostgres) -> None:
     from oddsschema import migrations
+    from oddsschema.embedded.scratch_database import scratch_database
 
-    async with _new_database(server.url):
+    async with scratch_database(server.url, DATABASE):
         url = server.url_for(DATABASE)
         await migrations.upgrade(url)
-        say(f"Created the tables in the new database {DATABASE}.")
-        # On the hour, so that kickoffs are as far away each time.
+        _print(f"Created the tables in the new database {DATABASE}.")
+        # On the hour, so that the times to kickoff are the same in each run.
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - INTERVAL
         first, second = simulate(seed=1202, scrapes=2, start=start, interval=INTERVAL)
         await _store(url, first)
         await _store(url, second, unreachable="bet9ja")
-        say(_heading("Two scrapes of made-up odds, five minutes apart; one run fails"))
+        _print(_heading("Two scrapes of made-up odds, five minutes apart; one run fails"))
         for summary in reversed(await newest_batches(url, limit=2)):
             # A line of `oddsschema batches`, folded.
             runs = "\n           ".join(map(str, summary.runs))
-            say(f"  Batch {summary.batch_id}  {runs}")
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(PRICES)
-            await _compare(connection, say)
-        finally:
-            await connection.close()
-    say(_heading("Your turn"))
+            _print(f"  Batch {summary.batch_id}  {runs}")
+        async with sqlalchemy_connect(url) as connection:
+            changes = await _read_changes(connection)
+            # The event with the most changes.
+            ((event, _),) = Counter(change.sportradar_id for change in changes).most_common(1)
+            match = await _read_match(connection, event)
+        _print_match(match)
+        _print_changes(changes, match)
+    _print(_heading("Your turn"))
     for command, purpose in NEXT:
-        say(f"  {command:<55}{_dim(purpose)}")
-    say("  They use this server too, or the one of --url or DATABASE_URL.")
+        _print(f"  {command:<55}{_dim(purpose)}")
+    _print("  They use this server too, or the one of --url or DATABASE_URL.")
 
 
 async def _store(url: str, scrape: Scrape, unreachable: str | None = None) -> None:
@@ -157,39 +105,101 @@ async def _store(url: str, scrape: Scrape, unreachable: str | None = None) -> No
                 await run.ingest(captures)
 
 
-async def _compare(connection: Connection, say: Callable[[str], object]) -> None:
-    """One event's prices side by side, and what became of them since the batch before."""
-    event = await connection.fetchrow(EVENT)
-    newest = await connection.fetch(NEWEST, event["id"])
-    moves = await connection.fetch(MOVES)
+@dataclass(frozen=True)
+class _Match:
+    """An event with its prices at each bookmaker."""
 
-    say(_heading(f"{event['name']}, side by side"))
-    hours, seconds = divmod(round(event["kickoff_in"].total_seconds()), 3600)
-    say(f"  {event['tournament']}, kickoff in {hours} h {seconds // 60} min")
-    say(f"  matched with {' and '.join(event['competitors_names'])}")
-    say("")
-    say(_row("", TITLES))
-    say(_dim(_row("as of", {row["platform"]: f"batch {row['batch_id']}" for row in newest})))
-    for _, market in groupby(newest, key=itemgetter("market")):
-        overrounds = {}
-        for label, prices in groupby(market, key=itemgetter("label")):
-            cells = {}
-            for row in prices:
-                cells[row["platform"]] = _odds(row["odds"], row["is_active"]) + row["mark"]
-                if row["is_active"]:
-                    overrounds[row["platform"]] = f"{row['overround']:.1%}"
-            say(_row(label, cells))
-        say(_dim(_row("overround", overrounds)) + "\n")
-    say("  * the best price   overround: the bookmaker's margin, the sum of 1/odds - 1")
+    event: Event
+    comparison: Comparison
+    #: By bookmaker: the newest batch that has captured its events.
+    batches: Mapping[str | None, int | None]
 
-    say(_heading("What moved there between the two batches"))
-    for move in moves:
-        if move["event_id"] == event["id"]:
-            was = _odds(move["was"], move["was_active"])
-            now = _odds(move["odds"], move["is_active"])
-            say(f"  {move['label']:<20}{TITLES[move['platform']]:<11}{was:>6} → {now}")
-    others = [move["event_id"] for move in moves if move["event_id"] != event["id"]]
-    say(f"  and {len(others)} prices of {len(set(others))} other events")
+
+async def _read_changes(connection: AsyncConnection) -> Sequence[Move]:
+    """Read the prices of the shown markets that changed between the two batches."""
+    async with AsyncSession(connection) as session:
+        changes = (await session.exec(moves(1, 2))).all()
+    return [change for change in changes if _is_shown(change)]
+
+
+async def _read_match(connection: AsyncConnection, sportradar_id: str) -> _Match:
+    """Read an event and its offers side by side, in the shown markets."""
+    identity = await find_event(connection, sportradar_id)
+    offers = await read_offers(connection, identity)
+    best_prices = await read_best_prices(connection, identity)
+    # To a type checker, an attribute of the class has the type of its value.
+    event_class: Any = Event
+    async with AsyncSession(connection) as session:
+        event = await session.get_one(
+            Event,
+            identity.event_id,
+            options=[joinedload(event_class.tournament), joinedload(event_class.competitor_events)],
+        )
+        batches = await session.exec(
+            coverage().where(Coverage.events > 0).order_by(col(Coverage.batch_id))
+        )
+        return _Match(
+            event=event,
+            comparison=compare(filter(_is_shown, offers.root), best_prices),
+            batches={run.platform: run.batch_id for run in batches},
+        )
+
+
+def _print_match(match: _Match) -> None:
+    event, comparison = match.event, match.comparison
+    _print(_heading(f"{event.name}, side by side"))
+    seconds = round((event.kickoff - max(comparison.seen_at.values())).total_seconds())
+    hours, minutes = divmod(seconds // 60, 60)
+    tournament = event.tournament
+    _print(f"  {tournament.name}, {tournament.country}, kickoff in {hours} h {minutes} min")
+    competitors = sorted(event.competitor_events, key=lambda competitor: competitor.id or 0)
+    _print(f"  matched with {' and '.join(competitor.name for competitor in competitors)}")
+    _print()
+    _print(_row("", TITLES))
+    batches = {platform: f"batch {batch_id}" for platform, batch_id in match.batches.items()}
+    _print(_dim(_row("as of", batches)))
+    for market in sorted(comparison.markets, key=lambda market: _place(market.market)):
+        for label, prices in market.prices.items():
+            _print(_row(_label(market.market, label), prices))
+        _print(_dim(_row("overround", market.overrounds)) + "\n")
+    _print("  * the best price   overround: the bookmaker's margin, the sum of 1/odds - 1")
+
+
+def _print_changes(changes: Iterable[Move], match: _Match) -> None:
+    _print(_heading("What moved there between the two batches"))
+    labels = [
+        _label(market.market, label)
+        for market in sorted(match.comparison.markets, key=lambda market: _place(market.market))
+        for label in market.prices
+    ]
+    of_match = {
+        (_label(change, outcome_label(change.outcome)), change.bookmaker): change
+        for change in changes
+        if change.event_id == match.event.id
+    }
+    for label, platform in product(labels, TITLES):
+        if (change := of_match.get((label, platform))) is not None:
+            before, after = format_odds(change.odds_before), format_odds(change.odds_after)
+            _print(f"  {label:<20}{TITLES[platform]:<11}{before:>6} → {after}")
+    others = [change.event_id for change in changes if change.event_id != match.event.id]
+    _print(f"  and {len(others)} prices of {len(set(others))} other events")
+
+
+def _place(market: MarketType) -> int:
+    return MARKETS.index((market.betpawa_market_id, market.line))
+
+
+def _is_shown(market: MarketType) -> bool:
+    return (market.betpawa_market_id, market.line) in MARKETS
+
+
+def _label(market: MarketType, label: str) -> str:
+    label = LABELS.get(label, label)
+    return label if market.line is None else f"{label} {market.line:g}"
+
+
+def _row(label: str, cells: Mapping[Any, str]) -> str:
+    return format_row(label, (cells.get(platform, "-") for platform in TITLES))
 
 
 def _heading(text: str) -> str:
@@ -200,39 +210,14 @@ def _dim(text: str) -> str:
     return style(text, dim=True)
 
 
-def _row(label: str, cells: Mapping[str, str]) -> str:
-    """A line of the table, a column for each bookmaker. A cell may end with a mark."""
-    padded = (cells.get(platform, "-") for platform in TITLES)
-    return (
-        f"  {label:<20}"
-        + "".join(
-            f"{cell:>13}" if cell.endswith("*") else f"{cell:>12} " for cell in padded
-        ).rstrip()
-    )
-
-
-def _odds(odds: float, is_active: bool) -> str:
-    return f"{odds:.2f}" if is_active else "closed"
-
-
-@asynccontextmanager
-async def _new_database(server_url: str) -> AsyncIterator[None]:
-    """The database, empty. Nobody else makes it anew meanwhile."""
-    import asyncpg
-
-    connection = await asyncpg.connect(server_url)
-    try:
-        await connection.execute(f"SELECT pg_advisory_lock(hashtext('{DATABASE}'))")
-        await connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        await connection.execute(f"CREATE DATABASE {DATABASE}")
-        yield
-    finally:
-        await connection.close()
+def _print(text: str = "") -> None:
+    """Print a line of at most 80 columns, which may be styled (ANSI)."""
+    click.echo(text)
 
 
 @contextmanager
-def _tracebacks_kept_off() -> Iterator[None]:
-    """Without a handler, logging would print the traceback of the run that is meant to fail."""
+def _without_tracebacks() -> Iterator[None]:
+    """Add a handler: without one, logging prints the traceback of the run that has to fail."""
     logger, handler = logging.getLogger("oddsschema"), logging.NullHandler()
     logger.addHandler(handler)
     try:

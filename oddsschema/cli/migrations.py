@@ -1,48 +1,44 @@
-"""The command line of `oddsschema.migrations`: `upgrade`, `downgrade`, `current` and `check`."""
+"""The commands of migrations: `upgrade`, `downgrade`, `current` and `check`."""
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 import click
 
-from oddsschema.cli.options import json_option, on_database, url_option
+from oddsschema.cli.options import duration_option, json_option, run_on_database, url_option
+from oddsschema.cli.output import print_json, print_text
+from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import DatabaseUnavailableError
 
 
 def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options for both timeouts of a migration; the command gets them as `timeouts`."""
+    """Add an option for each time limit of a migration; the command gets them as `timeouts`."""
 
     @wraps(command)
-    def with_timeouts(lock_timeout: float, statement_timeout: float, **given: Any) -> None:
+    def with_timeouts(lock_timeout: timedelta, statement_timeout: timedelta, **given: Any) -> None:
         timeouts = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
         command(timeouts=timeouts, **given)
 
     decorated: Callable[..., None] = with_timeouts
-    for name, default, what in (
-        ("--statement-timeout", STATEMENT_TIMEOUT, "a statement may take"),
-        ("--lock-timeout", LOCK_TIMEOUT, "to wait for a lock; all who want that table wait too"),
+    for name, default, meaning in (
+        ("--statement-timeout", STATEMENT_TIMEOUT, "Longest duration of a statement"),
+        ("--lock-timeout", LOCK_TIMEOUT, "Longest wait for a lock, which blocks the table's users"),
     ):
-        decorated = click.option(
-            name,
-            type=float,
-            default=default,
-            show_default=True,
-            metavar="SECONDS",
-            help=f"How long {what}. 0 for no limit.",
-        )(decorated)
+        decorated = duration_option(name, default, f"{meaning}. 0 for no limit.")(decorated)
     return decorated
 
 
 @click.command()
 @click.argument("revision", default="head")
-@click.option("--sql", is_flag=True, help="Print the SQL; connect to nothing.")
+@click.option("--sql", is_flag=True, help="Print the SQL, without a connection.")
 @timeouts_options
 @url_option
-def upgrade(revision: str, sql: bool, timeouts: dict[str, float], url: str | None) -> None:
-    """Create the tables, or bring them to REVISION (the newest)."""
+def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str | None) -> None:
+    """Create the tables, or upgrade them to REVISION (the newest)."""
     from oddsschema import migrations
 
     if sql:
@@ -52,69 +48,75 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, float], url: str | Non
     async def run(url: str) -> None:
         before = await migrations.current(url)
         await migrations.upgrade(url, revision, **timeouts)
-        _say_moved(before, await migrations.current(url))
+        _print_move(before, await migrations.current(url))
 
-    on_database(url, run)
+    run_on_database(url, run)
 
 
 @click.command()
 @click.argument("revision")
 @timeouts_options
 @url_option
-def downgrade(revision: str, timeouts: dict[str, float], url: str | None) -> None:
-    """Take the tables back to REVISION; "base" drops them all, with their rows."""
+def downgrade(revision: str, timeouts: dict[str, timedelta], url: str | None) -> None:
+    """Downgrade the tables to REVISION; "base" drops all tables, with their rows."""
     from oddsschema import migrations
 
     async def run(url: str) -> None:
         before = await migrations.current(url)
         await migrations.downgrade(url, revision, **timeouts)
-        _say_moved(before, await migrations.current(url))
+        _print_move(before, await migrations.current(url))
 
-    on_database(url, run)
+    run_on_database(url, run)
 
 
 @click.command()
+@json_option("RevisionReport")
 @url_option
-def current(url: str | None) -> None:
-    """Print the database's revision."""
-    from oddsschema import migrations
+def current(as_json: bool, url: str | None) -> None:
+    """Print the revision of the database."""
+    from oddsschema.migrations import RevisionReport
+    from oddsschema.migrations import current as read_revision
 
-    click.echo(on_database(url, migrations.current) or "none")
+    revision = run_on_database(url, read_revision)
+    if as_json:
+        print_json(RevisionReport(revision=revision, newest=HEAD))
+    else:
+        print_text(revision or "none")
 
 
 @click.command()
-@json_option
+@json_option("CheckReport")
 @url_option
 def check(as_json: bool, url: str | None) -> None:
-    """Say what differs between the database and this release, and what mends it.
+    """Compare the database with this release, and print the SQL that repairs it.
 
     \b
     Exit codes:
-      0  the database is what this release expects
-      1  it differs: one line for each difference
-      2  it could not be compared
-      3  it is at an older revision
-      4  it is at a newer revision
-      5  it has tables of oddsschema, but no revision
-      6  it has no tables of oddsschema
-      7  it cannot be reached
+      0  the database matches this release
+      1  the database differs: one line for each difference
+      2  the comparison failed
+      3  the database is at an older revision
+      4  the database is at a newer revision
+      5  the database has tables of oddsschema, but no revision
+      6  the database has no tables of oddsschema
+      7  the database cannot be reached
     """
     from oddsschema.migrations import CheckReport, CheckState
     from oddsschema.migrations import check as compare
 
     try:
-        report = on_database(url, compare)
+        report = run_on_database(url, compare)
     except DatabaseUnavailableError as error:
         report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report)
     elif report.state is CheckState.UNREACHABLE:
-        click.echo(f"error: {report}", err=True)
+        print_text(f"error: {report}", err=True)
     else:
         for difference in report.differences:
-            click.echo(str(difference))
-        # The lines above are what there is to read, for a program too.
-        click.echo(str(report), err=bool(report.differences))
+            print_text(str(difference))
+        # Standard output holds the differences only, so that a program can read them.
+        print_text(str(report), err=bool(report.differences))
     exit_codes = {
         CheckState.CLEAN: 0,
         CheckState.DRIFT: 1,
@@ -127,8 +129,8 @@ def check(as_json: bool, url: str | None) -> None:
     sys.exit(exit_codes[report.state])
 
 
-def _say_moved(before: str | None, after: str | None) -> None:
+def _print_move(before: str | None, after: str | None) -> None:
     if before == after:
-        click.echo(f"already at {after or 'base'}")
+        print_text(f"already at {after or 'base'}")
     else:
-        click.echo(f"{before or 'base'} -> {after or 'base'}")
+        print_text(f"{before or 'base'} -> {after or 'base'}")

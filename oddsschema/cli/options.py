@@ -1,27 +1,82 @@
-"""What commands share: which database they are about, and how they report."""
+"""The options that commands share, and the types of their values."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
+from oddsschema.database.durations import format_duration, parse_duration
 from oddsschema.embedded import database_url
 
 _Result = TypeVar("_Result")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def read_duration(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> timedelta | None:
+    """Parse the value of an option: 36h, 14d, 5s or 250ms."""
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """Parse the value of an option: 1500, 500M, 80G or 2T."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return None if value is None else int(TypeAdapter(ByteSize).validate_python(value))
+    except ValidationError as error:
+        raise click.BadParameter(f"{value!r} is not a size such as 500M, 80G or 2T") from error
+
+
+class JsonOption(click.Option):
+    """The option `--json`, with the names of the reports that it prints."""
+
+    reports: tuple[str, ...] = ()
+
+
+def json_option(*reports: str) -> Callable[[_Command], _Command]:
+    """Add the option `--json`, which prints one of these reports; the command gets `as_json`."""
+
+    class Option(JsonOption):
+        pass
+
+    Option.reports = reports
+    names = " or ".join(reports)
+    return click.option(
+        "--json", "as_json", is_flag=True, cls=Option, help=f"Print JSON ({names})."
+    )
+
+
+def duration_option(name: str, default: timedelta, help: str) -> Callable[[_Command], _Command]:
+    """Add an option for a duration."""
+    return click.option(
+        name,
+        callback=read_duration,
+        # As text: help pages print the default.
+        default=format_duration(default),
+        show_default=True,
+        metavar="DURATION",
+        help=help,
+    )
+
 
 url_option = click.option(
     "--url",
     envvar="DATABASE_URL",
     metavar="URL",
-    help="postgresql://user@host/name. Without it, DATABASE_URL; without that, a private "
-    "PostgreSQL of your own.",
+    help="postgresql://user@host/name. The default is DATABASE_URL, or a private PostgreSQL.",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
-
-def on_database(given: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Run with the URL that was given, or on the embedded server, which is up meanwhile."""
-    with database_url(given) as url:
+def run_on_database(
+    option: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]
+) -> _Result:
+    """Run a coroutine with the URL of `--url`, or of the embedded server, which runs meanwhile."""
+    with database_url(option) as url:
         return asyncio.run(run(url))

@@ -1,4 +1,4 @@
-"""The program: its commands put together, its exit codes, its errors in words."""
+"""The program: its commands, its exit codes, and the messages of its errors."""
 
 import logging
 import re
@@ -12,6 +12,7 @@ from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
 from oddsschema.cli.migrations import check, current, downgrade, upgrade
+from oddsschema.cli.output import print_text
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
@@ -20,39 +21,39 @@ from oddsschema.ingestion import problems
 
 
 def main() -> NoReturn:
-    """The program `oddsschema`."""
-    # What is logged is told to the user by other means.
+    """Run the program `oddsschema`."""
+    # The commands print the logged messages themselves.
     logging.getLogger("oddsschema").addHandler(logging.NullHandler())
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)
-        # What was misplaced is repeated, and may be a URL with a password.
+        # click repeats a misplaced argument, which may be a URL with a password.
         message = re.sub(r"://[^@\s]*@", "://…@", error.format_message())
-        click.echo(f"Error: {message}", err=True)
+        print_text(f"Error: {message}", err=True)
         sys.exit(2)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except Exception as error:
-        told = _error_in_words(error)
-        if told is None:
+        explanation = explain(error)
+        if explanation is None:
             raise
-        click.echo(f"error: {told}", err=True)
+        print_text(f"error: {explanation}", err=True)
         sys.exit(2)
     sys.exit(0)
 
 
-def _error_in_words(error: Exception) -> str | None:
-    """What a user can do something about; None for what is a bug of ours."""
+def explain(error: Exception) -> str | None:
+    """Describe an error that a user can act on. Return None for a bug of this package."""
     import asyncpg
 
     if isinstance(error, OddsSchemaError):
         return str(error)
     if isinstance(error, ValidationError):
         return "; ".join(map(str, problems(error)))
-    # SQLAlchemy wraps what the driver raises.
+    # SQLAlchemy wraps the errors of the driver.
     cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
         return f"{cause}: this role lacks a privilege (docs/how-to/roles.md lists them)"
@@ -62,7 +63,7 @@ def _error_in_words(error: Exception) -> str | None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="oddsschema")
 def cli() -> None:
-    """Betting odds in PostgreSQL: migrate, validate, ingest, look."""
+    """Betting odds in PostgreSQL: migrate, validate, ingest, read."""
 
 
 for _command in (

@@ -1,4 +1,4 @@
-"""The command line of `oddsschema.simulate`: simulated captures as NDJSON."""
+"""The command `simulate`: simulated captures as NDJSON."""
 
 import json
 import os
@@ -10,32 +10,41 @@ from oddsschema.simulate import BOOKMAKERS, simulate, stream
 
 
 @click.command("simulate")
-@click.option("--seed", default=0, show_default=True, help="The same seed, the same odds.")
-@click.option("--events", type=click.IntRange(min=1), default=12, show_default=True)
-@click.option("--scrapes", type=click.IntRange(min=0), help="How many; endless without.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the odds: the same seed gives the same odds.",
+)
+@click.option(
+    "--events", type=click.IntRange(min=1), default=12, show_default=True, help="Events on offer."
+)
+@click.option(
+    "--scrapes", type=click.IntRange(min=0), help="Number of scrapes. The default is endless."
+)
 @click.option(
     "--platform",
     "platforms",
     type=click.Choice(tuple(BOOKMAKERS)),
     multiple=True,
     default=tuple(BOOKMAKERS),
-    help="Can be given again; all without.",
+    help="A platform; may be repeated. The default is all platforms.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="Captures a second; unlimited without.",
+    help="Captures per second. The default is unlimited.",
 )
 def simulate_captures(
     seed: int, events: int, scrapes: int | None, platforms: tuple[str, ...], rate: float | None
 ) -> None:
-    """Print made-up captures of football odds (NDJSON), scrape after scrape."""
+    """Print simulated captures of football odds (NDJSON), scrape after scrape."""
     simulated = simulate(seed=seed, platforms=platforms, events=events, scrapes=scrapes)
     try:
         for capture in stream(simulated, rate=rate):
             click.echo(json.dumps(capture, ensure_ascii=False))
     except BrokenPipeError:
-        # The reader has enough. What is still buffered goes nowhere at exit.
+        # The reader has closed the pipe. The flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(130)

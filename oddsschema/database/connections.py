@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
@@ -27,8 +28,8 @@ class Connections:
     """The connections that transactions run on: a pool, or a connection of the caller's.
 
     On a pool, a transaction that fails with a transient error (a lost connection, a deadlock, a
-    serialization failure, a server that starts up) is repeated, with back-off, for `retry_for`
-    seconds. On a connection of the caller's, nothing is repeated.
+    serialization failure, a server that starts up) is repeated, with back-off, for `retry_for`.
+    On a connection of the caller's, nothing is repeated.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Connections:
         *,
         pool: "asyncpg.Pool[Any] | None" = None,
         connection: "Connection | None" = None,
-        retry_for: float = 0,
+        retry_for: timedelta = timedelta(0),
     ) -> None:
         self._pool = pool
         self._connection = connection
@@ -92,7 +93,9 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(target: Target, *, retry_for: float = 60) -> AsyncIterator[Connections]:
+async def open_connections(
+    target: Target, *, retry_for: timedelta = timedelta(minutes=1)
+) -> AsyncIterator[Connections]:
     """Open connections to a URL, or wrap an open connection of asyncpg or SQLAlchemy.
 
     Raises DatabaseUnavailableError when no connection to the URL can be opened.

@@ -1,6 +1,7 @@
 """The retry policy: which errors are transient, and how long a transaction is repeated."""
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, UncertainCommitError
@@ -19,10 +20,10 @@ _DEAD_CONNECTION_MESSAGES = ("connection is closed", "another operation is in pr
 
 def retrying(
     should_retry: "Callable[[BaseException], bool]",
-    retry_for: float,
+    retry_for: timedelta,
     on_retry: "Callable[[], None]",
 ) -> "AsyncRetrying":
-    """Return attempts with exponential back-off and jitter, for `retry_for` seconds.
+    """Return attempts with exponential back-off and jitter, for `retry_for`.
 
     `on_retry` is called before each further attempt. The last error is raised unchanged.
     """

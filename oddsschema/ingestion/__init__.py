@@ -28,7 +28,15 @@ from oddsschema.ingestion.files import read_files, stream_files
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.options import IngestOptions
-from oddsschema.ingestion.report import IngestReport, Problem, Refusal, RunReport
+from oddsschema.ingestion.report import (
+    IngestCounts,
+    IngestProgress,
+    IngestReport,
+    Problem,
+    Refusal,
+    RunReport,
+    ValidateReport,
+)
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Source
 from oddsschema.ingestion.validation.messages import problems
@@ -36,7 +44,9 @@ from oddsschema.ingestion.validation.validator import reject, validate
 
 __all__ = [
     "Batch",
+    "IngestCounts",
     "IngestOptions",
+    "IngestProgress",
     "IngestReport",
     "Item",
     "Limits",
@@ -45,6 +55,7 @@ __all__ = [
     "Run",
     "RunReport",
     "Source",
+    "ValidateReport",
     "batch",
     "ingest",
     "problems",

@@ -15,7 +15,7 @@ from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchNotFoundError
 from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.options import IngestOptions
-from oddsschema.ingestion.report import IngestReport
+from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run, shielded
 from oddsschema.scrapes import bookkeeping
 
@@ -112,7 +112,7 @@ class Batch:
         if self.options.on_progress is not None:
             counts = [run.counts for run in self.runs]
             captures, markets, refused = (sum(column) for column in zip(*counts, strict=True))
-            self.options.on_progress(captures, markets, refused)
+            self.options.on_progress(IngestProgress(captures, markets, refused))
 
     async def close(self) -> None:
         """End the batch, unless another process still has an open run of it."""

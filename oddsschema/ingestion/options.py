@@ -1,4 +1,4 @@
-"""The options of an ingestion, and of the way in which captures are stored."""
+"""The options of an ingestion, and of the storage of captures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,45 +6,46 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
-from oddsschema.ingestion.report import Refusal
+from oddsschema.ingestion.report import IngestProgress, Refusal
 
-#: "complete": every market of every capture is stored. "changes": what differs from the last one.
+#: The way of storage. "changes": the differences from the last capture of the event; "complete":
+#: every market of every capture.
 Store = Literal["changes", "complete"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageOptions:
-    """What of a capture is stored, and when a snapshot is a keyframe."""
+    """The options of the storage of captures, and of keyframes: snapshots with every market."""
 
     store: Store = "changes"
-    #: A keyframe comes when the rows of changes since the last one exceed this share of the markets
-    #: that are offered: more of it means less to store, and more to read.
+    #: The limit on rows of changes since the last keyframe, as a share of the markets on offer. A
+    #: snapshot beyond it becomes a keyframe. A larger share stores less, and makes reads slower.
     keyframe_share: float = 1.0
-    #: And when something changes and the last one is older than this.
+    #: The age of the last keyframe above which a snapshot with changes becomes a keyframe.
     keyframe_age: timedelta = timedelta(days=1)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a way to store that there is not."""
+        """Raise ValueError for an unknown way of storage."""
         if self.store not in get_args(Store):
             raise ValueError(f"store must be one of {', '.join(get_args(Store))}: {self.store!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestOptions(StorageOptions):
-    """How captures are ingested."""
+    """The options of an ingestion."""
 
-    #: Store each capture's raw_response.
+    #: Whether to store the raw_response of each capture.
     keep_raw: bool = False
-    #: One bad market sinks its capture.
+    #: Whether an invalid market refuses its whole capture.
     strict: bool = False
-    #: What is refused for its size.
+    #: The limits on the size of captures.
     limits: Limits = DEFAULT_LIMITS
-    #: How many rows (markets, mostly) are committed at a time: few enough to start writing soon and
-    #: to keep memory flat, many enough that a commit costs little beside them.
+    #: The number of rows (mostly of markets) per transaction: small enough for early writes and
+    #: little memory, large enough for cheap commits.
     chunk_rows: int = 20_000
-    #: For how many seconds what fails for a passing reason is tried again.
-    retry_for: float = 60
-    #: Called with each refusal, verbatim capture included, as it happens.
+    #: The time for retries after transient errors.
+    retry_for: timedelta = timedelta(minutes=1)
+    #: Callback for each refusal, with the verbatim capture.
     on_refusal: Callable[[Refusal], None] | None = None
-    #: Called with how many captures, markets and refusals the batch has come to, at each capture.
-    on_progress: Callable[[int, int, int], None] | None = None
+    #: Callback for the progress of the batch, called at each capture.
+    on_progress: Callable[[IngestProgress], None] | None = None

@@ -1,121 +1,153 @@
-"""What came of an ingestion: typed, for programs; `str()` of each part is for people."""
+"""The reports of an ingestion: typed, for programs; `str()` of each part is for people."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.contracts.scalars import ScrapeStatus
 
 
+class Position(Protocol):
+    """The place of a capture in its source."""
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+
+    @property
+    def line(self) -> int:
+        """The line, or the position in the iterable; the first is 1."""
+
+
 class Problem(BaseModel):
-    """One thing that is wrong with a capture."""
+    """A single problem of a capture."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    path: str = Field(description="Where, as a JSON path: '$.markets[3].outcomes[0].odds'.")
-    reason: str = Field(description="What is wrong there.")
+    path: str = Field(description="JSON path of the problem: '$.markets[3].outcomes[0].odds'.")
+    reason: str = Field(description="Description of the problem.")
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
 
 
 class Refusal(BaseModel):
-    """A capture, or some of its markets, that was not stored, and why."""
+    """A capture that was not stored, or some of its markets, with the reasons."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     file: str = Field(description="The file, '-' for standard input, 'captures' from Python.")
-    line: int = Field(description="The line, or how many-eth capture it was; from 1.")
+    line: int = Field(description="1-based line number, or position in the iterable.")
     markets: int | None = Field(
-        description="How many markets were refused, of a capture that was stored without them; "
-        "None when the whole capture was."
+        description="Number of refused markets, if the rest of the capture was stored. "
+        "None if the whole capture was refused."
     )
-    problems: tuple[Problem, ...] = Field(description="All that is wrong with it.")
+    problems: tuple[Problem, ...] = Field(description="All problems that were found.")
     capture: Any = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="What was refused, verbatim: text that is no JSON, or the capture; of one that "
-        "was stored, with its refused markets alone. Only `on_refusal` gets to see it.",
+        description="The refused input, verbatim: text that is not JSON, or the capture. If the "
+        "rest of the capture was stored: the capture with its refused markets only. Only "
+        "`on_refusal` receives it.",
     )
+
+    @classmethod
+    def of(
+        cls, position: Position, *problems: Problem, capture: Any, markets: int | None = None
+    ) -> "Refusal":
+        """Refuse the capture at a position, or only so many of its markets."""
+        return cls(
+            file=position.file,
+            line=position.line,
+            markets=markets,
+            problems=problems,
+            capture=capture,
+        )
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: " + "; ".join(map(str, self.problems))
 
 
-class RunReport(BaseModel):
-    """One platform's part of a batch."""
+class IngestCounts(BaseModel):
+    """Counts of captures and markets, of a run or of a batch."""
 
     model_config = ConfigDict(
         frozen=True, defer_build=True, json_schema_serialization_defaults_required=True
     )
 
-    run_id: int = Field(description="The run's row in scrape_runs.")
-    platform: str | None = Field(description="None for captures that do not say whose they are.")
-    status: ScrapeStatus = Field(description="How the run ended.")
-    captures_stored: int = Field(description="How many captures were new, and are kept.")
-    captures_confirmed: int = Field(
-        description="How many of the stored found nothing changed, and are noted as that."
+    captures_stored: int = Field(description="Captures that were new and are stored.")
+    captures_confirmed: int = Field(description="Stored captures in which no price had changed.")
+    captures_known: int = Field(description="Captures that an earlier delivery had stored.")
+    captures_refused: int = Field(
+        description="Captures that were refused as a whole, because they are invalid."
     )
-    captures_known: int = Field(description="How many were delivered before, and stored then.")
-    captures_refused: int = Field(description="How many broke the contract as a whole.")
     captures_lost: int = Field(
-        description="How many were good, but not stored: the run was broken off."
+        description="Valid captures that were not stored, because the run failed."
     )
-    markets_stored: int = Field(description="How many rows of markets were written.")
+    markets_stored: int = Field(description="Rows of markets that were written.")
     markets_refused: int = Field(
-        description="How many broke the contract, of captures that were stored without them."
+        description="Invalid markets of captures that were stored without them."
     )
-    error: str | None = Field(default=None, description="What broke the run off.")
+
+
+class _RunIdentity(BaseModel):
+    run_id: int = Field(description="Id of the run's row in scrape_runs.")
+    platform: str | None = Field(description="None for captures that do not name their platform.")
+    status: ScrapeStatus = Field(description="Status of the run.")
+
+
+# pydantic takes the fields of the last base first.
+class RunReport(IngestCounts, _RunIdentity):
+    """The part of a batch that belongs to one platform."""
+
+    error: str | None = Field(default=None, description="The error that ended the run.")
 
 
 class IngestReport(BaseModel):
-    """A batch, its runs, and what was refused (of very many refusals, the first of each run)."""
+    """A batch, its runs and its refusals (at most the first 1,000 refusals of each run)."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    batch_id: int = Field(description="The batch's row in scrape_batches.")
-    status: ScrapeStatus = Field(description="Where the batch stands.")
+    batch_id: int = Field(description="Id of the batch's row in scrape_batches.")
+    status: ScrapeStatus = Field(description="Status of the batch.")
     runs: tuple[RunReport, ...] = Field(description="A run for each platform.")
-    refusals: tuple[Refusal, ...] = Field(description="What was not stored, and why.")
-    retries: int = Field(description="How often something failed for a passing reason.")
+    refusals: tuple[Refusal, ...] = Field(description="Captures and markets that were refused.")
+    retries: int = Field(description="Number of retries after transient errors.")
 
     @property
-    def captures_stored(self) -> int:
-        """Captures that were new, and are kept."""
-        return sum(run.captures_stored for run in self.runs)
-
-    @property
-    def captures_confirmed(self) -> int:
-        """Captures that were stored, and found nothing changed since the last one."""
-        return sum(run.captures_confirmed for run in self.runs)
-
-    @property
-    def captures_known(self) -> int:
-        """Captures that had been stored before."""
-        return sum(run.captures_known for run in self.runs)
-
-    @property
-    def captures_refused(self) -> int:
-        """Captures that broke the contract as a whole."""
-        return sum(run.captures_refused for run in self.runs)
-
-    @property
-    def captures_lost(self) -> int:
-        """Captures that were good, of runs that were broken off."""
-        return sum(run.captures_lost for run in self.runs)
-
-    @property
-    def markets_stored(self) -> int:
-        """Rows of markets that this ingestion wrote."""
-        return sum(run.markets_stored for run in self.runs)
-
-    @property
-    def markets_refused(self) -> int:
-        """Markets that broke the contract, of captures that were stored without them."""
-        return sum(run.markets_refused for run in self.runs)
+    def total(self) -> IngestCounts:
+        """The counts of all runs together."""
+        names = IngestCounts.model_fields
+        return IngestCounts(
+            **{name: sum(getattr(run, name) for run in self.runs) for name in names}
+        )
 
     @property
     def all_stored(self) -> bool:
         """Whether everything that was delivered is in the database."""
-        return not (self.captures_refused or self.captures_lost or self.markets_refused)
+        total = self.total
+        return not (total.captures_refused or total.captures_lost or total.markets_refused)
+
+
+class ValidateReport(BaseModel):
+    """The result of a validation that stores nothing."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    captures_valid: int = Field(description="Captures that are valid, at least in part.")
+    captures_refused: int = Field(description="Captures that are invalid, as a whole or in part.")
+    refusals: tuple[Refusal, ...] = Field(description="Captures and markets that are invalid.")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """The progress of a batch, in counts since its start."""
+
+    #: Captures that were validated, the refused ones included.
+    captures: int
+    #: Valid markets of these captures.
+    markets: int
+    #: Captures that were refused as a whole.
+    refused: int

@@ -32,7 +32,7 @@ from oddsschema.migrations.commands import (
     upgrade_sql,
 )
 from oddsschema.migrations.comparison import Difference
-from oddsschema.migrations.report import CheckReport, CheckState
+from oddsschema.migrations.report import CheckReport, CheckState, RevisionReport
 from oddsschema.migrations.time_limits import timeouts
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "CheckReport",
     "CheckState",
     "Difference",
+    "RevisionReport",
     "autogenerate_options",
     "check",
     "current",

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -53,15 +54,15 @@ async def upgrade(
     target: str | AsyncConnection,
     revision: str = "head",
     *,
-    lock_timeout: float = LOCK_TIMEOUT,
-    statement_timeout: float = STATEMENT_TIMEOUT,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
 ) -> None:
     """Upgrade the database to `revision`. Running it again changes nothing.
 
     Each revision is a transaction of its own, unless a connection was handed over. The migration
-    ends with an error after `lock_timeout` seconds of waiting for a lock, since every session that
-    needs the same table waits behind it, or after `statement_timeout` seconds in a statement; 0
-    means no limit.
+    ends with an error after waiting `lock_timeout` for a lock, since every session that
+    needs the same table waits behind it, or after `statement_timeout` in a statement; a duration
+    of 0 means no limit.
 
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
     UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
@@ -75,8 +76,8 @@ async def downgrade(
     target: str | AsyncConnection,
     revision: str,
     *,
-    lock_timeout: float = LOCK_TIMEOUT,
-    statement_timeout: float = STATEMENT_TIMEOUT,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
 ) -> None:
     """Downgrade the database to `revision`; "base" drops every table of this package.
 
@@ -89,8 +90,8 @@ async def downgrade(
 def upgrade_sql(
     revision: str = "head",
     *,
-    lock_timeout: float = LOCK_TIMEOUT,
-    statement_timeout: float = STATEMENT_TIMEOUT,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
 ) -> str:
     """Return the SQL of an upgrade from an empty database, to be run by other means.
 
@@ -154,7 +155,7 @@ async def check(target: str | AsyncConnection) -> CheckReport:
 # -- running alembic -------------------------------------------------------------------------------
 
 
-def alembic_config(**timeouts: float) -> Config:
+def alembic_config(**timeouts: timedelta) -> Config:
     """Return alembic's configuration for this package's revisions, with the limits for env.py."""
     config = Config()
     config.set_main_option("script_location", str(script_location()).replace("%", "%%"))

@@ -27,9 +27,11 @@ class CheckState(StrEnum):
 class CheckReport(BaseModel):
     """The result of `check`. `str()` is its message."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, defer_build=True, json_schema_serialization_defaults_required=True
+    )
 
-    state: CheckState
+    state: CheckState = Field(description="State of the database, seen from this release.")
     message: str = Field(description="The state in a sentence, with the action to take.")
     revision: str | None = Field(
         default=None,
@@ -43,6 +45,15 @@ class CheckReport(BaseModel):
 
     def __str__(self) -> str:
         return self.message
+
+
+class RevisionReport(BaseModel):
+    """The revision of a database."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    revision: str | None = Field(description="None when no revision of this package is recorded.")
+    newest: str = Field(description="The newest revision of this release.")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The time limits of a migration: on its wait for locks and on its statements, for any env.py."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
+from oddsschema.database.durations import format_duration, in_milliseconds
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
     LockTimeoutError,
@@ -18,8 +18,8 @@ from oddsschema.errors import (
     StatementTimeoutError,
 )
 
-#: The greatest number of milliseconds that PostgreSQL accepts.
-_MAX_MILLISECONDS = 2**31 - 1
+#: The longest time limit: PostgreSQL counts milliseconds in 32 bits.
+_LONGEST = timedelta(milliseconds=2**31 - 1)
 _SETTINGS = ("lock_timeout", "statement_timeout")
 #: Read the session's limits.
 _READ_SETTINGS = f"SELECT {', '.join(f'current_setting({name!r})' for name in _SETTINGS)}"
@@ -32,10 +32,10 @@ _LONGEST_STATEMENT = 100
 def timeouts(
     context: MigrationContext,
     *,
-    lock_timeout: float | str = LOCK_TIMEOUT,
-    statement_timeout: float | str = STATEMENT_TIMEOUT,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
 ) -> Iterator[None]:
-    """Limit the transactions of a migration in time. Limits are in seconds; 0 means no limit.
+    """Limit the transactions of a migration in time; a duration of 0 means no limit.
 
     A transaction that is already open gets its own limits back at the end. SQL text (alembic's
     offline mode) begins with statements that set the limits. Statements outside of a transaction
@@ -48,20 +48,18 @@ def timeouts(
     ends a deadlock. In the latter cases, its `__cause__` is a LockTimeoutError,
     StatementTimeoutError or MigrationDeadlockError.
     """
-    values = (
-        _milliseconds("lock_timeout", lock_timeout),
-        _milliseconds("statement_timeout", statement_timeout),
-    )
+    limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    values = tuple(_setting(name, limit) for name, limit in limits.items())
     if context.as_sql:
         for name, value in zip(_SETTINGS, values, strict=True):
-            context.execute(f"SET {name} = '{value}ms'")
+            context.execute(f"SET {name} = '{value}'")
         yield
         return
     connection = context.connection
     assert connection is not None  # set unless the migration is printed as SQL
 
     def begin(connection: Connection) -> None:
-        _set(connection, tuple(f"{value}ms" for value in values))
+        _set(connection, values)
 
     before = (
         connection.exec_driver_sql(_READ_SETTINGS).one() if connection.in_transaction() else None
@@ -74,8 +72,9 @@ def timeouts(
         if before is not None:
             _set(connection, tuple(before))
     except DBAPIError as error:
-        lock, statement = (timedelta(milliseconds=value) for value in values)
-        failure = timeout_error(error, lock_timeout=lock, statement_timeout=statement)
+        failure = timeout_error(
+            error, lock_timeout=lock_timeout, statement_timeout=statement_timeout
+        )
         if failure is None:
             raise
         failure.__cause__ = error
@@ -101,17 +100,13 @@ def timeout_error(
     return None
 
 
-def _milliseconds(name: str, seconds: float | str) -> int:
-    try:
-        milliseconds = float(seconds) * 1000
-    except ValueError:
-        milliseconds = math.nan
-    if not 0 <= milliseconds <= _MAX_MILLISECONDS:
+def _setting(name: str, limit: timedelta) -> str:
+    if not timedelta(0) <= limit <= _LONGEST:
+        longest = format_duration(_LONGEST)
         raise CommandError(
-            f"{name} is a number of seconds, 0 (none) to {_MAX_MILLISECONDS // 1000:,}, "
-            f"not {seconds!r}"
+            f"{name} must be 0 (no limit) to {longest}, not {format_duration(limit)}"
         )
-    return math.ceil(milliseconds)
+    return f"{in_milliseconds(limit)}ms"
 
 
 def _set(connection: Connection, values: tuple[str, ...]) -> None:

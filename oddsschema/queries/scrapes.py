@@ -154,10 +154,14 @@ def changed_prices(markets: FromClause) -> FromClause:
 
 
 def coverage() -> SelectOfScalar[Coverage]:
-    """Select the yield of each platform's part of each batch: `.where(Coverage.batch_id == 7)`.
+    """Select the coverage of each run of each batch: `.where(Coverage.batch_id == 7)`.
 
-    Events that were deleted since are counted, their markets are not.
+    Events that were deleted later count, their markets do not.
     """
+    counts = [stored_market_rows(listings) for listings in LISTINGS]
+    runs = _runs
+    for count in counts:
+        runs = runs.join(count, true())
     statement = select(
         _runs.c.batch_id,
         _runs.c.id.label("run_id"),
@@ -165,29 +169,26 @@ def coverage() -> SelectOfScalar[Coverage]:
         _runs.c.status,
         _runs.c.events_scraped.label("events"),
         _runs.c.events_failed,
-        sum(stored_market_rows(listings, is_gone=False) for listings in LISTINGS).label("markets"),
-        sum(stored_market_rows(listings, is_gone=True) for listings in LISTINGS).label(
-            "markets_gone"
-        ),
-    )
+        sum(count.c.stored for count in counts).label("markets"),
+        sum(count.c.gone for count in counts).label("markets_gone"),
+    ).select_from(runs)
     return selecting(Coverage, statement)
 
 
-def stored_market_rows(listings: Listings, *, is_gone: bool) -> Any:
-    """Count the market rows that a run wrote: on offer, or gone."""
+def stored_market_rows(listings: Listings) -> Any:
+    """Count the market rows that a run stored on one side, in a single pass: on offer, and gone."""
     snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
+    is_stored = markets.c.unavailable_at.is_(None)
     return (
         listings.select.join(snapshots, listings.has(snapshots))
         .join(markets, listings.joins(markets, snapshots))
-        .where(
-            snapshots.c.scrape_run_id == _runs.c.id,
-            markets.c.unavailable_at.is_not(None)
-            if is_gone
-            else markets.c.unavailable_at.is_(None),
+        .where(snapshots.c.scrape_run_id == _runs.c.id)
+        .with_only_columns(
+            func.count().filter(is_stored).label("stored"),
+            func.count().filter(~is_stored).label("gone"),
         )
-        .with_only_columns(func.count())
         .correlate(_runs)
-        .scalar_subquery()
+        .lateral()
     )
 
 

@@ -1,4 +1,4 @@
-"""Retention: what is older than a cutoff goes, and what answers after it need stays."""
+"""Retention: the deletion of history before a cutoff, and the sizes of the tables."""
 
 from oddsschema.retention.pruning import PruneOptions, prune
 from oddsschema.retention.report import Kept, PruneReport, Removed

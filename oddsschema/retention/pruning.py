@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
+from oddsschema.database.durations import in_milliseconds
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import SIDES, Side
 from oddsschema.retention import statements
@@ -23,22 +24,23 @@ if TYPE_CHECKING:
 _PAGE = 500
 #: The assumed number of market rows of a snapshot, until the first are counted.
 _MARKETS = 100
+_NO_PATIENCE = timedelta(0)
 _LOCKED = "another transaction has them locked"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PruneOptions:
-    """How a prune goes about it."""
+    """The options of a prune."""
 
-    #: About how many rows are deleted in one transaction: an ingestion that wants to add to one of
-    #: their events waits that long.
+    #: The approximate number of rows per transaction. An ingestion of the same events waits for the
+    #: end of the transaction.
     chunk_rows: int = 10_000
-    #: For how many seconds an event is waited for that somebody else has locked. After one that was
-    #: not had in that time, no other is waited for.
-    patience: float = 10
-    #: For how many seconds what fails for a passing reason is tried again.
-    retry_for: float = 60
-    #: Called with the report so far, as it grows.
+    #: The longest wait for an event that another session has locked. After a wait that failed,
+    #: the prune waits for no other event.
+    patience: timedelta = timedelta(seconds=10)
+    #: The time for retries after transient errors.
+    retry_for: timedelta = timedelta(minutes=1)
+    #: Callback for the report so far, called after each transaction.
     on_progress: Callable[[PruneReport], None] | None = None
 
 
@@ -120,7 +122,7 @@ class _Prune:
         self._dry_run = dry_run
         # On the caller's connection, settings would outlast the transaction.
         self._is_ours = is_ours
-        self._patience = options.patience if is_ours else 0.0
+        self._patience = options.patience if is_ours else _NO_PATIENCE
         self._tables = {table: Removed() for table in TABLES}
         self._keyframe_rows = 0
         self._kept: dict[tuple[str, str], int] = {}
@@ -261,7 +263,7 @@ class _Prune:
             yield group
 
     async def _delete_old(
-        self, side: Side, events: Sequence[int], patience: float = 0.0
+        self, side: Side, events: Sequence[int], patience: timedelta = _NO_PATIENCE
     ) -> list[int]:
         """Delete the old snapshots of events; return the events that others have locked."""
         busy: list[int] = []
@@ -303,11 +305,11 @@ class _Prune:
         connection: Connection,
         side: Side,
         events: Sequence[int],
-        patience: float,
+        patience: timedelta,
     ) -> list[int]:
         """Lock events as ingestion does: the free ones, or all within `patience` seconds."""
         if patience:
-            await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
+            await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
         statement = statements.LOCK if patience else statements.LOCK_FREE
         return [
             row["id"] for row in await connection.fetch(for_side(side, statement), list(events))
@@ -317,7 +319,7 @@ class _Prune:
         self,
         side: Side,
         events: Sequence[int],
-        work: Callable[[Sequence[int], float], Awaitable[list[int]]],
+        work: Callable[[Sequence[int], timedelta], Awaitable[list[int]]],
     ) -> None:
         """Work on events that were locked, one by one, when they are free.
 
@@ -331,7 +333,7 @@ class _Prune:
                 left += len(await work([event], self._patience))
             except asyncpg.LockNotAvailableError:
                 # The transaction that keeps one locked so long may well have locked them all.
-                self._patience = 0.0
+                self._patience = _NO_PATIENCE
                 left += 1
         if left:
             self._keep(side.events, _LOCKED, left)
@@ -352,7 +354,9 @@ class _Prune:
                 busy += await self._forget(side, events)
             await self._wait_for(side, busy, partial(self._forget, side))
 
-    async def _forget(self, side: Side, events: Sequence[int], patience: float = 0.0) -> list[int]:
+    async def _forget(
+        self, side: Side, events: Sequence[int], patience: timedelta = _NO_PATIENCE
+    ) -> list[int]:
         """Remove references from events' snapshots; return the events that others have locked."""
 
         async def work(connection: Connection) -> list[int]:
@@ -367,7 +371,7 @@ class _Prune:
         import asyncpg
 
         skip: list[int] = []
-        free = partial(self._delete_remnants, remnants, 0.0)
+        free = partial(self._delete_remnants, remnants, _NO_PATIENCE)
         await self._repeat(remnants.table, free, self._options.chunk_rows, skip)
         if self._patience:
             each = partial(self._delete_remnants, remnants, self._patience)
@@ -375,7 +379,7 @@ class _Prune:
                 await self._repeat(remnants.table, each, 1, skip)
                 return
             except asyncpg.LockNotAvailableError:
-                self._patience = 0.0
+                self._patience = _NO_PATIENCE
         ((left,),) = await self._fetch(remnants.left(), skip)
         if left:
             self._keep(remnants.table, _LOCKED, left)
@@ -383,12 +387,12 @@ class _Prune:
     async def _delete_remnants(
         self,
         remnants: Remnants,
-        patience: float,
+        patience: timedelta,
         step: _Step,
         connection: Connection,
     ) -> None:
         if patience:
-            await connection.execute(f"SET LOCAL lock_timeout = {round(1000 * patience)}")
+            await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
         candidates = await connection.fetch(
             remnants.candidates(waiting=bool(patience)), self._cutoff, step.limit, step.skip
         )

@@ -1,9 +1,9 @@
-"""What a prune deletes, or would: rows and bytes by table, and what it had to leave."""
+"""The report of a prune: deleted rows and bytes by table, and the rows that had to stay."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
 #: The tables that a prune deletes from, the largest first.
 TABLES = (
@@ -12,77 +12,79 @@ TABLES = (
     *("competitor_events", "events", "event_bookmakers"),
 )
 
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
-
 
 class Removed(BaseModel):
-    """Rows of one table."""
+    """Deleted rows of a table."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
-    rows: int = 0
+    rows: int = Field(default=0, description="Number of rows.")
     bytes: int = Field(
-        default=0, description="As the rows lie in the table, TOAST included, indexes not."
+        default=0, description="Their size in the table, with TOAST, without indexes."
     )
 
     def __add__(self, other: "Removed") -> "Removed":
         return Removed(rows=self.rows + other.rows, bytes=self.bytes + other.bytes)
 
 
-def summed(one: Mapping[str, Removed], other: Mapping[str, Removed]) -> dict[str, Removed]:
-    """What was removed, by table, in two parts."""
-    return {**one, **{table: one.get(table, Removed()) + more for table, more in other.items()}}
+def summed(first: Mapping[str, Removed], second: Mapping[str, Removed]) -> dict[str, Removed]:
+    """Add up deleted rows by table."""
+    return {
+        **first,
+        **{table: first.get(table, Removed()) + more for table, more in second.items()},
+    }
 
 
 class Kept(BaseModel):
-    """Rows that are older than the cutoff, and are still there."""
+    """Rows of a table that are older than the cutoff and could not be deleted."""
 
     model_config = ConfigDict(frozen=True)
 
-    table: str
-    rows: int
-    reason: str
+    table: str = Field(description="Name of the table.")
+    rows: int = Field(description="Number of rows.")
+    reason: str = Field(description="Reason why the rows stay.")
 
     def __str__(self) -> str:
         return f"{self.rows:,} rows of {self.table} stay: {self.reason}"
 
 
 class PruneReport(BaseModel):
-    """What came of a prune, or would come of it; `str()` is what a screen shows."""
+    """The result of a prune, or of a dry run; `str()` is a table for people."""
 
     model_config = ConfigDict(frozen=True)
 
-    cutoff: datetime = Field(description="Every instant from this one on is told as before.")
-    dry_run: bool
-    tables: dict[str, Removed]
-    keyframe_rows: int = Field(
-        description="Rows of markets that were added, so that what stands at the cutoff is whole."
+    cutoff: datetime = Field(
+        description="The instant (UTC) before which history is deleted. Reads of later instants "
+        "have the same result as before."
     )
-    kept: tuple[Kept, ...] = Field(description="What could not be deleted, by table and reason.")
-    retries: int = Field(description="How often something was tried again.")
+    dry_run: bool = Field(description="True: nothing was deleted.")
+    tables: dict[str, Removed] = Field(description="Deleted rows, by table.")
+    keyframe_rows: int = Field(
+        description="Rows of markets that were added, so that the state at the cutoff is complete."
+    )
+    kept: tuple[Kept, ...] = Field(
+        description="Rows that could not be deleted, by table and reason."
+    )
+    retries: int = Field(description="Number of retries after transient errors.")
 
     @property
     def total(self) -> Removed:
-        """Over all tables."""
+        """The deleted rows of all tables."""
         return sum(self.tables.values(), Removed())
 
     def __str__(self) -> str:
         verb = "to be deleted" if self.dry_run else "deleted"
         lines = [f"before {self.cutoff:%Y-%m-%d %H:%M:%S} UTC, {verb}:"]
-        told = {table: one for table, one in self.tables.items() if one.rows}
-        lines += [_line(table, one) for table, one in told.items()]
-        lines.append(_line("total" if told else "nothing", self.total))
+        changed = {table: removed for table, removed in self.tables.items() if removed.rows}
+        lines += [_line(table, removed) for table, removed in changed.items()]
+        lines.append(_line("total" if changed else "nothing", self.total))
         return "\n".join(lines)
 
 
 def _line(name: str, removed: Removed) -> str:
-    return f"  {name:<26}{removed.rows:>14,} rows{in_bytes(removed.bytes):>12}"
+    return f"  {name:<26}{removed.rows:>14,} rows{format_bytes(removed.bytes):>12}"
 
 
-def in_bytes(number: float) -> str:
-    """Bytes for people, in units of a thousand: '63.2 GB'."""
-    for unit in _UNITS:
-        if number < 1000 or unit == _UNITS[-1]:
-            break
-        number /= 1000
-    return f"{number:,.0f} {unit}" if unit == _UNITS[0] else f"{number:,.1f} {unit}"
+def format_bytes(number: float) -> str:
+    """Print a number of bytes in units of a thousand: '63.2 GB'."""
+    return ByteSize(round(number)).human_readable(decimal=True, separator=" ")

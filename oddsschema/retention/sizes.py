@@ -1,6 +1,7 @@
-"""How large the tables are, how fast they grow, and how long the disk lasts."""
+"""The sizes of the tables, their growth, and the time until the disk is full."""
 
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,16 @@ from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import BETPAWA, COMPETITORS
-from oddsschema.retention.report import in_bytes
+from oddsschema.retention.report import format_bytes
 
-#: Of a larger table, about so many pages of 8 kB tell how many rows it has, and of what age.
+#: The approximate number of pages (8 kB) that are read of a larger table, to estimate its rows.
 _SAMPLE = 2000
 
-#: A history that is shorter tells nothing of a day.
+#: The shortest history that a rate per day is computed from.
 _SHORTEST = timedelta(hours=1)
+
+#: The start of a window that would begin earlier.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SIZES = """
 SELECT c.relname, pg_table_size(c.oid) - t.bytes AS table_bytes,
@@ -30,8 +34,8 @@ CROSS JOIN LATERAL (
 ) AS t
 """
 
-# In a part of the pages, in percent: rows, how many of them are of the last days, the first of
-# these, and whether there is an older one.
+# In a sample of the pages (in percent): the number of rows, the number of those since an instant,
+# the first of these, and whether older rows exist.
 _ROWS = """
 SELECT count(*) AS rows, count(*) FILTER (WHERE at >= $2) AS recent,
     min(at) FILTER (WHERE at >= $2) AS first, COALESCE(bool_or(at < $2), false) AS has_older
@@ -43,7 +47,7 @@ _ITS_SNAPSHOT = """(
     WHERE s.{0.event_column} = t.{0.event_column} AND s.id = t.snapshot_id
 )"""
 
-#: What tells the age of a row; without, a table counts as one that does not grow.
+#: The expression for the time of a row. A table without an expression counts as not growing.
 _TIMES = {
     **{side.markets: _ITS_SNAPSHOT.format(side) for side in (BETPAWA, COMPETITORS)},
     **{side.snapshots: "t.captured_at" for side in (BETPAWA, COMPETITORS)},
@@ -53,7 +57,7 @@ _TIMES = {
     **dict.fromkeys(("competitor_events", "competitor_tournaments"), "t.created_at"),
 }
 
-# Only who may know where the data is learns it, and only of a server on this machine it is of use.
+# The directory is of use only on this machine, and readable only with the privilege.
 _DIRECTORY = """
 SELECT CASE WHEN inet_server_addr() IS NULL AND pg_has_role('pg_read_all_settings', 'USAGE')
     THEN current_setting('data_directory') END
@@ -61,109 +65,124 @@ SELECT CASE WHEN inet_server_addr() IS NULL AND pg_has_role('pg_read_all_setting
 
 
 class TableSize(BaseModel):
-    """One table, with its indexes and what is TOASTed of it."""
+    """The size of a table, with its indexes and its TOAST."""
 
     model_config = ConfigDict(frozen=True)
 
-    table: str
-    rows: int = Field(description="Of a large table an estimate, from a part of its pages.")
-    table_bytes: int
-    index_bytes: int
-    toast_bytes: int = Field(description="What is too long for a row, with its index.")
-    rows_per_day: float = Field(description="By the rows' own times; those deleted not counted.")
+    table: str = Field(description="Name of the table.")
+    rows: int = Field(description="Number of rows; of a large table an estimate from a sample.")
+    table_bytes: int = Field(description="Size without indexes and TOAST.")
+    index_bytes: int = Field(description="Size of the indexes.")
+    toast_bytes: int = Field(description="Size of values too long for a row, with their index.")
+    rows_per_day: float = Field(
+        description="New rows per day, by their own times; deleted rows do not count."
+    )
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
     @property
     def total_bytes(self) -> int:
-        """All of it: what the disk has to hold, room for new rows included."""
+        """Size on the disk, with the room for new rows."""
         return self.table_bytes + self.index_bytes + self.toast_bytes
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
     @property
     def bytes_per_day(self) -> float:
-        """What the new rows of a day take, as the rows that are there do."""
+        """Growth per day, if the new rows are as large as the present ones."""
         return self.total_bytes / self.rows * self.rows_per_day if self.rows else 0.0
 
 
 class SizeReport(BaseModel):
-    """All tables, the largest first; `str()` is what a screen shows."""
+    """The sizes of all tables, the largest first; `str()` is a table for people."""
 
     model_config = ConfigDict(frozen=True)
 
-    tables: tuple[TableSize, ...]
-    days: float = Field(description="Over how many days growth was measured.")
-    free_bytes: int | None = Field(description="What is left of the disk; None: nobody knows.")
+    tables: tuple[TableSize, ...] = Field(description="The tables, the largest first.")
+    window: timedelta = Field(description="Time over which the growth was measured.")
+    free_bytes: int | None = Field(description="Free space on the disk; None if unknown.")
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
     @property
     def total_bytes(self) -> int:
-        """Of all tables."""
-        return sum(one.total_bytes for one in self.tables)
+        """Size of all tables."""
+        return sum(table.total_bytes for table in self.tables)
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
     @property
     def bytes_per_day(self) -> float:
-        """By which all tables grow as long as nothing is pruned."""
-        return sum(one.bytes_per_day for one in self.tables)
+        """Growth of all tables per day, without a prune."""
+        return sum(table.bytes_per_day for table in self.tables)
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
     @property
     def days_left(self) -> float | None:
-        """How long the disk lasts at this rate; None when it lasts for ever, or nobody knows."""
+        """Days until the disk is full; None without growth, or if the free space is unknown."""
         if self.free_bytes is None or not self.bytes_per_day:
             return None
         return self.free_bytes / self.bytes_per_day
 
-    def __str__(self) -> str:
-        lines = [_line("", "rows", "table", "indexes", "TOAST", "total", "a day")]
-        for one in self.tables:
-            sizes = one.table_bytes, one.index_bytes, one.toast_bytes, one.total_bytes
-            in_words = (in_bytes(size) for size in (*sizes, one.bytes_per_day))
-            lines.append(_line(one.table, f"{one.rows:,}", *in_words))
-        total = in_bytes(self.total_bytes), in_bytes(self.bytes_per_day)
-        lines.append(_line("total", "", "", "", "", *total))
-        growth = f"it grows by {in_bytes(self.bytes_per_day)} a day"
-        lines.append(f"{growth}, as over the last {self.days:.1f} days, if nothing is pruned")
-        if self.free_bytes is None:
-            lines.append("how much of the server's disk is left, --disk BYTES can tell")
-        elif self.days_left is None:
-            lines.append(f"{in_bytes(self.free_bytes)} of the disk are left")
-        else:
-            left = f"{in_bytes(self.free_bytes)} of the disk are left"
-            lines.append(f"{left}: enough for {self.days_left:,.0f} days at this rate")
+    @staticmethod
+    def heads() -> Sequence[str]:
+        """The heads of the columns of `rows`."""
+        return ("", "rows", "table", "indexes", "TOAST", "total", "a day")
+
+    def rows(self) -> list[Sequence[str]]:
+        """The cells of a table for people: a row for each table, and the total."""
+        rows: list[Sequence[str]] = []
+        for table in self.tables:
+            parts = table.table_bytes, table.index_bytes, table.toast_bytes, table.total_bytes
+            sizes = map(format_bytes, (*parts, table.bytes_per_day))
+            rows.append((table.table, f"{table.rows:,}", *sizes))
+        total = format_bytes(self.total_bytes), format_bytes(self.bytes_per_day)
+        return [*rows, ("total", "", "", "", "", *total)]
+
+    def forecast(self) -> str:
+        """Describe the growth, and the time until the disk is full."""
+        lines = [
+            f"the tables grow by {format_bytes(self.bytes_per_day)} a day, as over the last "
+            f"{self.window / timedelta(days=1):.1f} days, if nothing is pruned"
+        ]
+        if self.free_bytes is not None:
+            left = f"{format_bytes(self.free_bytes)} of the disk are left"
+            if self.days_left is not None:
+                left += f": enough for {self.days_left:,.0f} days at this rate"
+            lines.append(left)
         return "\n".join(lines)
 
+    def __str__(self) -> str:
+        return "\n".join([*map(_line, (self.heads(), *self.rows())), self.forecast()])
 
-def _line(name: str, rows: str, *sizes: str) -> str:
-    return f"{name:<26}{rows:>14}" + "".join(f"{one:>11}" for one in sizes)
+
+def _line(cells: Sequence[str]) -> str:
+    name, rows, *sizes = cells
+    return f"{name:<26}{rows:>14}" + "".join(f"{size:>11}" for size in sizes)
 
 
 async def size(
     target: Target,
-    days: float = 7,
+    window: timedelta = timedelta(days=7),
     *,
     free_bytes: int | None = None,
 ) -> SizeReport:
-    """The tables' sizes, and their growth over the last `days`, or since the first row of these.
+    """Measure the tables, and their growth over `window`, or since the first row within it.
 
-    A table grows by the rows of a day, each as large as its rows are now with all that belongs to
-    them: indexes, TOAST, and room that deleted rows have left. Rows are told from about 2,000 pages
-    a table, so that it takes a second whatever there is.
+    The growth of a table is the number of new rows per day times the average size of a row, which
+    includes indexes, TOAST, and room that deleted rows have left. Rows are counted in about 2,000
+    pages of each table, which takes about a second for any size.
 
-    What is left of the disk cannot be asked of PostgreSQL. `free_bytes` says it; without, it is
-    looked up where the server's data is, if the server is on this machine, its connection a socket,
-    and the role a superuser or in pg_read_all_settings.
+    PostgreSQL cannot report the free space of its disk. Without `free_bytes`, it is measured in the
+    data directory of the server, if the server is on this machine, the connection is a socket, and
+    the role is a superuser or a member of pg_read_all_settings.
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
     async with open_connections(target) as connections:
-        return await connections.transact(partial(_measure, days, free_bytes))
+        return await connections.transact(partial(_measure, window, free_bytes))
 
 
-async def _measure(days: float, free_bytes: int | None, connection: Connection) -> SizeReport:
+async def _measure(window: timedelta, free_bytes: int | None, connection: Connection) -> SizeReport:
     await require_migrated(connection)
     now = datetime.now(UTC)
-    since = now - timedelta(days=days)
+    since = _EPOCH if window > now - _EPOCH else now - window
     sizes = await connection.fetch(_SIZES, list(metadata.tables))
     parts, counts = {}, {}
     for name, *_, pages in sizes:
@@ -171,10 +190,10 @@ async def _measure(days: float, free_bytes: int | None, connection: Connection) 
         statement = _ROWS.format(table=name, time=_TIMES.get(name, "NULL::timestamptz"))
         counts[name] = await connection.fetchrow(statement, 100 * parts[name], since)
     snapshots = [counts[side.snapshots] for side in (BETPAWA, COMPETITORS)]
-    if not any(one["has_older"] for one in snapshots):
-        firsts = (one["first"] for one in snapshots if one["first"] is not None)
+    if not any(count["has_older"] for count in snapshots):
+        firsts = (count["first"] for count in snapshots if count["first"] is not None)
         since = min(firsts, default=since)
-    window = max(now - since, _SHORTEST) / timedelta(days=1)
+    measured = max(now - since, _SHORTEST)
     if free_bytes is None:
         directory = await connection.fetchval(_DIRECTORY)
         free_bytes = None if directory is None else _free_bytes(Path(directory))
@@ -185,13 +204,13 @@ async def _measure(days: float, free_bytes: int | None, connection: Connection) 
             table_bytes=table_bytes,
             index_bytes=index_bytes,
             toast_bytes=toast_bytes,
-            rows_per_day=counts[name]["recent"] / parts[name] / window,
+            rows_per_day=counts[name]["recent"] / parts[name] / (measured / timedelta(days=1)),
         )
         for name, table_bytes, index_bytes, toast_bytes, _ in sizes
     )
     return SizeReport(
-        tables=tuple(sorted(tables, key=lambda one: one.total_bytes, reverse=True)),
-        days=window,
+        tables=tuple(sorted(tables, key=lambda table: table.total_bytes, reverse=True)),
+        window=measured,
         free_bytes=free_bytes,
     )
 
@@ -200,5 +219,5 @@ def _free_bytes(directory: Path) -> int | None:
     try:
         return shutil.disk_usage(directory).free
     except OSError:
-        # The server sees other files than we do.
+        # The server runs in another file system.
         return None

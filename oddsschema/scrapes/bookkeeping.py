@@ -1,7 +1,7 @@
-"""How a scrape goes, in rows: a batch, a run for each platform, an error for each refusal.
+"""The record of a scrape: a row for the batch, for each run, and for each refusal and error.
 
-A batch's status follows from its runs', whoever ends last, so that runs of one batch may be in
-several processes.
+The status of a batch follows from the status of its runs. The last run to end sets it, so that the
+runs of a batch may be in several processes.
 """
 
 from collections.abc import Sequence
@@ -10,24 +10,28 @@ from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
-# An id is reserved first, so that a row whose commit was uncertain is not inserted twice.
+# Reserve an id, so that a row is not inserted twice after an uncertain commit.
 _RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
 
+# Insert a batch that is running.
 _OPEN_BATCH = """
 INSERT INTO scrape_batches (id, status, trigger, notes) VALUES ($1, 'running', $2, $3)
 ON CONFLICT DO NOTHING
 """
 
+# Set a batch running again.
 _REOPEN_BATCH = """
 UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $1 RETURNING id
 """
 
+# Insert a run that is running.
 _OPEN_RUN = """
 INSERT INTO scrape_runs (id, status, batch_id, platform, trigger)
 SELECT $1, 'running', b.id, $3, b.trigger FROM scrape_batches AS b WHERE b.id = $2
 ON CONFLICT DO NOTHING
 """
 
+# Add to the counts of a run.
 _COUNT = """
 UPDATE scrape_runs
 SET events_scraped = events_scraped + $2, events_failed = events_failed + $3
@@ -35,18 +39,19 @@ WHERE id = $1
 RETURNING events_scraped + events_failed
 """
 
+# Read the counts of a run, unless an open transaction changes them.
 _COUNTED = """
 SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE NOWAIT
 """
 
-# clock_timestamp(), not now(): in a caller's transaction, now() is when that began.
+# End a run. In the transaction of a caller, now() would be its start: hence clock_timestamp().
 _CLOSE_RUN = """
 UPDATE scrape_runs SET status = $2, completed_at = clock_timestamp()
 WHERE id = $1 AND status IN ('pending', 'running')
 RETURNING id
 """
 
-# A batch of which all runs completed is completed, of which all failed is failed, else partial.
+# End a batch without open runs: completed if all runs are, failed if all failed, else partial.
 _CLOSE_BATCH = """
 UPDATE scrape_batches AS b
 SET completed_at = clock_timestamp(),
@@ -65,6 +70,7 @@ FROM (
 WHERE b.id = $1 AND runs.open = 0
 """
 
+# Insert errors of a run.
 _RECORD_ERRORS = """
 INSERT INTO scrape_errors (scrape_run_id, bookmaker_id, error_type, error_message)
 SELECT r.id, b.id, $2, message
@@ -76,7 +82,7 @@ WHERE r.id = $1
 
 
 async def reserve_id(connection: Connection, table: str) -> int:
-    """An id that no other row of the table will have."""
+    """Reserve an id that no other row of the table will have."""
     row_id: int = await connection.fetchval(_RESERVE, table)
     return row_id
 
@@ -84,22 +90,22 @@ async def reserve_id(connection: Connection, table: str) -> int:
 async def open_batch(
     connection: Connection, batch_id: int, trigger: str | None, notes: str | None
 ) -> None:
-    """A new batch that is running, under a reserved id. Raises pydantic.ValidationError."""
+    """Insert a batch that is running, under a reserved id. Raises pydantic.ValidationError."""
     batch = ScrapeBatch(trigger=trigger, notes=notes)
     await connection.execute(_OPEN_BATCH, batch_id, batch.trigger, batch.notes)
 
 
 async def join_batch(connection: Connection, batch_id: int) -> bool:
-    """Set a batch running again, for more runs; whether there is such a batch."""
+    """Set a batch running again, for more runs. Return whether the batch exists."""
     return await connection.fetchrow(_REOPEN_BATCH, batch_id) is not None
 
 
 async def open_run(
     connection: Connection, run_id: int, batch_id: int, platform: str | None
 ) -> None:
-    """A new run that is running, under a reserved id; its batch is running again, if it had ended.
+    """Insert a run that is running, under a reserved id, and set its batch running again.
 
-    `platform` is None for captures that name none. Raises pydantic.ValidationError.
+    `platform` is None for captures without a platform. Raises pydantic.ValidationError.
     """
     run = ScrapeRun(platform=platform)
     await connection.execute(_OPEN_RUN, run_id, batch_id, run.platform)
@@ -107,27 +113,27 @@ async def open_run(
 
 
 async def count(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:
-    """Add to what a run has scraped and failed so far; the sum."""
-    counted: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
-    return counted
+    """Add to the scraped and the failed captures of a run. Return the sum of both."""
+    total: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
+    return total
 
 
 async def counted(connection: Connection, run_id: int) -> int:
-    """What a run has scraped and failed so far, of what is committed.
+    """Read the committed sum of the scraped and the failed captures of a run.
 
-    Raises asyncpg.LockNotAvailableError while a transaction that adds to it has not ended.
+    Raises asyncpg.LockNotAvailableError while a transaction that adds to it is open.
     """
-    found: int = await connection.fetchval(_COUNTED, run_id)
-    return found
+    total: int = await connection.fetchval(_COUNTED, run_id)
+    return total
 
 
 async def close_run(connection: Connection, run_id: int, status: ScrapeStatus) -> bool:
-    """End a run; False when it had ended before."""
+    """End a run. Return False if it had ended before."""
     return await connection.fetchrow(_CLOSE_RUN, run_id, status) is not None
 
 
 async def close_batch(connection: Connection, batch_id: int) -> ScrapeStatus:
-    """End a batch unless one of its runs still goes on; its status."""
+    """End a batch without open runs. Return the status of the batch."""
     await connection.execute(_CLOSE_BATCH, batch_id)
     status = await connection.fetchval("SELECT status FROM scrape_batches WHERE id = $1", batch_id)
     return ScrapeStatus(status)
@@ -136,7 +142,7 @@ async def close_batch(connection: Connection, batch_id: int) -> ScrapeStatus:
 async def record_errors(
     connection: Connection, run_id: int, kind: str, messages: Sequence[str]
 ) -> None:
-    """Keep errors of a run: a row each. What PostgreSQL cannot hold is written as escapes."""
+    """Insert a row for each error of a run. Characters that PostgreSQL refuses become escapes."""
     if messages:
         storable = [
             message.replace("\0", "\\u0000").encode(errors="backslashreplace").decode().strip()

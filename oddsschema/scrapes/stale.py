@@ -1,4 +1,4 @@
-"""Stale batches: those that are open, and whose process shows no sign of life."""
+"""Stale batches: open batches without a sign of life from their process."""
 
 from datetime import timedelta
 
@@ -8,34 +8,40 @@ from oddsschema.database.revision import require_migrated
 from oddsschema.scrapes.bookkeeping import close_batch, close_run, record_errors
 from oddsschema.scrapes.summaries import BatchSummary, read_batches
 
-# A batch that is open, in which nothing has begun for a while.
+# An open batch in which nothing was started for a while.
 _STALE = """
     b.status IN ('pending', 'running')
     AND GREATEST(
         b.started_at, (SELECT max(r.started_at) FROM scrape_runs AS r WHERE r.batch_id = b.id)
-    ) < now() - ${silence}::interval
+    ) < now() - ${older_than}::interval
 """
 
+# Lock the stale batches, oldest first.
 _LOCK_STALE = f"""
 SELECT b.id FROM scrape_batches AS b
-WHERE {_STALE.format(silence=1)}
+WHERE {_STALE.format(older_than=1)}
 ORDER BY b.id
 FOR UPDATE
+"""
+
+# The open runs of some batches.
+_OPEN_RUNS = """
+SELECT id FROM scrape_runs WHERE batch_id = ANY ($1) AND status IN ('pending', 'running')
 """
 
 
 async def stale_batches(
     target: Target,
-    silence: timedelta = timedelta(hours=1),
+    older_than: timedelta = timedelta(hours=1),
 ) -> list[BatchSummary]:
-    """Batches that are running on paper, with nothing started in them for as long as `silence`.
+    """Read the open batches whose last start of a run is older than this, newest first.
 
-    Their process was killed, or lost its database. Newest first. Raises DatabaseUnavailableError
-    and NotMigratedError.
+    Their process was killed, or lost its database. Raises DatabaseUnavailableError and
+    NotMigratedError.
     """
 
     async def read(connection: Connection) -> list[BatchSummary]:
-        return await read_batches(connection, _STALE.format(silence=2), None, silence)
+        return await read_batches(connection, _STALE.format(older_than=2), None, older_than)
 
     async with open_connections(target) as connections:
         return await connections.transact(read)
@@ -43,22 +49,18 @@ async def stale_batches(
 
 async def close_stale(
     target: Target,
-    silence: timedelta = timedelta(hours=1),
+    older_than: timedelta = timedelta(hours=1),
 ) -> int:
-    """End what `stale_batches` finds: its open runs as failed. How many runs these were.
+    """End the stale batches, and their open runs as failed. Return the number of these runs.
 
-    What they had committed stays. Raises DatabaseUnavailableError and NotMigratedError.
+    Committed captures stay. Raises DatabaseUnavailableError and NotMigratedError.
     """
 
     async def work(connection: Connection) -> int:
         await require_migrated(connection)
-        stale = await connection.fetch(_LOCK_STALE, silence)
-        batch_ids = [row["id"] for row in stale]
-        runs = await connection.fetch(
-            "SELECT id FROM scrape_runs "
-            "WHERE batch_id = ANY ($1) AND status IN ('pending', 'running')",
-            batch_ids,
-        )
+        batches = await connection.fetch(_LOCK_STALE, older_than)
+        batch_ids = [batch["id"] for batch in batches]
+        runs = await connection.fetch(_OPEN_RUNS, batch_ids)
         for run in runs:
             await record_errors(connection, run["id"], "stale", ["no sign of life: closed"])
             await close_run(connection, run["id"], ScrapeStatus.FAILED)

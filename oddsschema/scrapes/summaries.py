@@ -1,34 +1,26 @@
-"""The batches that were scraped, newest first: what a status screen shows."""
+"""The batches that were scraped, newest first, with their runs."""
 
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from sqlalchemy import select
+from sqlmodel import col
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
+from oddsschema.database.statements import compiled
+from oddsschema.models import ScrapeError
+from oddsschema.queries import Coverage, coverage
 
+# The newest batches under a condition.
 _BATCHES = """
-SELECT b.id AS batch_id, b.status AS batch_status, b.started_at, b.completed_at,
-    r.id AS run_id, r.platform, r.status, r.events_scraped, r.events_failed,
-    (SELECT count(*) FROM odds_snapshots AS s JOIN market_odds AS m
-        ON m.event_id = s.event_id AND m.snapshot_id = s.id
-        WHERE s.scrape_run_id = r.id)
-    + (SELECT count(*) FROM competitor_odds_snapshots AS s JOIN competitor_market_odds AS m
-        ON m.competitor_event_id = s.competitor_event_id AND m.snapshot_id = s.id
-        WHERE s.scrape_run_id = r.id) AS markets,
-    (SELECT e.error_message FROM scrape_errors AS e
-        WHERE e.scrape_run_id = r.id ORDER BY e.id DESC LIMIT 1) AS error
-FROM (
-    SELECT * FROM scrape_batches AS b
-    WHERE {which}
-    ORDER BY id DESC LIMIT $1
-) AS b
-LEFT JOIN scrape_runs AS r ON r.batch_id = b.id
-ORDER BY b.id DESC, r.id
+SELECT b.id AS batch_id, b.status, b.started_at, b.completed_at
+FROM scrape_batches AS b
+WHERE {condition}
+ORDER BY b.id DESC LIMIT $1
 """
 
 _MARKS = {
@@ -40,41 +32,52 @@ _MARKS = {
     ScrapeStatus.CONNECTION_FAILED: "✗",
 }
 
+#: The length to which the error of a run is shortened in its line.
+_ERROR_LENGTH = 60
+
 
 class RunSummary(BaseModel):
-    """One platform's part of a batch, as the database has it now."""
+    """The part of a batch that belongs to one platform, as it is in the database."""
 
     model_config = ConfigDict(frozen=True)
 
-    run_id: int
-    platform: str | None = Field(description="None for captures that did not say whose they are.")
-    status: ScrapeStatus
-    events_scraped: int
-    events_failed: int
-    markets: int = Field(description="Rows of markets of this run that are in the database.")
-    error: str | None = Field(description="The run's last error.")
+    run_id: int = Field(description="Id of the run's row in scrape_runs.")
+    platform: str | None = Field(description="None for captures that do not name their platform.")
+    status: ScrapeStatus = Field(description="Status of the run.")
+    events_scraped: int = Field(description="Events captured, with and without changes.")
+    events_failed: int = Field(description="Captures that were refused or lost.")
+    markets: int = Field(
+        description="Rows of markets that the run stored. Rows of deleted events do not count."
+    )
+    error: str | None = Field(description="The last error of the run.")
 
     def __str__(self) -> str:
         name = f"{self.platform or 'unknown'} {_MARKS[self.status]}"
         if self.status in (ScrapeStatus.FAILED, ScrapeStatus.CONNECTION_FAILED):
             return f"{name} {_shortened(self.error)}" if self.error else name
-        told = f"{name} {self.events_scraped:,} events {self.markets:,} market rows"
-        return f"{told} {self.events_failed:,} refused" if self.events_failed else told
+        line = f"{name} {self.events_scraped:,} events {self.markets:,} market rows"
+        return f"{line} {self.events_failed:,} refused" if self.events_failed else line
 
 
 class BatchSummary(BaseModel):
-    """A batch with its runs in the order in which they began; `str()` is its line on a screen."""
+    """A batch with its runs, in the order of their start; `str()` is a line for people."""
 
     model_config = ConfigDict(frozen=True)
 
-    batch_id: int
-    status: ScrapeStatus
-    started_at: datetime
-    completed_at: datetime | None = Field(description="None while it goes on.")
-    runs: tuple[RunSummary, ...]
+    batch_id: int = Field(description="Id of the batch's row in scrape_batches.")
+    status: ScrapeStatus = Field(description="Status of the batch.")
+    started_at: datetime = Field(description="Start of the batch, UTC.")
+    completed_at: datetime | None = Field(description="End of the batch, UTC; None while it runs.")
+    runs: tuple[RunSummary, ...] = Field(description="A run for each platform.")
 
     def __str__(self) -> str:
         return "  ".join([f"Batch {self.batch_id}", *map(str, self.runs)])
+
+
+class BatchList(RootModel[tuple[BatchSummary, ...]]):
+    """Batches as one JSON document, the newest first."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 async def newest_batches(
@@ -83,45 +86,56 @@ async def newest_batches(
     *,
     batch_id: int | None = None,
 ) -> list[BatchSummary]:
-    """The newest batches, newest first, or that of `batch_id`.
+    """Read the newest batches, newest first, or only that of `batch_id`.
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
-    which = "$2::int IS NULL OR b.id = $2"
 
     async def read(connection: Connection) -> list[BatchSummary]:
-        return await read_batches(connection, which, limit, batch_id)
+        return await read_batches(connection, "$2::int IS NULL OR b.id = $2", limit, batch_id)
 
     async with open_connections(target) as connections:
         return await connections.transact(read)
 
 
 async def read_batches(
-    connection: Connection, which: str, limit: int | None, parameter: Any
+    connection: Connection, condition: str, limit: int | None, parameter: Any
 ) -> list[BatchSummary]:
     """Read the batches under an SQL condition on `b`, newest first; $2 is its parameter."""
     await require_migrated(connection)
-    rows: list[Any] = await connection.fetch(_BATCHES.format(which=which), limit, parameter)
-    return [_summary(list(group)) for _, group in groupby(rows, key=lambda row: row["batch_id"])]
+    batches = await connection.fetch(_BATCHES.format(condition=condition), limit, parameter)
+    runs = defaultdict(list)
+    for row in await connection.fetch(*_runs([batch["batch_id"] for batch in batches])):
+        runs[row["batch_id"]].append(
+            RunSummary(
+                run_id=row["run_id"],
+                platform=row["platform"],
+                status=row["status"],
+                events_scraped=row["events"],
+                events_failed=row["events_failed"],
+                markets=row["markets"] + row["markets_gone"],
+                error=row["error"],
+            )
+        )
+    return [BatchSummary(**batch, runs=tuple(runs[batch["batch_id"]])) for batch in batches]
 
 
-def _summary(rows: list[Any]) -> BatchSummary:
-    first = rows[0]
-    return BatchSummary(
-        batch_id=first["batch_id"],
-        status=first["batch_status"],
-        started_at=first["started_at"],
-        completed_at=first["completed_at"],
-        runs=tuple(_runs(rows)),
+def _runs(batch_ids: list[int]) -> tuple[Any, ...]:
+    """Select the coverage of the runs of some batches, with the last error of each run."""
+    error = (
+        select(col(ScrapeError.error_message))
+        .where(col(ScrapeError.scrape_run_id) == Coverage.run_id)
+        .order_by(col(ScrapeError.id).desc())
+        .limit(1)
+        .scalar_subquery()
     )
-
-
-def _runs(rows: Iterable[Any]) -> Iterable[RunSummary]:
-    for row in rows:
-        if row["run_id"] is not None:
-            yield RunSummary(**{name: row[name] for name in RunSummary.model_fields})
+    statement = coverage().where(col(Coverage.batch_id).in_(batch_ids))
+    text, arguments = compiled(
+        statement.add_columns(error.label("error")).order_by(col(Coverage.run_id))
+    )
+    return text, *arguments
 
 
 def _shortened(message: str) -> str:
     line = message.splitlines()[0]
-    return line if len(line) <= 60 else f"{line[:59]}…"
+    return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 1]}…"

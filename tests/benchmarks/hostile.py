@@ -1,7 +1,7 @@
 """The cost of hostile input: `python tests/benchmarks/hostile.py`.
 
-Peak memory and CPU seconds of `oddsschema validate` and `oddsschema ingest --raw`, each in a new
-process, at the default limits.
+Peak memory and CPU seconds of `oddsschema validate` and `oddsschema ingest --keep-raw`, each in a
+new process, at the default limits.
 """
 
 import json
@@ -115,7 +115,7 @@ def main() -> None:
     """Measure, and print."""
     with tempfile.TemporaryDirectory() as directory, ephemeral() as server:
         measured("upgrade", "--url", server.url)
-        print(f"{'':<36}{'validate':>18}{'ingest --raw':>18}")
+        print(f"{'':<36}{'validate':>18}{'ingest --keep-raw':>18}")
         for name, content in FILES.items():
             path = Path(directory, "captures")
             with path.open("wb") as file:
@@ -123,7 +123,7 @@ def main() -> None:
                 if "gzip" not in name:
                     file.write(GOOD)
             validating = measured("validate", str(path))
-            ingesting = measured("ingest", "--raw", "--url", server.url, str(path))
+            ingesting = measured("ingest", "--keep-raw", "--url", server.url, str(path))
             print(f"{name:<36}{validating:>18}{ingesting:>18}", flush=True)
 
 

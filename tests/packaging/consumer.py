@@ -109,5 +109,5 @@ async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
         batch.run("bet9ja") as run,
     ):
         await run.ingest(captures)
-    assert_type(batch.report().captures_stored, int)
+    assert_type(batch.report().total.captures_stored, int)
     return await oddsschema.ingest(url, [b"{}"])

@@ -44,7 +44,10 @@ async def redeliver(url: str, captures: Sequence[Capture]) -> None:
     known = len(await assert_whole(url, captures))
     report = await oddsschema.ingest(url, captures)
     assert report.status is ScrapeStatus.COMPLETED
-    assert (report.captures_known, report.captures_stored) == (known, len(captures) - known)
+    assert (report.total.captures_known, report.total.captures_stored) == (
+        known,
+        len(captures) - known,
+    )
     assert await content(url) == expected(captures)
 
 

@@ -50,10 +50,14 @@ def deliveries() -> Iterator[list[Any]]:
 async def scrape(target: Any) -> None:
     """Do everything that a scraper does. Raises every error on the way."""
     for delivery in deliveries():
-        report = await ingest(target, delivery, options=IngestOptions(keep_raw=True, retry_for=0))
+        report = await ingest(
+            target, delivery, options=IngestOptions(keep_raw=True, retry_for=timedelta(0))
+        )
         for platform_run in report.runs:
             assert platform_run.error is None, platform_run.error
-    async with batch(target, trigger="scheduled", options=IngestOptions(retry_for=0)) as opened:
+    async with batch(
+        target, trigger="scheduled", options=IngestOptions(retry_for=timedelta(0))
+    ) as opened:
         async with opened.run("sportybet") as failing:
             raise ConnectionError("the site did not answer")
         await opened.open_run("bet9ja")
@@ -62,7 +66,7 @@ async def scrape(target: Any) -> None:
         await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
     assert last.error is None, last.error
     # The query after a connection that was lost at a commit.
-    async with open_connections(target, retry_for=0) as connections:
+    async with open_connections(target, retry_for=timedelta(0)) as connections:
         counted = partial(bookkeeping.counted, run_id=last.id)
         assert await connections.transact(counted) == 2
     # An unchanged capture, a changed price, and a late capture.
@@ -72,9 +76,9 @@ async def scrape(target: Any) -> None:
         moved["markets"][0]["outcomes"][0]["odds"] += 1
         for minute, late in ((61, same), (65, moved), (63, same | {"markets": []})):
             report = await ingest(
-                target, [changed(late, minute)], options=IngestOptions(retry_for=0)
+                target, [changed(late, minute)], options=IngestOptions(retry_for=timedelta(0))
             )
-            assert report.captures_stored == 1, report
+            assert report.total.captures_stored == 1, report
     # In the caller's transaction, now() does not change.
     assert await close_stale(target, timedelta(seconds=-1)) == 1
     assert await newest_batches(target)

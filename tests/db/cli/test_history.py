@@ -87,20 +87,20 @@ def test_offers_are_side_by_side(history: History) -> None:
         history("31").output
         == """\
 A - B, kickoff 2024-01-20 17:00 UTC
-                                 betpawa     sportybet
-  seen                      09 Jan 12:40  09 Jan 12:25
+                                betpawa     sportybet
+  seen                     09 Jan 12:40  09 Jan 12:25
 1X2 - Full Time (3743)
-  1                                *2.00         *2.00
-  X                                *3.50          3.40
-  2                                 3.40         *3.60
-  overround                         8.0%          7.2%
+  1                                2.00*         2.00*
+  X                                3.50*         3.40
+  2                                3.40          3.60*
+  overround                        8.0%          7.2%
 Double Chance - Full Time (4693)
-  1X                                1.30             -
-  12                                1.25             -
-  X2                                1.90             -
-  overround                         4.8%             -
+  1X                               1.30             -
+  12                               1.25             -
+  X2                               1.90             -
+  overround                        4.8%             -
 Over/Under - Full Time (5000), line 2.5
-  Over                              1.80             -
+  Over                             1.80             -
   * the best price
 """
     )
@@ -112,10 +112,10 @@ def test_offers_as_of_an_instant(history: History) -> None:
         history("31", "--at", "2024-01-09T12:12", "--line", "2.5").output
         == """\
 A - B, kickoff 2024-01-20 17:00 UTC
-                                 betpawa
-  seen                      09 Jan 12:10
+                                betpawa
+  seen                     09 Jan 12:10
 Over/Under - Full Time (5000), line 2.5
-  Over                              1.80
+  Over                             1.80
 """
     )
     assert "closed" in history("31", "--at", "2024-01-09T12:12").output

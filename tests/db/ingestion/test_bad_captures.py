@@ -108,15 +108,18 @@ def test_contradictions_are_no_errors(
         for delivery in deliveries:
             report = await ingest(connection, delivery)
             assert errors(report) == []
-            assert report.captures_refused + report.captures_known + report.captures_stored == len(
-                delivery
+            assert (
+                report.total.captures_refused
+                + report.total.captures_known
+                + report.total.captures_stored
+                == len(delivery)
             )
             # Only a sport's name can be refused.
             for refusal in report.refusals:
                 assert ["tournament.sport" in problem.path for problem in refusal.problems] == [
                     True
                 ]
-            stored += report.captures_stored
+            stored += report.total.captures_stored
         assert len(keyed(await read_back(connection))) == stored
 
     try:
@@ -161,7 +164,7 @@ def test_refused_captures_are_not_stored(
         mixed = data.draw(st.permutations([*good, *bad]))
         report = await ingest(connection, mixed, options=IngestOptions(keep_raw=True, strict=True))
         assert errors(report) == []
-        assert report.captures_refused == len(report.refusals) == len(bad)
+        assert report.total.captures_refused == len(report.refusals) == len(bad)
         assert keyed(await read_back(connection)) == keyed(batch)
         recorded = select(func.count()).select_from(ScrapeError)
         assert (await connection.execute(recorded)).scalar_one() == len(bad)
@@ -209,7 +212,7 @@ def test_bad_markets_are_left_out(
     async def body() -> None:
         report = await ingest(connection, delivery, options=KEEP_RAW)
         assert errors(report) == []
-        assert (report.captures_refused, report.markets_refused) == (refused, bad)
+        assert (report.total.captures_refused, report.total.markets_refused) == (refused, bad)
         assert keyed(await read_back(connection)) == keyed(expected)
 
     try:

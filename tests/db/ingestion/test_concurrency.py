@@ -44,8 +44,8 @@ def shares(captures: Sequence[Capture], seed: int, parts: int = 8) -> list[list[
 
 def counted(reports: Sequence[IngestReport]) -> tuple[int, int]:
     """Sum the stored and the known captures of all ingestions."""
-    stored = sum(report.captures_stored for report in reports)
-    return stored, sum(report.captures_known for report in reports)
+    stored = sum(report.total.captures_stored for report in reports)
+    return stored, sum(report.total.captures_known for report in reports)
 
 
 async def command(url: str, path: Path, chunk_rows: int) -> IngestReport:
@@ -171,8 +171,8 @@ def test_order_and_chunks_do_not_matter(database: str, run: Run, chunk_rows: int
         run(oddsschema.ingest(database, part, options=options))
     assert run(content(database)) == expected(ALL)
     again = run(oddsschema.ingest(database, ALL))
-    assert (again.captures_stored, again.captures_known) == (0, len(ALL))
-    assert again.markets_stored == 0
+    assert (again.total.captures_stored, again.total.captures_known) == (0, len(ALL))
+    assert again.total.markets_stored == 0
     assert run(content(database)) == expected(ALL)
 
 
@@ -183,7 +183,11 @@ def test_capture_in_two_parts(database: str, run: Run, platform: str, chunk_rows
     whole = capture(platform, 0, 0)
     parts = [whole | {"markets": whole["markets"][at::2]} for at in range(2)]
     report = run(oddsschema.ingest(database, parts, options=IngestOptions(chunk_rows=chunk_rows)))
-    assert (report.captures_stored, report.captures_known, report.markets_stored) == (1, 1, 4)
+    assert (
+        report.total.captures_stored,
+        report.total.captures_known,
+        report.total.markets_stored,
+    ) == (1, 1, 4)
     assert run(content(database)) == expected([whole])
 
 

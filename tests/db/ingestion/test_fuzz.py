@@ -208,19 +208,19 @@ async def ingested(
         assert (refusal is None) == (expected.bad == 0), f"{case.name}: {refusal}"
         assert refusal is None or refusal.markets == expected.bad, f"{case.name}: {refusal}"
     # Every input is stored, known or refused, and every refusal belongs to an input.
-    assert report.captures_stored + report.captures_known == len(stored)
-    assert report.captures_refused == len(inputs) - len(stored)
+    assert report.total.captures_stored + report.total.captures_known == len(stored)
+    assert report.total.captures_refused == len(inputs) - len(stored)
     assert refusals.keys() <= inputs.keys()
     recorded = await connection.execute(select(func.count()).select_from(ScrapeError))
     assert recorded.scalar_one() == len(reports)
 
     captures = await read_back(connection)
-    assert len(captures) == report.captures_stored
+    assert len(captures) == report.total.captures_stored
     found = keyed(captures)
     for capture in undisputed(stored):
         ((key, values),) = keyed([capture]).items()
         assert found.get(key) == values
-    return len(stored), report.captures_refused
+    return len(stored), report.total.captures_refused
 
 
 def is_of_sport(refusal: Refusal) -> bool:

@@ -39,7 +39,7 @@ CLIENT = """
 import asyncio, sys
 import oddsschema
 options = oddsschema.IngestOptions(
-    chunk_rows=300, on_progress=lambda *counts: print(counts[0], flush=True)
+    chunk_rows=300, on_progress=lambda progress: print(progress.captures, flush=True)
 )
 asyncio.run(oddsschema.ingest(sys.argv[1], sys.argv[2], options=options))
 """

@@ -46,7 +46,7 @@ def test_connections_cut_again_and_again(database: str, run: Run, seed: int) -> 
 
     report = run(ingest())
     assert report.retries > 0
-    assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
+    assert (report.total.captures_stored, report.total.captures_known) == (len(MANY), 0)
     assert_completed(run, database, MANY)
 
 
@@ -66,7 +66,7 @@ def test_connection_cut_at_a_commit(
     report = run(ingest())
     assert proxy.commits > commit
     assert report.retries == 1
-    assert (report.captures_stored, report.captures_known) == (len(captures), 0)
+    assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert report.status is ScrapeStatus.COMPLETED
     assert_completed(run, database, captures)
 

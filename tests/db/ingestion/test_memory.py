@@ -21,7 +21,9 @@ def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
         [*command, "--url", database, str(path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
-    assert result.stderr == (f"refused: {path}:1: $.markets: 2 markets: the limit is 1 (markets)\n")
+    assert result.stderr == (
+        f"refused: {path}:1: $.markets: 2 markets: the limit is 1 (--max-markets)\n"
+    )
     assert "1 captures stored in 1 market rows, 0 were already there, 1 refused" in result.stdout
 
 
@@ -33,7 +35,16 @@ def test_memory_of_long_captures(database: str, tmp_path: Path) -> None:
             raw = "x" * 3_000_000
             capture = good_capture(Random(number)) | {"raw_response": raw}
             lines.write(json.dumps(capture) + "\n")
-    command = [sys.executable, "-m", "oddsschema", "ingest", "--raw", "--url", database, str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "oddsschema",
+        "ingest",
+        "--keep-raw",
+        "--url",
+        database,
+        str(path),
+    ]
     measured = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], capture_output=True, check=True, text=True
     )

@@ -60,7 +60,7 @@ def test_statement_timeout(database: str, run: Run) -> None:
         "sportybet": (ScrapeStatus.FAILED, 0),
         "bet9ja": (ScrapeStatus.COMPLETED, 10),
     }
-    assert (report.captures_lost, report.retries) == (10, 0)
+    assert (report.total.captures_lost, report.retries) == (10, 0)
     assert ("sportybet", "failed", 0, 10, 0) in run(fetch(database, RUNS))
     [(kind, message)] = run(fetch(database, "SELECT error_type, error_message FROM scrape_errors"))
     assert kind == "ChunkError"
@@ -69,7 +69,7 @@ def test_statement_timeout(database: str, run: Run) -> None:
     known = first + [capture for capture in second if capture not in of("sportybet", second)]
     assert run(content(database)) == expected(known)
     again = run(oddsschema.ingest(database, first + second))
-    assert (again.captures_stored, again.captures_known) == (10, 50)
+    assert (again.total.captures_stored, again.total.captures_known) == (10, 50)
     assert run(content(database)) == expected(first + second)
 
 
@@ -158,7 +158,7 @@ def test_migration_at_the_same_time(database: str, run: Run) -> None:
             await admin.close()
 
     report = run(ingest())
-    assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
+    assert (report.total.captures_stored, report.total.captures_known) == (len(MANY), 0)
     assert_completed(run, database, MANY)
 
 

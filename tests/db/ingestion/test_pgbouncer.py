@@ -107,10 +107,10 @@ def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:
 
     reports = run(all_at_once())
     assert {(report.status, report.retries) for report in reports} == {(ScrapeStatus.COMPLETED, 0)}
-    assert sum(report.captures_stored for report in reports) == len(distinct)
+    assert sum(report.total.captures_stored for report in reports) == len(distinct)
     assert run(content(database)) == expected(distinct)
     again = run(oddsschema.ingest(bouncer, distinct))
-    assert (again.captures_known, again.captures_stored) == (len(distinct), 0)
+    assert (again.total.captures_known, again.total.captures_stored) == (len(distinct), 0)
     pooled = "SELECT count(DISTINCT pid) <= 2 FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     pooled += " AND datname = current_database()"
     assert run(fetch(database, pooled)) == [(True,)]
@@ -134,7 +134,7 @@ def test_server_connections_are_cut(bouncer: str, database: str, run: Run) -> No
 
     report = run(ingest())
     assert report.retries > 0
-    assert report.captures_stored == len(captures)
+    assert report.total.captures_stored == len(captures)
     assert run(content(database)) == expected(captures)
 
 

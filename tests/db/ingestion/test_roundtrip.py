@@ -49,7 +49,7 @@ def test_batch_reads_back(
         options = IngestOptions(keep_raw=keep_raw, chunk_rows=chunk_rows)
         report = await ingest(connection, batch, options=options)
         assert (errors(report), report.refusals) == ([], ())
-        assert (report.captures_stored, report.captures_known) == (len(batch), 0)
+        assert (report.total.captures_stored, report.total.captures_known) == (len(batch), 0)
         expected = keyed(batch)
         if not keep_raw:
             expected = {
@@ -76,8 +76,10 @@ def test_parts_and_repeats_make_the_same(
             again = data.draw(st.lists(st.sampled_from(batch[:end]), max_size=3)) if end else []
             report = await ingest(connection, [*batch[start:end], *again], options=KEEP_RAW)
             assert (errors(report), report.refusals) == ([], ())
-            assert report.captures_stored + report.captures_known == end - start + len(again)
-            stored += report.captures_stored
+            assert report.total.captures_stored + report.total.captures_known == end - start + len(
+                again
+            )
+            stored += report.total.captures_stored
         assert stored == len(batch)
         assert keyed(await read_back(connection)) == keyed(batch)
 

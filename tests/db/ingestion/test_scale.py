@@ -235,7 +235,7 @@ def stored(
         report = await ingest(url, lines, options=IngestOptions(keep_raw=True, store="complete"))
         assert report.refusals == (), f"seed {SEED}: {report.refusals[0]}"
         assert report.status is ScrapeStatus.COMPLETED, f"seed {SEED}: {report.runs}"
-        assert report.markets_stored == MARKETS
+        assert report.total.markets_stored == MARKETS
 
     with new_database(template) as url:
         run(body(url))
@@ -266,7 +266,7 @@ def test_dumped_and_restored(
         again = list(islice(scrape.captures(), 20))
         later = [capture | {"captured_at": scrape.last} for capture in again[-1:]]
         report = run(ingest(url, [delivered(capture) for capture in (*again, *later)]))
-        assert (report.captures_known, report.captures_stored) == (20, 1)
+        assert (report.total.captures_known, report.total.captures_stored) == (20, 1)
 
 
 @pytest.mark.parametrize("revision", ["-1", "oddsschema_0003"])

@@ -75,7 +75,7 @@ def test_server_killed_and_restarted(server: Server, run: Run, seed: int) -> Non
 
     report = run(ingest())
     assert report.retries > 0
-    assert (report.captures_stored, report.captures_known) == (len(MANY), 0)
+    assert (report.total.captures_stored, report.total.captures_known) == (len(MANY), 0)
     assert_completed(run, url, MANY)
 
 
@@ -101,7 +101,7 @@ def test_server_killed_at_a_commit(server: Server, run: Run, short_path: Path, c
 
     report = run(ingest())
     assert report.retries > 0
-    assert (report.captures_stored, report.captures_known) == (len(captures), 0)
+    assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert_completed(run, url, captures)
 
 
@@ -118,7 +118,13 @@ def test_server_that_stays_away(server: Server, run: Run) -> None:
 
     began = time.monotonic()
     with pytest.raises(OddsSchemaError, match="cannot connect"):
-        run(oddsschema.ingest(url, source(), options=IngestOptions(chunk_rows=300, retry_for=0.3)))
+        run(
+            oddsschema.ingest(
+                url,
+                source(),
+                options=IngestOptions(chunk_rows=300, retry_for=timedelta(seconds=0.3)),
+            )
+        )
     took = time.monotonic() - began
     server.start()
     assert 0.3 < took < 10

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> No
 #: Prunes argv[1] before argv[2] in many transactions, and reports the end of each.
 CLIENT = """
 import asyncio, sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from oddsschema.retention import PruneOptions, prune
 options = PruneOptions(chunk_rows=30, on_progress=lambda report: print("done", flush=True))
 asyncio.run(prune(sys.argv[1], datetime.fromisoformat(sys.argv[2]), options=options))
@@ -109,7 +110,9 @@ def test_events_that_are_locked(database: str, run: Run) -> None:
     async def body() -> None:
         await ingest(database, captures, options=CHANGES)
         async with holding(database, LOCK):
-            report = await prune(database, at(40), options=PruneOptions(patience=0.2))
+            report = await prune(
+                database, at(40), options=PruneOptions(patience=timedelta(seconds=0.2))
+            )
             (kept,) = report.kept
             assert (kept.table, kept.rows) == ("competitor_events", 1)
             assert "locked" in kept.reason
@@ -135,7 +138,7 @@ def test_events_that_are_locked_again_and_again(database: str, run: Run) -> None
     async def body() -> None:
         await ingest(database, captures, options=CHANGES)
         other = asyncio.create_task(locking())
-        report = await prune(database, at(40), options=PruneOptions(patience=1))
+        report = await prune(database, at(40), options=PruneOptions(patience=timedelta(seconds=1)))
         other.cancel()
         await asyncio.wait([other])
         assert report.kept == ()

@@ -118,7 +118,7 @@ def test_late_capture_after_a_prune(database: str, run: Run) -> None:
             for event, minute in (("1", 1), ("1", 4.5), ("2", 3))
         ]
         report = await ingest(database, late, options=CHANGES)
-        assert report.captures_stored == len(late)
+        assert report.total.captures_stored == len(late)
         await assert_states(database, model, [5, 6, 7, 8, 9])
         report = await prune(database, at(5))
         assert report.tables["odds_snapshots"].rows == 4
@@ -272,9 +272,9 @@ def test_command(database: str, run: Run) -> None:
     assert PruneReport.model_validate_json(again.stdout).total == Removed()
 
 
-@pytest.mark.parametrize("keep", ["", "14", "d", "-1d", "1.5d", "14D", "10000000d", "1 d"])
+@pytest.mark.parametrize("keep", ["", "14", "d", "-1d", "14D", "99999999999999d", "1 d"])
 def test_invalid_durations(keep: str) -> None:
     """An invalid duration is refused before any connection."""
     done = command("prune", "--keep", keep, "--url", "postgresql://nobody@localhost:1/none")
     assert done.returncode == 2
-    assert "36h, 14d or 2w" in done.stderr
+    assert "36h, 14d, 5s or 250ms" in done.stderr or "out of range" in done.stderr

@@ -33,13 +33,13 @@ def test_sizes(database: str, run: Run) -> None:
             for minute in minutes
         ]
         await ingest(database, captures, options=IngestOptions(store="complete"))
-        return await size(database, 4)
+        return await size(database, timedelta(days=4))
 
     report = run(body())
     by_name = {table.table: table for table in report.tables}
     assert set(by_name) == set(metadata.tables)
     assert report.total_bytes == run(fetch(database, TOTALS, list(by_name)))[0][0]
-    assert report.days == 4
+    assert report.window == timedelta(days=4)
     for table, rows in (("competitor_market_odds", 24), ("odds_snapshots", 8), ("events", 1)):
         size_of_table = by_name[table]
         recent = 1 if table == "events" else rows * 3 / 4
@@ -65,19 +65,19 @@ def test_sizes_of_a_young_history(database: str, run: Run) -> None:
         model = History(10_000_000)
         await ingest(database, [model.captured("bet9ja", "1", first, markets({}))])
         report = await size(database)
-        return report.days
+        return report.window / timedelta(days=1)
 
     assert run(grown(0.01)) == pytest.approx(1 / 24)
     assert run(grown(48)) == pytest.approx(2, abs=0.01)
 
 
 def test_size_command(database: str) -> None:
-    """`size` prints a line for each table; --disk sets the free bytes."""
-    done = command("size", "--disk", "2G", "--url", database)
+    """`size` prints a line for each table; --free-bytes adds the time that is left."""
+    done = command("size", "--free-bytes", "2G", "--url", database)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len([line for line in done.stdout.splitlines() if " kB" in line]) >= len(metadata.tables)
+    assert len([line for line in done.stdout.splitlines() if " KB" in line]) >= len(metadata.tables)
     assert "2.0 GB of the disk are left" in done.stdout
-    as_json = command("size", "--disk", "1500", "--json", "--url", database)
+    as_json = command("size", "--free-bytes", "1500", "--json", "--url", database)
     found = json.loads(as_json.stdout)
     assert (found["free_bytes"], found["bytes_per_day"], found["days_left"]) == (1500, 0, None)
-    assert command("size", "--disk", "much", "--url", database).returncode == 2
+    assert command("size", "--free-bytes", "much", "--url", database).returncode == 2

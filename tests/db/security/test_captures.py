@@ -104,8 +104,8 @@ def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
         lines = [json.dumps(capture) for capture in delivery]
         report = await ingest(database, lines, options=IngestOptions(keep_raw=True, strict=True))
         assert [platform_run.error for platform_run in report.runs] == [None] * len(report.runs)
-        assert report.captures_stored == len(good)
-        assert report.captures_refused == len(delivery) - len(good)
+        assert report.total.captures_stored == len(good)
+        assert report.total.captures_refused == len(delivery) - len(good)
         assert await structure(database) == before
         async with sqlalchemy_connect(database) as connection:
             assert keyed(await read_back(connection)) == keyed(good)

@@ -49,7 +49,14 @@ TEXT_ARGUMENTS = {
     "store": "test_other_arguments",
     "at": "test_other_arguments",
     "keep": "test_other_arguments",
-    "disk": "test_other_arguments",
+    "free_bytes": "test_other_arguments",
+    **dict.fromkeys(
+        (
+            *("lock_timeout", "statement_timeout", "retry_for", "patience"),
+            *("keyframe_age", "older_than", "window"),
+        ),
+        "test_other_arguments",
+    ),
     "event": "test_history",
     "market": "test_history",
     "plot": "test_history",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -137,7 +138,7 @@ def test_report_of_a_lost_connection(guarded: Guarded, messages: Messages, run: 
     async def body() -> None:
         await guarded.change(SECRET)
         report = await oddsschema.ingest(
-            url, captures(), options=IngestOptions(chunk_rows=20, retry_for=0.2)
+            url, captures(), options=IngestOptions(chunk_rows=20, retry_for=timedelta(seconds=0.2))
         )
         messages.text += f"{report!r} {report} {report.model_dump_json()}"
         recorded = await fetch(guarded.server.url, "SELECT error_message FROM scrape_errors")

@@ -99,8 +99,8 @@ async def assert_every_instant(
             assert await connection.fetch(side.sql(UNCLEAR)) == []
         # Nothing is stored twice: a second delivery writes nothing.
         again = await ingest(connection, captures, options=options)
-        assert (again.captures_stored, again.captures_confirmed) == (0, 0)
-        assert again.markets_stored == 0
+        assert (again.total.captures_stored, again.total.captures_confirmed) == (0, 0)
+        assert again.total.markets_stored == 0
 
 
 async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
@@ -267,8 +267,8 @@ async def second_scrape(
     captures = [change(capture) if at in events else capture for at, capture in enumerate(captures)]
     at = scraped("bet9ja", 0, 5)["captured_at"]
     report = await ingest(connection, [capture | {"captured_at": at} for capture in captures])
-    assert report.captures_stored == 64
-    return report.captures_confirmed, report.markets_stored
+    assert report.total.captures_stored == 64
+    return report.total.captures_confirmed, report.total.markets_stored
 
 
 def test_chunk_with_many_changes_is_stored_complete(connection: Any, run: Run) -> None:
@@ -338,7 +338,7 @@ def test_rows_lie_anywhere(connection: Any, run: Run) -> None:
         """)
         assert moved == "INSERT 0 1"
         again = await ingest(connection, [offer(timedelta(minutes=10), 1.5, 2.5, 3.5)])
-        assert (again.captures_confirmed, again.markets_stored) == (1, 0)
+        assert (again.total.captures_confirmed, again.total.markets_stored) == (1, 0)
 
     run(rolled_back(connection, body()))
 
@@ -360,8 +360,8 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
         assert (await ingest(connection, captures[:1])).all_stored
         await connection.execute(f"UPDATE competitor_market_odds SET outcomes = '{spelled}'")
         same, other = [await ingest(connection, [capture]) for capture in captures[1:]]
-        assert (same.captures_confirmed, same.markets_stored) == (1, 0)
-        assert (other.captures_confirmed, other.markets_stored) == (0, 1)
+        assert (same.total.captures_confirmed, same.total.markets_stored) == (1, 0)
+        assert (other.total.captures_confirmed, other.total.markets_stored) == (0, 1)
 
     run(rolled_back(connection, body()))
 

@@ -1,0 +1,94 @@
+"""The side-by-side comparison of an event: a row for each outcome, a column for each bookmaker."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from oddsschema.cli.markets import (
+    format_odds,
+    grouped,
+    labels_of,
+    listing_names,
+    listing_order,
+    market_key,
+    market_order,
+    outcomes_by_label,
+)
+from oddsschema.queries import BestPrice
+from oddsschema.queries.event_reports import OfferedMarket
+
+
+@dataclass(frozen=True)
+class MarketComparison:
+    """The prices of a market at each bookmaker."""
+
+    market: OfferedMarket
+    #: By outcome, and by listing: odds such as "2.10", with a mark on the best price.
+    prices: Mapping[str, Mapping[str, str]]
+    #: By listing: "7.0%".
+    overrounds: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The offers of an event, side by side."""
+
+    #: The names of the columns.
+    listings: Sequence[str]
+    #: By listing: the time of the last capture, UTC.
+    seen_at: Mapping[str, datetime]
+    markets: Sequence[MarketComparison]
+
+
+def compare(offers: Iterable[OfferedMarket], best_prices: Iterable[BestPrice]) -> Comparison:
+    """Put the offers of an event side by side, and mark the best prices with an asterisk.
+
+    A price without a competing price is not marked.
+    """
+    offers = sorted(offers, key=listing_order)
+    best = {(*market_key(price), price.outcome): price.odds for price in best_prices}
+    names = listing_names(offers)
+    return Comparison(
+        listings=list(names.values()),
+        seen_at={names[listing_order(offer)]: offer.seen_at for offer in offers},
+        markets=[
+            _compare_market(group, best, [names[listing_order(offer)] for offer in group])
+            for group in grouped(offers, key=market_order)
+        ],
+    )
+
+
+def _compare_market(
+    offers: Sequence[OfferedMarket],
+    best: Mapping[tuple[Hashable, ...], float],
+    names: Sequence[str],
+) -> MarketComparison:
+    prices: dict[str, dict[str, str]] = {}
+    for label in labels_of(offers):
+        outcomes = {
+            name: outcome
+            for name, offer in zip(names, offers, strict=True)
+            if (outcome := outcomes_by_label(offer).get(label)) is not None
+        }
+        has_choice = sum(outcome.is_active for outcome in outcomes.values()) > 1
+        best_odds = best.get((*market_key(offers[0]), label)) if has_choice else None
+        prices[label] = {
+            name: format_odds(outcome.odds) + ("*" if outcome.odds == best_odds else "")
+            if outcome.is_active
+            else format_odds(None)
+            for name, outcome in outcomes.items()
+        }
+    overrounds = {
+        name: f"{offer.overround:.1%}"
+        for name, offer in zip(names, offers, strict=True)
+        if offer.overround
+    }
+    return MarketComparison(offers[0], prices, overrounds)
+
+
+def format_row(label: str, cells: Iterable[str], *, label_width: int = 20, width: int = 12) -> str:
+    """Print a row; the mark of a price has a place of its own behind the column."""
+    padded = (
+        f"{cell:>{width + 1}}" if cell.endswith("*") else f"{cell:>{width}} " for cell in cells
+    )
+    return f"  {label:<{label_width}}{''.join(padded)}".rstrip()

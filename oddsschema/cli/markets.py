@@ -1,0 +1,81 @@
+"""The names and the order of markets, outcomes and listings in texts and pictures."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
+
+from oddsschema.contracts.outcomes import Outcome
+from oddsschema.models import Market
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.queries import OUTCOME_NAMES
+from oddsschema.queries.listings import AtBookmaker
+
+_Item = TypeVar("_Item")
+
+
+def grouped(items: Iterable[_Item], key: Callable[[_Item], Any]) -> list[list[_Item]]:
+    """Sort items by a key, and put those of the same key into a group."""
+    return [list(group) for _, group in groupby(sorted(items, key=key), key=key)]
+
+
+def market_key(market: Any) -> tuple[Hashable, ...]:
+    """Return the values that distinguish a market from the others of its event."""
+    return tuple(getattr(market, name) for name in MARKET_KEY)
+
+
+def market_order(market: Market) -> list[tuple[bool, Any]]:
+    """Order markets by their keys; no value comes before any value."""
+    return [(value is not None, "" if value is None else value) for value in market_key(market)]
+
+
+def listing_order(row: AtBookmaker) -> tuple[bool, str, int]:
+    """Order listings: BetPawa's first, the competitors' by name, then by the id of their event."""
+    return row.bookmaker != "betpawa", row.bookmaker, row.competitor_event_id or 0
+
+
+def listing_names(rows: Iterable[AtBookmaker]) -> dict[tuple[bool, str, int], str]:
+    """Name the listings of rows, in order: by the bookmaker, and by an id if it has several."""
+    listings = sorted({listing_order(row) for row in rows})
+    counts = Counter(bookmaker for _, bookmaker, _ in listings)
+    return {
+        listing: listing[1] if counts[listing[1]] == 1 else f"{listing[1]} {listing[2]}"
+        for listing in listings
+    }
+
+
+def market_title(market: Market) -> str:
+    """Describe a market: its name, its id, its line and its handicap."""
+    parts = [f"{market.betpawa_market_name} ({market.betpawa_market_id})"]
+    if market.line is not None:
+        parts.append(f"line {market.line:g}")
+    if market.handicap_type is not None:
+        parts.append(
+            f"{market.handicap_type} handicap {market.handicap_home:+g} {market.handicap_away:+g}"
+        )
+    return ", ".join(parts)
+
+
+def outcome_label(name: str) -> str:
+    """Return the name of an outcome that all bookmakers share."""
+    return OUTCOME_NAMES.get(name, name)
+
+
+def outcomes_by_label(market: Market) -> dict[str, Outcome]:
+    """Index the outcomes of a market by their shared names."""
+    return {
+        outcome_label(outcome.name): outcome.model_copy(
+            update={"name": outcome_label(outcome.name)}
+        )
+        for outcome in market.outcomes
+    }
+
+
+def labels_of(markets: Sequence[Market]) -> list[str]:
+    """List the labels of the outcomes of some markets, without repetition."""
+    return list(dict.fromkeys(label for market in markets for label in outcomes_by_label(market)))
+
+
+def format_odds(odds: float | None) -> str:
+    """Print decimal odds; None means that the outcome is closed."""
+    return "closed" if odds is None else f"{odds:.2f}"

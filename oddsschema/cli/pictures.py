@@ -1,0 +1,76 @@
+"""The price history of markets as a picture, drawn by matplotlib."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from oddsschema.cli.markets import (
+    grouped,
+    labels_of,
+    listing_names,
+    listing_order,
+    market_order,
+    market_title,
+)
+from oddsschema.cli.price_changes import active_odds
+from oddsschema.errors import MissingExtraError, PlotError
+from oddsschema.queries.event_reports import MarketPoint
+
+
+def new_figure() -> Any:
+    """Create an empty picture. Raises MissingExtraError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError(package="matplotlib", extra="plot") from None
+    return Figure(layout="constrained")
+
+
+def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
+    """Draw a panel for each market: a colour for each outcome, a line style for each bookmaker.
+
+    Prices are steps. A dot marks a change and the last capture; a gap marks a time off offer.
+    """
+    from matplotlib import dates
+
+    markets = grouped(points, key=market_order)
+    figure.set_size_inches(10, 1 + 3.5 * len(markets))
+    figure.suptitle(title)
+    names = listing_names(points)
+    styles = dict(zip(names, cycle(["-", "--", ":", "-."]), strict=False))
+    panels = figure.subplots(len(markets), squeeze=False, sharex=True)[:, 0]
+    for axes, of_market in zip(panels, markets, strict=True):
+        colours = {label: f"C{number}" for number, label in enumerate(labels_of(of_market))}
+        for of_listing in grouped(of_market, key=listing_order):
+            listing = listing_order(of_listing[0])
+            for label in labels_of(of_listing):
+                prices = [active_odds(point, label) for point in of_listing]
+                axes.step(
+                    [point.at for point in of_listing],
+                    [float("nan") if price is None else price for price in prices],
+                    where="post",
+                    color=colours[label],
+                    linestyle=styles[listing],
+                    marker=".",
+                    label=f"{label}, {names[listing]}",
+                )
+        axes.set(title=market_title(of_market[0]), ylabel="decimal odds")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    untyped: Any = dates
+    locator = untyped.AutoDateLocator()
+    panels[-1].xaxis.set_major_locator(locator)
+    panels[-1].xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+    panels[-1].set_xlabel("UTC")
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a picture to a file. Raises PlotError for a wrong directory or format."""
+    from matplotlib import rc_context
+
+    try:
+        with rc_context({"svg.fonttype": "none"}):  # keeps text searchable
+            figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise PlotError(path=str(path), reason=str(error)) from error

@@ -1,0 +1,36 @@
+"""Durations as text: `36h`, `14d`, `1h30m`, `5s`, `250ms`."""
+
+import re
+from datetime import timedelta
+
+_AMOUNT = r"\d+(\.\d+)?"
+_DURATION = re.compile(rf"0|({_AMOUNT}(w|d|h|m|s|ms))+", re.ASCII)
+#: Durations below this are printed in days: durationpy counts months of 30 days from here on.
+_MONTH = timedelta(days=30)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration in weeks (w), days (d), hours (h), minutes (m), seconds (s) or ms; or 0.
+
+    Raises ValueError for any other text, and for a duration that a timedelta cannot hold.
+    """
+    import durationpy
+
+    # durationpy ignores text between two amounts.
+    if _DURATION.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not a duration such as 36h, 14d, 5s or 250ms")
+    duration: timedelta = durationpy.from_str(text)
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """Print a duration as `parse_duration` reads it, to six digits of its seconds."""
+    import durationpy
+
+    text: str = durationpy.to_str(duration, extended=duration < _MONTH)
+    return text
+
+
+def in_milliseconds(duration: timedelta) -> int:
+    """Convert a duration to whole milliseconds, rounded up: 0 means no limit to PostgreSQL."""
+    return -(-duration // timedelta(milliseconds=1))

@@ -1,0 +1,151 @@
+"""Reports on a single event: its offers, its best prices, and the price history of a market."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import RootModel
+from sqlalchemy import ColumnElement, case, null
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlmodel import Field, col, select
+
+from oddsschema.errors import EventNotFoundError
+from oddsschema.models import CompetitorEvent, Event
+from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
+from oddsschema.queries.history import PricePoint, price_history
+from oddsschema.queries.outcomes import overround
+
+
+class EventIdentity(NamedTuple):
+    """An event, as BetPawa or else a competitor names it."""
+
+    name: str
+    #: The start of the event, UTC.
+    kickoff: datetime
+    sportradar_id: str
+    #: The id of BetPawa's event; None for an event that only competitors have.
+    event_id: int | None
+
+    def has(self, row: Any) -> ColumnElement[bool]:
+        """Return the condition that the rows of a query belong to this event."""
+        condition: ColumnElement[bool] = (
+            row.sportradar_id == self.sportradar_id
+            if self.event_id is None
+            else row.event_id == self.event_id
+        )
+        return condition
+
+
+class OfferedMarket(Offer):
+    """A market as a bookmaker offers it at an instant, with its overround."""
+
+    overround: float | None = Field(
+        description="Overround of the market: 0.07 is 7 %; None with a closed outcome."
+    )
+
+
+class MarketPoint(PricePoint):
+    """A change in the price history of a market, with its overround."""
+
+    overround: float | None = Field(
+        description="Overround of the market: 0.07 is 7 %; None with a closed outcome."
+    )
+
+
+class EventOffers(RootModel[tuple[OfferedMarket, ...]]):
+    """The markets on offer of an event, at all bookmakers."""
+
+
+class MarketHistory(RootModel[tuple[MarketPoint, ...]]):
+    """The price history of the markets of an event, at all bookmakers."""
+
+
+async def find_event(connection: AsyncConnection, event: str) -> EventIdentity:
+    """Find an event by its SportRadar id, or by the id of BetPawa's event.
+
+    BetPawa's event is preferred to a competitor's. Raises EventNotFoundError.
+    """
+    reference = select(Event.name, Event.kickoff, Event.sportradar_id, Event.id)
+    competitor = select(
+        CompetitorEvent.name, CompetitorEvent.kickoff, CompetitorEvent.sportradar_id, null()
+    )
+    statements: list[Any] = [
+        reference.where(Event.sportradar_id == event),
+        competitor.where(
+            CompetitorEvent.sportradar_id == event, col(CompetitorEvent.deleted_at).is_(None)
+        ),
+    ]
+    if event.isdecimal() and len(event) < 10:
+        statements.append(reference.where(Event.id == int(event)))
+    for statement in statements:
+        if (row := (await connection.execute(statement.limit(1))).first()) is not None:
+            return EventIdentity(*row)
+    raise EventNotFoundError(event=event)
+
+
+async def read_offers(
+    connection: AsyncConnection,
+    event: EventIdentity,
+    *,
+    at: datetime | None = None,
+    line: float | None = None,
+) -> EventOffers:
+    """Read the markets on offer of an event at an instant, or now; of one line, or of all."""
+    statement: Any = offers(at).add_columns(_overround(Offer)).where(event.has(Offer))
+    if line is not None:
+        statement = statement.where(Offer.line == line)
+    return EventOffers(
+        tuple(
+            OfferedMarket.model_construct(**dict(offer), overround=margin)
+            for offer, margin in await _rows(connection, statement)
+        )
+    )
+
+
+async def read_best_prices(
+    connection: AsyncConnection,
+    event: EventIdentity,
+    *,
+    at: datetime | None = None,
+    line: float | None = None,
+) -> Sequence[BestPrice]:
+    """Read the best price of each outcome of an event, as `read_offers` reads its markets."""
+    among = offers(at).where(event.has(Offer))
+    if line is not None:
+        among = among.where(Offer.line == line)
+    return [best for (best,) in await _rows(connection, best_prices(among))]
+
+
+async def read_history(
+    connection: AsyncConnection, event: EventIdentity, market: str, *, line: float | None = None
+) -> MarketHistory:
+    """Read the price history of a market of an event, of one line, or of all.
+
+    `market` is BetPawa's id of the market, or a part of its name.
+    """
+    statement: Any = price_history().add_columns(_overround(PricePoint))
+    statement = statement.where(event.has(PricePoint))
+    if line is not None:
+        statement = statement.where(PricePoint.line == line)
+    if market.isdecimal():
+        statement = statement.where(PricePoint.betpawa_market_id == market)
+    else:
+        name = col(PricePoint.betpawa_market_name)
+        statement = statement.where(name.icontains(market, autoescape=True))
+    return MarketHistory(
+        tuple(
+            MarketPoint.model_construct(**dict(point), overround=margin)
+            for point, margin in await _rows(connection, statement)
+        )
+    )
+
+
+def _overround(row: Any) -> ColumnElement[float | None]:
+    # Two of the three outcomes of a Double Chance win.
+    winners = case((row.betpawa_market_name.startswith("Double Chance"), 2), else_=1)
+    return overround(row.outcomes, winners)
+
+
+async def _rows(connection: AsyncConnection, statement: Any) -> Sequence[Any]:
+    async with AsyncSession(connection) as session:
+        return (await session.execute(statement)).all()
