@@ -33,7 +33,7 @@ class Difference(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    kind: str = Field(description="Its kind: 'check constraint', 'column type', 'index', …")
+    kind: str = Field(description="Its kind: 'check constraint', 'column type', 'index', ...")
     location: str = Field(description="The table, or the table and the name inside it.")
     expected: str | None = Field(description="The definition in this release; None for none.")
     actual: str | None = Field(description="The definition in the database; None for none.")
