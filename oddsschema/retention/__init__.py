@@ -1,6 +1,7 @@
 """Retention: the deletion of history before a cutoff, and the sizes of the tables."""
 
-from oddsschema.retention.pruning import PruneOptions, prune
+from oddsschema.retention.options import PruneOptions
+from oddsschema.retention.pruning import prune
 from oddsschema.retention.report import Kept, PruneReport, Removed
 from oddsschema.retention.sizes import SizeReport, TableSize, size
 

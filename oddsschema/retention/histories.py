@@ -1,0 +1,116 @@
+"""Old histories: deletes or counts the snapshots before the cutoff, with their markets."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from oddsschema.database.connections import Connection
+from oddsschema.models.sides import Side
+from oddsschema.retention import statements
+from oddsschema.retention.report import Removed
+from oddsschema.retention.session import NO_PATIENCE, PAGE_SIZE, PruneSession, Step
+from oddsschema.retention.statements import for_side
+
+#: The assumed number of market rows of a snapshot, until the first are counted.
+_MARKETS = 100
+
+
+class HistoryPrune:
+    """The part of a prune that deletes old snapshots."""
+
+    def __init__(self, session: PruneSession) -> None:
+        self._session = session
+
+    async def count(self, side: Side) -> None:
+        """Count the old snapshots of all events, and their markets."""
+        after: int | None = 0
+        while after is not None:
+            page = for_side(side, statements.PAGE_MEASURED)
+            ((after, *counts),) = await self._session.fetch(page, after, PAGE_SIZE)
+            self._session.add(removed_snapshots(side, *counts))
+
+    async def delete(self, side: Side) -> None:
+        """Delete the old snapshots of all events, each event's oldest first."""
+        after = 0
+        busy: list[int] = []
+        while page := await self._session.fetch(for_side(side, statements.PAGE), after, PAGE_SIZE):
+            after = page[-1]["id"]
+            for events in self.groups(side, page):
+                busy += await self.delete_old(side, events)
+        await self._session.wait_for(side, busy, partial(self.delete_old, side))
+
+    def snapshots_per_step(self, side: Side) -> int:
+        """Return the number of snapshots to delete in one transaction, by the rows seen so far."""
+        tables = self._session.tables
+        snapshots, markets = tables[side.snapshots].rows, tables[side.markets].rows
+        each = markets / snapshots if snapshots else _MARKETS
+        return max(1, round(self._session.options.chunk_rows / (1 + each)))
+
+    def groups(self, side: Side, page: Sequence[Any]) -> Iterator[list[int]]:
+        """Group events that have enough old snapshots for a step."""
+        group: list[int] = []
+        snapshots = 0
+        for event, old in page:
+            if old:
+                group.append(event)
+                snapshots += old
+            if group and snapshots >= self.snapshots_per_step(side):
+                yield group
+                group, snapshots = [], 0
+        if group:
+            yield group
+
+    async def delete_old(
+        self, side: Side, events: Sequence[int], patience: timedelta = NO_PATIENCE
+    ) -> list[int]:
+        """Delete the old snapshots of events; return the events that others have locked."""
+        busy: list[int] = []
+
+        async def work(step: Step, connection: Connection) -> None:
+            locked = await self._session.lock(connection, side, events, patience)
+            busy[:] = set(events) - set(locked)
+            rows = await connection.fetch(
+                for_side(side, statements.OLDEST),
+                self._session.cutoff,
+                locked,
+                step.limit,
+                step.skip,
+            )
+            step.ids = [row["id"] for row in rows]
+            step.is_last = not rows
+            if not rows:
+                return
+            going_on = list({row["event"] for row in rows if not row["is_over"]})
+            step.keyframe_rows = await self.complete(connection, side, going_on)
+            await connection.execute(for_side(side, statements.DELETE_SNAPSHOTS), step.ids)
+            sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
+            step.tables = removed_snapshots(side, len(rows), *sums)
+
+        await self._session.repeat(side.snapshots, work, self.snapshots_per_step(side), [])
+        return busy
+
+    async def complete(self, connection: Connection, side: Side, events: list[int]) -> int:
+        """Make keyframes of the snapshots in force at the cutoff; return the number of new rows."""
+        incomplete = await connection.fetch(
+            for_side(side, statements.INCOMPLETE), self._session.cutoff, events
+        )
+        if not incomplete:
+            return 0
+        rows: int = await connection.fetchval(
+            for_side(side, statements.FILL), self._session.cutoff, events
+        )
+        await connection.execute(
+            for_side(side, statements.COMPLETE), [row[0] for row in incomplete]
+        )
+        return rows
+
+
+def removed_snapshots(
+    side: Side, rows: int, size: int, market_rows: int, market_size: int
+) -> dict[str, Removed]:
+    """Return deleted snapshots and their markets as rows by table."""
+    return {
+        side.snapshots: Removed(rows=rows, bytes=size),
+        side.markets: Removed(rows=market_rows, bytes=market_size),
+    }

@@ -1,0 +1,189 @@
+"""The session of a prune: its transactions, its waits for locks, and its report so far."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from oddsschema.database.connections import Connection, Connections
+from oddsschema.database.durations import in_milliseconds
+from oddsschema.models.sides import Side
+from oddsschema.retention import statements
+from oddsschema.retention.options import PruneOptions
+from oddsschema.retention.report import TABLES, Kept, PruneReport, Removed, summed
+from oddsschema.retention.statements import for_side
+
+if TYPE_CHECKING:
+    import asyncpg
+
+#: The number of events that one statement reads.
+PAGE_SIZE = 500
+
+NO_PATIENCE = timedelta(0)
+
+#: The reason for rows that stay because of a lock.
+LOCKED = "another transaction has them locked"
+
+
+@dataclass
+class Step:
+    """One transaction: the rows that it may delete, and its result."""
+
+    #: The greatest number of rows.
+    limit: int
+    #: Rows that are not to be deleted.
+    skip: Sequence[int]
+    #: Whether no row is left to delete.
+    is_last: bool = True
+    #: The rows to delete.
+    ids: list[int] = field(default_factory=list)
+    tables: dict[str, Removed] = field(default_factory=dict)
+    keyframe_rows: int = 0
+
+
+class PruneSession:
+    """The state that the parts of a prune share."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        cutoff: datetime,
+        options: PruneOptions,
+        dry_run: bool,
+        *,
+        owns_connection: bool,
+    ) -> None:
+        self.connections = connections
+        self.cutoff = cutoff
+        self.options = options
+        self._dry_run = dry_run
+        # On the caller's connection, settings would outlast the transaction.
+        self.owns_connection = owns_connection
+        self.patience = options.patience if owns_connection else NO_PATIENCE
+        self.tables = {table: Removed() for table in TABLES}
+        self._keyframe_rows = 0
+        self._kept: dict[tuple[str, str], int] = {}
+
+    def report(self) -> PruneReport:
+        """Report the prune so far."""
+        return PruneReport(
+            cutoff=self.cutoff,
+            dry_run=self._dry_run,
+            tables=self.tables,
+            keyframe_rows=self._keyframe_rows,
+            kept=tuple(
+                Kept(table=table, rows=rows, reason=reason)
+                for (table, reason), rows in self._kept.items()
+            ),
+            retries=self.connections.retries,
+        )
+
+    def add(self, tables: dict[str, Removed]) -> None:
+        """Add deleted rows to the report."""
+        self.tables = summed(self.tables, tables)
+        if self.options.on_progress is not None:
+            self.options.on_progress(self.report())
+
+    def keep(self, table: str, reason: str, rows: int = 1) -> None:
+        """Add rows that could not be deleted to the report."""
+        self._kept[table, reason] = self._kept.get((table, reason), 0) + rows
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """Fetch rows in a transaction of their own; $1 is the cutoff."""
+
+        async def work(connection: Connection) -> list[Any]:
+            rows: list[Any] = await connection.fetch(statement, self.cutoff, *arguments)
+            return rows
+
+        return await self.connections.transact(work)
+
+    async def repeat(
+        self,
+        table: str,
+        work: Callable[[Step, Connection], Any],
+        limit: int,
+        skip: list[int],
+    ) -> None:
+        """Repeat a step until no row is left to delete.
+
+        A row that the database refuses to delete is found by bisection, and added to `skip`.
+        """
+        import asyncpg
+
+        size = limit
+        while True:
+            step = Step(size, skip)
+            try:
+                await self.connections.transact(partial(self._begin_and, work, step))
+            except asyncpg.IntegrityConstraintViolationError as error:
+                if len(step.ids) > 1:
+                    size = len(step.ids) // 2
+                else:
+                    skip.extend(step.ids)
+                    self.keep(table, refusal_reason(error))
+                continue
+            if step.is_last:
+                return
+            self._keyframe_rows += step.keyframe_rows
+            self.add(step.tables)
+            size = min(limit, 2 * size)
+
+    async def _begin_and(
+        self,
+        work: Callable[[Step, Connection], Awaitable[None]],
+        step: Step,
+        connection: Connection,
+    ) -> None:
+        if self.owns_connection:
+            # The next prune repeats the deletions that a crash of the server undoes.
+            await connection.execute("SET LOCAL synchronous_commit = off")
+        await work(step, connection)
+
+    async def lock(
+        self,
+        connection: Connection,
+        side: Side,
+        events: Sequence[int],
+        patience: timedelta,
+    ) -> list[int]:
+        """Lock events as ingestion does: the free ones, or all within `patience` seconds."""
+        if patience:
+            await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
+        statement = statements.LOCK if patience else statements.LOCK_FREE
+        return [
+            row["id"] for row in await connection.fetch(for_side(side, statement), list(events))
+        ]
+
+    async def wait_for(
+        self,
+        side: Side,
+        events: Sequence[int],
+        work: Callable[[Sequence[int], timedelta], Awaitable[list[int]]],
+    ) -> None:
+        """Work on events that were locked, one by one, when they are free.
+
+        The waiting transaction has no other event locked: no other one can wait for it.
+        """
+        import asyncpg
+
+        left = 0
+        for event in events:
+            try:
+                left += len(await work([event], self.patience))
+            except asyncpg.LockNotAvailableError:
+                # The transaction that keeps one locked so long may well have locked them all.
+                self.patience = NO_PATIENCE
+                left += 1
+        if left:
+            self.keep(side.events, LOCKED, left)
+
+
+def refusal_reason(error: "asyncpg.IntegrityConstraintViolationError") -> str:
+    """Phrase why the database refused to delete, so that a user can act on it."""
+    import asyncpg
+
+    refers = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
+    if isinstance(error, refers):
+        return f"the table {error.table_name} refers to them ({error.constraint_name})"
+    return str(error)
