@@ -1,4 +1,4 @@
-"""Captures of one competitor: its tournaments and events are updated, its odds appended.
+"""Captures of one competitor: locks and updates its tournaments and events, appends its odds.
 
 Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
 in the order of (source, external_id). A capture changes its tournament and event only when no newer

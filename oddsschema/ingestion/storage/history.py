@@ -1,4 +1,4 @@
-"""The history of an event: writes the difference that each capture makes, each capture once.
+"""The history of an event: decides if a capture becomes changes, a keyframe or a confirmation.
 
 A snapshot is complete (a keyframe: every market on offer) or holds the changes since the snapshot
 before it: markets that are new or differ, and, with `unavailable_at`, markets that are gone. A

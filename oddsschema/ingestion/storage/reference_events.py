@@ -1,4 +1,4 @@
-"""Captures of the reference bookmaker: its tournaments and events are updated, its odds appended.
+"""Captures of the reference bookmaker: locks and updates its events, appends its odds.
 
 The order of the steps and the rule for late deliveries are the same as in `competitor_events`.
 """
