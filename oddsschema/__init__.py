@@ -17,23 +17,13 @@ from oddsschema.contracts.scalars import CompetitorSource, HandicapType, ScrapeS
 from oddsschema.contracts.table import Table
 from oddsschema.errors import (
     BatchNotFoundError,
-    CheckViolationError,
     ChunkError,
-    ComparisonError,
     DatabaseUnavailableError,
-    DatabaseURLError,
     EmbeddedPostgresError,
-    EmbeddedPostgresMissingError,
-    LockTimeoutError,
-    MigrationDeadlockError,
     MigrationError,
-    NewerDatabaseError,
     NotMigratedError,
     OddsSchemaError,
-    OtherProjectError,
     ReadOnlyDatabaseError,
-    StatementTimeoutError,
-    UnknownRevisionError,
 )
 from oddsschema.ingestion import (
     Batch,
@@ -70,6 +60,7 @@ from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, s
 
 if TYPE_CHECKING:
     from oddsschema import embedded as embedded
+    from oddsschema import errors as errors
     from oddsschema import migrations as migrations
     from oddsschema import queries as queries
     from oddsschema import schema as schema
@@ -88,19 +79,15 @@ __all__ = [
     "CapturedEvent",
     "CapturedSport",
     "CapturedTournament",
-    "CheckViolationError",
     "ChunkError",
-    "ComparisonError",
     "CompetitorEvent",
     "CompetitorMarketOdds",
     "CompetitorOddsSnapshot",
     "CompetitorSource",
     "CompetitorTournament",
     "Contract",
-    "DatabaseURLError",
     "DatabaseUnavailableError",
     "EmbeddedPostgresError",
-    "EmbeddedPostgresMissingError",
     "Event",
     "EventBookmaker",
     "HandicapType",
@@ -108,16 +95,12 @@ __all__ = [
     "IngestProgress",
     "IngestReport",
     "Limits",
-    "LockTimeoutError",
     "Market",
     "MarketOdds",
-    "MigrationDeadlockError",
     "MigrationError",
-    "NewerDatabaseError",
     "NotMigratedError",
     "OddsSchemaError",
     "OddsSnapshot",
-    "OtherProjectError",
     "Outcome",
     "Problem",
     "PruneOptions",
@@ -132,10 +115,8 @@ __all__ = [
     "ScrapeStatus",
     "SizeReport",
     "Sport",
-    "StatementTimeoutError",
     "Table",
     "Tournament",
-    "UnknownRevisionError",
     "batch",
     "ingest",
     "metadata",

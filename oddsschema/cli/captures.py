@@ -1,7 +1,6 @@
 """The commands of captures and batches: `validate`, `ingest` and `batches`."""
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -42,15 +41,6 @@ strict_option = click.option(
 def limit_option(limit: str) -> str:
     """Return the option for a limit: "--max-line-bytes" for line_bytes."""
     return f"--max-{limit.replace('_', '-')}"
-
-
-def describe_refusal(refusal: Refusal) -> str:
-    """Describe a refusal; a limit that was exceeded is named by its option."""
-    return re.sub(
-        rf"\b(the limit is [\d,]+) \(({'|'.join(limit.name for limit in fields(Limits))})\)",
-        lambda match: f"{match[1]} ({limit_option(match[2])})",
-        str(refusal),
-    )
 
 
 def limits_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -97,7 +87,7 @@ def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: 
         valid += checked.capture is not None
         if checked.refusal is not None:
             refused += 1
-            print_text(f"refused: {describe_refusal(checked.refusal)}", err=True)
+            print_text(f"refused: {checked.refusal}", err=True)
             if len(refusals) < _REFUSALS_KEPT:
                 refusals.append(checked.refusal)
     if as_json:
@@ -168,7 +158,7 @@ def ingest(
 
     def on_refusal(refusal: Refusal) -> None:
         progress.clear()
-        print_text(f"refused: {describe_refusal(refusal)}", err=True)
+        print_text(f"refused: {refusal}", err=True)
         if rejects is not None:
             rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
 

@@ -51,6 +51,10 @@ class ScrapeStatus(StrEnum):
     CONNECTION_FAILED = "connection_failed"
 
 
+#: The statuses of a batch or run that has not ended, as a list in SQL.
+OPEN_STATUSES = f"('{ScrapeStatus.PENDING}', '{ScrapeStatus.RUNNING}')"
+
+
 class CompetitorSource(StrEnum):
     """The known competitors. A column `source` accepts any slug: a new one needs no release."""
 

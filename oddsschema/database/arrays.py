@@ -13,17 +13,18 @@ _TYPES: dict[Any, str] = {
 }
 
 
-def unnest(row: type[NamedTuple], first_parameter: int) -> str:
+def unnest(row: type[NamedTuple], first_parameter: int, **more: str) -> str:
     """Return `unnest($2::text[], $3::int[], ...) AS c (name, ...)`, a column for each field.
 
-    `arrays` makes the arguments.
+    `more` adds columns with their SQL types. `arrays` makes the arguments for the fields.
     """
-    types = get_type_hints(row)
+    hints = get_type_hints(row)
+    types = {name: _TYPES[hints[name]] for name in row._fields} | more
     parameters = (
-        f"${number}::{_TYPES[types[name]]}[]"
-        for number, name in enumerate(row._fields, first_parameter)
+        f"${number}::{sql_type}[]"
+        for number, sql_type in enumerate(types.values(), first_parameter)
     )
-    return f"unnest({', '.join(parameters)}) AS c ({', '.join(row._fields)})"
+    return f"unnest({', '.join(parameters)}) AS c ({', '.join(types)})"
 
 
 def arrays(row: type[NamedTuple], rows: Sequence[NamedTuple]) -> list[list[Any]]:

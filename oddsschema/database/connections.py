@@ -21,6 +21,9 @@ Connection: TypeAlias = "asyncpg.Connection[Any]"
 #: A database to work on: a URL, or an open connection with a transaction of the caller's.
 Target: TypeAlias = "str | asyncpg.Connection[Any] | AsyncConnection"
 
+#: A database to migrate: a URL, or an open connection whose transaction belongs to the caller.
+MigrationTarget: TypeAlias = "str | AsyncConnection"
+
 _Result = TypeVar("_Result")
 
 
@@ -74,7 +77,7 @@ class Connections:
                     return await work(connection)
         raise AssertionError("tenacity returns or raises")
 
-    async def reach(self) -> None:
+    async def wait_for_server(self) -> None:
         """Connect once, waiting for a server that starts up. Any other failure is final.
 
         Raises DatabaseUnavailableError.
@@ -110,7 +113,7 @@ async def open_connections(
         )
         async with pool:
             connections = Connections(pool=pool, retry_for=retry_for)
-            await connections.reach()
+            await connections.wait_for_server()
             yield connections
     elif isinstance(target, AsyncConnection):
         # SQLAlchemy sends its BEGIN with its first statement. Without this statement, COPY would

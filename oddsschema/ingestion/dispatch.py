@@ -53,7 +53,7 @@ async def ingest(
 
 
 #: The number of bytes of lines without a platform that wait for a line with one.
-_UNCLAIMED = 16 * 2**20
+_MOST_WAITING_BYTES = 16 * 2**20
 
 
 async def _dispatch(source: Source, batch: Batch) -> None:
@@ -74,7 +74,7 @@ async def _dispatch(source: Source, batch: Batch) -> None:
         with suppress(ChunkError):
             await run.take(item, result)
 
-    unclaimed: list[Item] = []
+    without_platform: list[Item] = []
     size = 0
     file, platform = "", None
     async for item in items(source, options.limits):
@@ -83,11 +83,11 @@ async def _dispatch(source: Source, batch: Batch) -> None:
         result = validated(item)
         # A line without a platform belongs to the platform of the line before.
         platform = result.platform or platform
-        if platform is None and size < _UNCLAIMED:
-            unclaimed.append(item)
+        if platform is None and size < _MOST_WAITING_BYTES:
+            without_platform.append(item)
             size += 1000 + len(item.payload) if isinstance(item.payload, bytes | str) else 1000
         else:
             await take(platform, item, result)
     only = next(iter(runs)) if len(runs) == 1 else None
-    for item in unclaimed:
+    for item in without_platform:
         await take(only, item, validated(item))

@@ -10,8 +10,8 @@ from annotated_types import MaxLen
 
 from oddsschema.models import Market
 
-#: The depth at which the JSON parser of pydantic-core stops; it cannot be changed. Of Python
-#: objects, pydantic would accept somewhat more.
+#: The depth at which the JSON parser of pydantic-core stops; it cannot be changed. For Python
+#: objects, pydantic accepts slightly deeper nesting.
 PARSER_DEPTH = 200
 
 #: The number of outcomes that the contract allows a market.

@@ -15,7 +15,7 @@ from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.scrapes import bookkeeping
 
 #: The time in seconds that the source waits at most for a chunk's small statements.
-_PATIENCE = 0.02
+_LONGEST_PAUSE = 0.02
 
 
 class Pipeline:
@@ -40,24 +40,24 @@ class Pipeline:
         self._writing: asyncio.Task[None] | None = None
         #: The last attempt at the current chunk, until its result is known.
         self._attempt: ChunkResult | None = None
-        # Clear while small statements go back and forth, which validation would only delay.
+        # Cleared during a chunk's small statements: validation would delay their round trips.
         self._is_copying = asyncio.Event()
 
     async def put(self, chunk: Chunk) -> None:
         """Begin to write a chunk after the last one. Raises the last one's ChunkError."""
         await self.drain()
-        if chunk.size:
+        if chunk.rows:
             self._is_copying.clear()
             self._writing = asyncio.create_task(self._write(chunk))
 
-    async def give_way(self) -> None:
+    async def yield_to_writer(self) -> None:
         """Let the connection use the event loop: validation, which never awaits, would block it."""
         if self._writing is not None:
             await asyncio.sleep(0)
             if not self._is_copying.is_set():
                 # Not wait_for: before Python 3.12, it can swallow a cancellation.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_PATIENCE):
+                    async with asyncio.timeout(_LONGEST_PAUSE):
                         await self._is_copying.wait()
 
     async def drain(self) -> None:
@@ -77,13 +77,13 @@ class Pipeline:
             await asyncio.gather(self._writing, return_exceptions=True)
             self._writing = None
         if self._attempt is not None:
-            await self._connections.transact(self._settle)
+            await self._connections.transact(self._resolve_commit)
 
     async def _write(self, chunk: Chunk) -> None:
         """Commit a chunk exactly once, in as many attempts as it takes."""
 
         async def write(connection: Connection) -> ChunkResult:
-            settled = await self._settle(connection)
+            settled = await self._resolve_commit(connection)
             if settled is not None:
                 return settled
             self._attempt = ChunkResult()
@@ -103,8 +103,8 @@ class Pipeline:
                 self._attempt = None
                 self._on_written(result)
             if result.new_events:
-                # Again, after the commit: of two transactions that write the two sides of a match,
-                # neither sees the other's event before. The later one does now.
+                # Link again after the commit: two concurrent transactions that insert the events
+                # of a match do not see each other's rows. The later one sees both now.
                 await self._connections.transact(
                     lambda connection: link_events(connection, result.new_events)
                 )
@@ -119,11 +119,11 @@ class Pipeline:
         finally:
             self._is_copying.set()
 
-    async def _settle(self, connection: Connection) -> ChunkResult | None:
+    async def _resolve_commit(self, connection: Connection) -> ChunkResult | None:
         """Find out whether an attempt whose connection was lost at the commit was committed.
 
-        The run's counters show it: nobody else changes them. (The transaction's id would not do:
-        after a crash, the server gives out again the ids that it had not written down.) Returns the
+        The run's counters show it: nobody else changes them. (The transaction's id is not enough:
+        after a crash, the server reassigns ids that were not in the WAL.) Returns the
         attempt if it was committed, and reports its result.
         """
         import asyncpg
@@ -132,7 +132,7 @@ class Pipeline:
         if attempt is None or attempt.counted is None:
             return None
         try:
-            counted = await bookkeeping.counted(connection, self._run_id)
+            counted = await bookkeeping.read_counts(connection, self._run_id)
         except asyncpg.LockNotAvailableError as error:
             raise UncertainCommitError(run_id=self._run_id) from error
         self._attempt = None

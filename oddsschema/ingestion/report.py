@@ -1,23 +1,11 @@
 """The reports of an ingestion: typed, for programs; `str()` of each part is for people."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.contracts.scalars import ScrapeStatus
-
-
-class Position(Protocol):
-    """The place of a capture in its source."""
-
-    @property
-    def file(self) -> str:
-        """The name of the file."""
-
-    @property
-    def line(self) -> int:
-        """The line, or the position in the iterable; the first is 1."""
 
 
 class Problem(BaseModel):
@@ -52,19 +40,6 @@ class Refusal(BaseModel):
         "rest of the capture was stored: the capture with its refused markets only. Only "
         "`on_refusal` receives it.",
     )
-
-    @classmethod
-    def of(
-        cls, position: Position, *problems: Problem, capture: Any, markets: int | None = None
-    ) -> "Refusal":
-        """Refuse the capture at a position, or only so many of its markets."""
-        return cls(
-            file=position.file,
-            line=position.line,
-            markets=markets,
-            problems=problems,
-            capture=capture,
-        )
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: " + "; ".join(map(str, self.problems))

@@ -15,7 +15,7 @@ from oddsschema.ingestion.pipeline import Pipeline
 from oddsschema.ingestion.report import Problem, Refusal, RunReport
 from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
-from oddsschema.ingestion.storage.history import Written
+from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
 
@@ -41,8 +41,8 @@ async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
 class Run:
     """One platform's part of a batch.
 
-    While one chunk is written to PostgreSQL, the next one is validated; the source is asked for no
-    more than that.
+    While one chunk is written to PostgreSQL, the next one is validated; the source is read at
+    most one chunk ahead.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Run:
         self._on_progress = on_progress
         self._chunk = Chunk()
         self._pipeline = Pipeline(
-            connections, run_id, platform, storage=options, on_written=self._count
+            connections, run_id, platform, storage=options, on_written=self._add_result
         )
-        self._written = Written()
+        self._written = WriteCounts()
         self._accepted = 0
         self._markets_accepted = 0
         self._captures_refused = 0
@@ -106,7 +106,7 @@ class Run:
             self._chunk.refuse(refusal)
         if self._chunk.is_full(self._options.chunk_rows):
             await self._flush()
-        await self._pipeline.give_way()
+        await self._pipeline.yield_to_writer()
 
     async def close(self, error: BaseException | None = None) -> None:
         """Write the rest of the chunk and end the run; with an error, end it as failed.
@@ -144,7 +144,7 @@ class Run:
             ended = await bookkeeping.close_run(connection, self.id, self.status)
             if ended and self.error is not None:
                 await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
-                await bookkeeping.count(connection, self.id, scraped=0, failed=self._lost)
+                await bookkeeping.add_counts(connection, self.id, scraped=0, failed=self._lost)
 
         await shielded(self._connections.transact(close))
 
@@ -190,7 +190,7 @@ class Run:
         chunk, self._chunk = self._chunk, Chunk()
         await self._pipeline.put(chunk)
 
-    def _count(self, result: ChunkResult) -> None:
+    def _add_result(self, result: ChunkResult) -> None:
         self._written.add(result.written)
         for refusal in result.refusals:
             self._accepted -= 1

@@ -51,7 +51,7 @@ async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterato
 def is_file(source: Any) -> bool:
     """Return whether a source is a file that can be read in blocks.
 
-    io.IOBase's own `readline` reads a byte at a time: such a file is none.
+    A file that inherits io.IOBase's `readline` does not count: it reads one byte at a time.
     """
     file = getattr(source, "file", source)  # of tempfile's wrappers
     if isinstance(file, io.BufferedIOBase | io.RawIOBase):

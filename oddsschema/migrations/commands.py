@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.connections import MigrationTarget, sqlalchemy_connect
 from oddsschema.database.revision import HEAD, is_own_revision
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
@@ -51,7 +51,7 @@ def script_location() -> Path:
 
 
 async def upgrade(
-    target: str | AsyncConnection,
+    target: MigrationTarget,
     revision: str = "head",
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -73,7 +73,7 @@ async def upgrade(
 
 
 async def downgrade(
-    target: str | AsyncConnection,
+    target: MigrationTarget,
     revision: str,
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -105,7 +105,7 @@ def upgrade_sql(
     return config.output_buffer.getvalue()
 
 
-async def current(target: str | AsyncConnection) -> str | None:
+async def current(target: MigrationTarget) -> str | None:
     """Return the database's revision of this package; None when it has none.
 
     When only other projects' revisions are recorded, which may depend on this package's, it is the
@@ -117,7 +117,7 @@ async def current(target: str | AsyncConnection) -> str | None:
         return (await check(connection)).revision if recorded and own is None else own
 
 
-async def check(target: str | AsyncConnection) -> CheckReport:
+async def check(target: MigrationTarget) -> CheckReport:
     """Compare the database with the tables that this release's migrations build.
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
@@ -222,7 +222,7 @@ def translate_read_only_errors() -> Iterator[None]:
 
 
 async def _migrate(
-    target: str | AsyncConnection,
+    target: MigrationTarget,
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
@@ -247,7 +247,7 @@ async def _migrate(
 
 
 @asynccontextmanager
-async def _connected(target: str | AsyncConnection) -> AsyncIterator[AsyncConnection]:
+async def _connected(target: MigrationTarget) -> AsyncIterator[AsyncConnection]:
     if isinstance(target, str):
         async with sqlalchemy_connect(target) as connection:
             yield connection

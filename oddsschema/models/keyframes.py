@@ -1,4 +1,4 @@
-"""The definition of what an event offers at an instant, as SQL.
+"""The definition of an event's offer at an instant, as SQL.
 
 Let K be the last keyframe (a snapshot with `is_complete`) of the event's history that was captured
 at or before the instant. The candidates are the market rows of K and of all later snapshots up to
@@ -14,6 +14,9 @@ OLDEST_FIRST = "s.captured_at, m.id"
 
 #: The same order for DISTINCT ON: the first one of each market counts.
 NEWEST_FIRST = "s.captured_at DESC, m.id DESC"
+
+#: The time at which a snapshot `s` was last captured or confirmed.
+LAST_SEEN = "COALESCE(s.last_confirmed_at, s.captured_at)"
 
 #: The condition that a market row takes its market off the offer.
 IS_GONE = "m.unavailable_at IS NOT NULL"

@@ -70,7 +70,9 @@ class ScrapeRun(Table, table=True):
     events_scraped: Count = defaulted(
         0, "The number of accepted captures (one event each), including those already stored."
     )
-    events_failed: Count = defaulted(0, "The number of captures that were refused as a whole.")
+    events_failed: Count = defaulted(
+        0, "The number of captures that were refused as a whole, or lost because the run failed."
+    )
     trigger: Text50 | None = Field(
         default=None, description="The cause of the start: 'scheduled', 'manual', ..."
     )

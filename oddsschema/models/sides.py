@@ -1,8 +1,8 @@
 """The two sides: BetPawa's tables of odds, and the competitors'.
 
 Both sides have the same shape: a table of events, a table of snapshots, a table of markets. A
-statement on odds is written once, as a template, and formatted for a side. No other module knows
-that there are two sides.
+statement on snapshots and markets is written once, as a template, and formatted for a side. Only
+this module maps a side to its tables and columns.
 """
 
 from dataclasses import dataclass

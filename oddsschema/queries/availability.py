@@ -32,7 +32,7 @@ from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
-from oddsschema.queries.outcomes import each, is_active
+from oddsschema.queries.outcomes import is_active, outcome_rows
 from oddsschema.queries.rows import Row, selecting
 
 #: The columns of a market row to read besides its key.
@@ -112,7 +112,7 @@ def best_prices(
     """
     offered = (offers() if among is None else among).subquery("offers")
     events = table_of(Event)
-    outcome = each(offered.c.outcomes)
+    outcome = outcome_rows(offered.c.outcomes)
     name = (
         case(dict(names), value=outcome.c.name, else_=outcome.c.name) if names else outcome.c.name
     )

@@ -34,7 +34,9 @@ class AtBookmaker(Contract):
     """An event at a bookmaker."""
 
     event_id: Int4 | None = Field(description="BetPawa's event; None where no event is matched.")
-    competitor_event_id: Int4 | None = Field(description="The competitor's event; None: BetPawa's.")
+    competitor_event_id: Int4 | None = Field(
+        description="The competitor's event; None for BetPawa's own."
+    )
     sportradar_id: Name100 = Field(description="The event's SportRadar id.")
     bookmaker: Slug = Field(description="The bookmaker: 'betpawa', or a competitor's source.")
 

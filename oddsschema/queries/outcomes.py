@@ -27,7 +27,7 @@ OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
 Winners = int | ColumnElement[int]
 
 
-def each(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
+def outcome_rows(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
     """Return the outcomes of a market as a table: name, odds, is_active."""
     return (
         func.jsonb_to_recordset(outcomes)
@@ -43,7 +43,7 @@ def is_active(outcome: TableValuedAlias) -> ColumnElement[bool]:
 
 def prices(outcomes: Any) -> ColumnElement[Any]:
     """Return a value that is the same for equal outcomes, in any order."""
-    outcome = each(outcomes)
+    outcome = outcome_rows(outcomes)
     price = func.jsonb_build_array(outcome.c.odds, is_active(outcome), type_=JSONB)
     return select(func.jsonb_object_agg(outcome.c.name, price, type_=JSONB)).scalar_subquery()
 
@@ -55,7 +55,7 @@ def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[f
     it. The overround is NULL unless the market has two or more outcomes, all active: a book with a
     closed side, or with one side only, shows no margin.
     """
-    outcome = each(outcomes)
+    outcome = outcome_rows(outcomes)
     booksum = func.sum(1 / outcome.c.odds) / winners
     return select(case((is_book(outcome), booksum - 1))).scalar_subquery()
 
@@ -68,8 +68,8 @@ def implied_probabilities(
     It is 1 / odds, less the overround in proportion: the probabilities add up to `winners`. NULL
     where `overround` is NULL.
     """
-    outcome = each(outcomes)
-    booksum = each(outcomes, "booksum")
+    outcome = outcome_rows(outcomes)
+    booksum = outcome_rows(outcomes, "booksum")
     share = winners / outcome.c.odds / select(func.sum(1 / booksum.c.odds)).scalar_subquery()
     by_name = func.jsonb_object_agg(outcome.c.name, share, type_=JSONB)
     return select(case((is_book(outcome), by_name))).scalar_subquery()

@@ -26,7 +26,7 @@ from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.availability import bounds, markets_on_offer
 from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
-from oddsschema.queries.outcomes import each, is_active
+from oddsschema.queries.outcomes import is_active, outcome_rows
 from oddsschema.queries.rows import Row, selecting
 
 
@@ -43,12 +43,14 @@ class Coverage(Row):
 
     batch_id: Int4 | None
     run_id: Int4
-    platform: Slug | None = Field(description="None for captures that did not say whose they are.")
+    platform: Slug | None = Field(description="None for captures that do not name their platform.")
     status: Status
-    events: Count = Field(description="Events captured, those included of which nothing changed.")
-    events_failed: Count = Field(description="Captures that were refused.")
-    markets: Count = Field(description="Markets stored: all of an event's, or what changed.")
-    markets_gone: Count = Field(description="Markets that were found to be no longer on offer.")
+    events: Count = Field(description="Captured events, including those without a change.")
+    events_failed: Count = Field(description="Captures that were refused as a whole, or lost.")
+    markets: Count = Field(
+        description="Stored market rows: all of a keyframe, else the changed ones."
+    )
+    markets_gone: Count = Field(description="Market rows that take a market off the offer.")
 
 
 _runs = table_of(ScrapeRun)
@@ -63,7 +65,7 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
     Raises ValueError when `before` is the later batch.
     """
     if before > after:
-        raise ValueError(f"batch {before} came after batch {after}: moves(before, after)")
+        raise ValueError(f"before ({before}) must not be greater than after ({after})")
 
     def ask(listings: Listings) -> Select[Any]:
         changed = changed_listings(listings, before, after)
@@ -105,7 +107,7 @@ def changed_markets(listings: Listings, before: int, after: int) -> FromClause:
     rows = markets_on_offer(listings, last, instant.c.at, instant)
     key = [rows.c[name] for name in MARKET_KEY]
 
-    def one(values: Any, is_then: ColumnElement[bool]) -> Any:
+    def value_of_batch(values: Any, is_then: ColumnElement[bool]) -> Any:
         return func.array_agg(values, type_=ARRAY(values.type)).filter(is_then)[1]
 
     is_before, is_after = ~batches.c.is_after, batches.c.is_after
@@ -113,12 +115,16 @@ def changed_markets(listings: Listings, before: int, after: int) -> FromClause:
         select(
             *key,
             func.max(rows.c.betpawa_market_name).label("betpawa_market_name"),
-            one(rows.c.outcomes, is_before).label("outcomes_before"),
-            one(rows.c.outcomes, is_after).label("outcomes_after"),
+            value_of_batch(rows.c.outcomes, is_before).label("outcomes_before"),
+            value_of_batch(rows.c.outcomes, is_after).label("outcomes_after"),
         )
         .select_from(batches.join(instant, true()).join(last, true()).join(rows, true()))
         .group_by(*key)
-        .having(one(rows.c.id, is_before).is_distinct_from(one(rows.c.id, is_after)))
+        .having(
+            value_of_batch(rows.c.id, is_before).is_distinct_from(
+                value_of_batch(rows.c.id, is_after)
+            )
+        )
     )
     return listings.correlated(statement).lateral("markets")
 
@@ -139,7 +145,10 @@ def last_snapshot(listings: Listings, batches: Any) -> FromClause:
 
 def changed_prices(markets: FromClause) -> FromClause:
     """Select the outcomes whose price differs, of markets with both outcomes."""
-    was, now = each(markets.c.outcomes_before, "was"), each(markets.c.outcomes_after, "now")
+    was, now = (
+        outcome_rows(markets.c.outcomes_before, "was"),
+        outcome_rows(markets.c.outcomes_after, "now"),
+    )
     odds_before, odds_after = (case((is_active(outcome), outcome.c.odds)) for outcome in (was, now))
     statement = (
         select(

@@ -82,7 +82,7 @@ class HistoryPrune:
             if not rows:
                 return
             going_on = list({row["event"] for row in rows if not row["is_over"]})
-            step.keyframe_rows = await self.complete(connection, side, going_on)
+            step.keyframe_rows = await self.make_keyframes(connection, side, going_on)
             await connection.execute(for_side(side, statements.DELETE_SNAPSHOTS), step.ids)
             sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
             step.tables = removed_snapshots(side, len(rows), *sums)
@@ -90,7 +90,7 @@ class HistoryPrune:
         await self._session.repeat(side.snapshots, work, self.snapshots_per_step(side), [])
         return busy
 
-    async def complete(self, connection: Connection, side: Side, events: list[int]) -> int:
+    async def make_keyframes(self, connection: Connection, side: Side, events: list[int]) -> int:
         """Make keyframes of the snapshots in force at the cutoff; return the number of new rows."""
         incomplete = await connection.fetch(
             for_side(side, statements.INCOMPLETE), self._session.cutoff, events
@@ -101,7 +101,7 @@ class HistoryPrune:
             for_side(side, statements.FILL), self._session.cutoff, events
         )
         await connection.execute(
-            for_side(side, statements.COMPLETE), [row[0] for row in incomplete]
+            for_side(side, statements.MAKE_KEYFRAMES), [row[0] for row in incomplete]
         )
         return rows
 

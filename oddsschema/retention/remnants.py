@@ -35,10 +35,10 @@ class RemnantPrune:
         """Delete the rows that nothing refers to any more."""
         for remnants in REMNANTS:
             if remnants.table == "scrape_runs":
-                await self.forget_runs()
+                await self.clear_run_references()
             await self.delete_unused(remnants)
 
-    async def forget_runs(self) -> None:
+    async def clear_run_references(self) -> None:
         """Remove references to old runs from the snapshots that stay.
 
         The foreign key would do so without a lock on their events.
@@ -51,10 +51,10 @@ class RemnantPrune:
                 row[0] for row in await self._session.fetch(referring, after, PAGE_SIZE)
             ]:
                 after = events[-1]
-                busy += await self.forget(side, events)
-            await self._session.wait_for(side, busy, partial(self.forget, side))
+                busy += await self.clear_references(side, events)
+            await self._session.wait_for(side, busy, partial(self.clear_references, side))
 
-    async def forget(
+    async def clear_references(
         self, side: Side, events: Sequence[int], patience: timedelta = NO_PATIENCE
     ) -> list[int]:
         """Remove references from events' snapshots; return the events that others have locked."""
@@ -62,7 +62,7 @@ class RemnantPrune:
         async def work(connection: Connection) -> list[int]:
             locked = await self._session.lock(connection, side, events, patience)
             await connection.execute(
-                for_side(side, statements.FORGET_RUNS), self._session.cutoff, locked
+                for_side(side, statements.CLEAR_RUN_REFERENCES), self._session.cutoff, locked
             )
             return list(set(events) - set(locked))
 

@@ -147,7 +147,7 @@ class PruneSession:
         events: Sequence[int],
         patience: timedelta,
     ) -> list[int]:
-        """Lock events as ingestion does: the free ones, or all within `patience` seconds."""
+        """Lock events as ingestion does: the free ones, or all, waiting at most `patience`."""
         if patience:
             await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
         statement = statements.LOCK if patience else statements.LOCK_FREE

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
-from oddsschema.models.sides import BETPAWA, COMPETITORS
+from oddsschema.models.sides import SIDES
 from oddsschema.retention.report import format_bytes
 
 #: The approximate number of pages (8 kB) that are read of a larger table, to estimate its rows.
@@ -49,8 +49,8 @@ _ITS_SNAPSHOT = """(
 
 #: The expression for the time of a row. A table without an expression counts as not growing.
 _TIMES = {
-    **{side.markets: _ITS_SNAPSHOT.format(side) for side in (BETPAWA, COMPETITORS)},
-    **{side.snapshots: "t.captured_at" for side in (BETPAWA, COMPETITORS)},
+    **{side.markets: _ITS_SNAPSHOT.format(side) for side in SIDES},
+    **{side.snapshots: "t.captured_at" for side in SIDES},
     "scrape_errors": "t.occurred_at",
     **dict.fromkeys(("scrape_runs", "scrape_batches"), "t.started_at"),
     **dict.fromkeys(("events", "event_bookmakers"), "t.created_at"),
@@ -189,7 +189,7 @@ async def _measure(window: timedelta, free_bytes: int | None, connection: Connec
         parts[name] = min(1.0, _SAMPLE / max(1, pages))
         statement = _ROWS.format(table=name, time=_TIMES.get(name, "NULL::timestamptz"))
         counts[name] = await connection.fetchrow(statement, 100 * parts[name], since)
-    snapshots = [counts[side.snapshots] for side in (BETPAWA, COMPETITORS)]
+    snapshots = [counts[side.snapshots] for side in SIDES]
     if not any(count["has_older"] for count in snapshots):
         firsts = (count["first"] for count in snapshots if count["first"] is not None)
         since = min(firsts, default=since)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Table as SqlTable
 
 from oddsschema.contracts.base import metadata
-from oddsschema.models.keyframes import IS_GONE, NEWEST_FIRST, candidates, last_keyframe
+from oddsschema.contracts.scalars import OPEN_STATUSES
+from oddsschema.models.keyframes import IS_GONE, LAST_SEEN, NEWEST_FIRST, candidates, last_keyframe
 from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 
 
@@ -37,7 +38,7 @@ def is_over(side: Side, event: str) -> str:
     return f"""({event}.kickoff < $1 AND COALESCE((
         SELECT max(s.at) FROM {histories(side)} AS b
         CROSS JOIN LATERAL (
-            SELECT COALESCE(s.last_confirmed_at, s.captured_at) AS at FROM {side.snapshots} AS s
+            SELECT {LAST_SEEN} AS at FROM {side.snapshots} AS s
             WHERE s.{side.event_column} = {event}.id {side.sql("{bookmaker}", bookmaker="b.id")}
             ORDER BY s.captured_at DESC LIMIT 1
         ) AS s
@@ -165,16 +166,16 @@ SELECT count(*) FROM filled
 """
 
 #: Make keyframes of snapshots $1.
-COMPLETE = "UPDATE {snapshots} SET is_complete = true WHERE id = ANY ($1)"
+MAKE_KEYFRAMES = "UPDATE {snapshots} SET is_complete = true WHERE id = ANY ($1)"
 
 #: Delete snapshots $1; the foreign key deletes their markets.
 DELETE_SNAPSHOTS = "DELETE FROM {snapshots} WHERE id = ANY ($1)"
 
 # The condition that a run or batch is old and has ended. An open one may still be written to,
 # however old it is.
-_ENDED = """(
-    {0}.started_at < $1 AND COALESCE({0}.completed_at, {0}.started_at) < $1
-    AND {0}.status NOT IN ('pending', 'running')
+_ENDED = f"""(
+    {{0}}.started_at < $1 AND COALESCE({{0}}.completed_at, {{0}}.started_at) < $1
+    AND {{0}}.status NOT IN {OPEN_STATUSES}
 )"""
 
 #: The next $3 events after $2 with snapshots that refer to old runs.
@@ -185,13 +186,13 @@ ORDER BY s.{{event}} LIMIT $3
 """
 
 #: Remove the references to old runs from the snapshots of events $2.
-FORGET_RUNS = f"""
+CLEAR_RUN_REFERENCES = f"""
 UPDATE {{snapshots}} AS s SET scrape_run_id = NULL
 FROM scrape_runs AS r
 WHERE s.{{event}} = ANY ($2) AND s.scrape_run_id = r.id AND {_ENDED.format("r")}
 """
 
-# -- rows that remain of them ---------------------------------------------------------------------
+# -- rows without a reference after a prune --------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ runs of a batch may be in several processes.
 
 from collections.abc import Sequence
 
-from oddsschema.contracts.scalars import ScrapeStatus
+from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
@@ -45,14 +45,14 @@ SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY 
 """
 
 # End a run. In the transaction of a caller, now() would be its start: hence clock_timestamp().
-_CLOSE_RUN = """
+_CLOSE_RUN = f"""
 UPDATE scrape_runs SET status = $2, completed_at = clock_timestamp()
-WHERE id = $1 AND status IN ('pending', 'running')
+WHERE id = $1 AND status IN {OPEN_STATUSES}
 RETURNING id
 """
 
 # End a batch without open runs: completed if all runs are, failed if all failed, else partial.
-_CLOSE_BATCH = """
+_CLOSE_BATCH = f"""
 UPDATE scrape_batches AS b
 SET completed_at = clock_timestamp(),
     status = CASE
@@ -64,7 +64,7 @@ FROM (
     SELECT count(*) AS total,
         count(*) FILTER (WHERE status = 'completed') AS completed,
         count(*) FILTER (WHERE status IN ('failed', 'connection_failed')) AS failed,
-        count(*) FILTER (WHERE status IN ('pending', 'running')) AS open
+        count(*) FILTER (WHERE status IN {OPEN_STATUSES}) AS open
     FROM scrape_runs WHERE batch_id = $1
 ) AS runs
 WHERE b.id = $1 AND runs.open = 0
@@ -112,13 +112,13 @@ async def open_run(
     await connection.execute(_REOPEN_BATCH, batch_id)
 
 
-async def count(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:
+async def add_counts(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:
     """Add to the scraped and the failed captures of a run. Return the sum of both."""
     total: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
     return total
 
 
-async def counted(connection: Connection, run_id: int) -> int:
+async def read_counts(connection: Connection, run_id: int) -> int:
     """Read the committed sum of the scraped and the failed captures of a run.
 
     Raises asyncpg.LockNotAvailableError while a transaction that adds to it is open.

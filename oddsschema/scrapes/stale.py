@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 
-from oddsschema.contracts.scalars import ScrapeStatus
+from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.scrapes.bookkeeping import close_batch, close_run, record_errors
 from oddsschema.scrapes.summaries import BatchSummary, read_batches
 
 # An open batch in which nothing was started for a while.
-_STALE = """
-    b.status IN ('pending', 'running')
+_STALE = f"""
+    b.status IN {OPEN_STATUSES}
     AND GREATEST(
         b.started_at, (SELECT max(r.started_at) FROM scrape_runs AS r WHERE r.batch_id = b.id)
-    ) < now() - ${older_than}::interval
+    ) < now() - ${{older_than}}::interval
 """
 
 # Lock the stale batches, oldest first.
@@ -25,8 +25,8 @@ FOR UPDATE
 """
 
 # The open runs of some batches.
-_OPEN_RUNS = """
-SELECT id FROM scrape_runs WHERE batch_id = ANY ($1) AND status IN ('pending', 'running')
+_OPEN_RUNS = f"""
+SELECT id FROM scrape_runs WHERE batch_id = ANY ($1) AND status IN {OPEN_STATUSES}
 """
 
 

@@ -1,4 +1,4 @@
-"""The batches that were scraped, newest first, with their runs."""
+"""Summaries of batches and their runs, newest first, with their runs."""
 
 from collections import defaultdict
 from datetime import datetime

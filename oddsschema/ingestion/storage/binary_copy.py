@@ -113,7 +113,7 @@ def snapshot_fields(
     return fields | {"bookmaker_id": int4(bookmaker_id)} if side.has_bookmakers else fields
 
 
-def row(fields: Collection[bytes]) -> bytes:
+def frame_row(fields: Collection[bytes]) -> bytes:
     """Frame encoded values as a row."""
     return _columns(len(fields)) + b"".join(fields)
 

@@ -13,7 +13,7 @@ from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
 from oddsschema.ingestion.report import Problem, Refusal
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
-from oddsschema.ingestion.storage.history import Written
+from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.storage.reference_events import write_reference_events
 from oddsschema.ingestion.storage.sports import upsert_sports
 from oddsschema.scrapes import bookkeeping
@@ -23,7 +23,7 @@ from oddsschema.scrapes import bookkeeping
 class ChunkResult:
     """The result of writing a chunk."""
 
-    written: Written = field(default_factory=Written)
+    written: WriteCounts = field(default_factory=WriteCounts)
     #: Captures that were refused while writing: only the database knows which names are taken.
     refusals: list[Refusal] = field(default_factory=list)
     #: SportRadar ids of new events: another transaction may be writing the other side.
@@ -34,7 +34,7 @@ class ChunkResult:
 
 #: The number of bytes of text after which a chunk is full, however few rows it has: the text of
 #: its captures, the raw_response that it stores, and its refusals.
-_TEXT = 16 * 2**20
+_MOST_TEXT_BYTES = 16 * 2**20
 
 
 @dataclass(slots=True)
@@ -44,9 +44,9 @@ class Chunk:
     captures: list[tuple[Item, CaptureRecord]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     #: The number of snapshots, markets and refusals: about the number of rows.
-    size: int = 0
+    rows: int = 0
     #: The size of the text, in bytes.
-    text: int = 0
+    text_bytes: int = 0
     #: The positions of the first and the last capture.
     first: str = ""
     last: str = ""
@@ -54,25 +54,25 @@ class Chunk:
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture."""
         if isinstance(item.payload, bytes | str):
-            self.text += len(item.payload)
+            self.text_bytes += len(item.payload)
         else:
             # A Python object belongs to the caller, who may need its memory.
             item = Item(item.file, item.line, None)
-        self.text += len(capture.raw_response or b"")
+        self.text_bytes += len(capture.raw_response or b"")
         self.captures.append((item, capture))
-        self.size += 1 + len(capture.markets)
+        self.rows += 1 + len(capture.markets)
         self.first = self.first or str(item)
         self.last = str(item)
 
     def refuse(self, refusal: Refusal) -> None:
         """Add a refusal, without the capture that it refuses."""
         self.refusals.append(refusal.model_copy(update={"capture": None}))
-        self.text += len(str(refusal))
-        self.size += 1
+        self.text_bytes += len(str(refusal))
+        self.rows += 1
 
     def is_full(self, rows: int) -> bool:
         """Return whether the chunk has `rows` rows, or too much text, and must be written."""
-        return self.size >= rows or self.text >= _TEXT
+        return self.rows >= rows or self.text_bytes >= _MOST_TEXT_BYTES
 
 
 async def write_chunk(
@@ -112,7 +112,7 @@ async def write_chunk(
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", list(map(str, refusals)))
     failed = sum(refusal.markets is None for refusal in refusals)
-    result.counted = await bookkeeping.count(
+    result.counted = await bookkeeping.add_counts(
         connection, run_id, scraped=len(accepted), failed=failed
     )
 

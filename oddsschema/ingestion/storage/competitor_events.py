@@ -19,9 +19,10 @@ from oddsschema.ingestion.records import (
     CompetitorTournamentRecord,
     newest_captures,
 )
-from oddsschema.ingestion.storage.history import Written, append
+from oddsschema.ingestion.storage.history import WriteCounts, append
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.ingestion.storage.placement import place_captures
+from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import COMPETITORS
 
 
@@ -46,18 +47,6 @@ class TournamentRow(NamedTuple):
             tournament.country_raw,
             tournament.country_iso,
         )
-
-
-class DatedTournamentRow(NamedTuple):
-    """The columns of `TournamentRow`, and the time of the capture."""
-
-    external_id: str
-    sport_id: int
-    name: str
-    sportradar_id: str | None
-    country_raw: str | None
-    country_iso: str | None
-    captured_at: datetime
 
 
 class EventRow(NamedTuple):
@@ -104,13 +93,13 @@ ON CONFLICT DO NOTHING
 _UPDATE_TOURNAMENTS = f"""
 WITH changed AS (
     SELECT t.id, c.*
-    FROM {unnest(DatedTournamentRow, 2)}
+    FROM {unnest(TournamentRow, 2, captured_at="timestamptz")}
     JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
     WHERE NOT EXISTS (
         SELECT FROM competitor_events AS e
         JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
         WHERE e.tournament_id = t.id
-            AND COALESCE(s.last_confirmed_at, s.captured_at) > c.captured_at
+            AND {LAST_SEEN} > c.captured_at
     )
     ORDER BY t.external_id
     FOR NO KEY UPDATE OF t
@@ -166,7 +155,7 @@ async def write_competitor_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[Written, list[str]]:
+) -> tuple[WriteCounts, list[str]]:
     """Store captures of one competitor, in the caller's transaction.
 
     `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
@@ -204,14 +193,13 @@ async def write_competitor_events(
         COMPETITORS,
         ((event_ids[event.external_id], capture) for event, capture in captures),
     )
-    changed_tournaments = [
-        DatedTournamentRow(*wanted[row["external_id"]], captured_at[row["external_id"]])
-        for row in tournaments
-        if differs(row, wanted)
-    ]
-    if changed_tournaments:
-        columns = arrays(DatedTournamentRow, changed_tournaments)
-        await connection.execute(_UPDATE_TOURNAMENTS, source, *columns)
+    if changed_ids := [row["external_id"] for row in tournaments if differs(row, wanted)]:
+        await connection.execute(
+            _UPDATE_TOURNAMENTS,
+            source,
+            *arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids]),
+            [captured_at[external_id] for external_id in changed_ids],
+        )
     changed = [
         captured[row["external_id"]]
         for row in events

@@ -21,7 +21,7 @@ from oddsschema.ingestion.storage.placement import (
     MarketRows,
     NewSnapshot,
     PlacedCapture,
-    StoredSnapshot,
+    PrecedingSnapshot,
 )
 from oddsschema.ingestion.storage.state import State, by_key, compare
 from oddsschema.models.sides import Side
@@ -38,7 +38,7 @@ _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Written:
+class WriteCounts:
     """The counts of captures and market rows that were written."""
 
     #: New captures, those that confirm a snapshot included.
@@ -49,7 +49,7 @@ class Written:
     #: Market rows.
     markets: int = 0
 
-    def add(self, other: "Written") -> None:
+    def add(self, other: "WriteCounts") -> None:
         """Add the counts of another part."""
         self.stored += other.stored
         self.confirmed += other.confirmed
@@ -66,7 +66,7 @@ async def append(
     *,
     bookmaker_id: int | None = None,
     before_markets: Callable[[], None],
-) -> Written:
+) -> WriteCounts:
     """Add captures to the histories of their events.
 
     At a known instant, markets that are not there yet are added: they were refused at the first
@@ -77,16 +77,16 @@ async def append(
     known = [capture for capture in captures if capture.is_known]
     late = [capture for capture in captures if capture.is_late and not capture.is_known]
     fresh = [capture for capture in captures if not (capture.is_known or capture.is_late)]
-    touched = await writer.complete(known)
+    changed = await writer.add_missing_markets(known)
     for capture in late:
         await writer.insert(capture)
-        touched.add(capture.event_id)
+        changed.add(capture.event_id)
     moved = [
-        (capture.event_id, capture.capture) for capture in fresh if capture.event_id in touched
+        (capture.event_id, capture.capture) for capture in fresh if capture.event_id in changed
     ]
     if moved:
         again = await rows.place(moved)
-        fresh = [capture for capture in fresh if capture.event_id not in touched] + again
+        fresh = [capture for capture in fresh if capture.event_id not in changed] + again
     await writer.append(fresh, before_markets)
     writer.written.markets = rows.markets_written
     return writer.written
@@ -96,7 +96,7 @@ class HistoryWriter:
     """The writer of one transaction: decides on the snapshots of captures, and writes them."""
 
     def __init__(self, rows: HistoryRows, storage: StorageOptions, run_id: int) -> None:
-        self.written = Written()
+        self.written = WriteCounts()
         self._rows = rows
         self._storage = storage
         self._run_id = run_id
@@ -117,14 +117,14 @@ class HistoryWriter:
         by_event: dict[int, list[PlacedCapture]] = {}
         for capture in captures:
             by_event.setdefault(capture.event_id, []).append(capture)
-        touched = await self.compare_sample_first(list(by_event.values()))
-        await self._rows.confirm(each for each in touched if isinstance(each, StoredSnapshot))
+        changed = await self.compare_sample_first(list(by_event.values()))
+        await self._rows.confirm(each for each in changed if isinstance(each, PrecedingSnapshot))
         before_markets()
-        await self._rows.write([each for each in touched if isinstance(each, NewSnapshot)])
+        await self._rows.write([each for each in changed if isinstance(each, NewSnapshot)])
 
     async def compare_sample_first(
         self, events: Sequence[Sequence[PlacedCapture]]
-    ) -> list[StoredSnapshot | NewSnapshot]:
+    ) -> list[PrecedingSnapshot | NewSnapshot]:
         """Make the snapshots of events' captures, and find the stored ones that they confirm.
 
         A sample of the events is compared first. If nearly all markets of the sample have changed,
@@ -136,24 +136,24 @@ class HistoryWriter:
         enough = _RENEWED * sum(map(len, sample))
         instants = [(captures[0].event_id, _LATEST) for captures in shuffled]
         compared = 0
-        touched: list[StoredSnapshot | NewSnapshot] = []
+        changed: list[PrecedingSnapshot | NewSnapshot] = []
         async with self._rows.states(instants) as states:
             # Each state's memory is free again before the next state is read.
             async for state in states:
-                touched += self.snapshots_of_event(shuffled[compared], state)
+                changed += self.snapshots_of_event(shuffled[compared], state)
                 compared += 1
                 if compared == len(sample) and self._renewed > enough:
                     break
         for captures in shuffled[compared:]:
-            touched += self.snapshots_of_event(captures, State())
-        return touched
+            changed += self.snapshots_of_event(captures, State())
+        return changed
 
     def snapshots_of_event(
         self, captures: Sequence[PlacedCapture], state: State
-    ) -> list[StoredSnapshot | NewSnapshot]:
+    ) -> list[PrecedingSnapshot | NewSnapshot]:
         """Make the snapshots of one event's captures, and find the stored one that they confirm."""
-        touched: list[StoredSnapshot | NewSnapshot] = []
-        current: StoredSnapshot | NewSnapshot | None = captures[0].before
+        changed: list[PrecedingSnapshot | NewSnapshot] = []
+        current: PrecedingSnapshot | NewSnapshot | None = captures[0].before
         for capture in captures:
             snapshot = self.changes_or_keyframe(capture, state)
             if capture is not captures[-1]:
@@ -168,9 +168,9 @@ class HistoryWriter:
                 current.confirmed_at.append(capture.at)
             else:
                 current = snapshot
-            if not touched or touched[-1] is not current:
-                touched.append(current)
-        return touched
+            if not changed or changed[-1] is not current:
+                changed.append(current)
+        return changed
 
     def changes_or_keyframe(self, placed: PlacedCapture, state: State) -> NewSnapshot:
         """Make a snapshot of the changes since a state, or a keyframe when one is due."""
@@ -212,7 +212,7 @@ class HistoryWriter:
 
     # -- captures among those that are known -------------------------------------------------------
 
-    async def complete(self, captures: Sequence[PlacedCapture]) -> set[int]:
+    async def add_missing_markets(self, captures: Sequence[PlacedCapture]) -> set[int]:
         """Add the markets that known instants lack; return the ids of the events that changed."""
         remaining = iter(captures)
         async with self._rows.states(

@@ -11,7 +11,7 @@ from oddsschema.ingestion.storage.placement import (
     MarketRows,
     NewSnapshot,
     PlacedCapture,
-    StoredSnapshot,
+    PrecedingSnapshot,
     place_captures,
 )
 from oddsschema.ingestion.storage.state import State, read_states
@@ -67,7 +67,7 @@ class HistoryRows:
         async with self.states([(event_id, at)]) as states:
             return await anext(states)
 
-    async def confirm(self, snapshots: Iterable[StoredSnapshot]) -> None:
+    async def confirm(self, snapshots: Iterable[PrecedingSnapshot]) -> None:
         """Update the confirmations of stored snapshots."""
         confirmations: list[tuple[int, int, datetime | None]] = []
         for snapshot in snapshots:
@@ -99,7 +99,7 @@ class HistoryRows:
         await self._copy(
             self._side.snapshots,
             list(fields[0]),
-            (binary_copy.row(each.values()) for each in fields),
+            (binary_copy.frame_row(each.values()) for each in fields),
         )
         await self.write_markets(
             [

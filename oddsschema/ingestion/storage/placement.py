@@ -9,28 +9,29 @@ from msgspec.structs import replace
 
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import CaptureRecord, MarketRecord, market_key
+from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import Side
 
 # Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the
 # snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
-_PLACES = """
+_PLACES = f"""
 SELECT before.id, before.captured_at, before.confirmed_at, before.scrape_run_id,
     after.id AS next_id, after.captured_at AS next_at, after.is_complete AS next_is_complete,
     latest.at AS latest
 FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, at, position)
 LEFT JOIN LATERAL (
-    SELECT * FROM {snapshots} AS s
-    WHERE s.{event} = c.event {bookmaker} AND s.captured_at <= c.at
+    SELECT * FROM {{snapshots}} AS s
+    WHERE s.{{event}} = c.event {{bookmaker}} AND s.captured_at <= c.at
     ORDER BY s.captured_at DESC LIMIT 1
 ) AS before ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM {snapshots} AS s
-    WHERE s.{event} = c.event {bookmaker} AND s.captured_at > c.at
+    SELECT * FROM {{snapshots}} AS s
+    WHERE s.{{event}} = c.event {{bookmaker}} AND s.captured_at > c.at
     ORDER BY s.captured_at LIMIT 1
 ) AS after ON true
 LEFT JOIN LATERAL (
-    SELECT COALESCE(s.last_confirmed_at, s.captured_at) AS at FROM {snapshots} AS s
-    WHERE s.{event} = c.event {bookmaker}
+    SELECT {LAST_SEEN} AS at FROM {{snapshots}} AS s
+    WHERE s.{{event}} = c.event {{bookmaker}}
     ORDER BY s.captured_at DESC LIMIT 1
 ) AS latest ON true
 ORDER BY c.position
@@ -38,7 +39,7 @@ ORDER BY c.position
 
 
 @dataclass(slots=True)
-class StoredSnapshot:
+class PrecedingSnapshot:
     """A snapshot that is in the database."""
 
     id: int
@@ -92,7 +93,7 @@ class PlacedCapture:
     event_id: int
     capture: CaptureRecord
     #: The snapshot in force at its instant.
-    before: StoredSnapshot | None
+    before: PrecedingSnapshot | None
     after: FollowingSnapshot | None
 
     @property
@@ -131,7 +132,9 @@ async def place_captures(
     by_instant: dict[tuple[int, datetime], CaptureRecord] = {}
     for event_id, capture in captures:
         key = event_id, capture.captured_at
-        by_instant[key] = joined(by_instant[key], capture) if key in by_instant else capture
+        by_instant[key] = (
+            merge_deliveries(by_instant[key], capture) if key in by_instant else capture
+        )
     rows = await connection.fetch(
         side.sql(_PLACES, bookmaker="$3"),
         [event_id for event_id, _ in by_instant],
@@ -143,7 +146,7 @@ async def place_captures(
     for ((event_id, _), capture), row in zip(by_instant.items(), rows, strict=True):
         before = after = None
         if row["id"] is not None:
-            before = StoredSnapshot(
+            before = PrecedingSnapshot(
                 row["id"], event_id, row["captured_at"], row["scrape_run_id"], row["confirmed_at"]
             )
         if row["next_id"] is not None:
@@ -154,7 +157,7 @@ async def place_captures(
     return sorted(placed, key=lambda capture: capture.at), latest
 
 
-def joined(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
+def merge_deliveries(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
     """Join two deliveries of one instant: of a market in both, the first delivery counts."""
     keys = set(map(market_key, first.markets))
     more = [market for market in again.markets if market_key(market) not in keys]

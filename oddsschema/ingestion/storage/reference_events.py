@@ -16,10 +16,10 @@ from oddsschema.ingestion.records import (
     EventRecord,
     newest_captures,
 )
-from oddsschema.ingestion.storage.history import Written, append
+from oddsschema.ingestion.storage.history import WriteCounts, append
 from oddsschema.ingestion.storage.matching import link_events
 from oddsschema.ingestion.storage.placement import place_captures
-from oddsschema.ingestion.storage.reference_tournaments import CapturedTournament, find_tournaments
+from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
 from oddsschema.models.sides import BETPAWA
 
 
@@ -104,7 +104,7 @@ async def write_reference_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[Written, list[str]]:
+) -> tuple[WriteCounts, list[str]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
 
     `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
@@ -122,7 +122,7 @@ async def write_reference_events(
     def event_row(event: EventRecord) -> EventRow:
         return EventRow(
             event.sportradar_id,
-            tournament_ids[CapturedTournament.of(event.tournament, sports)],
+            tournament_ids[TournamentRow.of(event.tournament, sports)],
             event.name,
             event.home_team,
             event.away_team,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import CaptureRecord, EventRecord, TournamentRecord
+from oddsschema.models.keyframes import LAST_SEEN
 
 
 class TournamentKey(NamedTuple):
@@ -17,7 +18,7 @@ class TournamentKey(NamedTuple):
     country: str
 
 
-class CapturedTournament(NamedTuple):
+class TournamentRow(NamedTuple):
     """A tournament as a capture describes it."""
 
     key: TournamentKey
@@ -49,11 +50,11 @@ RETURNING id
 _IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
 
 # Rename tournament $1, unless an event of it was captured after $5.
-_RENAME_TOURNAMENT = """
+_RENAME_TOURNAMENT = f"""
 UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
 WHERE t.id = $1 AND NOT EXISTS (
     SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
-    WHERE e.tournament_id = t.id AND COALESCE(s.last_confirmed_at, s.captured_at) > $5
+    WHERE e.tournament_id = t.id AND {LAST_SEEN} > $5
 )
 RETURNING t.id
 """
@@ -63,7 +64,7 @@ async def find_tournaments(
     connection: Connection,
     captures: Sequence[tuple[EventRecord, CaptureRecord]],
     sports: Mapping[str, int],
-) -> dict[CapturedTournament, int]:
+) -> dict[TournamentRow, int]:
     """Find or insert the tournaments of captures, the newest capture last.
 
     A tournament is found by its SportRadar id, else by sport, name and country. One that is found
@@ -71,7 +72,7 @@ async def find_tournaments(
     or another tournament has that name.
     """
     captured_at = {
-        CapturedTournament.of(event.tournament, sports): capture.captured_at
+        TournamentRow.of(event.tournament, sports): capture.captured_at
         for event, capture in captures
     }
     keys = [tournament.key for tournament in captured_at]
@@ -102,12 +103,12 @@ class TournamentIndex:
         self._by_sportradar_id = {row["sportradar_id"]: row["id"] for row in rows}
         self._by_sportradar_id.pop(None, None)
 
-    def find(self, tournament: CapturedTournament) -> int | None:
+    def find(self, tournament: TournamentRow) -> int | None:
         """Return the id of a tournament, by SportRadar id, else by its key; None if it is new."""
         key, sportradar_id = tournament
         return self._by_sportradar_id.get(sportradar_id) or self._by_key.get(key)
 
-    def is_current(self, tournament: CapturedTournament) -> bool:
+    def is_current(self, tournament: TournamentRow) -> bool:
         """Return whether the stored tournament has the captured name and SportRadar id."""
         key, sportradar_id = tournament
         by_key = self._by_key.get(key)
@@ -116,7 +117,7 @@ class TournamentIndex:
         )
 
     async def find_or_write(
-        self, connection: Connection, tournament: CapturedTournament, captured_at: datetime
+        self, connection: Connection, tournament: TournamentRow, captured_at: datetime
     ) -> int:
         """Return the id of a tournament, after inserting, identifying or renaming it if need be."""
         key, sportradar_id = tournament

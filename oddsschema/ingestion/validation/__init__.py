@@ -1,1 +1,1 @@
-"""Validation: from what a source yields to a capture that holds the contract, or a refusal."""
+"""Validation: turns an item into a valid capture, or into a refusal."""

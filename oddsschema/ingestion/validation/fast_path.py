@@ -40,8 +40,8 @@ class FastPath:
     """A validator of JSON text that remembers the markets which the contract has accepted.
 
     msgspec reads the markets, with their types and the least odds. The contract validates the rest
-    of the capture, and one market of each key, of each name and of each list of outcomes' names: it
-    has no rule that ties these to one another, or to odds.
+    of the capture, and one market of each key, of each name and of each list of outcomes' names: no
+    rule of the contract relates these to each other, or to odds.
     """
 
     def __init__(self, limits: Limits, remembered: int = 20_000) -> None:
@@ -50,9 +50,9 @@ class FastPath:
         self._most_markets = limits.markets
         self._capture = bounded_validator(Capture, limits)
         self._market = bounded_validator(Market, limits)
-        self._forget()
+        self._clear()
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._keys: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
         self._outcomes: set[tuple[str, ...]] = set()
@@ -73,13 +73,13 @@ class FastPath:
             and self._names.issuperset(map(_market_name, markets))
             and self._outcomes.issuperset(_outcome_names(markets))
         ):
-            self._learn(markets)
+            self._remember(markets)
         envelope.markets = ()
         capture: dict[str, Any] = self._capture.validate_json(_write(envelope))
         capture["markets"] = markets
         return capture
 
-    def _learn(self, markets: Sequence[MarketRecord]) -> None:
+    def _remember(self, markets: Sequence[MarketRecord]) -> None:
         """Validate the markets that are new by the contract, and remember them."""
         for market, outcomes in zip(markets, _outcome_names(markets), strict=True):
             key, name = market_key(market), market.betpawa_market_name
@@ -90,7 +90,7 @@ class FastPath:
                 raise ValueError("the contract changes the market")
             self._remembered += len(outcomes)
             if self._remembered > self._most_remembered:
-                self._forget()
+                self._clear()
                 self._remembered = len(outcomes)
             self._keys.add(key)
             self._names.add(name)
