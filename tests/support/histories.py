@@ -151,8 +151,11 @@ async def read_model_states(
     """Read each (event id, instant) as ingestion reads it, in the form of the model."""
     return [
         {
-            key: (name, {outcome.name: (outcome.odds, outcome.is_active) for outcome in outcomes})
-            for key, (name, outcomes) in state.markets.items()
+            key: (
+                market.betpawa_market_name,
+                {outcome.name: (outcome.odds, outcome.is_active) for outcome in market.outcomes},
+            )
+            for key, market in state.markets.items()
         }
         async for state in read_states(connection, side, asked, bookmaker_id)
     ]
