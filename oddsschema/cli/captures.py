@@ -27,11 +27,9 @@ from oddsschema.ingestion import (
     validate,
 )
 from oddsschema.ingestion.options import Store
+from oddsschema.ingestion.report import REFUSALS_KEPT
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from oddsschema.scrapes.summaries import BatchList, BatchSummary, newest_batches
-
-#: The number of refusals that the report of `validate` holds.
-_REFUSALS_KEPT = 1000
 
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse a capture as a whole if one of its markets is invalid."
@@ -88,7 +86,7 @@ def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: 
         if checked.refusal is not None:
             refused += 1
             print_text(f"refused: {checked.refusal}", err=True)
-            if len(refusals) < _REFUSALS_KEPT:
+            if len(refusals) < REFUSALS_KEPT:
                 refusals.append(checked.refusal)
     if as_json:
         print_json(

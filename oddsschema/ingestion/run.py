@@ -12,7 +12,7 @@ from oddsschema.errors import ChunkError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
-from oddsschema.ingestion.report import Problem, Refusal, RunReport
+from oddsschema.ingestion.report import REFUSALS_KEPT, Problem, Refusal, RunReport
 from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
 from oddsschema.ingestion.storage.history import WriteCounts
@@ -20,10 +20,6 @@ from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
 
 _log = logging.getLogger(__name__)
-
-#: The number of a run's refusals that its report lists. All are counted, and all are in
-#: `scrape_errors`.
-_REFUSALS_KEPT = 1000
 
 _Result = TypeVar("_Result")
 
@@ -181,7 +177,7 @@ class Run:
             self._captures_refused += 1
         else:
             self._markets_refused += refusal.markets
-        if len(self.refusals) < _REFUSALS_KEPT:
+        if len(self.refusals) < REFUSALS_KEPT:
             self.refusals.append(refusal.model_copy(update={"capture": None}))
         if self._options.on_refusal is not None:
             self._options.on_refusal(refusal)
