@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.contracts.scalars import ScrapeStatus
 
-
 #: The number of refusals that a report lists, of each run. All are counted.
 REFUSALS_KEPT = 1000
 
