@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import RootModel
+from pydantic import BeforeValidator, RootModel
+from pydantic import Field as Bounds
 from sqlalchemy import ColumnElement, case, null
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, col, select
 
+from oddsschema.contracts.scalars import refuse_boolean
 from oddsschema.errors import EventNotFoundError
 from oddsschema.models import CompetitorEvent, Event
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
 from oddsschema.queries.history import PricePoint, price_history
 from oddsschema.queries.outcomes import overround
+
+#: The overround of a market, the bookmaker's margin: 0.07 is 7 %.
+Overround = Annotated[float, Bounds(allow_inf_nan=False), BeforeValidator(refuse_boolean)]
 
 
 class EventIdentity(NamedTuple):
@@ -39,7 +44,7 @@ class EventIdentity(NamedTuple):
 class OfferedMarket(Offer):
     """A market as a bookmaker offers it at an instant, with its overround."""
 
-    overround: float | None = Field(
+    overround: Overround | None = Field(
         description="Overround of the market: 0.07 is 7 %; None with a closed outcome."
     )
 
@@ -47,7 +52,7 @@ class OfferedMarket(Offer):
 class MarketPoint(PricePoint):
     """A change in the price history of a market, with its overround."""
 
-    overround: float | None = Field(
+    overround: Overround | None = Field(
         description="Overround of the market: 0.07 is 7 %; None with a closed outcome."
     )
 

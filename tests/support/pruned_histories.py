@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from oddsschema import IngestOptions
 from oddsschema.models.sides import BETPAWA, COMPETITORS, Side
-from tests.support.histories import REFERENCES, START, Model, capture, read_states
+from tests.support.histories import REFERENCES, START, Model, capture, read_model_states
 
 ROUNDS = 20 if settings.get_current_profile_name() == "nightly" else 2
 
@@ -77,7 +77,7 @@ async def stored_states(
         side = side_of(platform)
         event_id = dict(events[side]).get(event, 0)
         asked = [(event_id, instant) for instant in instants]
-        found[platform, event] = await read_states(
+        found[platform, event] = await read_model_states(
             connection, side, asked, bookmakers.get(platform)
         )
     return found

@@ -67,8 +67,8 @@ async def scrape(target: Any) -> None:
     assert last.error is None, last.error
     # The query after a connection that was lost at a commit.
     async with open_connections(target, retry_for=timedelta(0)) as connections:
-        counted = partial(bookkeeping.counted, run_id=last.id)
-        assert await connections.transact(counted) == 2
+        read_counts = partial(bookkeeping.read_counts, run_id=last.id)
+        assert await connections.transact(read_counts) == 2
     # An unchanged capture, a changed price, and a late capture.
     for platform in ("betpawa", "sportybet"):
         same = capture(platform, 0, 60)

@@ -86,5 +86,5 @@ def test_coverage(parts: Any, connection: Any, run: Run) -> None:
 
 def test_moves_go_forward() -> None:
     """Batches in the wrong order are refused."""
-    with pytest.raises(ValueError, match=r"batch 8 came after batch 7: moves\(before, after\)"):
+    with pytest.raises(ValueError, match=r"before \(8\) must not be greater than after \(7\)"):
         queries.moves(8, 7)

@@ -1,8 +1,11 @@
 """docs/how-to/roles.md grants everything that a scraper, a pruner and a reader need."""
 
 import asyncio
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import select
@@ -11,11 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from oddsschema import IngestOptions, ScrapeStatus, Table, ingest, migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
-from oddsschema.ingestion.storage import competitor_events as competitor
-from oddsschema.ingestion.storage import history, state
-from oddsschema.ingestion.storage import matching as reference
-from oddsschema.ingestion.storage import placement as plan
-from oddsschema.ingestion.storage import reference_events as betpawa
+from oddsschema.ingestion import storage
 from oddsschema.scrapes import bookkeeping
 from tests.support.contents import assert_whole, content, expected
 from tests.support.role_acts import read, scrape
@@ -36,6 +35,14 @@ def test_scraper_ingests(committed: Roles, run: Run) -> None:
     run(scrape(url))
 
 
+def storage_modules() -> list[ModuleType]:
+    """Import every module of `oddsschema.ingestion.storage`."""
+    return [
+        importlib.import_module(module.name)
+        for module in pkgutil.iter_modules(storage.__path__, f"{storage.__name__}.")
+    ]
+
+
 def test_every_statement_is_run(roles: Roles, run: Run) -> None:
     """These tests run every statement of ingestion."""
 
@@ -48,7 +55,7 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
 
     statements = {
         f"{module.__name__}.{name}": value
-        for module in (betpawa, bookkeeping, competitor, history, plan, reference, state)
+        for module in (bookkeeping, *storage_modules())
         for name, value in vars(module).items()
         if isinstance(value, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|WITH)\b", value)
     }

@@ -13,7 +13,7 @@ from oddsschema import IngestOptions, Limits, PruneOptions
 from oddsschema.cli import cli
 from oddsschema.cli.options import JsonOption
 from oddsschema.database.durations import format_duration, parse_duration
-from oddsschema.schema import PRINTED
+from oddsschema.schema import REPORTS
 
 #: Options that are arguments of the function, or choose the input and the output.
 OTHERS = {
@@ -79,7 +79,7 @@ def test_every_report_has_a_schema() -> None:
         if isinstance(option, JsonOption)
         for report in option.reports
     }
-    assert printed == PRINTED.keys()
+    assert printed == REPORTS.keys()
 
 
 def test_commands_that_print_reports_have_json() -> None:

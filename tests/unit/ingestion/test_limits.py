@@ -221,7 +221,7 @@ def test_memory(much: Callable[[], Any], tmp_path: Path) -> None:
     ],
 )
 def test_options(option: str, payload: dict[str, Any], tmp_path: Path) -> None:
-    """Each limit is an option of `validate`; a refusal has file, line and option."""
+    """Each limit is an option of `validate`; a refusal has file, line and limit."""
     path = tmp_path / "captures.ndjson.gz"
     path.write_bytes(gzip.compress(GOOD + b"\n" + json.dumps(payload).encode() + b"\n"))
     assert CliRunner().invoke(cli, ["validate", str(path)]).exit_code == 0
@@ -230,4 +230,4 @@ def test_options(option: str, payload: dict[str, Any], tmp_path: Path) -> None:
     assert f"refused: {path}:2: $" in result.stderr
     limit = option.removeprefix("--max-").partition("=")[0].replace("-", "_")
     assert f"({limit})\n" in result.stderr
-    assert result.stdout == "1 captures hold the contract, 1 do not, in whole or in part\n"
+    assert result.stdout == "1 captures are valid, 1 are not, in whole or in part\n"

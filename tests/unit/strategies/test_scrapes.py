@@ -53,7 +53,7 @@ def test_capture_of_one_of_several(data: st.DataObject) -> None:
 
 def test_event_of_another_is_refused() -> None:
     """An event of another source than the given one is refused."""
-    with pytest.raises(ValueError, match=r"one of 'bet9ja', not of 'sportybet'"):
+    with pytest.raises(ValueError, match=r"is of 'bet9ja', not of 'sportybet'"):
         find(
             captures("sportybet", event=contracts(CapturedCompetitorEvent, source="bet9ja")),
             lambda _: True,
