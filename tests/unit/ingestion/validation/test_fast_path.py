@@ -143,7 +143,7 @@ def test_outcomes_as_json(some: tuple[Outcome, ...]) -> None:
 
 @pytest.mark.parametrize("odds", ["true", '"1.5"', '"1,5"', "1", "1e400", "NaN"])
 def test_spellings_of_odds(odds: str) -> None:
-    """What pydantic takes for a number comes in, and a boolean does not, by either path."""
+    """Numbers, and text that pydantic reads as a number, are accepted by either; booleans not."""
     payload = f"""
         {{"captured_at": "2024-01-09T12:00:00Z",
           "competitor_event": {{"source": "bet9ja", "external_id": "1", "sportradar_id": "1",
