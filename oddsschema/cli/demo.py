@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from operator import attrgetter
 from typing import Any
 
 import click
@@ -152,7 +153,7 @@ def _print_match(match: _Match) -> None:
     hours, minutes = divmod(seconds // 60, 60)
     tournament = event.tournament
     _print(f"  {tournament.name}, {tournament.country}, kickoff in {hours} h {minutes} min")
-    competitors = sorted(event.competitor_events, key=lambda competitor: competitor.id or 0)
+    competitors = sorted(event.competitor_events, key=attrgetter("id"))
     _print(f"  matched with {' and '.join(competitor.name for competitor in competitors)}")
     _print()
     _print(_row("", TITLES))

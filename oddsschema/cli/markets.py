@@ -31,7 +31,9 @@ def market_order(market: Market) -> list[tuple[bool, Any]]:
 
 def listing_order(row: AtBookmaker) -> tuple[bool, str, int]:
     """Order listings: BetPawa's first, the competitors' by name, then by the id of their event."""
-    return row.bookmaker != "betpawa", row.bookmaker, row.competitor_event_id or 0
+    # Only competitors' listings have an event of their own.
+    event_id = -1 if row.competitor_event_id is None else row.competitor_event_id
+    return row.competitor_event_id is not None, row.bookmaker, event_id
 
 
 def listing_names(rows: Iterable[AtBookmaker]) -> dict[tuple[bool, str, int], str]:

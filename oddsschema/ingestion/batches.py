@@ -43,7 +43,9 @@ async def batch(
 
         async def reserve(connection: Connection) -> int:
             await require_migrated(connection)
-            return batch_id or await bookkeeping.reserve_id(connection, "scrape_batches")
+            if batch_id is not None:
+                return batch_id
+            return await bookkeeping.reserve_id(connection, "scrape_batches")
 
         opened_id = await connections.transact(reserve)
 
@@ -78,7 +80,7 @@ class Batch:
         self._connections = connections
 
     @asynccontextmanager
-    async def run(self, platform: str) -> AsyncIterator["Run"]:
+    async def run(self, platform: str) -> AsyncIterator[Run]:
         """Open the run of one platform. An exception inside ends the run as failed.
 
         The exception is logged, recorded in `scrape_errors` and in the run's report, and not raised
@@ -96,7 +98,7 @@ class Batch:
         else:
             await run.close()
 
-    async def open_run(self, platform: str | None) -> "Run":
+    async def open_run(self, platform: str | None) -> Run:
         """Open a run that the caller closes."""
         run_id = await self._connections.transact(
             lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
