@@ -235,7 +235,7 @@ def test_role_that_may_not_create_databases(
     files = {"test_any.py": "def test_any(oddsschema_database): ..."}
     url = make_url(server).set(username="humble").render_as_string(hide_password=False)
     output = environment.pytest(written(tmp_path, files), url=url, error=1)
-    assert "the role needs CREATEDB" in output
+    assert "give the role CREATEDB" in output
 
 
 def test_without_the_embedded_server(environment: Environment, tmp_path: Path) -> None:
