@@ -35,7 +35,7 @@ class OutcomeRecord(Struct, forbid_unknown_fields=True, gc=False):
     is_active: bool = True
 
 
-class MarketRecord(Struct, forbid_unknown_fields=True):
+class MarketRecord(Struct, forbid_unknown_fields=True, gc=False):
     """The fields of `Market`."""
 
     betpawa_market_id: str
