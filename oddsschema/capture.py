@@ -4,16 +4,19 @@ It is composed of the tables' own contracts and adds only their nesting. A scrap
 captures with one JSON object per line (NDJSON).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 from sqlmodel import Field
 
 from oddsschema.contracts.base import Rule, all_given
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
-from oddsschema.contracts.scalars import Slug, UtcTime
+from oddsschema.contracts.scalars import Slug, SportradarEventId, UtcTime, blank_to_none
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
@@ -64,11 +67,49 @@ def check_same_source(source: str, tournament: Any) -> None:
         )
 
 
+#: The length of a SportRadar id, and of the hash at the end of a placeholder that is cut to it.
+_ID_LENGTH = 100
+_HASH_LENGTH = 16
+
+
+def placeholder_id(source: str, external_id: str) -> str:
+    """Return the SportRadar id of a competitor's event that has none: it matches no other event.
+
+    It is `<source>:<external_id>`; beyond 100 characters, it is cut and ends with a hash of the
+    whole.
+    """
+    whole = f"{source}:{external_id}"
+    if len(whole) <= _ID_LENGTH:
+        return whole
+    digest = sha256(whole.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{whole[: _ID_LENGTH - _HASH_LENGTH - 1]}-{digest}"
+
+
+def fill_sportradar_id(
+    source: str, external_id: str, sportradar_id: str | None
+) -> dict[str, str] | None:
+    """Fill in the placeholder of a SportRadar id that is missing."""
+    if sportradar_id is None:
+        return {"sportradar_id": placeholder_id(source, external_id)}
+    return None
+
+
 class CapturedCompetitorEvent(CompetitorKey, Fixture):
     """A competitor's event in a capture, identified by source and external id."""
 
-    __rules__ = (Rule(("source", "tournament"), check_same_source),)
+    __rules__ = (
+        Rule(("source", "tournament"), check_same_source),
+        Rule(("source", "external_id", "sportradar_id"), fill_sportradar_id),
+    )
 
+    # In the base contract, the id is required. The rule fills it in.
+    sportradar_id: Annotated[  # type: ignore[assignment]  # see above
+        SportradarEventId | None, BeforeValidator(blank_to_none)
+    ] = Field(
+        default=None,
+        description="SportRadar's id of the event. It may be left out: the event matches no other "
+        "event then, and gets the id '<source>:<external_id>'.",
+    )
     tournament: CapturedCompetitorTournament = Field(description="The tournament of the event.")
 
 
@@ -89,13 +130,43 @@ def distinct_markets_validator(getter: FieldGetter) -> Validator:
             ]
             raise PydanticCustomError(
                 "markets_equal",
-                "Markets must differ in betpawa_market_id, line or handicap: "
-                "markets {first} and {second} are the same",
+                "Markets must differ in betpawa_market_id, line, handicap_type or specifiers: "
+                "markets {first} and {second} are the same. Merge their outcomes, or distinguish "
+                "them by specifiers",
                 {"first": first[key_of(markets[again[0]])], "second": again[0], "again": again},
             )
         return markets
 
     return validate
+
+
+def is_empty(market: Any) -> bool:
+    """Return whether a market of a capture, before its validation, is known but not offered."""
+    return isinstance(market, Mapping) and market.get("outcomes") in ([], ())
+
+
+def without_empty_markets(markets: Any) -> Any:
+    """Leave out the markets of a capture that have no outcomes, before their validation."""
+    if isinstance(markets, list | tuple) and any(map(is_empty, markets)):
+        return [market for market in markets if not is_empty(market)]
+    return markets
+
+
+@dataclass(frozen=True, slots=True)
+class _MarketsOrEmpty(BeforeValidator):
+    """The validator that leaves out empty markets, and their JSON Schema."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        empty = {
+            "type": "object",
+            "title": "Empty market",
+            "properties": {"outcomes": {"type": "array", "maxItems": 0}},
+            "required": ["outcomes"],
+        }
+        return {**schema, "items": {"anyOf": [schema["items"], empty]}}
 
 
 def check_exactly_one_event(event: object, competitor_event: object) -> None:
@@ -124,8 +195,13 @@ class Capture(Snapshot):
         default=None, description="The event, if it is of a competitor."
     )
     markets: Annotated[
-        tuple[Market, ...], AfterValidator(with_plain_variant(distinct_markets_validator))
-    ] = Field(description="All markets that were offered. Empty if none was offered.")
+        tuple[Market, ...],
+        AfterValidator(with_plain_variant(distinct_markets_validator)),
+        _MarketsOrEmpty(without_empty_markets),
+    ] = Field(
+        description="All markets that were offered. Empty if none was offered. A market without "
+        "outcomes is not offered, and is left out."
+    )
 
     @property
     def source(self) -> str:

@@ -13,13 +13,21 @@ SQLModel's own `table=True` classes skip validation. The classes of this package
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from sqlalchemy import MetaData
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
@@ -43,17 +51,42 @@ class Rule:
     """A rule over two or more fields of a contract.
 
     `check` receives the values of `fields` in their order. It raises ValueError when they break
-    the rule.
+    the rule. It may return values, by field, that replace those of the contract: a field that
+    follows from the others is filled in by its rule.
     """
 
     fields: tuple[str, ...]
-    check: Callable[..., None]
+    check: Callable[..., Mapping[str, Any] | None]
     #: The rule as an SQL condition, if the fields are columns of a table.
     condition: str | None = None
     #: The last part of the name of its CHECK constraint.
     name: str | None = None
     #: The rule as JSON Schema, if JSON Schema can express it.
     json_schema: JsonSchemaValue | None = None
+    #: The field that an error names, if it is the fault of a single field.
+    culprit: str | None = None
+
+    @cached_property
+    def _values(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        return itemgetter(*self.fields)
+
+    def apply(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Check the values of a contract; return those that the rule fills in.
+
+        Raises ValueError, or pydantic.ValidationError with the place of the culprit.
+        """
+        try:
+            return self.check(*self._values(values)) or {}
+        except ValueError as error:
+            if self.culprit is None:
+                raise
+            reason = PydanticCustomError("value_error", "{reason}", {"reason": str(error)})
+            details: Any = {
+                "type": reason,
+                "loc": (self.culprit,),
+                "input": values[self.culprit],
+            }
+            raise ValidationError.from_exception_data(type(error).__name__, [details]) from None
 
 
 def all_given(*fields: str) -> JsonSchemaValue:
@@ -62,32 +95,19 @@ def all_given(*fields: str) -> JsonSchemaValue:
     return {"required": list(fields), "properties": properties}
 
 
-def all_or_none(name: str, *fields: str) -> Rule:
-    """Build the rule that either all of these fields have a value or none of them has."""
-
-    def check(*values: object) -> None:
-        if 0 < values.count(None) < len(values):
-            raise ValueError(f"{', '.join(fields)} must be given together or all left out")
-
-    none_given = {"properties": {field: {"type": "null"} for field in fields}}
-    return Rule(
-        fields,
-        check,
-        condition=f"num_nulls({', '.join(fields)}) IN (0, {len(fields)})",
-        name=name,
-        json_schema={"anyOf": [none_given, all_given(*fields)]},
-    )
-
-
 def rules_validator(rules: tuple[Rule, ...]) -> Validator:
     """Build the validator that runs all rules, in their order, on a contract's fields."""
 
     def build(getter: FieldGetter) -> Validator:
-        checks = [(rule.check, getter(*rule.fields)) for rule in rules]
+        is_plain = getter is itemgetter
 
         def validate(value: Any) -> Any:
-            for check, fields in checks:
-                check(*fields(value))
+            values = value if is_plain else value.__dict__
+            for rule in rules:
+                if filled := rule.apply(values):
+                    values.update(filled)
+                    if not is_plain:
+                        value.__pydantic_fields_set__.update(filled)
             return value
 
         return validate

@@ -124,6 +124,30 @@ def text(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     return kept | {"title": title, **_STORABLE_TEXT} | not_blank
 
 
+def identifier(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
+    """Describe an id: text, or an integer, which is written as text."""
+    described = text(schema, core)
+    most = 10 ** schema["maxLength"] - 1
+    return {
+        **described,
+        "title": described["title"].replace("Name", "Id"),
+        "type": ["string", "integer"],
+        "minimum": -(most // 10),
+        "maximum": most,
+    }
+
+
+def specifiers(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
+    """Describe specifiers: names and values, neither of them blank."""
+    name, value = "[^|=]", "[^|]"
+    specifier = (
+        f"{name}*[^|={_SPACES}]{name}*={value}*[^|{_SPACES}]{value}*"  # neither is blank
+    )
+    described = text({**schema, "minLength": 0}, core)
+    pattern = f"^(?:{_SPACE}*|{specifier}(?:[|]{specifier})*)$"
+    return described | {"title": "Specifiers", "minLength": 0, "pattern": pattern}
+
+
 def slug(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """Describe a slug by the pattern of its type."""
     pattern = schema["pattern"].removeprefix("^").removesuffix("$")
@@ -152,19 +176,34 @@ def number(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """Describe a finite number, or a text of its digits that is short enough to be finite."""
     title, digits = {
         None: ("Line", f"[+-]?[0-9]{{1,{_FINITE_DIGITS}}}"),
+        0.0: ("Price", f"[+]?[0-9]{{1,{_FINITE_DIGITS}}}"),
         1.0: ("Odds", f"[+]?0*[1-9][0-9]{{0,{_FINITE_DIGITS - 1}}}"),
     }[schema.get("minimum")]
     described = {**_FINITE_NUMBER, **schema, "title": title, "type": ["number", "string"]}
     return described | trimmed_text(rf"{digits}(?:\.[0-9]*)?")
 
 
+def odds(least: float) -> JsonSchemaValue:
+    """Describe decimal odds, as a number or as text."""
+    return number({"minimum": least}, None)
+
+
+_TRUE_WORDS = "true", "t", "yes", "y", "on", "1"
+_FALSE_WORDS = "false", "f", "no", "n", "off", "0"
+
+
 def flag(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """Describe true or false, or a number or word that pydantic converts to it."""
-    words = any_word(["true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0"])
+    words = any_word([*_TRUE_WORDS, *_FALSE_WORDS])
     return {
         "title": "Flag",
         "anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", **exact_text(words)}],
     }
+
+
+def falsehood() -> JsonSchemaValue:
+    """Describe false, or a number or word that pydantic converts to it."""
+    return {"anyOf": [{"enum": [False, 0]}, {"type": "string", **exact_text(any_word(_FALSE_WORDS))}]}
 
 
 def time(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:

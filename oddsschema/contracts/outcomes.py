@@ -1,9 +1,9 @@
 """The outcomes of a market, and the JSONB column that stores them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from annotated_types import Ge, MaxLen, MinLen
+from annotated_types import MaxLen, MinLen
 from pydantic import ConfigDict, TypeAdapter
 from pydantic import Field as Bounds
 from pydantic.fields import FieldInfo
@@ -13,10 +13,36 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
-from oddsschema.contracts.base import Contract
+from oddsschema.contracts import json_schema
+from oddsschema.contracts.base import Contract, Rule
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 from oddsschema.contracts.columns import unwrap_annotation
-from oddsschema.contracts.scalars import FLOAT_MAX, Flag, Name255, Odds, ValidatorWithCheck
+from oddsschema.contracts.scalars import (
+    FLOAT_MAX,
+    LEAST_ODDS,
+    Flag,
+    Name255,
+    Price,
+    ValidatorWithCheck,
+)
+
+
+def check_price(odds: float | None, is_active: bool) -> dict[str, None] | None:
+    """Check that an open outcome has decimal odds; fill in None for a closed one without a price.
+
+    Feeds write the missing price of a closed outcome as null, 0, "0.00" or 0.98, or leave it out.
+    """
+    if odds is not None and odds >= LEAST_ODDS:
+        return None
+    if not is_active:
+        return None if odds is None else {"odds": None}
+    if odds is None:
+        raise ValueError("An open outcome should have odds: only a closed one may lack a price")
+    raise ValueError("Input should be greater than or equal to 1: decimal odds")
+
+
+_PRICED: Any = {"properties": {"odds": json_schema.odds(LEAST_ODDS)}, "required": ["odds"]}
+_CLOSED: Any = {"properties": {"is_active": json_schema.falsehood()}, "required": ["is_active"]}
 
 
 class Outcome(Contract):
@@ -25,13 +51,25 @@ class Outcome(Contract):
     It is immutable and refuses unknown keys.
     """
 
+    __rules__ = (
+        Rule(
+            ("odds", "is_active"),
+            check_price,
+            json_schema={"anyOf": [_PRICED, _CLOSED]},
+            culprit="odds",
+        ),
+    )
+
     name: Name255 = Field(
         description="The name of the outcome, as the bookmaker writes it: 'Home', 'Over'."
     )
-    odds: Odds = Field(description="Decimal odds: finite, at least 1.0.")
+    odds: Price | None = Field(
+        default=None,
+        description="Decimal odds: finite, at least 1.0. None if a closed outcome has no price.",
+    )
     is_active: Flag = Field(
         default=True,
-        description="False if the outcome is closed; its odds are then the last price.",
+        description="False if the outcome is closed; its odds are then the last price, or None.",
     )
 
 
@@ -58,11 +96,17 @@ class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
         return tuple(
             Outcome.model_construct(
                 name=outcome["name"],
-                odds=float(outcome["odds"]),  # JSONB returns 2 for 2e0
+                odds=stored_price(outcome),
                 is_active=outcome.get("is_active", True),
             )
             for outcome in value
         )
+
+
+def stored_price(outcome: Mapping[str, Any]) -> float | None:
+    """Return the price of an outcome as it is stored."""
+    odds = outcome["odds"]
+    return None if odds is None else float(odds)  # JSONB returns 2 for 2e0
 
 
 def distinct_names_validator(getter: FieldGetter) -> Validator:
@@ -89,15 +133,17 @@ def distinct_names_validator(getter: FieldGetter) -> Validator:
 def key_predicates(name: str, field: FieldInfo) -> Iterator[str]:
     """Yield SQL/JSON path predicates for the type and the bounds of a key of the outcomes.
 
-    In strict mode, a predicate is unknown if the key is missing or its value has another type. The
-    `+` makes it unknown for null too, which would otherwise compare with a number.
+    In strict mode, a predicate is unknown if the key is missing or its value has another type.
     """
-    python_type, marks = unwrap_annotation(field.rebuild_annotation())
+    python_type, _ = unwrap_annotation(field.rebuild_annotation())
     if python_type is bool:
         yield f'!($[*].{name}.type() != "boolean")'
     elif python_type is float:
-        least = next(mark.ge for mark in marks if isinstance(mark, Ge))
-        yield f"!(+$[*].{name} < {least}) && !($[*].{name} > {FLOAT_MAX})"
+        # Comparisons with null are false, comparisons with text are unknown. The + makes them unknown
+        # for null too: most markets have all prices, and need no search for closed outcomes.
+        all_priced = f"!(+$[*].{name} < {LEAST_ODDS})"
+        closed = f"!($[*].{name} < {LEAST_ODDS}) && !($[*] ? (@.{name} == null).is_active != false)"
+        yield f"({all_priced} || {closed}) && !($[*].{name} > {FLOAT_MAX})"
     else:
         # A regular expression for white space around the text would cost more than all the rest.
         yield f'!($[*].{name}.type() != "string") && !($[*].{name} == "")'

@@ -7,7 +7,7 @@ store them.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -76,6 +76,48 @@ def refuse_boolean(value: Any) -> Any:
     if value is True or value is False:
         raise PydanticCustomError("number_type", "Input should be a number, not a boolean")
     return value
+
+
+def write_integer(value: Any) -> Any:
+    """Write an integer as text: some feeds send their ids as numbers. Others are left as is."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return str(int(value))
+    return value
+
+
+def blank_to_none(value: Any) -> Any:
+    """Replace blank text with None."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def without_urn(prefix: str) -> Callable[[str], str]:
+    """Build the conversion of a SportRadar id from a URN with this prefix to its number."""
+
+    def convert(value: str) -> str:
+        number = value.removeprefix(prefix)
+        return number if number.isascii() and number.isdigit() else value
+
+    return convert
+
+
+def sort_specifiers(value: str) -> str:
+    """Sort specifiers, `name=value|name=value`, by name.
+
+    Raises ValueError if one has no name or no value, or if a name is repeated.
+    """
+    values: dict[str, str] = {}
+    for specifier in value.split("|"):
+        name, _, of_name = (part.strip() for part in specifier.partition("="))
+        if not (name and of_name):
+            raise PydanticCustomError(
+                "specifiers", "Specifiers should be written as 'minute=15|player=sr:player:38004'"
+            )
+        if name in values:
+            raise PydanticCustomError(
+                "specifiers", "Specifiers must differ: {name} is given twice", {"name": repr(name)}
+            )
+        values[name] = of_name
+    return "|".join(f"{name}={values[name]}" for name in sorted(values))
 
 
 def refuse_timestamp(value: Any) -> Any:
@@ -176,6 +218,40 @@ Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO
 Text1000 = Annotated[str, _Text(strip_whitespace=True, max_length=1000, pattern=NO_NUL), _TEXT]
 Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL), _TEXT]
 
+#: An id of a bookmaker: text. An integer is taken, and written as text.
+Id50 = Annotated[
+    str,
+    _Text(strip_whitespace=True, min_length=1, max_length=50, pattern=NO_NUL),
+    BeforeValidator(write_integer),
+    ScalarJsonSchema(json_schema.identifier),
+]
+Id100 = Annotated[
+    str,
+    _Text(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_NUL),
+    BeforeValidator(write_integer),
+    ScalarJsonSchema(json_schema.identifier),
+]
+
+#: SportRadar's id of an event. `sr:match:66457014` is converted to `66457014`; other ids, such as
+#: `sr:stage:5` and `vf:match:7`, stay whole.
+SportradarEventId = Annotated[Id100, AfterValidator(without_urn("sr:match:"))]
+
+#: SportRadar's id of a tournament. `sr:tournament:17` is converted to `17`.
+SportradarTournamentId = Annotated[Id100, AfterValidator(without_urn("sr:tournament:"))]
+
+#: The distinction of a market besides its id and its line, in SportRadar's way of writing it:
+#: `minute=15|player=sr:player:38004`, sorted by name. Blank text is None.
+Specifiers = Annotated[
+    Annotated[
+        str,
+        _Text(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_NUL),
+        ScalarJsonSchema(json_schema.specifiers),
+        AfterValidator(sort_specifiers),
+    ]
+    | None,
+    BeforeValidator(blank_to_none),
+]
+
 #: The short name of a platform: "bet9ja". Lower case, digits, "_" and "-", at most 20 characters.
 Slug = Annotated[
     str,
@@ -224,10 +300,21 @@ Count = Annotated[
     Integer(),
 ]
 
-#: Decimal odds: the return on a stake of 1, stake included. Real feeds do list 1.0.
+#: The least decimal odds. Real feeds do list 1.0.
+LEAST_ODDS = 1.0
+
+#: Decimal odds: the return on a stake of 1, stake included.
 Odds = Annotated[
     float,
-    Field(ge=1.0, allow_inf_nan=False),
+    Field(ge=LEAST_ODDS, allow_inf_nan=False),
+    BeforeValidator(refuse_boolean),
+    ScalarJsonSchema(json_schema.number),
+]
+
+#: The price of an outcome as feeds write it: decimal odds, or less where it has none.
+Price = Annotated[
+    float,
+    Field(ge=0.0, allow_inf_nan=False),
     BeforeValidator(refuse_boolean),
     ScalarJsonSchema(json_schema.number),
 ]
@@ -267,6 +354,18 @@ Instants = Annotated[
         f"AND '{_EARLIEST}' <= ALL ({{}}) AND '{_END}' > ALL ({{}})",
     ),
     ARRAY(DateTime(timezone=True), as_tuple=True),
+]
+
+#: The keys of markets, each as far as it is known: a JSON array of arrays.
+MarketKeys = Annotated[
+    list[list[JsonValue]],
+    ValidatorWithCheck(
+        refuse_unstorable,
+        "jsonb_typeof({}) = 'array' AND NOT jsonb_path_exists({}, "
+        "'strict $[*] ? (@.type() != \"array\")') "
+        f"AND NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')",
+    ),
+    JSONB(none_as_null=True),
 ]
 
 #: Any JSON value that JSONB can store and Python can read; None is SQL NULL.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import SchemaValidator, core_schema
 from sqlalchemy import CheckConstraint, inspect
 from sqlalchemy.orm.attributes import set_attribute
@@ -121,19 +121,40 @@ class Table(Contract):
         if name not in self.__pydantic_fields__:
             SQLModel.__setattr__(self, name, value)
             return
-        rules = [rule for rule in self.__rules__ if name in rule.fields]
-        known = {field: getattr(self, field) for rule in rules for field in rule.fields}
-        validated: Any = assignment_validator(type(self)).validate_assignment(known, name, value)
-        set_attribute(self, name, validated[0][name])
-        self.__pydantic_fields_set__.add(name)
+        self._change({name: value})
+
+    def sqlmodel_update(
+        self, obj: Mapping[str, Any] | BaseModel, *, update: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Change fields to those of a mapping or an object, validated as one.
+
+        Fields that a rule ties to each other can only be changed together. `update` replaces single
+        values. Other keys and attributes are ignored.
+
+        Raises pydantic.ValidationError if the result breaks the contract. No field changes then.
+        """
+        values = obj if isinstance(obj, Mapping) else dict(obj)
+        fields = self.__pydantic_fields__
+        self._change(
+            {name: value for name, value in {**values, **(update or {})}.items() if name in fields}
+        )
+        return self
+
+    def _change(self, changes: Mapping[str, Any]) -> None:
+        rules = [rule for rule in self.__rules__ if not changes.keys().isdisjoint(rule.fields)]
+        tied = {field: getattr(self, field) for rule in rules for field in rule.fields}
+        validated = changes_validator(type(self)).validate_python(changes, context=(rules, tied))
+        for name, value in validated.items():
+            set_attribute(self, name, value)
+        self.__pydantic_fields_set__.update(validated)
 
 
 @cache
-def assignment_validator(table: type[Table]) -> SchemaValidator:
-    """Build the validator of assignments to a table's fields.
+def changes_validator(table: type[Table]) -> SchemaValidator:
+    """Build the validator of changes to a table's row, which does not change the row itself.
 
-    It validates the assigned field and each rule for which all fields are known. It does not
-    change the object.
+    It validates a dict of changed fields. Its context is the rules that tie changed fields, and
+    the row's values of the fields that these rules tie.
     """
     table.model_rebuild()
     schema: Any = table.__pydantic_core_schema__
@@ -142,14 +163,29 @@ def assignment_validator(table: type[Table]) -> SchemaValidator:
         definitions = schema.get("definitions", definitions)
         schema = schema["schema"]
 
-    def check_rules(output: tuple[dict[str, Any], Any, set[str]]) -> Any:
-        values = output[0]
-        for rule in table.__rules__:
-            if all(field in values for field in rule.fields):
-                rule.check(*[values[field] for field in rule.fields])
-        return output
+    def apply_rules(changes: dict[str, Any], info: core_schema.ValidationInfo) -> dict[str, Any]:
+        rules, tied = info.context
+        tied |= changes
+        for rule in rules:
+            filled = rule.apply(tied)
+            tied |= filled
+            changes |= filled
+        return changes
 
-    fields: Any = core_schema.no_info_after_validator_function(check_rules, schema["schema"])
+    fields: Any = core_schema.with_info_after_validator_function(
+        apply_rules,
+        core_schema.typed_dict_schema(
+            {
+                name: core_schema.typed_dict_field(_without_default(field["schema"]), required=False)
+                for name, field in schema["schema"]["fields"].items()
+            },
+            config=schema["config"],
+        ),
+    )
     if definitions:
         fields = core_schema.definitions_schema(fields, definitions)
     return SchemaValidator(fields, schema["config"])
+
+
+def _without_default(schema: Any) -> Any:
+    return schema["schema"] if schema["type"] == "default" else schema

@@ -7,7 +7,7 @@ from sqlmodel import Field, Relationship
 
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import foreign_key, primary_key, server_time
-from oddsschema.contracts.scalars import CountryIso, Int4, Int8, Name100, Slug, Text100, UtcTime
+from oddsschema.contracts.scalars import CountryIso, Id100, Int4, Int8, Slug, Text100, UtcTime
 from oddsschema.contracts.table import Table
 from oddsschema.models.event import Event, Fixture
 from oddsschema.models.odds import StoredMarket, StoredSnapshot
@@ -19,7 +19,7 @@ class CompetitorKey(Contract):
     """The key of a competitor's tournament or event: the source and the source's own id."""
 
     source: Slug = Field(description="The competitor: 'sportybet', 'bet9ja' or any other slug.")
-    external_id: Name100 = Field(description="The competitor's own id.")
+    external_id: Id100 = Field(description="The competitor's own id.")
 
 
 class CompetitorCompetition(CompetitorKey, Competition):

@@ -7,7 +7,15 @@ from sqlmodel import Field, Relationship
 
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import foreign_key, primary_key, server_time
-from oddsschema.contracts.scalars import Int4, Name100, Name255, Name500, Text1000, UtcTime
+from oddsschema.contracts.scalars import (
+    Id100,
+    Int4,
+    Name255,
+    Name500,
+    SportradarEventId,
+    Text1000,
+    UtcTime,
+)
 from oddsschema.contracts.table import Table
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.sport import Tournament
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 class Fixture(Contract):
     """The data of an event that every bookmaker has."""
 
-    sportradar_id: Name100 = Field(
+    sportradar_id: SportradarEventId = Field(
         description="SportRadar's id of the event. It matches events across bookmakers."
     )
     name: Name500 = Field(description="The name, as the bookmaker writes it: 'Basel - Zurich'.")
@@ -33,7 +41,7 @@ class Fixture(Contract):
 class Listing(Contract):
     """The id and the page of an event at a bookmaker."""
 
-    external_event_id: Name100 = Field(description="The bookmaker's own id of the event.")
+    external_event_id: Id100 = Field(description="The bookmaker's own id of the event.")
     event_url: Text1000 | None = Field(default=None, description="The URL of the event's page.")
 
 

@@ -5,19 +5,22 @@ from typing import ClassVar, Optional
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, desc, text
 from sqlmodel import Field, Relationship
 
-from oddsschema.contracts.base import Contract, all_or_none
+from oddsschema.contracts.base import Contract, Rule, all_given
 from oddsschema.contracts.columns import defaulted, foreign_key, primary_key, server_time
 from oddsschema.contracts.outcomes import Outcomes
 from oddsschema.contracts.scalars import (
     Flag,
     Handicap,
+    HandicapType,
+    Id50,
     Instants,
     Int4,
     Int8,
     Json,
     Line,
-    Name50,
+    MarketKeys,
     Name255,
+    Specifiers,
     UtcTime,
 )
 from oddsschema.contracts.table import Table
@@ -51,24 +54,73 @@ class StoredSnapshot(Snapshot):
         sa_column_kwargs={"server_default": text("'{}'")},
         description="The times of all captures that found no change, UTC.",
     )
+    unknown_markets: MarketKeys | None = Field(
+        default=None,
+        description="The keys of the markets that were refused, each as far as it was readable: "
+        "the markets keep the state that they had before. NULL if none was refused.",
+    )
+
+
+def check_handicap(
+    line: float | None,
+    handicap_type: HandicapType | None,
+    handicap_home: float | None,
+    handicap_away: float | None,
+) -> dict[str, float] | None:
+    """Check that a handicap is given in full or not at all; fill in its line."""
+    handicap = handicap_type, handicap_home, handicap_away
+    if handicap_home is None or handicap_away is None or handicap_type is None:
+        if handicap == (None, None, None):
+            return None
+        raise ValueError(
+            "handicap_type, handicap_home, handicap_away must be given together or all left out"
+        )
+    if handicap_away != -handicap_home:
+        raise ValueError(
+            "handicap_away must be -handicap_home: '0:1' is handicap_home -1, handicap_away 1"
+        )
+    if line is None:
+        return {"line": handicap_home + 0.0}  # not -0.0
+    if line != handicap_home:
+        raise ValueError("line must be handicap_home, or be left out")
+    return None
+
+
+_HANDICAP = "handicap_type", "handicap_home", "handicap_away"
 
 
 class MarketType(Contract):
     """A market of an event without its prices.
 
-    Two markets of an event differ in (betpawa_market_id, line, handicap_type, handicap_home,
-    handicap_away). Competitors' markets have BetPawa's id, so that prices can be compared.
+    Two markets of an event differ in (betpawa_market_id, line, handicap_type, specifiers).
+    Competitors' markets have BetPawa's id, so that prices can be compared.
     """
 
-    __rules__ = (all_or_none("handicap", "handicap_type", "handicap_home", "handicap_away"),)
+    __rules__ = (
+        Rule(
+            ("line", *_HANDICAP),
+            check_handicap,
+            condition=f"num_nulls({', '.join(_HANDICAP)}) = 3 "
+            f"OR num_nulls(line, {', '.join(_HANDICAP)}) = 0 "
+            "AND handicap_away = -handicap_home AND line = handicap_home",
+            name="handicap_line",
+            json_schema={
+                "anyOf": [
+                    {"properties": {field: {"type": "null"} for field in _HANDICAP}},
+                    all_given(*_HANDICAP),
+                ]
+            },
+        ),
+    )
 
-    betpawa_market_id: Name50 = Field(description="BetPawa's id of the market type: '3743'.")
+    betpawa_market_id: Id50 = Field(description="BetPawa's id of the market type: '3743'.")
     betpawa_market_name: Name255 = Field(
         description="BetPawa's name of the market type: '1X2 - Full Time'."
     )
     line: Line | None = Field(
         default=None,
-        description="The total or the handicap, in goals. NULL if the market has none.",
+        description="The total or the handicap, in goals. NULL if the market has none. A handicap's "
+        "line is handicap_home, and may be left out.",
     )
     handicap_type: Handicap | None = Field(
         default=None, description="The kind of the handicap. NULL if the market has none."
@@ -79,12 +131,17 @@ class MarketType(Contract):
     )
     handicap_away: Line | None = Field(
         default=None,
-        description="The goals added to the away team's. Given only with handicap_type.",
+        description="The goals added to the away team's: handicap_home, negated.",
+    )
+    specifiers: Specifiers = Field(
+        default=None,
+        description="The distinction from other markets of this id and line: "
+        "'minute=15|player=sr:player:38004', sorted by name. NULL if there is none.",
     )
 
 
 #: The fields that distinguish the markets of an event.
-MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "handicap_home", "handicap_away")
+MARKET_KEY = ("betpawa_market_id", "line", "handicap_type", "specifiers")
 
 
 class Market(MarketType):

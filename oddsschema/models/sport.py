@@ -7,7 +7,7 @@ from sqlmodel import Field, Relationship
 
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import foreign_key, primary_key
-from oddsschema.contracts.scalars import Int4, Name100, Name255
+from oddsschema.contracts.scalars import Int4, Name100, Name255, SportradarTournamentId
 from oddsschema.contracts.table import Table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Competition(Contract):
     """The data of a tournament that every bookmaker has."""
 
     name: Name255 = Field(description="The name, which two countries may share: 'Super League'.")
-    sportradar_id: Name100 | None = Field(
+    sportradar_id: SportradarTournamentId | None = Field(
         default=None, description="SportRadar's id of the tournament, if known."
     )
 
