@@ -94,6 +94,9 @@ def fill_sportradar_id(
     return None
 
 
+_OptionalSportradarId = Annotated[SportradarEventId | None, BeforeValidator(blank_to_none)]
+
+
 class CapturedCompetitorEvent(CompetitorKey, Fixture):
     """A competitor's event in a capture, identified by source and external id."""
 
@@ -103,9 +106,7 @@ class CapturedCompetitorEvent(CompetitorKey, Fixture):
     )
 
     # In the base contract, the id is required. The rule fills it in.
-    sportradar_id: Annotated[  # type: ignore[assignment]  # see above
-        SportradarEventId | None, BeforeValidator(blank_to_none)
-    ] = Field(
+    sportradar_id: _OptionalSportradarId = Field(  # type: ignore[assignment]  # see above
         default=None,
         description="SportRadar's id of the event. It may be left out: the event matches no other "
         "event then, and gets the id '<source>:<external_id>'.",

@@ -14,9 +14,9 @@ SQLModel's own `table=True` classes skip validation. The classes of this package
 
 import sys
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (

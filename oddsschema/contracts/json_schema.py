@@ -140,9 +140,7 @@ def identifier(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
 def specifiers(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """Describe specifiers: names and values, neither of them blank."""
     name, value = "[^|=]", "[^|]"
-    specifier = (
-        f"{name}*[^|={_SPACES}]{name}*={value}*[^|{_SPACES}]{value}*"  # neither is blank
-    )
+    specifier = f"{name}*[^|={_SPACES}]{name}*={value}*[^|{_SPACES}]{value}*"  # neither is blank
     described = text({**schema, "minLength": 0}, core)
     pattern = f"^(?:{_SPACE}*|{specifier}(?:[|]{specifier})*)$"
     return described | {"title": "Specifiers", "minLength": 0, "pattern": pattern}
@@ -203,7 +201,9 @@ def flag(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
 
 def falsehood() -> JsonSchemaValue:
     """Describe false, or a number or word that pydantic converts to it."""
-    return {"anyOf": [{"enum": [False, 0]}, {"type": "string", **exact_text(any_word(_FALSE_WORDS))}]}
+    return {
+        "anyOf": [{"enum": [False, 0]}, {"type": "string", **exact_text(any_word(_FALSE_WORDS))}]
+    }
 
 
 def time(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:

@@ -139,8 +139,8 @@ def key_predicates(name: str, field: FieldInfo) -> Iterator[str]:
     if python_type is bool:
         yield f'!($[*].{name}.type() != "boolean")'
     elif python_type is float:
-        # Comparisons with null are false, comparisons with text are unknown. The + makes them unknown
-        # for null too: most markets have all prices, and need no search for closed outcomes.
+        # Comparisons with null are false, comparisons with text are unknown. The + makes those with
+        # null unknown too: most markets have all prices, and need no search for closed outcomes.
         all_priced = f"!(+$[*].{name} < {LEAST_ODDS})"
         closed = f"!($[*].{name} < {LEAST_ODDS}) && !($[*] ? (@.{name} == null).is_active != false)"
         yield f"({all_priced} || {closed}) && !($[*].{name} > {FLOAT_MAX})"

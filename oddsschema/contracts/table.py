@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import SchemaValidator, core_schema
@@ -13,7 +13,7 @@ from sqlalchemy.sql.naming import conv
 from sqlmodel import SQLModel
 from sqlmodel.main import FieldInfoMetadata
 
-from oddsschema.contracts.base import Contract
+from oddsschema.contracts.base import Contract, Rule
 from oddsschema.contracts.columns import column_check, column_type
 
 
@@ -164,7 +164,7 @@ def changes_validator(table: type[Table]) -> SchemaValidator:
         schema = schema["schema"]
 
     def apply_rules(changes: dict[str, Any], info: core_schema.ValidationInfo) -> dict[str, Any]:
-        rules, tied = info.context
+        rules, tied = cast(tuple[list[Rule], dict[str, Any]], info.context)
         tied |= changes
         for rule in rules:
             filled = rule.apply(tied)
@@ -176,7 +176,7 @@ def changes_validator(table: type[Table]) -> SchemaValidator:
         apply_rules,
         core_schema.typed_dict_schema(
             {
-                name: core_schema.typed_dict_field(_without_default(field["schema"]), required=False)
+                name: core_schema.typed_dict_field(_without_default(field), required=False)
                 for name, field in schema["schema"]["fields"].items()
             },
             config=schema["config"],
@@ -187,5 +187,6 @@ def changes_validator(table: type[Table]) -> SchemaValidator:
     return SchemaValidator(fields, schema["config"])
 
 
-def _without_default(schema: Any) -> Any:
+def _without_default(field: Any) -> Any:
+    schema = field["schema"]
     return schema["schema"] if schema["type"] == "default" else schema

@@ -8,43 +8,46 @@ with those of the contracts.
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from annotated_types import Ge
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
 
-from oddsschema.contracts.columns import unwrap_annotation
-from oddsschema.contracts.outcomes import Outcome
-from oddsschema.contracts.scalars import HandicapType
+from oddsschema.contracts.outcomes import stored_price
+from oddsschema.contracts.scalars import LEAST_ODDS, HandicapType
 from oddsschema.models.odds import MARKET_KEY
 
-_LEAST_ODDS = next(
-    mark.ge
-    for mark in unwrap_annotation(Outcome.model_fields["odds"].rebuild_annotation())[1]
-    if isinstance(mark, Ge)
-)
+if TYPE_CHECKING:
+    _Id = str
+else:
+    # JSON text may have an integer. Validation replaces it with text.
+    _Id = str | int
+
+
+#: A market's key, which distinguishes the markets of an event: the values of `MARKET_KEY`.
+MarketKey = tuple[str | float | None, ...]
 
 
 class OutcomeRecord(Struct, forbid_unknown_fields=True, gc=False):
     """The fields of `Outcome`."""
 
     name: str
-    odds: Annotated[float, Meta(ge=_LEAST_ODDS)]
+    odds: Annotated[float, Meta(ge=LEAST_ODDS)] | None = None
     is_active: bool = True
 
 
 class MarketRecord(Struct, forbid_unknown_fields=True, gc=False):
     """The fields of `Market`."""
 
-    betpawa_market_id: str
+    betpawa_market_id: _Id
     betpawa_market_name: str
     outcomes: tuple[OutcomeRecord, ...]
     line: float | None = None
     handicap_type: HandicapType | None = None
     handicap_home: float | None = None
     handicap_away: float | None = None
+    specifiers: str | None = None
 
 
 class SportRecord(Struct):
@@ -120,6 +123,8 @@ class CaptureRecord(Struct):
     markets: tuple[MarketRecord, ...]
     #: JSON text; None unless it is to be stored.
     raw_response: bytes | None = None
+    #: The keys of refused markets, each as far as it was readable: `MarketKey`, `(id,)` or `()`.
+    unknown: tuple[MarketKey, ...] = ()
 
     @property
     def platform(self) -> str:
@@ -142,8 +147,7 @@ def capture_record(validated: dict[str, Any]) -> CaptureRecord:
     return convert({**validated, "raw_response": None}, CaptureRecord)
 
 
-#: A market's key, which distinguishes the markets of an event: the values of `MARKET_KEY`.
-MarketKey = tuple[str | float | None, ...]
+#: Return the key of a market.
 market_key: Callable[[MarketRecord], MarketKey] = attrgetter(*MARKET_KEY)
 
 _Event = TypeVar("_Event", EventRecord, CompetitorEventRecord)
@@ -175,7 +179,7 @@ def stored_outcomes(documents: str) -> list[tuple[OutcomeRecord, ...]]:
         return [
             tuple(
                 OutcomeRecord(
-                    outcome["name"], float(outcome["odds"]), outcome.get("is_active", True)
+                    outcome["name"], stored_price(outcome), outcome.get("is_active", True)
                 )
                 for outcome in document
             )

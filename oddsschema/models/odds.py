@@ -119,8 +119,8 @@ class MarketType(Contract):
     )
     line: Line | None = Field(
         default=None,
-        description="The total or the handicap, in goals. NULL if the market has none. A handicap's "
-        "line is handicap_home, and may be left out.",
+        description="The total or the handicap, in goals. NULL if the market has none. The line of "
+        "a handicap is handicap_home, and may be left out.",
     )
     handicap_type: Handicap | None = Field(
         default=None, description="The kind of the handicap. NULL if the market has none."

@@ -41,8 +41,9 @@ _REST = (
     *(name for name in Market.model_fields if name not in MARKET_KEY),
 )
 
-#: A line that no market has.
+#: Values that no market has, in the place of NULL.
 _NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
+_NO_TEXT: ColumnElement[str] = literal_column("''")
 
 #: The names of outcomes that differ between bookmakers, each with its usual name.
 OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
@@ -205,18 +206,15 @@ def is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]
     PostgreSQL can hash such keys.
     """
 
-    def keys(rows: FromClause) -> tuple[list[Any], list[Any]]:
-        market_id, line, *handicap = (rows.c[name] for name in MARKET_KEY)
-        key = [market_id, func.coalesce(line, _NO_LINE)]
-        return key, [*key, *handicap]
+    def key(rows: FromClause) -> list[ColumnElement[Any]]:
+        market_id, line, *others = (rows.c[name] for name in MARKET_KEY)
+        return [
+            market_id,
+            func.coalesce(line, _NO_LINE),
+            *(func.coalesce(column, _NO_TEXT) for column in others),
+        ]
 
-    key, key_with_handicap = keys(markets)
-    other, other_with_handicap = keys(others)
-    has_none = others.c.handicap_type.is_(None)
-    return case(
-        (markets.c.handicap_type.is_(None), tuple_(*key).not_in(select(*other).where(has_none))),
-        else_=tuple_(*key_with_handicap).not_in(select(*other_with_handicap).where(~has_none)),
-    )
+    return tuple_(*key(markets)).not_in(select(*key(others)))
 
 
 def captured_until(snapshots: Any, at: Any) -> ColumnElement[bool]:

@@ -171,5 +171,5 @@ def is_same(stored: MarketRecord, offered: MarketRecord) -> bool:
     return _by_name(stored.outcomes) == _by_name(offered.outcomes)
 
 
-def _by_name(outcomes: Sequence[OutcomeRecord]) -> dict[str, tuple[float, bool]]:
+def _by_name(outcomes: Sequence[OutcomeRecord]) -> dict[str, tuple[float | None, bool]]:
     return {outcome.name: (outcome.odds, outcome.is_active) for outcome in outcomes}
