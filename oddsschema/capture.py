@@ -67,9 +67,9 @@ def check_same_source(source: str, tournament: Any) -> None:
         )
 
 
-#: The length of a SportRadar id, and of the hash at the end of a placeholder that is cut to it.
-_ID_LENGTH = 100
-_HASH_LENGTH = 16
+#: The greatest length of a SportRadar id, and the length of the hash of a placeholder that is cut.
+ID_LENGTH = 100
+HASH_LENGTH = 16
 
 
 def placeholder_id(source: str, external_id: str) -> str:
@@ -79,10 +79,10 @@ def placeholder_id(source: str, external_id: str) -> str:
     whole.
     """
     whole = f"{source}:{external_id}"
-    if len(whole) <= _ID_LENGTH:
+    if len(whole) <= ID_LENGTH:
         return whole
-    digest = sha256(whole.encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{whole[: _ID_LENGTH - _HASH_LENGTH - 1]}-{digest}"
+    digest = sha256(whole.encode()).hexdigest()[:HASH_LENGTH]
+    return f"{whole[: ID_LENGTH - HASH_LENGTH - 1]}-{digest}"
 
 
 def fill_sportradar_id(

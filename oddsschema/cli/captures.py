@@ -239,6 +239,8 @@ def _summary(report: IngestReport) -> str:
         parts[0] += f" ({total.captures_confirmed:,} found nothing changed)"
     if total.markets_refused:
         parts.append(f"{total.markets_refused:,} markets of other captures refused")
+    if total.markets_empty:
+        parts.append(f"{total.markets_empty:,} markets without outcomes left out")
     if total.captures_lost:
         parts.append(f"{total.captures_lost:,} not stored")
     if report.retries:

@@ -50,6 +50,10 @@ class MarketRecord(Struct, forbid_unknown_fields=True, gc=False):
     specifiers: str | None = None
 
 
+#: The fields of a market, without its outcomes.
+MARKET_SCALARS = tuple(name for name in MarketRecord.__struct_fields__ if name != "outcomes")
+
+
 class SportRecord(Struct):
     """The fields of `CapturedSport`."""
 
@@ -123,8 +127,10 @@ class CaptureRecord(Struct):
     markets: tuple[MarketRecord, ...]
     #: JSON text; None unless it is to be stored.
     raw_response: bytes | None = None
-    #: The keys of refused markets, each as far as it was readable: `MarketKey`, `(id,)` or `()`.
-    unknown: tuple[MarketKey, ...] = ()
+    #: The number of markets without outcomes, which were left out.
+    markets_empty: int = 0
+    #: The keys of refused markets, each as far as it was readable: see `unknown_markets`.
+    unknown: frozenset[MarketKey] = frozenset()
 
     @property
     def platform(self) -> str:

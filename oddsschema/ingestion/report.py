@@ -68,6 +68,9 @@ class IngestCounts(BaseModel):
     markets_refused: int = Field(
         description="Invalid markets of captures that were stored without them."
     )
+    markets_empty: int = Field(
+        description="Markets without outcomes, which are not offered and were left out."
+    )
 
 
 class _RunIdentity(BaseModel):

@@ -66,6 +66,7 @@ class Run:
         self._markets_accepted = 0
         self._captures_refused = 0
         self._markets_refused = 0
+        self._markets_empty = 0
 
     async def ingest(self, source: Source) -> None:
         """Validate captures of this run's platform and store the good ones.
@@ -91,6 +92,7 @@ class Run:
         if capture is not None:
             self._accepted += 1
             self._markets_accepted += len(capture.markets)
+            self._markets_empty += capture.markets_empty
         if refusal is not None:
             self._report_refusal(refusal)
         self._on_progress()
@@ -157,6 +159,7 @@ class Run:
             captures_lost=self._lost if self.error is not None else 0,
             markets_stored=self._written.markets,
             markets_refused=self._markets_refused,
+            markets_empty=self._markets_empty,
             error=self.error,
         )
 

@@ -17,6 +17,7 @@ from sqlalchemy import Double, Enum, String
 from oddsschema.contracts.columns import column_type
 from oddsschema.ingestion.records import outcomes_json
 from oddsschema.ingestion.storage.placement import MarketRows, NewSnapshot
+from oddsschema.ingestion.storage.unknown_markets import keys_json
 from oddsschema.models.odds import Market
 from oddsschema.models.sides import MARKET_COLUMNS, Side
 
@@ -109,6 +110,7 @@ def snapshot_fields(
         "is_complete": boolean(snapshot.is_complete),
         "confirmed_at": timestamptz_array(confirmed_at),
         "last_confirmed_at": timestamptz(confirmed_at[-1] if confirmed_at else None),
+        "unknown_markets": jsonb(keys_json(snapshot.unknown)),
     }
     return fields | {"bookmaker_id": int4(bookmaker_id)} if side.has_bookmakers else fields
 
@@ -143,6 +145,7 @@ def market_rows(side: Side, snapshots: Iterable[MarketRows]) -> Iterator[bytes]:
         prefix = count + int4(snapshot.event_id) + int8(snapshot.snapshot_id)
         for markets, unavailable_at in (
             (snapshot.markets, _NULL),
+            (snapshot.carried, _NULL),
             (snapshot.gone, timestamptz(snapshot.captured_at)),
         ):
             for market in markets:

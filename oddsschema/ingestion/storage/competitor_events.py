@@ -2,7 +2,8 @@
 
 Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
 in the order of (source, external_id). A capture changes its tournament and event only when no newer
-capture of that event is stored: a late delivery changes no name and no kickoff.
+capture of that event is stored: a late delivery changes no name and no kickoff. A capture without a
+SportRadar id leaves the stored one; any capture with an id replaces a placeholder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
+from oddsschema.capture import placeholder_id
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
@@ -61,12 +63,17 @@ class EventRow(NamedTuple):
     kickoff: datetime
 
     @classmethod
-    def of(cls, event: CompetitorEventRecord, tournament_ids: Mapping[str, int]) -> Self:
-        """Build from a captured event; `tournament_ids` maps external ids to ids."""
+    def of(
+        cls,
+        event: CompetitorEventRecord,
+        tournament_ids: Mapping[str, int],
+        sportradar_ids: Mapping[str, str],
+    ) -> Self:
+        """Build from a captured event. Both mappings have external ids as keys."""
         return cls(
             event.external_id,
             tournament_ids[event.tournament.external_id],
-            event.sportradar_id,
+            sportradar_ids.get(event.external_id, event.sportradar_id),
             event.name,
             event.home_team,
             event.away_team,
@@ -144,6 +151,13 @@ FROM {unnest(EventRow, 2)}
 WHERE e.source = $1 AND e.external_id = c.external_id
 """
 
+# Identify events of source $1 that have a placeholder, also by a late capture.
+_IDENTIFY_EVENTS = f"""
+UPDATE competitor_events AS e SET sportradar_id = c.sportradar_id, updated_at = now()
+FROM {unnest(EventRow, 2)}
+WHERE e.source = $1 AND e.external_id = c.external_id AND e.sportradar_id <> c.sportradar_id
+"""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -178,8 +192,9 @@ async def write_competitor_events(
         tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
 
+    sportradar_ids = known_sportradar_ids(captures)
     captured = {
-        external_id: EventRow.of(event, tournament_ids)
+        external_id: EventRow.of(event, tournament_ids, sportradar_ids)
         for external_id, (event, _) in newest.items()
     }
     inserted = await connection.fetch(
@@ -187,6 +202,13 @@ async def write_competitor_events(
     )
     events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
     event_ids = {row["external_id"]: row["id"] for row in events}
+    identified = []
+    for row in events:
+        event = captured[row["external_id"]]
+        if event.external_id not in sportradar_ids:
+            captured[event.external_id] = event._replace(sportradar_id=row["sportradar_id"])
+        elif row["sportradar_id"] == placeholder_id(source, event.external_id):
+            identified.append(event)
 
     placed, latest = await place_captures(
         connection,
@@ -208,6 +230,8 @@ async def write_competitor_events(
     ]
     if changed:
         await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed))
+    if identified:
+        await connection.execute(_IDENTIFY_EVENTS, source, *arrays(EventRow, identified))
     await link_events(connection, (row.sportradar_id for row in captured.values()), source)
     written = await append(
         connection, COMPETITORS, storage, run_id, placed, before_markets=before_markets
@@ -215,8 +239,24 @@ async def write_competitor_events(
     new = [
         *(row["sportradar_id"] for row in inserted),
         *(row.sportradar_id for row in changed),
+        *(row.sportradar_id for row in identified),
     ]
     return written, new
+
+
+def known_sportradar_ids(
+    captures: Sequence[tuple[CompetitorEventRecord, CaptureRecord]],
+) -> dict[str, str]:
+    """Map the external ids of events to their SportRadar ids, without placeholders.
+
+    An event whose newest capture has none has the id of the capture before.
+    """
+    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
+    return {
+        event.external_id: event.sportradar_id
+        for event, _ in by_time
+        if event.sportradar_id != placeholder_id(event.source, event.external_id)
+    }
 
 
 def differs(stored: Any, wanted: Mapping[str, TournamentRow] | Mapping[str, EventRow]) -> bool:

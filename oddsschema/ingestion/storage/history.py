@@ -8,7 +8,7 @@ capture that finds no change is noted on the snapshot that it confirms.
 Everything is decided in the caller's transaction, which has locked the events' rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -23,7 +23,14 @@ from oddsschema.ingestion.storage.placement import (
     PlacedCapture,
     PrecedingSnapshot,
 )
-from oddsschema.ingestion.storage.state import State, by_key, compare
+from oddsschema.ingestion.storage.state import (
+    Difference,
+    OfferedMarkets,
+    State,
+    by_key,
+    compare,
+)
+from oddsschema.ingestion.storage.state_changes import StateChanges
 from oddsschema.models.sides import Side
 
 #: The number of captures that can confirm one snapshot: each makes its row a little longer.
@@ -110,42 +117,45 @@ class HistoryWriter:
     ) -> None:
         """Write captures that are newer than every stored capture of their events, oldest first."""
         self.written.stored += len(captures)
-        if self._storage.store == "complete":
-            before_markets()
-            await self._rows.write([self.keyframe(capture) for capture in captures])
-            return
         by_event: dict[int, list[PlacedCapture]] = {}
         for capture in captures:
             by_event.setdefault(capture.event_id, []).append(capture)
-        changed = await self.compare_sample_first(list(by_event.values()))
+        refusing = {each.event_id for each in captures if each.capture.unknown}
+        complete: list[NewSnapshot] = []
+        if self._storage.store == "complete":
+            complete = [self.keyframe(each) for each in captures if each.event_id not in refusing]
+            by_event = {event_id: by_event[event_id] for event_id in refusing}
+        changed = await self.compare_sample_first(by_event, refusing)
         await self._rows.confirm(each for each in changed if isinstance(each, PrecedingSnapshot))
         before_markets()
-        await self._rows.write([each for each in changed if isinstance(each, NewSnapshot)])
+        new = [each for each in changed if isinstance(each, NewSnapshot)]
+        await self._rows.write([*complete, *new])
 
     async def compare_sample_first(
-        self, events: Sequence[Sequence[PlacedCapture]]
+        self, by_event: Mapping[int, Sequence[PlacedCapture]], refusing: Collection[int]
     ) -> list[PrecedingSnapshot | NewSnapshot]:
         """Make the snapshots of events' captures, and find the stored ones that they confirm.
 
         A sample of the events is compared first. If nearly all markets of the sample have changed,
-        the other events are stored complete, without reading their states.
+        the other events are stored complete, without reading their states. The events `refusing`,
+        which have refused markets that keep their state, are always compared.
         """
+        accepting = [event_id for event_id in by_event if event_id not in refusing]
         # In no order that the scrape may have.
-        shuffled = Random(0).sample(events, len(events))
-        sample = shuffled[:_SAMPLE]
-        enough = _RENEWED * sum(map(len, sample))
-        instants = [(captures[0].event_id, _LATEST) for captures in shuffled]
+        events = [*refusing, *Random(0).sample(accepting, len(accepting))]
+        sample = len(refusing) + _SAMPLE
+        enough = _RENEWED * sum(len(by_event[event_id]) for event_id in events[:sample])
         compared = 0
         changed: list[PrecedingSnapshot | NewSnapshot] = []
-        async with self._rows.states(instants) as states:
+        async with self._rows.states([(event_id, _LATEST) for event_id in events]) as states:
             # Each state's memory is free again before the next state is read.
             async for state in states:
-                changed += self.snapshots_of_event(shuffled[compared], state)
+                changed += self.snapshots_of_event(by_event[events[compared]], state)
                 compared += 1
-                if compared == len(sample) and self._renewed > enough:
+                if compared == sample and self._renewed > enough:
                     break
-        for captures in shuffled[compared:]:
-            changed += self.snapshots_of_event(captures, State())
+        for event_id in events[compared:]:
+            changed += self.snapshots_of_event(by_event[event_id], State())
         return changed
 
     def snapshots_of_event(
@@ -155,13 +165,15 @@ class HistoryWriter:
         changed: list[PrecedingSnapshot | NewSnapshot] = []
         current: PrecedingSnapshot | NewSnapshot | None = captures[0].before
         for capture in captures:
-            snapshot = self.changes_or_keyframe(capture, state)
+            difference = compare(state, capture.capture)
+            snapshot = self.changes_or_keyframe(capture, state, difference)
             if capture is not captures[-1]:
-                state.markets = by_key(capture.capture.markets)
+                state.markets = by_key([*capture.capture.markets, *difference.carried])
             if (
                 current is not None
                 and not (snapshot.markets or snapshot.gone or snapshot.is_complete)
                 and snapshot.raw_response is None
+                and not (snapshot.unknown or current.unknown)
                 and len(current.confirmed_at) < _MOST_CONFIRMATIONS
             ):
                 self.written.confirmed += 1
@@ -172,23 +184,29 @@ class HistoryWriter:
                 changed.append(current)
         return changed
 
-    def changes_or_keyframe(self, placed: PlacedCapture, state: State) -> NewSnapshot:
+    def changes_or_keyframe(
+        self, placed: PlacedCapture, state: State, difference: Difference
+    ) -> NewSnapshot:
         """Make a snapshot of the changes since a state, or a keyframe when one is due."""
+        changed, gone, carried = difference
         markets = placed.capture.markets
-        changed, gone = compare(state, markets)
-        rows = len(changed) + len(gone)
+        rows, offered = len(changed) + len(gone), len(markets) + len(carried)
         if state.keyframe_at is not None:
             self._renewed += len(changed) > _RENEWED * len(markets)
-        if state.keyframe_at is None or (
-            rows
-            and (
-                rows >= len(markets)
-                or state.changes + rows > self._storage.keyframe_share * len(markets)
-                or placed.at - state.keyframe_at > self._storage.keyframe_age
+        if (
+            state.keyframe_at is None
+            or self._storage.store == "complete"
+            or (
+                rows
+                and (
+                    rows >= offered
+                    or state.changes + rows > self._storage.keyframe_share * offered
+                    or placed.at - state.keyframe_at > self._storage.keyframe_age
+                )
             )
         ):
             state.keyframe_at, state.changes = placed.at, 0
-            return self.keyframe(placed)
+            return self.keyframe(placed, carried)
         state.changes += rows
         return NewSnapshot(
             placed.event_id,
@@ -198,16 +216,19 @@ class HistoryWriter:
             raw_response=placed.capture.raw_response,
             markets=changed,
             gone=gone,
+            unknown=placed.capture.unknown.union(map(market_key, carried)),
         )
 
-    def keyframe(self, placed: PlacedCapture) -> NewSnapshot:
-        """Make a snapshot of all markets of a capture."""
+    def keyframe(self, placed: PlacedCapture, carried: Sequence[MarketRecord] = ()) -> NewSnapshot:
+        """Make a snapshot of all markets of a capture, and of the refused ones that it carries."""
         return NewSnapshot(
             placed.event_id,
             placed.at,
             self._run_id,
             raw_response=placed.capture.raw_response,
             markets=placed.capture.markets,
+            carried=carried,
+            unknown=placed.capture.unknown.union(map(market_key, carried)),
         )
 
     # -- captures among those that are known -------------------------------------------------------
@@ -222,66 +243,113 @@ class HistoryWriter:
                 placed
                 async for state in states
                 for placed in [next(remaining)]
-                if not state.markets.keys() >= set(map(market_key, placed.capture.markets))
+                if missing_markets(placed, state.markets)
             ]
         for placed in lacking:
-            await self.insert(placed)
+            # Others may have been inserted since it was placed.
+            (again,) = await self._rows.place([(placed.event_id, placed.capture)])
+            await self.complement(again)
         return {placed.event_id for placed in lacking}
 
-    async def insert(self, placed: PlacedCapture) -> None:
-        """Write a capture that is older than others of its event, or markets that a known one
-        lacks.
+    async def complement(self, placed: PlacedCapture) -> None:
+        """Add the markets that a known instant lacks, and those that were refused there."""
+        event_id, at, before = placed.event_id, placed.at, placed.before
+        assert before is not None  # the instant is known
+        state = await self._rows.state(event_id, at)
+        missing = missing_markets(placed, state.markets)
+        after = state.markets | missing
+        if before.captured_at < at:
+            # The instant confirmed a snapshot. It becomes a keyframe of its own.
+            await self.detach_followers(placed, state.markets, after)
+            snapshot = self.keyframe(placed)
+            snapshot.markets, snapshot.unknown = list(after.values()), frozenset()
+            await self._rows.write([snapshot])
+            return
+        if corrected := before.unknown & missing.keys():
+            rows = await self._rows.market_rows(event_id, before.id)
+            carried = [rows[key].id for key in corrected if key in rows]
+            await self._rows.delete_markets(event_id, carried)
+            await self._rows.set_unknown(event_id, before.id, before.unknown - corrected)
+        await self.detach_followers(placed, state.markets, after)
+        await self._rows.write_markets(
+            [MarketRows(before.id, event_id, at, list(missing.values()))]
+        )
 
-        It becomes a keyframe, and so does its follower: every other instant reads as before.
+    async def insert(self, placed: PlacedCapture) -> None:
+        """Write a capture that is older than others of its event.
+
+        It becomes a keyframe. Every other instant reads as before, but for markets that were
+        refused there.
         """
         # Others may have been inserted since it was placed.
         (placed,) = await self._rows.place([(placed.event_id, placed.capture)])
+        capture, before = placed.capture, placed.before
         state = await self._rows.state(placed.event_id, placed.at)
-        before, at, is_known = placed.before, placed.at, placed.is_known
-        markets: Sequence[MarketRecord] = placed.capture.markets
-        self.written.stored += not is_known
-        if is_known:
-            markets = [market for market in markets if market_key(market) not in state.markets]
-        elif (
-            not compare(state, markets)
+        difference = compare(state, capture)
+        self.written.stored += 1
+        if (
+            not difference
             and before is not None
-            and placed.capture.raw_response is None
+            and capture.raw_response is None
+            and not (capture.unknown or before.unknown)
             and self._storage.store == "changes"
         ):
-            before.confirmed_at = sorted([*before.confirmed_at, at])
+            before.confirmed_at = sorted([*before.confirmed_at, placed.at])
             await self._rows.confirm([before])
             self.written.confirmed += 1
             return
-        offered = list(state.markets.values())
-        await self.detach_follower(placed, offered)
-        if is_known and before is not None and before.captured_at == at:
-            await self._rows.write_markets([MarketRows(before.id, before.event_id, at, markets)])
-            return
-        snapshot = self.keyframe(placed)
-        snapshot.markets = [*markets, *offered] if is_known else markets
-        await self._rows.write([snapshot])
+        after = by_key([*capture.markets, *difference.carried])
+        await self.detach_followers(placed, state.markets, after)
+        await self._rows.write([self.keyframe(placed, difference.carried)])
 
-    async def detach_follower(self, placed: PlacedCapture, offered: Sequence[MarketRecord]) -> None:
-        """Make the follower of an instant independent of it; `offered` is the state at the instant.
+    async def detach_followers(
+        self, placed: PlacedCapture, before: OfferedMarkets, after: OfferedMarkets
+    ) -> None:
+        """Keep the states of later instants when the state of an instant changes.
 
-        The follower is the next confirmation of the snapshot before, or the snapshot after.
+        The follower is the next confirmation of the snapshot in force, or the next snapshot. It
+        gets rows for the markets whose state would change with the instant's. A market that was
+        refused there does change: it keeps the state before, also in the snapshots after it.
         """
         event_id, at = placed.event_id, placed.at
-        before, after = placed.before, placed.after
-        if before is not None and before.confirmed_at:
-            later = [instant for instant in before.confirmed_at if instant > at]
-            before.confirmed_at = [instant for instant in before.confirmed_at if instant < at]
-            await self._rows.confirm([before])
+        in_force = placed.before
+        if in_force is not None and in_force.confirmed_at:
+            later = [instant for instant in in_force.confirmed_at if instant > at]
+            in_force.confirmed_at = [instant for instant in in_force.confirmed_at if instant < at]
+            await self._rows.confirm([in_force])
             if later:
                 first, *rest = later
-                follower = NewSnapshot(event_id, first, before.run_id, rest, markets=offered)
+                follower = NewSnapshot(
+                    event_id, first, in_force.run_id, rest, markets=list(before.values())
+                )
                 await self._rows.write([follower])
                 return
-        if after is not None and not after.is_complete:
-            state = await self._rows.state(event_id, after.captured_at)
-            present = await self._rows.market_keys(event_id, after.id)
-            lacking = [market for key, market in state.markets.items() if key not in present]
+        changes = StateChanges.between(before, after)
+        while changes and (snapshot := await self._rows.next_snapshot(event_id, at)):
+            correction = changes.follow(snapshot)
+            await self._rows.delete_markets(event_id, correction.deleted)
             await self._rows.write_markets(
-                [MarketRows(after.id, event_id, after.captured_at, lacking)]
+                [
+                    MarketRows(
+                        snapshot.id,
+                        event_id,
+                        snapshot.captured_at,
+                        correction.markets,
+                        correction.gone,
+                        correction.carried,
+                    )
+                ]
             )
-            await self._rows.make_keyframe(event_id, after.id)
+            if correction.unknown != snapshot.unknown:
+                await self._rows.set_unknown(event_id, snapshot.id, correction.unknown)
+            at = snapshot.captured_at
+
+
+def missing_markets(placed: PlacedCapture, offered: OfferedMarkets) -> OfferedMarkets:
+    """Find the markets of a known capture that its instant lacks or has refused."""
+    unknown = placed.unknown
+    return {
+        key: market
+        for key, market in by_key(placed.capture.markets).items()
+        if key not in offered or key in unknown
+    }

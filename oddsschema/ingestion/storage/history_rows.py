@@ -3,9 +3,16 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
+from typing import NamedTuple
 
 from oddsschema.database.connections import Connection
-from oddsschema.ingestion.records import CaptureRecord, MarketKey
+from oddsschema.ingestion.records import (
+    MARKET_SCALARS,
+    CaptureRecord,
+    MarketKey,
+    MarketRecord,
+    market_key,
+)
 from oddsschema.ingestion.storage import binary_copy
 from oddsschema.ingestion.storage.placement import (
     MarketRows,
@@ -14,7 +21,9 @@ from oddsschema.ingestion.storage.placement import (
     PrecedingSnapshot,
     place_captures,
 )
-from oddsschema.ingestion.storage.state import State, read_states
+from oddsschema.ingestion.storage.state import State, read_states, stored_market
+from oddsschema.ingestion.storage.unknown_markets import keys_json, stored_keys
+from oddsschema.models.keyframes import IS_GONE
 from oddsschema.models.sides import Side
 
 # Reserve $1 ids for snapshots.
@@ -34,11 +43,48 @@ FROM (
 WHERE s.{event} = c.event AND s.id = c.id
 """
 
-# Make a keyframe of snapshot $2 of event $1.
-_COMPLETE = "UPDATE {snapshots} AS s SET is_complete = true WHERE s.{event} = $1 AND s.id = $2"
+# Find the snapshot of event $1 after the instant $2. $3 is the bookmaker's id.
+_NEXT = """
+SELECT s.id, s.captured_at, s.is_complete, s.unknown_markets::text AS unknown
+FROM {snapshots} AS s
+WHERE s.{event} = $1 {bookmaker} AND s.captured_at > $2
+ORDER BY s.captured_at LIMIT 1
+"""
 
-# Read the keys of the market rows of snapshot $2 of event $1.
-_KEYS = "SELECT {market_key} FROM {markets} AS m WHERE m.{event} = $1 AND m.snapshot_id = $2"
+# Read the market rows of snapshot $2 of event $1, the newest last.
+_ROWS = f"""
+SELECT m.id, {IS_GONE} AS is_gone, {", ".join(f"m.{name}" for name in MARKET_SCALARS)},
+    '[' || m.outcomes::text || ']' AS outcomes
+FROM {{markets}} AS m WHERE m.{{event}} = $1 AND m.snapshot_id = $2
+ORDER BY m.id
+"""
+
+# Delete the market rows $2 of event $1.
+_DELETE = "DELETE FROM {markets} AS m WHERE m.{event} = $1 AND m.id = ANY ($2)"
+
+# Set the keys of the refused markets of snapshot $2 of event $1 to $3.
+_SET_UNKNOWN = """
+UPDATE {snapshots} AS s SET unknown_markets = $3::text::jsonb WHERE s.{event} = $1 AND s.id = $2
+"""
+
+
+class StoredRow(NamedTuple):
+    """A market row that is in the database."""
+
+    id: int
+    is_gone: bool
+    market: MarketRecord
+
+
+class StoredSnapshot(NamedTuple):
+    """A snapshot that is in the database, with its market rows."""
+
+    id: int
+    captured_at: datetime
+    is_complete: bool
+    #: The keys of the markets that were refused.
+    unknown: frozenset[MarketKey]
+    rows: dict[MarketKey, StoredRow]
 
 
 class HistoryRows:
@@ -77,14 +123,46 @@ class HistoryRows:
             columns = [list(column) for column in zip(*confirmations, strict=True)]
             await self._connection.execute(self._side.sql(_CONFIRM), *columns)
 
-    async def market_keys(self, event_id: int, snapshot_id: int) -> set[MarketKey]:
-        """Read the keys of the market rows of a snapshot."""
-        rows = await self._connection.fetch(self._side.sql(_KEYS), event_id, snapshot_id)
-        return set(map(tuple, rows))
+    async def next_snapshot(self, event_id: int, at: datetime) -> StoredSnapshot | None:
+        """Read the snapshot after an instant, with its market rows."""
+        snapshot = await self._connection.fetchrow(
+            self._side.sql(_NEXT, bookmaker="$3"),
+            event_id,
+            at,
+            *self._side.bookmaker_arguments(self._bookmaker_id),
+        )
+        if snapshot is None:
+            return None
+        return StoredSnapshot(
+            snapshot["id"],
+            snapshot["captured_at"],
+            snapshot["is_complete"],
+            stored_keys(snapshot["unknown"]),
+            await self.market_rows(event_id, snapshot["id"]),
+        )
 
-    async def make_keyframe(self, event_id: int, snapshot_id: int) -> None:
-        """Make a keyframe of a stored snapshot, which has all its rows."""
-        await self._connection.execute(self._side.sql(_COMPLETE), event_id, snapshot_id)
+    async def market_rows(self, event_id: int, snapshot_id: int) -> dict[MarketKey, StoredRow]:
+        """Read the market rows of a snapshot; of rows of one market, the newest."""
+        rows = await self._connection.fetch(self._side.sql(_ROWS), event_id, snapshot_id)
+        stored = (StoredRow(row["id"], row["is_gone"], stored_market(row)) for row in rows)
+        return {market_key(row.market): row for row in stored}
+
+    async def delete_markets(self, event_id: int, row_ids: Sequence[int]) -> None:
+        """Delete market rows of an event."""
+        if row_ids:
+            await self._connection.execute(self._side.sql(_DELETE), event_id, row_ids)
+
+    async def set_unknown(
+        self, event_id: int, snapshot_id: int, unknown: frozenset[MarketKey]
+    ) -> None:
+        """Set the keys of the refused markets of a stored snapshot."""
+        document = keys_json(unknown)
+        await self._connection.execute(
+            self._side.sql(_SET_UNKNOWN),
+            event_id,
+            snapshot_id,
+            None if document is None else document.decode(),
+        )
 
     async def write(self, snapshots: Sequence[NewSnapshot]) -> None:
         """Write new snapshots with their market rows."""
@@ -109,6 +187,7 @@ class HistoryRows:
                     snapshot.captured_at,
                     snapshot.markets,
                     snapshot.gone,
+                    snapshot.carried,
                 )
                 for snapshot_id, snapshot in numbered
             ]
@@ -118,7 +197,7 @@ class HistoryRows:
         """Write market rows for snapshots that are there."""
         count = sum(len(snapshot.markets) + len(snapshot.gone) for snapshot in snapshots)
         self.markets_written += count
-        if count:
+        if count or any(snapshot.carried for snapshot in snapshots):
             await self._copy(
                 self._side.markets,
                 binary_copy.market_columns(self._side),

@@ -8,16 +8,16 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from oddsschema.database.connections import Connection
-from oddsschema.ingestion.records import CaptureRecord, MarketRecord, market_key
+from oddsschema.ingestion.records import CaptureRecord, MarketKey, MarketRecord, market_key
+from oddsschema.ingestion.storage.unknown_markets import stored_keys
 from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import Side
 
-# Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the
-# snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
+# Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the id of
+# the snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
 _PLACES = f"""
 SELECT before.id, before.captured_at, before.confirmed_at, before.scrape_run_id,
-    after.id AS next_id, after.captured_at AS next_at, after.is_complete AS next_is_complete,
-    latest.at AS latest
+    before.unknown_markets::text AS unknown, after.id AS next_id, latest.at AS latest
 FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, at, position)
 LEFT JOIN LATERAL (
     SELECT * FROM {{snapshots}} AS s
@@ -25,7 +25,7 @@ LEFT JOIN LATERAL (
     ORDER BY s.captured_at DESC LIMIT 1
 ) AS before ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM {{snapshots}} AS s
+    SELECT s.id FROM {{snapshots}} AS s
     WHERE s.{{event}} = c.event {{bookmaker}} AND s.captured_at > c.at
     ORDER BY s.captured_at LIMIT 1
 ) AS after ON true
@@ -47,6 +47,8 @@ class PrecedingSnapshot:
     captured_at: datetime
     run_id: int | None
     confirmed_at: list[datetime]
+    #: The keys of the markets that were refused.
+    unknown: frozenset[MarketKey]
 
 
 @dataclass(slots=True)
@@ -63,6 +65,10 @@ class NewSnapshot:
     markets: Sequence[MarketRecord] = ()
     #: Markets that are no longer on offer.
     gone: Sequence[MarketRecord] = ()
+    #: Markets on offer that were refused: a keyframe has a copy of their last rows.
+    carried: Sequence[MarketRecord] = ()
+    #: The keys of the markets that were refused.
+    unknown: frozenset[MarketKey] = frozenset()
 
 
 class MarketRows(NamedTuple):
@@ -75,15 +81,8 @@ class MarketRows(NamedTuple):
     markets: Sequence[MarketRecord]
     #: Markets that are no longer on offer.
     gone: Sequence[MarketRecord] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FollowingSnapshot:
-    """The snapshot after a capture."""
-
-    id: int
-    captured_at: datetime
-    is_complete: bool
+    #: Markets on offer that were refused.
+    carried: Sequence[MarketRecord] = ()
 
 
 @dataclass(slots=True)
@@ -94,7 +93,8 @@ class PlacedCapture:
     capture: CaptureRecord
     #: The snapshot in force at its instant.
     before: PrecedingSnapshot | None
-    after: FollowingSnapshot | None
+    #: Whether a snapshot of a later instant is stored.
+    has_follower: bool
 
     @property
     def at(self) -> datetime:
@@ -110,10 +110,17 @@ class PlacedCapture:
         )
 
     @property
+    def unknown(self) -> frozenset[MarketKey]:
+        """The keys of the markets that were refused at its instant before."""
+        before = self.before
+        is_own = before is not None and before.captured_at == self.at
+        return before.unknown if before is not None and is_own else frozenset()
+
+    @property
     def is_late(self) -> bool:
         """Whether a capture of a later instant is stored already."""
         before = self.before
-        return self.after is not None or (
+        return self.has_follower or (
             before is not None and any(instant > self.at for instant in before.confirmed_at)
         )
 
@@ -144,14 +151,17 @@ async def place_captures(
     placed = []
     latest: dict[int, datetime] = {}
     for ((event_id, _), capture), row in zip(by_instant.items(), rows, strict=True):
-        before = after = None
+        before = None
         if row["id"] is not None:
             before = PrecedingSnapshot(
-                row["id"], event_id, row["captured_at"], row["scrape_run_id"], row["confirmed_at"]
+                row["id"],
+                event_id,
+                row["captured_at"],
+                row["scrape_run_id"],
+                row["confirmed_at"],
+                stored_keys(row["unknown"]),
             )
-        if row["next_id"] is not None:
-            after = FollowingSnapshot(row["next_id"], row["next_at"], row["next_is_complete"])
-        placed.append(PlacedCapture(event_id, capture, before, after))
+        placed.append(PlacedCapture(event_id, capture, before, row["next_id"] is not None))
         if row["latest"] is not None:
             latest[event_id] = row["latest"]
     return sorted(placed, key=lambda capture: capture.at), latest
@@ -160,5 +170,11 @@ async def place_captures(
 def merge_deliveries(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:
     """Join two deliveries of one instant: of a market in both, the first delivery counts."""
     keys = set(map(market_key, first.markets))
-    more = [market for market in again.markets if market_key(market) not in keys]
-    return replace(first, markets=(*first.markets, *more)) if more else first
+    more = {key: market for market in again.markets if (key := market_key(market)) not in keys}
+    if not more:
+        return first
+    return replace(
+        first,
+        markets=(*first.markets, *more.values()),
+        unknown=first.unknown.difference(more),
+    )

@@ -1,7 +1,7 @@
 """The state of an event: the markets on offer at an instant, read back to compare captures with."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 from oddsschema.contracts.scalars import HandicapType
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import (
+    MARKET_SCALARS,
+    CaptureRecord,
     MarketKey,
     MarketRecord,
     OutcomeRecord,
     market_key,
     stored_outcomes,
 )
+from oddsschema.ingestion.storage.unknown_markets import covers
 from oddsschema.models.keyframes import IS_GONE, OLDEST_FIRST, candidates, last_keyframe
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import Side
@@ -24,8 +27,6 @@ from oddsschema.models.sides import Side
 #: The number of states that one statement reads.
 _GROUP = 24
 
-#: The columns of a market row but for the outcomes, in the order of the record's fields.
-_SCALARS = tuple(name for name in MarketRecord.__struct_fields__ if name != "outcomes")
 _HANDICAP_TYPES: dict[str | None, HandicapType] = {member.value: member for member in HandicapType}
 
 # Read the states of events $1 at instants $2: the candidates of each, oldest first, as one row of
@@ -38,7 +39,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE m.captured_at > keyframe.captured_at) AS changes,
         array_agg(m.is_gone) AS are_gone,
         '[' || string_agg(m.outcomes::text, ',') || ']' AS outcomes,
-        {", ".join(f"array_agg(m.{name})" for name in _SCALARS)}
+        {", ".join(f"array_agg(m.{name})" for name in MARKET_SCALARS)}
     FROM (
         SELECT s.captured_at, {{market_columns}}, {IS_GONE} AS is_gone
         {candidates("e.event", "e.at")}
@@ -49,6 +50,10 @@ ORDER BY e.position
 """
 
 
+#: The markets on offer, by their keys.
+OfferedMarkets = dict[MarketKey, MarketRecord]
+
+
 @dataclass(slots=True)
 class State:
     """The markets that an event offers at an instant."""
@@ -57,7 +62,7 @@ class State:
     keyframe_at: datetime | None = None
     #: The number of market rows since the keyframe.
     changes: int = 0
-    markets: dict[MarketKey, MarketRecord] = field(default_factory=dict)
+    markets: OfferedMarkets = field(default_factory=dict)
 
 
 async def read_states(
@@ -109,7 +114,7 @@ def _state(
     """Build a state from a row of `_STATES`."""
     state = State(keyframe_at, changes)
     if are_gone is not None:
-        columns: dict[str, Sequence[Any]] = dict(zip(_SCALARS, scalars, strict=True))
+        columns: dict[str, Sequence[Any]] = dict(zip(MARKET_SCALARS, scalars, strict=True))
         columns["handicap_type"] = list(map(_HANDICAP_TYPES.get, columns["handicap_type"]))
         columns["outcomes"] = stored_outcomes(outcomes)
         records = map(MarketRecord, *(columns[name] for name in MarketRecord.__struct_fields__))
@@ -124,8 +129,17 @@ def _state(
     return state
 
 
-def by_key(markets: Sequence[MarketRecord]) -> dict[MarketKey, MarketRecord]:
-    """Map the markets of a capture by their keys, as a state has them."""
+def stored_market(row: Any) -> MarketRecord:
+    """Build a market from a row with its scalars, and with its outcomes as a JSON array of one."""
+    return MarketRecord(
+        outcomes=stored_outcomes(row["outcomes"])[0],
+        **{name: row[name] for name in MARKET_SCALARS if name != "handicap_type"},
+        handicap_type=_HANDICAP_TYPES.get(row["handicap_type"]),
+    )
+
+
+def by_key(markets: Collection[MarketRecord]) -> OfferedMarkets:
+    """Map markets by their keys, as a state has them."""
     return dict(zip(map(market_key, markets), markets, strict=True))
 
 
@@ -136,15 +150,18 @@ class Difference(NamedTuple):
     changed: Sequence[MarketRecord]
     #: Markets that the capture lacks, as the state has them.
     gone: list[MarketRecord]
+    #: Markets that the capture lacks because they were refused: they stay as the state has them.
+    carried: list[MarketRecord]
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.gone)
 
 
-def compare(state: State, markets: Sequence[MarketRecord]) -> Difference:
+def compare(state: State, capture: CaptureRecord) -> Difference:
     """Compare the markets of a capture with a state, by value: outcomes may be in any order."""
+    markets = capture.markets
     if not state.markets:
-        return Difference(markets, [])
+        return Difference(markets, [], [])
     keys = list(map(market_key, markets))
     before = list(map(state.markets.get, keys))
     # Most markets are equal in every field and in the order of outcomes: C code finds those.
@@ -153,10 +170,13 @@ def compare(state: State, markets: Sequence[MarketRecord]) -> Difference:
         market for market, stored in differing if stored is None or not is_same(stored, market)
     ]
     gone: list[MarketRecord] = []
+    carried: list[MarketRecord] = []
     if len(keys) - before.count(None) < len(state.markets):
         present = set(keys)
-        gone = [market for key, market in state.markets.items() if key not in present]
-    return Difference(changed, gone)
+        for key, market in state.markets.items():
+            if key not in present:
+                (carried if covers(capture.unknown, key) else gone).append(market)
+    return Difference(changed, gone, carried)
 
 
 def is_same(stored: MarketRecord, offered: MarketRecord) -> bool:

@@ -1,11 +1,13 @@
 """The diagnosis of a capture with errors: its problems, and the part that can be stored."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from itertools import filterfalse, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
 from oddsschema.capture import (
     Capture,
@@ -14,11 +16,13 @@ from oddsschema.capture import (
     CapturedEvent,
     CapturedSport,
     CapturedTournament,
+    is_empty,
 )
 from oddsschema.contracts.base import Contract
-from oddsschema.contracts.bulk import plain_validator
+from oddsschema.contracts.bulk import plain_schema, plain_validator
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.ingestion.limits import Limits
+from oddsschema.ingestion.records import MarketKey
 from oddsschema.ingestion.report import Problem
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.messages import json_path, problems_of_error
@@ -58,19 +62,22 @@ class Diagnosis(NamedTuple):
     capture: dict[str, Any] | None = None
     #: The refused markets, as delivered.
     refused: Sequence[Any] = ()
+    #: The keys of the refused markets, each as far as it is readable.
+    unknown: frozenset[MarketKey] = frozenset()
 
 
 def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
     """Find the problems of a capture; `error` is the first one, which validation stopped at."""
-    markets = _items_of(payload, "markets")
+    delivered = _items_of(payload, "markets")
+    markets = {place: market for place, market in enumerate(delivered) if not is_empty(market)}
     if len(markets) > limits.markets:
         reason = limits.exceeded("markets", f"{len(markets):,} markets")
         return Diagnosis((Problem(path="$.markets", reason=reason),))
-    envelope = {**payload, "markets": ()} if markets else payload
+    envelope = {**payload, "markets": ()} if delivered else payload
     problems = problems_of_value(Capture, envelope, limits)
     is_hopeless = bool(problems)
     good: dict[int, Any] = {}  # the positions of good markets, and their keys
-    for position, market in enumerate(markets):
+    for position, market in markets.items():
         try:
             good[position] = _market_key(bounded_validator(Market, limits).validate_python(market))
         except (ValidationError, UnknownKeyError):
@@ -87,12 +94,47 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
     if len(problems) > _MOST_PROBLEMS:
         more = Problem(path="$", reason=f"and more: these are the first {_MOST_PROBLEMS}")
         problems = [*problems[:_MOST_PROBLEMS], more]
-    refused = [market for position, market in enumerate(markets) if position not in good]
-    return Diagnosis(tuple(problems), capture, refused)
+    refused = [market for position, market in markets.items() if position not in good]
+    unknown = frozenset(map(readable_key, refused)).difference(good.values())
+    return Diagnosis(tuple(problems), capture, refused, unknown)
+
+
+def readable_key(market: Any) -> MarketKey:
+    """Read the key of a refused market: the whole key, or `(id,)`, or `()` if the id is bad too."""
+    if not isinstance(market, Mapping):
+        return ()
+    for names in (_KEY_FIELDS, _KEY_FIELDS[:1]):
+        fields = {name: market[name] for name in names if name in market}
+        try:
+            values = _key_validator().validate_python(fields)
+        except ValidationError:
+            continue
+        line, home = values.get("line"), values.get("handicap_home")
+        if values.get("handicap_type") is not None and home is not None:
+            if line not in (None, home):
+                continue
+            values["line"] = home
+        return tuple(values.get(name) for name in MARKET_KEY if name in names)
+    return ()
+
+
+#: The fields that a market's key depends on, the id first.
+_KEY_FIELDS = (*MARKET_KEY, "handicap_home")
+
+
+@cache
+def _key_validator() -> SchemaValidator:
+    """Build the validator of the fields of a market's key. All but the id may be missing."""
+    plain_validator(Market)  # builds the schema
+    schema: Any = plain_schema(Market.__pydantic_core_schema__)
+    while schema["type"] != "typed-dict":
+        schema = schema["schema"]
+    fields = {name: schema["fields"][name] for name in _KEY_FIELDS}
+    return SchemaValidator(core_schema.typed_dict_schema(fields, config=schema["config"]))
 
 
 def without_equal_markets(
-    payload: Mapping[str, Any], markets: Sequence[Any], good: dict[int, Any], limits: Limits
+    payload: Mapping[str, Any], markets: Mapping[int, Any], good: dict[int, Any], limits: Limits
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Validate a capture with its good markets; of equal ones, only the first stays in `good`."""
     problems: list[Problem] = []
@@ -107,13 +149,14 @@ def without_equal_markets(
         first: dict[Any, int] = {}
         for position, key in good.items():
             first.setdefault(key, position)
-        rule = details["msg"].partition(":")[0]
+        rule, _, cure = details["msg"].partition(": ")
+        _, _, cure = cure.partition(". ")
         positions = list(good)
         for position in (positions[again] for again in details["ctx"]["again"]):
             # The positions in the capture as delivered, not among its good markets.
             same = f"markets {first[good.pop(position)]} and {position} are the same"
             path = json_path(("markets", position))
-            problems.append(Problem(path=path, reason=f"{rule}: {same}"))
+            problems.append(Problem(path=path, reason=f"{rule}: {same}. {cure}"))
 
 
 def _items_of(value: Any, key: str) -> list[Any]:

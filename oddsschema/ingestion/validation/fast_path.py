@@ -6,6 +6,7 @@ which accepts it or says why not.
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -14,12 +15,16 @@ from msgspec.json import Decoder, Encoder
 
 from oddsschema.capture import Capture
 from oddsschema.ingestion.limits import Limits
-from oddsschema.ingestion.records import MarketRecord, market_key
+from oddsschema.ingestion.records import MARKET_SCALARS, MarketKey, MarketRecord, market_key
 from oddsschema.ingestion.validation.bounded_validator import bounded_validator
 from oddsschema.models.odds import Market
 
+#: The fields of a market as delivered, without its outcomes.
+Shape = tuple[Any, ...]
+_shape = attrgetter(*MARKET_SCALARS)
+_outcomes = attrgetter("outcomes")
 _name = attrgetter("name")
-_market_name = attrgetter("betpawa_market_name")
+_odds = attrgetter("odds")
 
 
 class _Envelope(Struct, forbid_unknown_fields=True):
@@ -40,8 +45,8 @@ class FastPath:
     """A validator of JSON text that remembers the markets which the contract has accepted.
 
     msgspec reads the markets, with their types and the least odds. The contract validates the rest
-    of the capture, and one market of each key, of each name and of each list of outcomes' names: no
-    rule of the contract relates these to each other, or to odds.
+    of the capture, and one market of each shape and of each list of outcomes' names: no rule of the
+    contract relates a shape to the outcomes. The rule on closed outcomes is checked here.
     """
 
     def __init__(self, limits: Limits, remembered: int = 20_000) -> None:
@@ -53,8 +58,9 @@ class FastPath:
         self._clear()
 
     def _clear(self) -> None:
-        self._keys: set[tuple[Any, ...]] = set()
-        self._names: set[str] = set()
+        self._keys: dict[Shape, MarketKey] = {}
+        #: The fields that the contract changes, with their values: an id that is an integer, ...
+        self._corrections: dict[Shape, list[tuple[str, Any]]] = {}
         self._outcomes: set[tuple[str, ...]] = set()
         self._remembered = 0
 
@@ -64,37 +70,57 @@ class FastPath:
         Raises ValueError, RecursionError or UnknownKeyError. The capture may still be good then.
         """
         envelope = _read(text)
-        markets = envelope.markets
-        keys = set(map(market_key, markets))
-        if len(keys) < len(markets) or len(markets) > self._most_markets:
-            raise ValueError("markets are too many, or not distinct")
-        if not (
-            keys <= self._keys
-            and self._names.issuperset(map(_market_name, markets))
-            and self._outcomes.issuperset(_outcome_names(markets))
-        ):
+        delivered = markets = envelope.markets
+        keys = list(map(self._keys.get, map(_shape, markets)))
+        if None in keys or not self._outcomes.issuperset(_outcome_names(markets)):
+            markets = tuple(filter(_outcomes, markets))
             self._remember(markets)
+            keys = list(map(self._keys.get, map(_shape, markets)))
+        if len(set(keys)) < len(markets) or len(markets) > self._most_markets:
+            raise ValueError("markets are too many, or not distinct")
+        if None in map(_odds, chain.from_iterable(map(_outcomes, markets))):
+            require_closed(markets)
+        if self._corrections:
+            self._correct(markets)
         envelope.markets = ()
         capture: dict[str, Any] = self._capture.validate_json(_write(envelope))
         capture["markets"] = markets
+        capture["markets_empty"] = len(delivered) - len(markets)
         return capture
 
     def _remember(self, markets: Sequence[MarketRecord]) -> None:
         """Validate the markets that are new by the contract, and remember them."""
         for market, outcomes in zip(markets, _outcome_names(markets), strict=True):
-            key, name = market_key(market), market.betpawa_market_name
-            if key in self._keys and name in self._names and outcomes in self._outcomes:
+            shape = _shape(market)
+            if shape in self._keys and outcomes in self._outcomes:
                 continue
-            validated = self._market.validate_python(to_builtins(market))
-            if convert(validated, MarketRecord) != market:
-                raise ValueError("the contract changes the market")
+            validated = convert(self._market.validate_python(to_builtins(market)), MarketRecord)
+            if validated.outcomes != market.outcomes:
+                raise ValueError("the contract changes the outcomes")
             self._remembered += len(outcomes)
             if self._remembered > self._most_remembered:
                 self._clear()
                 self._remembered = len(outcomes)
-            self._keys.add(key)
-            self._names.add(name)
+            self._keys[shape] = market_key(validated)
             self._outcomes.add(outcomes)
+            corrected = zip(MARKET_SCALARS, shape, _shape(validated), strict=True)
+            if corrections := [(name, value) for name, was, value in corrected if was != value]:
+                self._corrections[shape] = corrections
+
+    def _correct(self, markets: Sequence[MarketRecord]) -> None:
+        """Change the fields of markets that the contract changes."""
+        find = self._corrections.get
+        for market, corrections in zip(markets, map(find, map(_shape, markets)), strict=True):
+            if corrections is not None:
+                for name, value in corrections:
+                    setattr(market, name, value)
+
+
+def require_closed(markets: Sequence[MarketRecord]) -> None:
+    """Raise ValueError if an outcome without a price is open."""
+    for outcome in chain.from_iterable(map(_outcomes, markets)):
+        if outcome.odds is None and outcome.is_active:
+            raise ValueError("an open outcome has no price")
 
 
 @cache

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from oddsschema.capture import Capture
+from oddsschema.capture import Capture, is_empty
 from oddsschema.contracts.scalars import Slug
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
-from oddsschema.ingestion.records import CaptureRecord, capture_record
+from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_record
 from oddsschema.ingestion.report import Problem, Refusal
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.diagnosis import diagnose
@@ -62,21 +62,28 @@ def reject(refusal: Refusal) -> dict[str, Any]:
 
 
 def validate_capture(payload: Any, limits: Limits) -> dict[str, Any]:
-    """Validate a capture to a dict, from JSON text or from values.
+    """Validate a capture to a dict.
 
     Raises ValidationError and UnknownKeyError.
     """
-    validator = bounded_validator(Capture, limits)
-    capture: dict[str, Any]
-    if not isinstance(payload, bytes | str):
-        capture = validator.validate_python(payload)
-        return capture
-    if not may_contain_nul(payload):
+    capture: dict[str, Any] = bounded_validator(Capture, limits).validate_python(payload)
+    capture["markets_empty"] = count_empty(payload)
+    return capture
+
+
+def validate_text(text: bytes | str, limits: Limits) -> dict[str, Any] | None:
+    """Validate a capture on the fast path; return None if the full validator has to decide."""
+    if not may_contain_nul(text):
         # ValueError: msgspec's, pydantic's, and the error of text that is not Unicode.
         with suppress(ValueError, RecursionError, UnknownKeyError):
-            return fast_path(limits).validate(payload)
-    capture = validator.validate_json(payload)
-    return capture
+            return fast_path(limits).validate(text)
+    return None
+
+
+def count_empty(payload: Mapping[str, Any]) -> int:
+    """Count the markets of a valid capture that have no outcomes."""
+    markets = payload["markets"]
+    return sum(map(is_empty, markets)) if isinstance(markets, list | tuple) else 0
 
 
 def _validated(
@@ -91,30 +98,34 @@ def _validated(
     if isinstance(payload, Capture):
         payload = payload.model_dump()
     refusal = None
-    try:
-        capture = validate_capture(payload, limits)
-    except (ValidationError, UnknownKeyError) as error:
+    unknown: frozenset[MarketKey] = frozenset()
+    capture = validate_text(payload, limits) if is_text else None
+    if capture is None and is_text:
         if isinstance(payload, str):
             # In bytes, lone surrogates are an error like others.
             payload = payload.encode(errors="surrogatepass")
-        if isinstance(payload, bytes):
-            try:
-                payload = from_json(payload)
-            except ValueError as no_json:
-                return _refused(item, item.payload, json_problem(no_json, limits))
+        try:
+            payload = from_json(payload)
+        except ValueError as no_json:
+            return _refused(item, item.payload, json_problem(no_json, limits))
+    try:
+        capture = capture or validate_capture(payload, limits)
+    except (ValidationError, UnknownKeyError) as error:
         if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
             inner = Item(item.file, item.line, payload["capture"])
             return _validated(inner, strict, limits, keep_raw, may_be_reject=False)
         diagnosis = diagnose(payload, error, limits)
         if diagnosis.capture is None or strict:
             return _refused(item, payload, *diagnosis.problems)
-        capture = diagnosis.capture
+        capture, unknown = diagnosis.capture, diagnosis.unknown
+        capture["markets_empty"] = count_empty(payload)
         refused_part = {**payload, "markets": diagnosis.refused}
         refusal = item.refused(
             *diagnosis.problems, capture=refused_part, markets=len(diagnosis.refused)
         )
     raw = capture["raw_response"]
     record = capture_record(capture)
+    record.unknown = unknown
     # Only raw_response can be deep: the contract itself has four levels. The parser of text has the
     # greatest limit anyway.
     if not (is_text and limits.depth == PARSER_DEPTH) and is_deeper(raw, limits.depth):
