@@ -204,11 +204,11 @@ async def write_competitor_events(
     event_ids = {row["external_id"]: row["id"] for row in events}
     identified = []
     for row in events:
-        event = captured[row["external_id"]]
-        if event.external_id not in sportradar_ids:
-            captured[event.external_id] = event._replace(sportradar_id=row["sportradar_id"])
-        elif row["sportradar_id"] == placeholder_id(source, event.external_id):
-            identified.append(event)
+        event_row = captured[row["external_id"]]
+        if event_row.external_id not in sportradar_ids:
+            captured[event_row.external_id] = event_row._replace(sportradar_id=row["sportradar_id"])
+        elif row["sportradar_id"] == placeholder_id(source, event_row.external_id):
+            identified.append(event_row)
 
     placed, latest = await place_captures(
         connection,
