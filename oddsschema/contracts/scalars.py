@@ -114,7 +114,9 @@ def sort_specifiers(value: str) -> str:
             )
         if name in values:
             raise PydanticCustomError(
-                "specifiers", "Specifiers must differ: {name} is given twice", {"name": repr(name)}
+                "specifiers_equal",
+                "Specifiers must differ: {name} is given twice",
+                {"name": repr(name)},
             )
         values[name] = of_name
     return "|".join(f"{name}={values[name]}" for name in sorted(values))
@@ -358,7 +360,7 @@ Instants = Annotated[
 
 #: The keys of markets, each as far as it is known: a JSON array of arrays.
 MarketKeys = Annotated[
-    list[list[JsonValue]],
+    list[list[Annotated[JsonValue, ScalarJsonSchema(json_schema.document)]]],
     ValidatorWithCheck(
         refuse_unstorable,
         "jsonb_typeof({}) = 'array' AND NOT jsonb_path_exists({}, "

@@ -25,7 +25,7 @@ from oddsschema.capture import (
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import Outcome
-from oddsschema.contracts.scalars import HandicapType, UtcTime
+from oddsschema.contracts.scalars import LEAST_ODDS, HandicapType, Odds, UtcTime
 from oddsschema.contracts.table import Table
 from oddsschema.models import Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
@@ -39,8 +39,8 @@ CapturedAnyEvent = CapturedEvent | CapturedCompetitorEvent
 #: The slug of the bookmaker whose events are the reference.
 REFERENCE = "betpawa"
 
-#: The fields that are either all given or all left out.
-_HANDICAP = ("handicap_type", "handicap_home", "handicap_away")
+#: The fields of a handicap.
+_HANDICAP = ("handicap_type", "handicap_home", "handicap_away", "line")
 
 
 def field_values(field: FieldInfo) -> SearchStrategy[Any]:
@@ -74,6 +74,8 @@ def type_values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
             )
         case (element, EllipsisType()):
             return st.lists(type_values(*unwrap_annotation(element)), max_size=4).map(tuple)
+        case (element,) if get_origin(python_type) is list:
+            return st.lists(type_values(*unwrap_annotation(element)), max_size=4)
     return scalars(python_type, marks)
 
 
@@ -91,6 +93,8 @@ def contracts(draw: st.DrawFn, /, contract: type[_C], **given: Any) -> _C:
         known |= draw_competitor(draw, known)
     if issubclass(contract, MarketType):
         known |= draw_handicap(draw, known)
+    if issubclass(contract, Outcome):
+        known |= draw_price(draw, known)
     arguments = {name: value for name, value in known.items() if value is not ...}
     for _ in range(5):
         try:
@@ -126,18 +130,43 @@ def remaining_fields(contract: type[Contract], known: frozenset[str]) -> SearchS
 
 
 def draw_handicap(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw the three fields of a handicap: all with a value, all None, or all left out (...).
+    """Draw the fields of a handicap: all with a value, or none (None, or left out: ...).
+
+    Known fields keep their values. The line of a handicap may be left out, too.
+    """
+    given = {name: known[name] for name in _HANDICAP if name in known}
+    *handicap, _ = _HANDICAP
+    values = [given[name] for name in handicap if name in given]
+    if None in values or (not values and draw(st.booleans())):
+        return dict.fromkeys(handicap, ... if draw(st.booleans()) else None) | given
+    goals = [
+        *([given["handicap_home"]] if "handicap_home" in given else []),
+        *([-given["handicap_away"]] if "handicap_away" in given else []),
+        *([given["line"]] if given.get("line") is not None else []),
+    ]
+    home = goals[0] if goals else draw(_handicap_goals())
+    return {
+        "handicap_type": draw(st.sampled_from(HandicapType)),
+        "handicap_home": home,
+        "handicap_away": -home,
+        "line": draw(st.sampled_from([home, None, ...])),
+    } | given
+
+
+def draw_price(draw: st.DrawFn, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the odds of an outcome, and whether it is active. Only a closed outcome lacks a price.
 
     Known fields keep their values.
     """
-    given = {name: known[name] for name in _HANDICAP if name in known}
-    if None in given.values() or (not given and draw(st.booleans())):
-        return dict.fromkeys(_HANDICAP, ... if draw(st.booleans()) else None) | given
-    kind, goals = st.sampled_from(HandicapType), _handicap_goals()
-    return {
-        name: given[name] if name in given else draw(values)
-        for name, values in zip(_HANDICAP, (kind, goals, goals), strict=True)
-    }
+    if "odds" in known:
+        has_price = known["odds"] is not None and known["odds"] >= LEAST_ODDS
+        return {} if has_price or "is_active" in known else {"is_active": False}
+    priced: SearchStrategy[Any] = scalars(*unwrap_annotation(Odds))
+    if known.get("is_active") is False:
+        return {"odds": draw(priced | st.sampled_from([None, ...]))}
+    if "is_active" not in known and draw(st.integers(0, 9)) == 9:
+        return {"odds": draw(st.sampled_from([None, ...])), "is_active": False}
+    return {"odds": draw(priced)}
 
 
 @cache

@@ -11,10 +11,10 @@ from typing import Annotated, Any, get_args
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from pydantic import JsonValue
+from pydantic import AfterValidator, JsonValue
 
 from oddsschema.contracts.countries import ALPHA3
-from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE, CountryIso
+from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE, CountryIso, sort_specifiers
 
 #: The characters that PostgreSQL's text can store.
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
@@ -23,6 +23,8 @@ CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 _MARGINS = "".join(map(chr, WHITE_SPACE))
 #: The mark that identifies country codes among texts.
 _COUNTRY = get_args(CountryIso)[-1]
+#: The mark that identifies specifiers among texts.
+_SPECIFIERS = AfterValidator(sort_specifiers)
 #: The length of a long text if the contract has no limit.
 _LONG = 3000
 
@@ -44,6 +46,8 @@ def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
     if issubclass(python_type, str):
         if _COUNTRY in marks:
             return st.sampled_from(sorted(ALPHA3))
+        if _SPECIFIERS in marks:
+            return specifiers()
         pattern = next((mark.pattern for mark in marks if getattr(mark, "pattern", None)), NO_NUL)
         shortest = bound(marks, MinLen, "min_length") or 0
         return trimmed_texts(pattern, shortest, bound(marks, MaxLen, "max_length") or _LONG)
@@ -79,6 +83,24 @@ def unknown_type_values(python_type: Any, marks: list[Any]) -> SearchStrategy[An
     bounds = [mark for mark in marks if type(mark).__module__ == Ge.__module__]
     annotated: Any = Annotated[(python_type, *bounds)] if bounds else python_type
     return st.from_type(annotated)
+
+
+def specifiers() -> SearchStrategy[str]:
+    """Build the strategy of the specifiers of a market, sorted by name."""
+    names = st.sampled_from(["minute", "player", "variant", "quarter"]) | _specifier_parts("=|")
+    values = st.sampled_from(["15", "2", "sr:player:38004"]) | _specifier_parts("|")
+    return (
+        st.dictionaries(names, values, min_size=1, max_size=3)
+        .map(lambda pairs: "|".join(f"{name}={pairs[name]}" for name in sorted(pairs)))
+        .filter(lambda text: len(text) <= 255)
+    )
+
+
+def _specifier_parts(excluded: str) -> SearchStrategy[str]:
+    characters = st.characters(codec="utf-8", exclude_characters="\0" + excluded)
+    return st.text(characters, min_size=1, max_size=90).filter(
+        lambda text: text == text.strip() and text == text.strip(_MARGINS)
+    )
 
 
 def json_values() -> SearchStrategy[Any]:

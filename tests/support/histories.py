@@ -22,38 +22,69 @@ KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
 #: Platforms with captures of reference events.
 REFERENCES = ("betpawa", "mozzart")
 
-_NO_HANDICAP = (None, None, None)
 _KEYS = [
-    *((market_id, line, *_NO_HANDICAP) for market_id in "ab" for line in (None, 0.0, 2.5)),
-    *(("a", 0.0, kind, home, -home) for kind in ("european", "asian") for home in (0.0, 1.0)),
+    *((market_id, line, None, None) for market_id in "ab" for line in (None, 0.0, 2.5)),
+    *(("a", line, kind, None) for kind in ("european", "asian") for line in (0.0, 1.0)),
+    *(("a", line, None, f"minute={minute}") for line in (None, 2.5) for minute in (5, 15)),
 ]
-_ODDS = st.sampled_from([1.0, 1.5, 2, 1e16])
-_ACTIVE = st.sampled_from([True, True, True, False])
+_PRICES = st.sampled_from(
+    [*((odds, True) for odds in (1.0, 1.5, 2, 1e16)), (1.5, False), (2, False), (None, False)]
+)
+
+#: Damages of a market: the changed fields, and the number of values of the key that stay readable.
+_DAMAGES = (
+    ({"outcomes": [{"name": "1", "odds": 0.5}]}, 4),
+    ({"line": "far"}, 1),
+    ({"betpawa_market_id": ""}, 0),
+)
 
 
 @st.composite
-def offered(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Draw markets of few kinds, prices and names, so that they often stay unchanged."""
-    keys = draw(st.lists(st.sampled_from(_KEYS), max_size=4, unique=True))
+def offered(draw: st.DrawFn, older: bool = False) -> list[dict[str, Any]]:
+    """Draw markets of few kinds, prices and names, so that they often stay unchanged.
+
+    With `older`, the schema of older releases can hold them.
+    """
+    kinds = [key for key in _KEYS if not (older and key[-1])]
+    prices = _PRICES.filter(lambda price: not older or price[0] is not None)
+    keys = draw(st.lists(st.sampled_from(kinds), max_size=4, unique=True))
     return [
         {
             "betpawa_market_id": market_id,
             "betpawa_market_name": draw(st.sampled_from(["Total", "Total", "Goals"])),
             "line": line,
             "handicap_type": kind,
-            "handicap_home": home,
-            "handicap_away": away,
+            "handicap_home": None if kind is None else line,
+            "handicap_away": None if kind is None else -line,
+            "specifiers": specifiers,
             "outcomes": draw(
                 st.permutations(
                     [
-                        {"name": name, "odds": draw(_ODDS), "is_active": draw(_ACTIVE)}
+                        dict(zip(("name", "odds", "is_active"), (name, *draw(prices)), strict=True))
                         for name in draw(st.sampled_from([["1"], ["1", "2"], ['é"\\\n!']]))
                     ]
                 )
             ),
         }
-        for market_id, line, kind, home, away in keys
+        for market_id, line, kind, specifiers in keys
     ]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, markets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Draw markets of which some are refused. The first one stays good."""
+    return [
+        market | draw(st.sampled_from(_DAMAGES))[0] if place and draw(st.booleans()) else market
+        for place, market in enumerate(markets)
+    ]
+
+
+def refused_key(market: dict[str, Any]) -> Any:
+    """Return the key of a damaged market as far as it is readable; None of a good market."""
+    for damage, readable in _DAMAGES:
+        if market.items() >= damage.items():
+            return market_key(market)[:readable]
+    return None
 
 
 @st.composite
@@ -62,13 +93,20 @@ def captured(
     platforms: Sequence[str] = ("betpawa", "bet9ja"),
     events: Sequence[str] = ("1",),
     kickoff: datetime = KICKOFF,
+    refusals: bool = False,
+    older: bool = False,
 ) -> list[dict[str, Any]]:
-    """Draw captures of the platforms and events, at few instants, in any order."""
-    offers = [draw(offered()) for _ in range(3)]
+    """Draw captures of the platforms and events, at few instants, in any order.
+
+    With `refusals`, some have markets that are refused. `older` is as for `offered`.
+    """
+    offers = [draw(offered(older)) for _ in range(3)]
     found = []
     for _ in range(draw(st.integers(1, 10))):
         at = START + timedelta(minutes=draw(st.integers(0, 8)))
-        markets = draw(st.sampled_from(offers) | offered())
+        markets = draw(st.sampled_from(offers) | offered(older))
+        if refusals and draw(st.booleans()):
+            markets = draw(damaged(markets))
         platform, event = draw(st.sampled_from(platforms)), draw(st.sampled_from(events))
         found.append(capture(platform, at, markets, event, kickoff))
     return found
@@ -120,14 +158,35 @@ class Model:
     def __init__(self) -> None:
         #: The state at each instant, by platform and event.
         self.instants: defaultdict[tuple[str, str], dict[datetime, State]] = defaultdict(dict)
+        #: The accepted markets, and the keys of the refused ones, of each listing and instant.
+        self._captures: dict[Any, tuple[State, set[Any]]] = {}
+        #: The keys of the markets that keep an older state, of each listing and instant.
+        self.carried: dict[Any, set[Any]] = {}
 
     def take(self, capture: dict[str, Any]) -> None:
         """Add a capture. The first delivery of a market at an instant wins."""
         event = capture.get("event") or capture["competitor_event"]
-        platform = event.get("bookmaker") or event["source"]
-        markets = {market_key(market): plain(market) for market in capture["markets"]}
-        instants = self.instants[platform, event["sportradar_id"]]
-        instants[capture["captured_at"]] = markets | instants.get(capture["captured_at"], {})
+        listing = event.get("bookmaker") or event["source"], event["sportradar_id"]
+        refused = set(filter(lambda key: key is not None, map(refused_key, capture["markets"])))
+        markets = {
+            market_key(market): plain(market)
+            for market in capture["markets"]
+            if refused_key(market) is None
+        }
+        at, instants = capture["captured_at"], self.instants[listing]
+        markets_before, refused_before = self._captures.get((listing, at), ({}, refused))
+        self._captures[listing, at] = markets | markets_before, refused_before
+        for instant in sorted({at, *(known for known in instants if known > at)}):
+            accepted, refused = self._captures[listing, instant]
+            before = max((known for known in instants if known < instant), default=None)
+            kept = {} if before is None else instants[before]
+            carried = {
+                key: market
+                for key, market in kept.items()
+                if key not in accepted and refused & {key, key[:1], ()}
+            }
+            instants[instant] = accepted | carried
+            self.carried[listing, instant] = set(carried)
 
     def at(self, platform: str, instant: datetime, event: str = "1") -> State:
         """Return the offer at an instant: the content of the last capture until then."""
@@ -139,8 +198,7 @@ class Model:
 def plain(market: dict[str, Any]) -> Any:
     """Return a market's name and its prices without an order."""
     prices = {
-        outcome["name"]: (float(outcome["odds"]), outcome["is_active"])
-        for outcome in market["outcomes"]
+        outcome["name"]: (outcome["odds"], outcome["is_active"]) for outcome in market["outcomes"]
     }
     return market["betpawa_market_name"], prices
 

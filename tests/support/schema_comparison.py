@@ -37,6 +37,10 @@ ONLY_SCHEMA: dict[str, Callable[[Any], bool]] = {
         "tournament.source must be" in error["msg"]
     ),
     "a time in UTC's 1969 or 2201 by its offset": lambda error: _is_past_bound(error),
+    "a handicap whose line or away goals do not follow from its home goals": lambda error: (
+        "must be -handicap_home" in error["msg"] or "line must be handicap_home" in error["msg"]
+    ),
+    "specifiers with one name twice": lambda error: error["type"] == "specifiers_equal",
     "JSON that is nested deeper than Python's parser goes": lambda error: (
         "recursion limit" in error["msg"]
     ),
@@ -51,6 +55,9 @@ ONLY_CONTRACT: dict[str, Callable[[Any, Any, set[str]], bool]] = {
     ),
     "a time in another year than UTC's": lambda given, kept, by: _is_near_bound(given, kept),
     "text that is short enough once it is trimmed": lambda given, kept, by: by == {"maxLength"},
+    "blank text in the place of a SportRadar id that may be left out": lambda given, kept, by: (
+        isinstance(given, str) and not given.strip() and by <= {"pattern", "minLength"}
+    ),
     "an integer that is rounded to the greatest float": lambda given, kept, by: (
         isinstance(given, int) and abs(given) > sys.float_info.max
     ),

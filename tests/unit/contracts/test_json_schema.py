@@ -135,6 +135,11 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
         "Snapshot",
         {"captured_at": "1970-01-01T00:30:00+01:00"},
     ),
+    "a handicap whose line or away goals do not follow from its home goals": (
+        "Market",
+        _market(handicap_type="asian", handicap_home=-1, handicap_away=-1),
+    ),
+    "specifiers with one name twice": ("Market", _market(specifiers="minute=1|minute=2")),
     "JSON that is nested deeper than Python's parser goes": (
         "Snapshot",
         {"raw_response": _nested(250)},
@@ -147,6 +152,10 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "text that is short enough once it is trimmed": (
         "Market",
         _market(betpawa_market_id=" " * 50 + "1"),
+    ),
+    "blank text in the place of a SportRadar id that may be left out": (
+        "CapturedCompetitorEvent",
+        _capture()["competitor_event"] | {"sportradar_id": " "},
     ),
     "an id of -2^63 that is written as a float": ("MarketOdds", _market(id=-(2.0**63))),
     "an integer that is rounded to the greatest float": (

@@ -72,7 +72,7 @@ def test_how_many(count: int, is_valid: bool) -> None:
 def test_names_are_distinct(some: tuple[Outcome, ...], data: st.DataObject) -> None:
     """A repeated name is an error that quotes the name."""
     twice = data.draw(st.sampled_from(some))
-    other = twice.model_copy(update={"is_active": not twice.is_active})
+    other = twice.model_copy(update={"odds": 2.0})
     with pytest.raises(ValidationError) as caught:
         OUTCOMES.validate_python([*some[:499], other] if twice in some[:499] else [twice, other])
     assert caught.value.errors()[0]["type"] == "outcome_names"

@@ -30,7 +30,7 @@ SEARCH = settings(
     suppress_health_check=list(HealthCheck),
 )
 NAMES = field_values(Outcome.model_fields["name"])
-ODDS = field_values(Outcome.model_fields["odds"])
+ODDS = st.from_type(Outcome).map(lambda outcome: outcome.odds or 0.0)
 LINES = field_values(Market.model_fields["line"])
 
 

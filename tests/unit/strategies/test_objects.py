@@ -34,7 +34,7 @@ from oddsschema import (
     Sport,
     Table,
 )
-from oddsschema.contracts.base import Rule, all_or_none
+from oddsschema.contracts.base import Rule
 from oddsschema.contracts.scalars import Int4, Name50, Slug, UtcTime
 from oddsschema.strategies import contracts, rows
 
@@ -111,7 +111,7 @@ def test_fields_of_other_classes(slip: Slip) -> None:
     """Fields of other classes are resolved: Annotated, optional, in lists, in unions."""
     assert isinstance(slip.market, CompetitorMarketOdds)
     assert slip.capture is None or slip.capture.source
-    assert all(outcome.odds >= 1 for outcome in slip.outcomes)
+    assert all((outcome.odds or 1) >= 1 for outcome in slip.outcomes)
     assert isinstance(slip.either, CapturedEvent | CapturedCompetitorEvent)
 
 
@@ -153,6 +153,10 @@ def foreign_classes() -> SimpleNamespace:
                 raise ValueError("say it loud")
             return name
 
+    def both_or_neither(offer: str | None, source: str | None) -> None:
+        if (offer is None) != (source is None):
+            raise ValueError("give both or neither")
+
     class Base(Table, registry=registry(metadata=MetaData())):
         """The base of this file's tables, in a MetaData of their own."""
 
@@ -165,7 +169,7 @@ def foreign_classes() -> SimpleNamespace:
         """A table of another project."""
 
         __tablename__: ClassVar[str] = "promotions"
-        __rules__ = (all_or_none("offer", "offer", "source"),)
+        __rules__ = (Rule(("offer", "source"), both_or_neither),)
 
         id: Int4 | None = Field(default=None, primary_key=True)
         offer: Name50 | None = None
@@ -209,4 +213,4 @@ def test_unsatisfiable_rules_are_reported() -> None:
     with pytest.raises(Unsatisfiable):
         find(st.from_type(Never), lambda _: True, settings=settings(SEARCH, max_examples=50))
     with pytest.raises(ValidationError):
-        find(contracts(Outcome, odds=0.5), lambda _: True, settings=SEARCH)
+        find(contracts(Outcome, odds=0.5, is_active=True), lambda _: True, settings=SEARCH)
