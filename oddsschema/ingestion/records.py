@@ -8,41 +8,44 @@ with those of the contracts.
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic
 
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
+from typing_extensions import TypeVar
 
 from oddsschema.contracts.outcomes import stored_price
 from oddsschema.contracts.scalars import LEAST_ODDS, HandicapType
 from oddsschema.models.odds import MARKET_KEY
 
-if TYPE_CHECKING:
-    _Id = str
-else:
-    # JSON text may have an integer. Validation replaces it with text.
-    _Id = str | int
+#: The types of the odds of outcomes, and of the ids of markets, for a decoder. The defaults are those
+#: of validated records.
+_Odds = TypeVar("_Odds", default=float | None)
+_Id = TypeVar("_Id", default=str)
+
+#: Decimal odds.
+Priced = Annotated[float, Meta(ge=LEAST_ODDS)]
 
 
 #: A market's key, which distinguishes the markets of an event: the values of `MARKET_KEY`.
 MarketKey = tuple[str | float | None, ...]
 
 
-class OutcomeRecord(Struct, forbid_unknown_fields=True, gc=False):
+class OutcomeRecord(Struct, Generic[_Odds], forbid_unknown_fields=True, gc=False):
     """The fields of `Outcome`."""
 
     name: str
-    odds: Annotated[float, Meta(ge=LEAST_ODDS)] | None = None
+    odds: _Odds
     is_active: bool = True
 
 
-class MarketRecord(Struct, forbid_unknown_fields=True, gc=False):
+class MarketRecord(Struct, Generic[_Odds, _Id], forbid_unknown_fields=True, gc=False):
     """The fields of `Market`."""
 
     betpawa_market_id: _Id
     betpawa_market_name: str
-    outcomes: tuple[OutcomeRecord, ...]
+    outcomes: tuple[OutcomeRecord[_Odds], ...]
     line: float | None = None
     handicap_type: HandicapType | None = None
     handicap_home: float | None = None
@@ -124,7 +127,7 @@ class CaptureRecord(Struct):
     captured_at: datetime
     event: EventRecord | None
     competitor_event: CompetitorEventRecord | None
-    markets: tuple[MarketRecord, ...]
+    markets: tuple[MarketRecord[float | None, str], ...]
     #: JSON text; None unless it is to be stored.
     raw_response: bytes | None = None
     #: The number of markets without outcomes, which were left out.
@@ -171,7 +174,7 @@ def newest_captures(
 #: Encode outcomes as JSON text.
 outcomes_json = Encoder().encode
 
-_decode_outcomes = Decoder(list[tuple[OutcomeRecord, ...]]).decode
+_decode_outcomes = Decoder(list[tuple[OutcomeRecord[float | None], ...]]).decode
 
 
 def stored_outcomes(documents: str) -> list[tuple[OutcomeRecord, ...]]:

@@ -8,32 +8,47 @@ MARKETS = 170
 CAPTURED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def captures(rows: int, seed: int = 1) -> list[bytes]:
-    """Make a competitor's scrape of `rows` markets: 170 an event, 3 outcomes each."""
+def captures(rows: int, seed: int = 1, *, mixed: bool = False) -> list[bytes]:
+    """Make a competitor's scrape of `rows` markets: 170 an event, 3 outcomes each.
+
+    With `mixed`, ids are integers, 40 % of the markets have specifiers, and 5 % of the outcomes are
+    closed without a price.
+    """
     rng = random.Random(seed)
-    kinds = [_kind(number) for number in range(MARKETS)]
+    kinds = [_kind(number, mixed) for number in range(MARKETS)]
     lines = []
     for event in range(-(-rows // MARKETS)):
         offered = kinds[: min(MARKETS, rows - event * MARKETS)]
-        lines.append(_capture(event, offered, rng))
+        lines.append(_capture(event, offered, rng, mixed))
     return lines
 
 
-def _kind(number: int) -> dict[str, object]:
+def _kind(number: int, mixed: bool) -> dict[str, object]:
     """Return a market without prices: a third have a line, a third a handicap."""
     european = number % 3 == 2
     goals = number / 4 - 20
-    return {
-        "betpawa_market_id": str(3743 + number // 9),
+    market_id = 3743 + number // 9
+    without_line = number % 3 == 0 and number % 9 == 0
+    kind: dict[str, object] = {
+        "betpawa_market_id": market_id if mixed else str(market_id),
         "betpawa_market_name": f"Market {number // 9} - Full Time",
-        "line": None if number % 3 == 0 and number % 9 == 0 else float(number),
+        "line": goals if european else None if without_line else float(number),
         "handicap_type": "european" if european else None,
         "handicap_home": goals if european else None,
         "handicap_away": -goals if european else None,
     }
+    if mixed and number % 5 < 2:
+        kind["specifiers"] = f"player=sr:player:{38000 + number}"
+    return kind
 
 
-def _capture(event: int, kinds: list[dict[str, object]], rng: random.Random) -> bytes:
+def _outcome(name: str, rng: random.Random, mixed: bool) -> dict[str, object]:
+    if mixed and rng.random() < 0.05:
+        return {"name": name, "odds": None, "is_active": False}
+    return {"name": name, "odds": round(rng.uniform(1.01, 30), 2), "is_active": True}
+
+
+def _capture(event: int, kinds: list[dict[str, object]], rng: random.Random, mixed: bool) -> bytes:
     tournament = event // 10
     document = {
         "captured_at": (CAPTURED_AT + timedelta(milliseconds=event)).isoformat(),
@@ -54,13 +69,7 @@ def _capture(event: int, kinds: list[dict[str, object]], rng: random.Random) -> 
             },
         },
         "markets": [
-            kind
-            | {
-                "outcomes": [
-                    {"name": name, "odds": round(rng.uniform(1.01, 30), 2), "is_active": True}
-                    for name in ("Home", "Draw", "Away")
-                ]
-            }
+            kind | {"outcomes": [_outcome(name, rng, mixed) for name in ("Home", "Draw", "Away")]}
             for kind in kinds
         ],
     }

@@ -5,40 +5,58 @@ which accepts it or says why not.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from msgspec import UNSET, Raw, Struct, UnsetType, convert, to_builtins
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, convert, to_builtins
 from msgspec.json import Decoder, Encoder
 
 from oddsschema.capture import Capture
 from oddsschema.ingestion.limits import Limits
-from oddsschema.ingestion.records import MARKET_SCALARS, MarketKey, MarketRecord, market_key
+from oddsschema.ingestion.records import (
+    MARKET_SCALARS,
+    MarketKey,
+    MarketRecord,
+    Priced,
+    market_key,
+)
 from oddsschema.ingestion.validation.bounded_validator import bounded_validator
 from oddsschema.models.odds import Market
 
 #: The fields of a market as delivered, without its outcomes.
 Shape = tuple[Any, ...]
 _shape = attrgetter(*MARKET_SCALARS)
+_id = attrgetter("betpawa_market_id")
 _outcomes = attrgetter("outcomes")
 _name = attrgetter("name")
 _odds = attrgetter("odds")
 
 
-class _Envelope(Struct, forbid_unknown_fields=True):
+_Market = TypeVar("_Market")
+
+
+class _Envelope(Struct, Generic[_Market], forbid_unknown_fields=True):
     """A capture's fields: the markets, and all others as the JSON text that they are."""
 
-    markets: tuple[MarketRecord, ...]
+    markets: tuple[_Market, ...]
     captured_at: Raw | UnsetType = UNSET
     event: Raw | UnsetType = UNSET
     competitor_event: Raw | UnsetType = UNSET
     raw_response: Raw | UnsetType = UNSET
 
 
-_read = Decoder(_Envelope).decode
+#: The usual form: all outcomes have a price, all ids are text.
+_read_usual = Decoder(_Envelope[MarketRecord[Priced, str]]).decode
+#: Any form that a few checks complete.
+_read_any = Decoder(_Envelope[MarketRecord[Priced | None, str | int]]).decode
 _write = Encoder().encode
+
+
+#: The type of validated markets.
+_Validated = MarketRecord[float | None, str]
 
 
 class FastPath:
@@ -58,18 +76,22 @@ class FastPath:
         self._clear()
 
     def _clear(self) -> None:
-        self._keys: dict[Shape, MarketKey] = {}
+        #: A number for each shape. Shapes of one key, such as "5" and 5, have the same.
+        self._keys: dict[Shape, int] = {}
+        self._numbers: dict[MarketKey, int] = {}
         #: The fields that the contract changes, with their values: an id that is an integer, ...
         self._corrections: dict[Shape, list[tuple[str, Any]]] = {}
         self._outcomes: set[tuple[str, ...]] = set()
         self._remembered = 0
+        #: Whether the last capture had the usual form. Most feeds have always the same.
+        self._is_usual = True
 
     def validate(self, text: bytes | str) -> dict[str, Any]:
         """Validate a capture to a dict whose markets are records.
 
         Raises ValueError, RecursionError or UnknownKeyError. The capture may still be good then.
         """
-        envelope = _read(text)
+        envelope = self._read(text)
         delivered = markets = envelope.markets
         keys = list(map(self._keys.get, map(_shape, markets)))
         if None in keys or not self._outcomes.issuperset(_outcome_names(markets)):
@@ -78,8 +100,11 @@ class FastPath:
             keys = list(map(self._keys.get, map(_shape, markets)))
         if len(set(keys)) < len(markets) or len(markets) > self._most_markets:
             raise ValueError("markets are too many, or not distinct")
-        if None in map(_odds, chain.from_iterable(map(_outcomes, markets))):
-            require_closed(markets)
+        if not self._is_usual:
+            lacks_price = None in map(_odds, chain.from_iterable(map(_outcomes, markets)))
+            if lacks_price:
+                require_closed(markets)
+            self._is_usual = not lacks_price and int not in map(type, map(_id, markets))
         if self._corrections:
             self._correct(markets)
         envelope.markets = ()
@@ -88,20 +113,28 @@ class FastPath:
         capture["markets_empty"] = len(delivered) - len(markets)
         return capture
 
+    def _read(self, text: bytes | str) -> Any:
+        """Read the envelope, in the form of the last capture first."""
+        if self._is_usual:
+            with suppress(ValidationError):
+                return _read_usual(text)
+        self._is_usual = False
+        return _read_any(text)
+
     def _remember(self, markets: Sequence[MarketRecord]) -> None:
         """Validate the markets that are new by the contract, and remember them."""
         for market, outcomes in zip(markets, _outcome_names(markets), strict=True):
             shape = _shape(market)
             if shape in self._keys and outcomes in self._outcomes:
                 continue
-            validated = convert(self._market.validate_python(to_builtins(market)), MarketRecord)
+            validated = convert(self._market.validate_python(to_builtins(market)), _Validated)
             if validated.outcomes != market.outcomes:
                 raise ValueError("the contract changes the outcomes")
             self._remembered += len(outcomes)
             if self._remembered > self._most_remembered:
                 self._clear()
                 self._remembered = len(outcomes)
-            self._keys[shape] = market_key(validated)
+            self._keys[shape] = self._numbers.setdefault(market_key(validated), len(self._numbers))
             self._outcomes.add(outcomes)
             corrected = zip(MARKET_SCALARS, shape, _shape(validated), strict=True)
             if corrections := [(name, value) for name, was, value in corrected if was != value]:
