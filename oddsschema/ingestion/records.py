@@ -19,8 +19,8 @@ from oddsschema.contracts.outcomes import stored_price
 from oddsschema.contracts.scalars import LEAST_ODDS, HandicapType
 from oddsschema.models.odds import MARKET_KEY
 
-#: The types of the odds of outcomes, and of the ids of markets, for a decoder. The defaults are those
-#: of validated records.
+#: The types of the odds of outcomes, and of the ids of markets, for a decoder. The defaults are the
+#: types of validated records.
 _Odds = TypeVar("_Odds", default=float | None)
 _Id = TypeVar("_Id", default=str)
 

@@ -123,6 +123,8 @@ class FastPath:
 
     def _remember(self, markets: Sequence[MarketRecord]) -> None:
         """Validate the markets that are new by the contract, and remember them."""
+        if self._remembered >= self._most_remembered:
+            self._clear()
         for market, outcomes in zip(markets, _outcome_names(markets), strict=True):
             shape = _shape(market)
             if shape in self._keys and outcomes in self._outcomes:
@@ -131,9 +133,6 @@ class FastPath:
             if validated.outcomes != market.outcomes:
                 raise ValueError("the contract changes the outcomes")
             self._remembered += len(outcomes)
-            if self._remembered > self._most_remembered:
-                self._clear()
-                self._remembered = len(outcomes)
             self._keys[shape] = self._numbers.setdefault(market_key(validated), len(self._numbers))
             self._outcomes.add(outcomes)
             corrected = zip(MARKET_SCALARS, shape, _shape(validated), strict=True)
