@@ -53,7 +53,7 @@ def _market(seed: str, number: int) -> dict[str, Any]:
     return {
         "betpawa_market_id": str(3743 + number // 2),
         "betpawa_market_name": f"Market {number // 2}",
-        "line": number / 2 if number % 2 else None,
+        "line": number / 4 if asian else number / 2 if number % 2 else None,
         "handicap_type": "asian" if asian else None,
         "handicap_home": number / 4 if asian else None,
         "handicap_away": -number / 4 if asian else None,
