@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from oddsschema.models.sides import BETPAWA, SIDES, Side
 
+#: The last revision with the former key of markets.
+OLD_REVISION = "oddsschema_0007"
+
 START = datetime(2024, 1, 9, 12, tzinfo=UTC)
 #: A price of a market, None for a closed outcome without a price.
 Price = float | None

@@ -1,6 +1,6 @@
 """Revision 9: handicaps get their line, and two keys become one market."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from oddsschema.migrations import CheckState
 from oddsschema.models.sides import BETPAWA, SIDES
 from tests.support.sessions import execute, fetch, fetch_column
 from tests.support.stored_histories import (
+    OLD_REVISION,
     StoredHistory,
     StoredInstant,
     StoredRow,
@@ -28,8 +29,6 @@ from tests.support.stored_histories import (
 )
 
 Run = Callable[..., Any]
-
-BEFORE = "oddsschema_0007"
 
 
 def handicap(line: float | None, price: float = 2, *, is_gone: bool = False) -> StoredRow:
@@ -107,14 +106,6 @@ def require_one_row_each(rows: dict[str, list[Any]]) -> None:
     assert all(key[1] is not None for *_, key in handicaps)
 
 
-@pytest.fixture(scope="module")
-def old_database(new_database: Callable[..., Any], run: Run) -> Iterator[str]:
-    """Return the URL of a database at revision 7, for all tests that roll back."""
-    with new_database() as url:
-        run(migrations.upgrade(url, BEFORE))
-        yield url
-
-
 @asynccontextmanager
 async def with_histories(url: str, betpawa: Any, competitor: Any) -> Any:
     """Open both connections to a database, with uncommitted rows; roll back at the end."""
@@ -141,7 +132,7 @@ def test_every_instant_reads_the_same(
             require_one_row_each(after)
             expected = merged_states(before)
             assert without_order(read_states(after, current_key)) == expected
-            await migrations.downgrade(connection, BEFORE)
+            await migrations.downgrade(connection, OLD_REVISION)
             assert merged_states(await read_rows(raw)) == expected
 
     run(upgrade())
@@ -154,7 +145,7 @@ def test_in_batches(empty_database: str, run: Run, drawn: list[list[StoredHistor
     found = [history for some in drawn for history in some]
 
     async def upgrade() -> None:
-        await migrations.upgrade(empty_database, BEFORE)
+        await migrations.upgrade(empty_database, OLD_REVISION)
         connection = await asyncpg.connect(empty_database)
         for side in SIDES:
             await insert_histories(connection, side, found)
@@ -217,6 +208,17 @@ GONE, COMPLETE, CHANGES = True, True, False
             [(0, 3, False), (1, 2, False), (2, 2, True)],
             id="both-and-the-newer-ends",
         ),
+        pytest.param(
+            [
+                StoredInstant(COMPLETE, [handicap(None, 2)]),
+                StoredInstant(CHANGES, [handicap(-1, 3)]),
+                StoredInstant(
+                    CHANGES, [handicap(-1, 3, is_gone=GONE), handicap(None, 2, is_gone=GONE)]
+                ),
+            ],
+            [(0, 2, False), (1, 3, False), (2, 3, True)],
+            id="both-end",
+        ),
     ],
 )
 def test_rows(
@@ -246,30 +248,27 @@ def test_rows(
     "broken", ["handicap_away = 2", "line = 7"], ids=["another-away", "another-line"]
 )
 def test_handicaps_that_contradict_themselves(
-    broken: str, side: Any, empty_database: str, run: Run
+    broken: str, side: Any, old_database: str, run: Run
 ) -> None:
     """They stop the upgrade, which names the SELECT that finds them; the others get their line."""
     history = [StoredInstant(COMPLETE, [handicap(None)])]
 
     async def fill() -> None:
-        await migrations.upgrade(empty_database, BEFORE)
-        connection = await asyncpg.connect(empty_database)
+        connection = await asyncpg.connect(old_database)
         await insert_histories(connection, side, [history, history])
         await connection.close()
 
     run(fill())
     first = f"WHERE id = (SELECT min(id) FROM {side.markets})"
-    run(execute(empty_database, f"UPDATE {side.markets} SET {broken} {first}"))
+    run(execute(old_database, f"UPDATE {side.markets} SET {broken} {first}"))
     with pytest.raises(CheckViolationError) as raised:
-        run(migrations.upgrade(empty_database))
+        run(migrations.upgrade(old_database))
     error = raised.value
     assert (error.table, error.constraint) == (side.markets, f"ck_{side.markets}_handicap_line")
     assert error.select is not None
-    broken_row, other = run(
-        fetch(empty_database, f"SELECT id, line FROM {side.markets} ORDER BY id")
-    )
-    assert run(fetch_column(empty_database, error.select)) == [broken_row[0]]
+    broken_row, other = run(fetch(old_database, f"SELECT id, line FROM {side.markets} ORDER BY id"))
+    assert run(fetch_column(old_database, error.select)) == [broken_row[0]]
     assert other[1] == -1
-    run(execute(empty_database, f"DELETE FROM {side.markets} {first}"))
-    run(migrations.upgrade(empty_database))
-    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    run(execute(old_database, f"DELETE FROM {side.markets} {first}"))
+    run(migrations.upgrade(old_database))
+    assert run(migrations.check(old_database)).state is CheckState.CLEAN
