@@ -35,10 +35,13 @@ class Change:
     find: str
     #: The statement that changes the rows of the SQL array {ids}. It changes no row twice.
     change: str
-    #: The statement that locks {ids} first, as ingestion does; None for single rows.
+    #: The statement that locks {ids} first, as ingestion does; None to change row by row.
     lock: str | None = None
-    #: The number of ids in a transaction.
-    size: int = 1
+
+    @property
+    def size(self) -> int:
+        """The number of ids in a transaction. Who needs one of them waits for all."""
+        return 1 if self.lock is None else 10
 
 
 # -- SportRadar ids --------------------------------------------------------------------------------
@@ -207,7 +210,6 @@ def _handicaps(order: str, **names: str) -> Change:
         find=FIND_HANDICAPS.format(order=order, **names),
         lock=LOCK.format(table=names["events"], order=order),
         change=CHANGE_HANDICAPS.format(**names),
-        size=10,
     )
 
 
@@ -222,13 +224,11 @@ CHANGES = (
         find=FIND_TOURNAMENTS,
         lock=LOCK.format(table="competitor_tournaments", order=COMPETITORS_ORDER),
         change=CHANGE_TOURNAMENTS,
-        size=100,
     ),
     Change(
         find=FIND_EVENTS,
         lock=LOCK.format(table="competitor_events", order=COMPETITORS_ORDER),
         change=CHANGE_EVENTS,
-        size=100,
     ),
     _handicaps(
         order=COMPETITORS_ORDER,

@@ -62,7 +62,7 @@ async def insert_histories(connection: Any, side: Side, histories: Sequence[Stor
     bookmaker_id = await connection.fetchval("SELECT min(id) FROM bookmakers")
     columns = {"bookmaker_id": bookmaker_id} if side is BETPAWA else {}
     for number, history in enumerate(histories):
-        event_id = await connection.fetchval(_INSERT_EVENT[side.events], f"history {number}")
+        event_id = await connection.fetchval(_INSERT_EVENT[side.events], f"{side.events} {number}")
         for minute, instant in enumerate(history):
             at = START + timedelta(minutes=minute)
             snapshot_id = await _insert(
