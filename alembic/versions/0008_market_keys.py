@@ -50,15 +50,30 @@ UNKNOWN_MARKETS = (
     f"AND NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')"
 )
 
-SNAPSHOTS = ("odds_snapshots", "competitor_odds_snapshots")
-MARKETS = ("market_odds", "competitor_market_odds")
+# In the order in which ingestion uses the tables: an ALTER of each waits for its users, and holds
+# the locks of those before.
+SIDES = (
+    {
+        "snapshots": "competitor_odds_snapshots",
+        "markets": "competitor_market_odds",
+        "event": "competitor_event_id",
+        "same": "",
+    },
+    {
+        "snapshots": "odds_snapshots",
+        "markets": "market_odds",
+        "event": "event_id",
+        "same": "AND earlier.bookmaker_id = s.bookmaker_id",
+    },
+)
 
 
 def upgrade() -> None:
-    for table in SNAPSHOTS:
+    for side in SIDES:
+        table = side["snapshots"]
         op.add_column(table, sa.Column("unknown_markets", postgresql.JSONB(), nullable=True))
         _add_check(table, "unknown_markets", UNKNOWN_MARKETS)
-    for table in MARKETS:
+        table = side["markets"]
         op.add_column(table, sa.Column("specifiers", sa.String(length=255), nullable=True))
         _add_check(table, "specifiers", SPECIFIERS)
         _add_check(table, "handicap_line", HANDICAP_LINE)
@@ -83,26 +98,12 @@ def _drop_check(table: str, name: str) -> None:
 
 # -- downgrade -------------------------------------------------------------------------------------
 
-SIDES = (
-    {
-        "snapshots": "odds_snapshots",
-        "markets": "market_odds",
-        "event": "event_id",
-        "same": "AND earlier.bookmaker_id = s.bookmaker_id",
-    },
-    {
-        "snapshots": "competitor_odds_snapshots",
-        "markets": "competitor_market_odds",
-        "event": "competitor_event_id",
-        "same": "",
-    },
-)
-
 HAS_PRICE = "outcomes @? '$[*] ? (@.odds != null)'"
 LACKS_PRICE = "outcomes @? '$[*] ? (@.odds == null)'"
 
-# Keep writers away until the columns are dropped: they could store more of what is deleted.
-LOCK = "LOCK TABLE {snapshots}, {markets} IN SHARE ROW EXCLUSIVE MODE"
+# Keep others away until the columns are dropped: they could store more of what is deleted. A weaker
+# lock would have to be raised, and lead to deadlocks.
+LOCK = "LOCK TABLE {snapshots}, {markets} IN ACCESS EXCLUSIVE MODE"
 
 # Delete the markets that differ from others in their specifiers.
 DELETE_SPECIFIERS = "DELETE FROM {markets} WHERE specifiers IS NOT NULL"
@@ -160,14 +161,14 @@ def downgrade() -> None:
     for side in SIDES:
         for statement, loss in LOSSES:
             _print_loss(statement.format(**side), f"{side['markets']}: {loss}")
-    for table in MARKETS:
+    for side in SIDES:
+        op.drop_column(side["snapshots"], "unknown_markets")
+        table = side["markets"]
         op.drop_column(table, "specifiers")
         _drop_check(table, "handicap_line")
         _add_check(table, "handicap", HANDICAP, not_valid=False)
         _drop_check(table, "outcomes")
         _add_check(table, "outcomes", OLD_OUTCOMES, not_valid=False)
-    for table in SNAPSHOTS:
-        op.drop_column(table, "unknown_markets")
 
 
 def _print_loss(statement: str, loss: str) -> None:

@@ -137,17 +137,22 @@ WITH snapshots AS (
             OVER (PARTITION BY s.{event}, {bookmaker} ORDER BY s.captured_at) AS keyframe
     FROM {snapshots} AS s
     WHERE s.{event} = ANY ({{ids}})
-), numbered AS MATERIALIZED (
-    SELECT m.id, s.captured_at, m.line IS NULL AS lacks_line,
-        m.unavailable_at IS NOT NULL AS is_gone,
-        dense_rank() OVER (ORDER BY s.event_id, s.bookmaker_id, s.keyframe, m.betpawa_market_id,
-            m.handicap_type, m.handicap_home) AS market,
-        row_number() OVER (ORDER BY s.event_id, s.bookmaker_id, s.keyframe, m.betpawa_market_id,
-            m.handicap_type, m.handicap_home, s.captured_at, m.id) AS number
+), handicaps AS MATERIALIZED (
+    -- With the other conditions here, PostgreSQL would expect few rows, and read the whole table.
+    SELECT s.event_id, s.bookmaker_id, s.keyframe, s.captured_at, m.id, m.betpawa_market_id, m.line,
+        m.handicap_type, m.handicap_home, m.handicap_away, m.specifiers, m.unavailable_at
     FROM snapshots AS s
     JOIN {markets} AS m ON m.{event} = s.event_id AND m.snapshot_id = s.id
-    WHERE m.handicap_away = -m.handicap_home AND COALESCE(m.line, m.handicap_home) = m.handicap_home
-        AND m.specifiers IS NULL
+    WHERE m.handicap_type IS NOT NULL
+), numbered AS MATERIALIZED (
+    SELECT id, captured_at, line IS NULL AS lacks_line, unavailable_at IS NOT NULL AS is_gone,
+        dense_rank() OVER (ORDER BY event_id, bookmaker_id, keyframe, betpawa_market_id,
+            handicap_type, handicap_home) AS market,
+        row_number() OVER (ORDER BY event_id, bookmaker_id, keyframe, betpawa_market_id,
+            handicap_type, handicap_home, captured_at, id) AS number
+    FROM handicaps
+    WHERE handicap_away = -handicap_home AND COALESCE(line, handicap_home) = handicap_home
+        AND specifiers IS NULL
 ), followed AS (
     SELECT *,
         min(number) OVER here AS first_number,
@@ -183,16 +188,22 @@ WITH snapshots AS (
     DELETE FROM {markets} AS m
     USING planned AS p
     WHERE m.id = p.id AND p.number IS DISTINCT FROM p.kept
+), replaced AS (
+    -- These are few. With all rows, the join by number would take most of the time.
+    UPDATE {markets} AS m
+    SET line = m.handicap_home + 0,
+        betpawa_market_name = content.betpawa_market_name,
+        outcomes = content.outcomes,
+        unavailable_at = CASE WHEN p.source IS NULL THEN m.unavailable_at END
+    FROM planned AS p
+    JOIN numbered AS n ON n.number = p.content
+    JOIN {markets} AS content ON content.id = n.id
+    WHERE m.id = p.id AND p.number = p.kept AND p.content <> p.number
 )
 UPDATE {markets} AS m
-SET line = m.handicap_home + 0, -- not -0
-    betpawa_market_name = content.betpawa_market_name,
-    outcomes = content.outcomes,
-    unavailable_at = CASE WHEN p.source IS NULL THEN m.unavailable_at END
+SET line = m.handicap_home + 0 -- not -0
 FROM planned AS p
-JOIN numbered AS n ON n.number = p.content
-JOIN {markets} AS content ON content.id = n.id
-WHERE m.id = p.id AND p.number = p.kept AND (m.line IS NULL OR p.content <> p.number)
+WHERE m.id = p.id AND p.number = p.kept AND p.content = p.number AND m.line IS NULL
 """
 
 # -- all changes -----------------------------------------------------------------------------------
