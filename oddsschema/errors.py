@@ -207,8 +207,8 @@ class LockTimeoutError(MigrationError):
         super().__init__(
             f"waited {self.timeout.total_seconds():g} s for a lock that another session holds: "
             f"{self.statement}\n"
-            "The transaction was rolled back. Run the migration again when that session has ended its "
-            "transaction. It is one of the first in\n"
+            "The transaction was rolled back. Run the migration again when that session has ended "
+            "its transaction. It is one of the first in\n"
             "  SELECT pid, application_name, state, xact_start FROM pg_stat_activity"
             " ORDER BY xact_start\n"
             "A longer lock_timeout also works, but every session that needs the table then waits "
@@ -229,7 +229,8 @@ class StatementTimeoutError(MigrationError):
         super().__init__(
             f"a statement did not end within {self.timeout.total_seconds():g} s, or was cancelled: "
             f"{self.statement}\n"
-            "The transaction was rolled back. Run the migration again with a longer statement_timeout"
+            "The transaction was rolled back. Run the migration again with a longer "
+            "statement_timeout"
         )
 
 
