@@ -27,6 +27,18 @@ class StoredRow(NamedTuple):
     is_gone: bool = False
 
 
+def handicap(line: float | None, price: float = 2, *, is_gone: bool = False) -> StoredRow:
+    """Return a row of the handicap -1, with this line."""
+    columns = {
+        "betpawa_market_id": "1",
+        "line": line,
+        "handicap_type": "asian",
+        "handicap_home": -1.0,
+        "handicap_away": 1.0,
+    }
+    return StoredRow(columns, [price, price], is_gone)
+
+
 class StoredInstant(NamedTuple):
     """A snapshot with its rows, in the order of their ids."""
 

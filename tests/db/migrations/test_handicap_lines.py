@@ -22,6 +22,7 @@ from tests.support.stored_histories import (
     StoredRow,
     current_key,
     former_key,
+    handicap,
     insert_histories,
     read_rows,
     read_states,
@@ -29,18 +30,6 @@ from tests.support.stored_histories import (
 )
 
 Run = Callable[..., Any]
-
-
-def handicap(line: float | None, price: float = 2, *, is_gone: bool = False) -> StoredRow:
-    """Return a row of the handicap -1, with this line."""
-    columns = {
-        "betpawa_market_id": "1",
-        "line": line,
-        "handicap_type": "asian",
-        "handicap_home": -1.0,
-        "handicap_away": 1.0,
-    }
-    return StoredRow(columns, [price, price], is_gone)
 
 
 _COLUMNS = [
@@ -241,6 +230,30 @@ def test_rows(
                 assert list(map(tuple, rows)) == left
 
     run(upgrade())
+
+
+def test_sql_text(old_database: str, run: Run) -> None:
+    """The SQL text of the revisions changes the rows as the upgrade does."""
+    sql = migrations.upgrade_sql(f"{OLD_REVISION}:oddsschema_0009")
+    both_sides = [
+        StoredInstant(COMPLETE, [handicap(None, 2), handicap(-1, 3)]),
+        StoredInstant(CHANGES, [handicap(-1, 3, is_gone=GONE)]),
+        StoredInstant(CHANGES, [handicap(-1, 4), handicap(None, 2, is_gone=GONE)]),
+    ]
+
+    async def upgrade() -> None:
+        connection = await asyncpg.connect(old_database)
+        for side in SIDES:
+            await insert_histories(connection, side, [both_sides] * 3)
+        before = await read_rows(connection)
+        await connection.execute(sql)
+        after = await read_rows(connection)
+        require_one_row_each(after)
+        assert without_order(read_states(after, current_key)) == merged_states(before)
+        await connection.close()
+
+    run(upgrade())
+    assert run(migrations.check(old_database)).state is CheckState.CLEAN
 
 
 @pytest.mark.parametrize("side", SIDES, ids=lambda side: side.markets)

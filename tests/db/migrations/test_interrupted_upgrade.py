@@ -17,8 +17,8 @@ from oddsschema.models.sides import SIDES, Side
 from tests.support.sessions import fetch_column, holding, settled, waiting
 from tests.support.stored_histories import (
     StoredInstant,
-    StoredRow,
     current_key,
+    handicap,
     insert_histories,
     read_rows,
     read_states,
@@ -31,18 +31,6 @@ Run = Callable[..., Any]
 EVENTS = 25
 
 UPGRADE = [sys.executable, "-W", "error", "-m", "oddsschema", "upgrade", "--lock-timeout", "0"]
-
-
-def handicap(line: float | None, *, is_gone: bool = False) -> StoredRow:
-    """Return a row of the handicap -1, with this line."""
-    columns = {
-        "betpawa_market_id": "1",
-        "line": line,
-        "handicap_type": "asian",
-        "handicap_home": -1.0,
-        "handicap_away": 1.0,
-    }
-    return StoredRow(columns, [2], is_gone)
 
 
 HISTORY = [
