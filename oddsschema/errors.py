@@ -120,7 +120,7 @@ class NotMigratedError(OddsSchemaError):
 
 
 class MigrationError(OddsSchemaError):
-    """A migration that did not run. The revision that failed left nothing in the database."""
+    """A migration that did not finish. Revisions and rows that it had committed stay."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -189,7 +189,7 @@ class CheckViolationError(MigrationError):
         super().__init__(
             f"rows of {self.table} break the CHECK {self.constraint}, which all rows have to "
             "satisfy\n"
-            "The revision was rolled back. Correct or delete the rows, then run the migration "
+            "The transaction was rolled back. Correct or delete the rows, then run the migration "
             f"again{rows}"
         )
 
@@ -207,8 +207,8 @@ class LockTimeoutError(MigrationError):
         super().__init__(
             f"waited {self.timeout.total_seconds():g} s for a lock that another session holds: "
             f"{self.statement}\n"
-            "The revision was rolled back. Run the migration again when that session has ended its "
-            "transaction. It is one of the first in\n"
+            "The transaction was rolled back. Run the migration again when that session has ended "
+            "its transaction. It is one of the first in\n"
             "  SELECT pid, application_name, state, xact_start FROM pg_stat_activity"
             " ORDER BY xact_start\n"
             "A longer lock_timeout also works, but every session that needs the table then waits "
@@ -229,7 +229,8 @@ class StatementTimeoutError(MigrationError):
         super().__init__(
             f"a statement did not end within {self.timeout.total_seconds():g} s, or was cancelled: "
             f"{self.statement}\n"
-            "The revision was rolled back. Run the migration again with a longer statement_timeout"
+            "The transaction was rolled back. Run the migration again with a longer "
+            "statement_timeout"
         )
 
 
@@ -244,7 +245,7 @@ class MigrationDeadlockError(MigrationError):
         super().__init__(
             "this migration and another session waited for each other's locks: "
             f"{self.statement}\n"
-            "The revision was rolled back. Run the migration again"
+            "The transaction was rolled back. Run the migration again"
         )
 
 

@@ -202,6 +202,7 @@ CREATE TABLE odds_snapshots (
     is_complete BOOLEAN DEFAULT true NOT NULL,
     last_confirmed_at TIMESTAMP WITH TIME ZONE,
     confirmed_at TIMESTAMP WITH TIME ZONE[] DEFAULT '{}' NOT NULL,
+    unknown_markets JSONB,
     id BIGSERIAL NOT NULL,
     event_id INTEGER NOT NULL,
     bookmaker_id INTEGER NOT NULL,
@@ -213,6 +214,7 @@ CREATE TABLE odds_snapshots (
     CONSTRAINT ck_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
     CONSTRAINT ck_odds_snapshots_last_confirmed_at CHECK (last_confirmed_at >= '1970-01-01 00:00:00+00:00' AND last_confirmed_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_odds_snapshots_confirmed_at CHECK (array_position(confirmed_at, NULL) IS NULL AND '1970-01-01 00:00:00+00:00' <= ALL (confirmed_at) AND '2201-01-01 00:00:00+00:00' > ALL (confirmed_at)),
+    CONSTRAINT ck_odds_snapshots_unknown_markets CHECK (jsonb_typeof(unknown_markets) = 'array' AND NOT jsonb_path_exists(unknown_markets, 'strict $[*] ? (@.type() != "array")') AND NOT jsonb_path_exists(unknown_markets, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
     CONSTRAINT fk_odds_snapshots_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE CASCADE,
     CONSTRAINT fk_odds_snapshots_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id),
     CONSTRAINT fk_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
@@ -253,6 +255,7 @@ CREATE TABLE competitor_odds_snapshots (
     is_complete BOOLEAN DEFAULT true NOT NULL,
     last_confirmed_at TIMESTAMP WITH TIME ZONE,
     confirmed_at TIMESTAMP WITH TIME ZONE[] DEFAULT '{}' NOT NULL,
+    unknown_markets JSONB,
     id BIGSERIAL NOT NULL,
     competitor_event_id INTEGER NOT NULL,
     scrape_run_id INTEGER,
@@ -264,6 +267,7 @@ CREATE TABLE competitor_odds_snapshots (
     CONSTRAINT ck_competitor_odds_snapshots_raw_response CHECK (NOT jsonb_path_exists(raw_response, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
     CONSTRAINT ck_competitor_odds_snapshots_last_confirmed_at CHECK (last_confirmed_at >= '1970-01-01 00:00:00+00:00' AND last_confirmed_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT ck_competitor_odds_snapshots_confirmed_at CHECK (array_position(confirmed_at, NULL) IS NULL AND '1970-01-01 00:00:00+00:00' <= ALL (confirmed_at) AND '2201-01-01 00:00:00+00:00' > ALL (confirmed_at)),
+    CONSTRAINT ck_competitor_odds_snapshots_unknown_markets CHECK (jsonb_typeof(unknown_markets) = 'array' AND NOT jsonb_path_exists(unknown_markets, 'strict $[*] ? (@.type() != "array")') AND NOT jsonb_path_exists(unknown_markets, 'strict $.** ? (@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)')),
     CONSTRAINT fk_competitor_odds_snapshots_scrape_run_id_scrape_runs FOREIGN KEY(scrape_run_id) REFERENCES scrape_runs (id) ON DELETE SET NULL
 );
 
@@ -280,6 +284,7 @@ CREATE TABLE market_odds (
     handicap_type VARCHAR(50),
     handicap_home DOUBLE PRECISION,
     handicap_away DOUBLE PRECISION,
+    specifiers VARCHAR(255),
     outcomes JSONB NOT NULL,
     unavailable_at TIMESTAMP WITH TIME ZONE,
     id BIGSERIAL NOT NULL,
@@ -293,9 +298,10 @@ CREATE TABLE market_odds (
     CONSTRAINT ck_market_odds_handicap_type CHECK (handicap_type IN ('european', 'asian')),
     CONSTRAINT ck_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
     CONSTRAINT ck_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
-    CONSTRAINT ck_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_market_odds_specifiers CHECK (specifiers <> '' AND ascii(specifiers) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(specifiers, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
+    CONSTRAINT ck_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && (!(+$[*].odds < 1.0) || !($[*].odds < 1.0) && !($[*] ? (@.odds == null).is_active != false)) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
     CONSTRAINT ck_market_odds_unavailable_at CHECK (unavailable_at >= '1970-01-01 00:00:00+00:00' AND unavailable_at < '2201-01-01 00:00:00+00:00'),
-    CONSTRAINT ck_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
+    CONSTRAINT ck_market_odds_handicap_line CHECK (num_nulls(handicap_type, handicap_home, handicap_away) = 3 OR num_nulls(line, handicap_type, handicap_home, handicap_away) = 0 AND handicap_away = -handicap_home AND line = handicap_home)
 );
 
 CREATE INDEX idx_market_odds_market ON market_odds (betpawa_market_id);
@@ -309,6 +315,7 @@ CREATE TABLE competitor_market_odds (
     handicap_type VARCHAR(50),
     handicap_home DOUBLE PRECISION,
     handicap_away DOUBLE PRECISION,
+    specifiers VARCHAR(255),
     outcomes JSONB NOT NULL,
     unavailable_at TIMESTAMP WITH TIME ZONE,
     id BIGSERIAL NOT NULL,
@@ -322,9 +329,10 @@ CREATE TABLE competitor_market_odds (
     CONSTRAINT ck_competitor_market_odds_handicap_type CHECK (handicap_type IN ('european', 'asian')),
     CONSTRAINT ck_competitor_market_odds_handicap_home CHECK (handicap_home > '-Infinity' AND handicap_home < 'Infinity'),
     CONSTRAINT ck_competitor_market_odds_handicap_away CHECK (handicap_away > '-Infinity' AND handicap_away < 'Infinity'),
-    CONSTRAINT ck_competitor_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && !(+$[*].odds < 1.0) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
+    CONSTRAINT ck_competitor_market_odds_specifiers CHECK (specifiers <> '' AND ascii(specifiers) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(specifiers, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
+    CONSTRAINT ck_competitor_market_odds_outcomes CHECK (CASE WHEN outcomes @@ 'strict !($[*].name.type() != "string") && !($[*].name == "") && (!(+$[*].odds < 1.0) || !($[*].odds < 1.0) && !($[*] ? (@.odds == null).is_active != false)) && !($[*].odds > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368) && !($[*].is_active.type() != "boolean")' THEN jsonb_array_length(outcomes) BETWEEN 1 AND 500 AND (pg_column_compression(outcomes) IS NULL AND pg_column_size(outcomes) <= 255 OR NOT outcomes @? '$[*].name ? (@ like_regex "^.{255}." flag "s")') ELSE false END),
     CONSTRAINT ck_competitor_market_odds_unavailable_at CHECK (unavailable_at >= '1970-01-01 00:00:00+00:00' AND unavailable_at < '2201-01-01 00:00:00+00:00'),
-    CONSTRAINT ck_competitor_market_odds_handicap CHECK (num_nulls(handicap_type, handicap_home, handicap_away) IN (0, 3))
+    CONSTRAINT ck_competitor_market_odds_handicap_line CHECK (num_nulls(handicap_type, handicap_home, handicap_away) = 3 OR num_nulls(line, handicap_type, handicap_home, handicap_away) = 0 AND handicap_away = -handicap_home AND line = handicap_home)
 );
 
 CREATE INDEX idx_competitor_market_odds_market ON competitor_market_odds (betpawa_market_id);

@@ -1,7 +1,7 @@
 """The commands of migrations: `upgrade`, `downgrade`, `current` and `check`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -38,7 +38,10 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
 @timeouts_options
 @url_option
 def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str | None) -> None:
-    """Create the tables, or upgrade them to REVISION (the newest)."""
+    """Create the tables, or upgrade them to REVISION (the newest).
+
+    Rows that keep an older form are reported as notes.
+    """
     from oddsschema import migrations
 
     if sql:
@@ -47,7 +50,8 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str |
 
     async def run(url: str) -> None:
         before = await migrations.current(url)
-        await migrations.upgrade(url, revision, **timeouts)
+        notes = await migrations.upgrade(url, revision, **timeouts)
+        _print_notes(notes)
         _print_move(before, await migrations.current(url))
 
     run_on_database(url, run)
@@ -58,12 +62,16 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str |
 @timeouts_options
 @url_option
 def downgrade(revision: str, timeouts: dict[str, timedelta], url: str | None) -> None:
-    """Downgrade the tables to REVISION; "base" drops all tables, with their rows."""
+    """Downgrade the tables to REVISION; "base" drops all tables, with their rows.
+
+    Rows that the older tables cannot hold are deleted or changed, and counted in notes.
+    """
     from oddsschema import migrations
 
     async def run(url: str) -> None:
         before = await migrations.current(url)
-        await migrations.downgrade(url, revision, **timeouts)
+        notes = await migrations.downgrade(url, revision, **timeouts)
+        _print_notes(notes)
         _print_move(before, await migrations.current(url))
 
     run_on_database(url, run)
@@ -115,6 +123,7 @@ def check(as_json: bool, url: str | None) -> None:
     else:
         for difference in report.differences:
             print_text(str(difference))
+        _print_notes(report.notes, err=bool(report.differences))
         # Standard output holds the differences only, so that a program can read them.
         print_text(str(report), err=bool(report.differences))
     exit_codes = {
@@ -127,6 +136,11 @@ def check(as_json: bool, url: str | None) -> None:
         CheckState.UNREACHABLE: 7,
     }
     sys.exit(exit_codes[report.state])
+
+
+def _print_notes(notes: Sequence[str], *, err: bool = False) -> None:
+    for note in notes:
+        print_text(f"note: {note}", err=err)
 
 
 def _print_move(before: str | None, after: str | None) -> None:

@@ -4,10 +4,10 @@ from oddsschema.database.connections import Connection
 from oddsschema.errors import NotMigratedError
 
 #: The newest revision of the migrations in this release.
-HEAD = "oddsschema_0007"
+HEAD = "oddsschema_0009"
 
 #: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
-_HAS_ALL_PARTS = """
+HAS_ALL_PARTS = """
 WITH wanted AS (
     SELECT to_regclass(quote_ident(owner)) AS oid, name
     FROM unnest($1::text[], $2::text[]) AS _ (owner, name)
@@ -58,4 +58,4 @@ async def has_all_parts(connection: Connection) -> bool:
         for table in tables
         for part in (*table.columns, *table.constraints, *table.indexes)
     ]
-    return bool(await connection.fetchval(_HAS_ALL_PARTS, *zip(*parts, strict=True)))
+    return bool(await connection.fetchval(HAS_ALL_PARTS, *zip(*parts, strict=True)))

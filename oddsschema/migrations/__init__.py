@@ -10,6 +10,7 @@ The public names are imported from here. The modules:
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
 - `time_limits`: the time limits of a migration, for any env.py
 - `violations`: the stored rows that break a new CHECK
+- `kept_ids`: the SportRadar ids that keep an older form
 - `report`: the state of a database, compared with this release
 - `comparison`: the differences between its tables and those that the revisions build
 - `repair`: the SQL that repairs a difference

@@ -34,6 +34,7 @@ from oddsschema.errors import (
     UnsupportedDriverError,
 )
 from oddsschema.migrations.catalog import rolled_back
+from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.violations import translate_check_violations
 
@@ -56,20 +57,23 @@ async def upgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
-) -> None:
+) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
 
-    Each revision is a transaction of its own, unless a connection was handed over. The migration
+    Each revision is a transaction of its own, unless a connection was handed over; those that
+    change stored rows have many. An upgrade that was interrupted is run again. The migration
     ends with an error after waiting `lock_timeout` for a lock, since every session that
     needs the same table waits behind it, or after `statement_timeout` in a statement; a duration
     of 0 means no limit.
+
+    Returns notes: sentences about rows that keep an older form.
 
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
     UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
     SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _migrate(target, config, revision, command.upgrade)
+    return await _migrate(target, config, revision, command.upgrade)
 
 
 async def downgrade(
@@ -78,13 +82,14 @@ async def downgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
-) -> None:
+) -> tuple[str, ...]:
     """Downgrade the database to `revision`; "base" drops every table of this package.
 
-    Limits and errors are those of `upgrade`.
+    Returns notes: sentences about rows that the older form cannot hold, which were deleted or
+    changed, with their number. Limits and errors are those of `upgrade`.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    await _migrate(target, config, revision, command.downgrade)
+    return await _migrate(target, config, revision, command.downgrade)
 
 
 def upgrade_sql(
@@ -226,7 +231,10 @@ async def _migrate(
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
-) -> None:
+) -> tuple[str, ...]:
+    """Run alembic, and return the notes of the revisions and of the rows that they left."""
+    config.stdout = notes = StringIO()
+
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
         with (
@@ -238,12 +246,17 @@ async def _migrate(
 
     async with _connected(target) as connection:
         await connection.run_sync(require_known_revisions)
+        before = await connection.run_sync(recorded_revisions)
         if isinstance(target, str):
             # Alembic would take this transaction for the caller's, and not commit.
             await connection.rollback()
         await connection.run_sync(on_connection)
+        found = notes.getvalue().splitlines()
+        if HEAD not in before and HEAD in await connection.run_sync(recorded_revisions):
+            found += describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
         if isinstance(target, str):
             await connection.commit()
+    return tuple(found)
 
 
 @asynccontextmanager

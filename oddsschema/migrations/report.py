@@ -10,6 +10,7 @@ from oddsschema.database.connections import Connection
 from oddsschema.database.revision import is_own_revision
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
 from oddsschema.migrations.comparison import Difference, find_differences
+from oddsschema.migrations.kept_ids import read_kept_ids
 
 
 class CheckState(StrEnum):
@@ -41,6 +42,11 @@ class CheckReport(BaseModel):
         default=(),
         description="The differences, in an order in which they can be repaired. Only databases "
         "at this release's revision are compared, and those with all tables and no revision.",
+    )
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="Sentences about rows that keep an older form, such as a SportRadar id with a "
+        "prefix. They are no differences.",
     )
 
     def __str__(self) -> str:
@@ -106,12 +112,14 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "drop them; then run 'oddsschema upgrade'",
         )
 
+    notes = await read_kept_ids(connection)
     differences = await find_differences(connection, release.tables, release.statements)
     if others and not recorded and differences:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=_message_for_others(others),
             differences=tuple(differences),
+            notes=notes,
         )
     if not others and not recorded:
         return CheckReport(
@@ -119,6 +127,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             message="the database has the tables of oddsschema, but records no revision: run the "
             "listed repairs, the revision's last",
             differences=(*differences, _missing_revision(release.head)),
+            notes=notes,
         )
     differences += [
         _extra_revision(revision, release.head) for revision in recorded if revision != release.head
@@ -128,6 +137,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             state=CheckState.CLEAN,
             message=f"the database matches this release, at {release.head}",
             revision=release.head,
+            notes=notes,
         )
     return CheckReport(
         state=CheckState.DRIFT,
@@ -135,6 +145,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
         f"{len(differences)} place{'s' if len(differences) > 1 else ''}",
         revision=release.head,
         differences=tuple(differences),
+        notes=notes,
     )
 
 

@@ -146,7 +146,7 @@ def test_docs_example(database: str, run: Run) -> None:
             database,
             "ALTER TABLE events ALTER COLUMN name TYPE text;"
             "ALTER TABLE competitor_market_odds"
-            " DROP CONSTRAINT ck_competitor_market_odds_handicap;"
+            " DROP CONSTRAINT ck_competitor_market_odds_handicap_type;"
             "DROP INDEX idx_competitor_events_betpawa;"
             "CREATE INDEX idx_competitor_events_betpawa ON competitor_events (betpawa_event_id)",
         )
