@@ -15,6 +15,7 @@ from tests.support.histories import plain
 from tests.support.paths import REAL_ODDS
 from tests.support.query_model import (
     KICKOFF,
+    Delivery,
     Stored,
     batches,
     key,
@@ -66,15 +67,15 @@ def test_price_history_is_every_change(parts: Any, connection: Any, run: Run) ->
 
 @given(parts=batches)
 def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> None:
-    """Opening prices are the first, closing prices the last before kickoff, each with its age."""
+    """Opening and closing prices are the first and the last before kickoff with an open outcome."""
 
     async def check(stored: Stored) -> None:
         opening, closing = {}, {}
         for of, instants in stored.listings.items():
             for at in sorted(instants):
                 for market, (_, known) in instants[at].items():
-                    opening.setdefault((*of, market), (at, known, KICKOFF - at))
-                    if at < KICKOFF:
+                    if at < KICKOFF and any(is_active for _, is_active in known.values()):
+                        opening.setdefault((*of, market), (at, known, KICKOFF - at))
                         closing[(*of, market)] = (at, known, KICKOFF - at)
         for statement, wanted in (
             (queries.opening_prices(), opening),
@@ -109,7 +110,8 @@ def test_real_odds(order: str, connection: Any, run: Run) -> None:
         ) in captures:  # Bet9ja lists some events twice; the model has a single event for them
             event = capture["competitor_event"]
             event["sportradar_id"] = event["external_id"]
-        parts.append((captures, IngestOptions()))
+        deliveries = [Delivery(capture, capture["markets"], set()) for capture in captures]
+        parts.append((deliveries, IngestOptions()))
 
     async def check(stored: Stored) -> None:
         found: dict[Any, Any] = defaultdict(list)
