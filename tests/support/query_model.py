@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import IngestOptions, Outcome, ingest
 from oddsschema.ingestion.records import MarketKey
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.models.sides import SIDES
 from tests.support.histories import START, STORAGE, State, captured, plain
 from tests.support.market_keys import market_key
 
@@ -191,6 +194,20 @@ def stored(
             await transaction.rollback()
 
     run(body())
+
+
+#: The keys of all market rows, each with those of the refused markets of its snapshot.
+STORED_ROWS = " UNION ALL ".join(
+    f"SELECT {', '.join(f'm.{name}' for name in MARKET_KEY)}, s.unknown_markets "
+    f"FROM {side.markets} AS m JOIN {side.snapshots} AS s ON s.id = m.snapshot_id"
+    for side in SIDES
+)
+
+
+async def counted_rows(connection: AsyncConnection) -> int:
+    """Count the market rows that were captured: all but those that a snapshot carries."""
+    rows = (await connection.execute(text(STORED_ROWS))).all()
+    return sum(list(market) not in (unknown or ()) for *market, unknown in rows)
 
 
 def listing(row: Any) -> tuple[str, str]:

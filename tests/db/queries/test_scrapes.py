@@ -9,10 +9,8 @@ from hypothesis import given
 from sqlalchemy import text
 
 from oddsschema import queries
-from oddsschema.models.odds import MARKET_KEY
-from oddsschema.models.sides import SIDES
 from oddsschema.queries import Coverage, Move
-from tests.support.query_model import Stored, batches, key, listing, stored
+from tests.support.query_model import Stored, batches, counted_rows, key, listing, stored
 
 Run = Callable[..., Any]
 
@@ -28,13 +26,6 @@ FROM competitor_odds_snapshots AS s JOIN competitor_events AS e ON e.id = s.comp
 JOIN scrape_runs AS r ON r.id = s.scrape_run_id
 WHERE r.batch_id <= :batch GROUP BY 1, 2
 """
-
-#: The keys of all market rows, each with those of the refused markets of its snapshot.
-STORED_ROWS = " UNION ALL ".join(
-    f"SELECT {', '.join(f'm.{name}' for name in MARKET_KEY)}, s.unknown_markets "
-    f"FROM {side.markets} AS m JOIN {side.snapshots} AS s ON s.id = m.snapshot_id"
-    for side in SIDES
-)
 
 
 @given(parts=batches)
@@ -83,8 +74,7 @@ def test_coverage(parts: Any, connection: Any, run: Run) -> None:
                 counts[event_fields.get("bookmaker") or event_fields["source"]] += 1
             assert {row.platform: row.events for row in rows} == counts
             stored_rows += sum(row.markets + row.markets_gone for row in rows)
-        rows = (await connection.execute(text(STORED_ROWS))).all()
-        assert stored_rows == sum(list(market) not in (unknown or ()) for *market, unknown in rows)
+        assert stored_rows == await counted_rows(connection)
 
     stored(connection, run, parts, check)
 
