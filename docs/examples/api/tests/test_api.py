@@ -23,7 +23,7 @@ MARKET = {
     "specifiers": None,
     "outcomes": [
         {"name": "1", "odds": 1.46, "is_active": True},
-        {"name": "X", "odds": 4.6, "is_active": False},
+        {"name": "X", "odds": 4.6, "is_active": True},
         {"name": "2", "odds": None, "is_active": False},
     ],
 }
