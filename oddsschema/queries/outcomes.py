@@ -27,8 +27,8 @@ OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
 #: The number of outcomes of a market that win: one number for all markets, or an expression.
 Winners = int | ColumnElement[int]
 
-#: An SQL/JSON path to the open outcomes of a market, as an SQL literal. Rows that are older than the
-#: CHECK may lack the key.
+#: An SQL/JSON path to the open outcomes of a market, as an SQL literal. Rows that are older than
+#: the CHECK may lack the key.
 _OPEN = "'$[*] ? (!(@.is_active == false))'"
 
 
