@@ -7,11 +7,13 @@ from datetime import datetime
 from oddsschema.cli.markets import (
     format_odds,
     grouped,
+    is_suspended,
     labels_of,
     listing_names,
     listing_order,
     market_key,
     market_order,
+    open_odds,
     outcomes_by_label,
 )
 from oddsschema.queries import BestPrice
@@ -23,10 +25,13 @@ class MarketComparison:
     """The prices of a market at each bookmaker."""
 
     market: OfferedMarket
-    #: By outcome, and by listing: odds such as "2.10", with a mark on the best price.
+    #: By outcome, and by listing: odds such as "2.10", with a mark on the best price; "closed", or
+    #: "suspended" if all outcomes are closed.
     prices: Mapping[str, Mapping[str, str]]
     #: By listing: "7.0%".
     overrounds: Mapping[str, str]
+    #: By listing: "yes" if its last capture had the market refused, so that the prices are older.
+    carried: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,27 +68,31 @@ def _compare_market(
     best: Mapping[tuple[Hashable, ...], float],
     names: Sequence[str],
 ) -> MarketComparison:
+    by_name = dict(zip(names, offers, strict=True))
+    suspended = {name for name, offer in by_name.items() if is_suspended(offer)}
     prices: dict[str, dict[str, str]] = {}
     for label in labels_of(offers):
-        outcomes = {
-            name: outcome
-            for name, offer in zip(names, offers, strict=True)
+        odds = {
+            name: open_odds(outcome)
+            for name, offer in by_name.items()
             if (outcome := outcomes_by_label(offer).get(label)) is not None
         }
-        has_choice = sum(outcome.is_active for outcome in outcomes.values()) > 1
+        has_choice = sum(price is not None for price in odds.values()) > 1
         best_odds = best.get((*market_key(offers[0]), label)) if has_choice else None
         prices[label] = {
-            name: format_odds(outcome.odds) + ("*" if outcome.odds == best_odds else "")
-            if outcome.is_active
-            else format_odds(None)
-            for name, outcome in outcomes.items()
+            name: "suspended"
+            if name in suspended
+            else format_odds(price) + ("*" if price is not None and price == best_odds else "")
+            for name, price in odds.items()
         }
-    overrounds = {
-        name: f"{offer.overround:.1%}"
-        for name, offer in zip(names, offers, strict=True)
-        if offer.overround
-    }
-    return MarketComparison(offers[0], prices, overrounds)
+    return MarketComparison(
+        market=offers[0],
+        prices=prices,
+        overrounds={
+            name: f"{offer.overround:.1%}" for name, offer in by_name.items() if offer.overround
+        },
+        carried={name: "yes" for name, offer in by_name.items() if offer.is_carried},
+    )
 
 
 def format_row(label: str, cells: Iterable[str], *, label_width: int = 20, width: int = 12) -> str:

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from oddsschema.cli.comparison import Comparison, compare, format_row
+from oddsschema.cli.comparison import Comparison, MarketComparison, compare, format_row
 from oddsschema.cli.markets import market_title
 from oddsschema.cli.options import json_option, run_on_database, url_option
 from oddsschema.cli.output import escape_cell, print_json, print_table, print_text, terminal
 from oddsschema.cli.pictures import draw, new_figure, save
 from oddsschema.cli.price_changes import describe_changes
+from oddsschema.contracts.scalars import sort_specifiers
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import MarketNotFoundError
@@ -27,12 +29,35 @@ from oddsschema.queries.event_reports import (
 )
 
 _BEST = "* the best price"
+_CARRIED = "carried: the market was refused in the last capture, and the prices are older"
+
+
+class _Choice(NamedTuple):
+    """The markets to read: those of a line, or of specifiers, or all."""
+
+    line: float | None
+    specifiers: str | None
+
+
+def _read_specifiers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return sort_specifiers(value) if value.strip() else ""
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
 @click.argument("event")
 @click.argument("market", required=False)
 @click.option("--line", type=float, help="Only markets of this line.")
+@click.option(
+    "--specifiers",
+    callback=_read_specifiers,
+    metavar="TEXT",
+    help="Only markets of these specifiers: 'minute=15|player=sr:player:38004'; '' for none.",
+)
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
@@ -51,6 +76,7 @@ def history(
     event: str,
     market: str | None,
     line: float | None,
+    specifiers: str | None,
     at: datetime | None,
     plot: Path | None,
     as_json: bool,
@@ -58,21 +84,22 @@ def history(
 ) -> None:
     """Print the offers of EVENT side by side, or the price history of a MARKET.
 
-    EVENT is a SportRadar id, or the id of an event of BetPawa. MARKET is BetPawa's id of the
-    market, or a part of its name. Times are UTC.
+    EVENT is a SportRadar id (66457014 or sr:match:66457014), or the id of an event of BetPawa.
+    MARKET is BetPawa's id of the market, or a part of its name. Times are UTC.
     """
+    choice = _Choice(line, specifiers)
     if market is None:
         if plot is not None:
             raise click.UsageError("--plot draws the prices of a MARKET: name one")
-        _print_offers(event, line, None if at is None else at.replace(tzinfo=UTC), as_json, url)
+        _print_offers(event, choice, None if at is None else at.replace(tzinfo=UTC), as_json, url)
     else:
         if at is not None:
             raise click.UsageError("--at is for what was on offer: leave MARKET out")
-        _print_changes(event, market, line, plot, as_json, url)
+        _print_changes(event, market, choice, plot, as_json, url)
 
 
 def _print_offers(
-    event: str, line: float | None, at: datetime | None, as_json: bool, url: str | None
+    event: str, choice: _Choice, at: datetime | None, as_json: bool, url: str | None
 ) -> None:
     async def read(url: str) -> tuple[EventIdentity, EventOffers, Sequence[BestPrice]]:
         async with sqlalchemy_connect(url) as connection:
@@ -80,8 +107,8 @@ def _print_offers(
             identity = await find_event(connection, event)
             return (
                 identity,
-                await read_offers(connection, identity, at=at, line=line),
-                await read_best_prices(connection, identity, at=at, line=line),
+                await read_offers(connection, identity, at=at, **choice._asdict()),
+                await read_best_prices(connection, identity, at=at, **choice._asdict()),
             )
 
     identity, offers, best = run_on_database(url, read)
@@ -98,17 +125,15 @@ def _print_offers(
     heads = ["", *comparison.listings]
     sections = [("", [_cells(comparison, "seen", _seen(comparison))])]
     for market in comparison.markets:
-        rows = [_cells(comparison, label, prices) for label, prices in market.prices.items()]
-        if market.overrounds:
-            rows.append(_cells(comparison, "overround", market.overrounds))
+        rows = [_cells(comparison, label, cells) for label, cells in _rows(market)]
         sections.append((market_title(market.market), rows))
     print_table(console, heads, sections)
-    if len(comparison.listings) > 1:
-        print_text(_BEST)
+    for text in _legend(comparison):
+        print_text(text)
 
 
 def _print_changes(
-    event: str, market: str, line: float | None, plot: Path | None, as_json: bool, url: str | None
+    event: str, market: str, choice: _Choice, plot: Path | None, as_json: bool, url: str | None
 ) -> None:
     figure = new_figure() if plot is not None else None
 
@@ -116,7 +141,7 @@ def _print_changes(
         async with sqlalchemy_connect(url) as connection:
             await require_migrated((await connection.get_raw_connection()).driver_connection)
             identity = await find_event(connection, event)
-            return identity, await read_history(connection, identity, market, line=line)
+            return identity, await read_history(connection, identity, market, **choice._asdict())
 
     identity, points = run_on_database(url, read)
     if not points.root:
@@ -150,12 +175,25 @@ def _comparison_lines(comparison: Comparison) -> Iterator[str]:
     yield line("seen", _seen(comparison))
     for market in comparison.markets:
         yield escape_cell(market_title(market.market))
-        for label, prices in market.prices.items():
-            yield line(label, prices)
-        if market.overrounds:
-            yield line("overround", market.overrounds)
+        for label, cells in _rows(market):
+            yield line(label, cells)
+    for text in _legend(comparison):
+        yield f"  {text}"
+
+
+def _rows(market: MarketComparison) -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield from market.prices.items()
+    if market.overrounds:
+        yield "overround", market.overrounds
+    if market.carried:
+        yield "carried", market.carried
+
+
+def _legend(comparison: Comparison) -> Iterator[str]:
     if len(comparison.listings) > 1:
-        yield f"  {_BEST}"
+        yield _BEST
+    if any(market.carried for market in comparison.markets):
+        yield _CARRIED
 
 
 def _seen(comparison: Comparison) -> dict[str, str]:

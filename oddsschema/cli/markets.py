@@ -47,7 +47,7 @@ def listing_names(rows: Iterable[AtBookmaker]) -> dict[tuple[bool, str, int], st
 
 
 def market_title(market: Market) -> str:
-    """Describe a market: its name, its id, its line and its handicap."""
+    """Describe a market: its name, its id, its line, its handicap and its specifiers."""
     parts = [f"{market.betpawa_market_name} ({market.betpawa_market_id})"]
     if market.line is not None:
         parts.append(f"line {market.line:g}")
@@ -55,6 +55,8 @@ def market_title(market: Market) -> str:
         parts.append(
             f"{market.handicap_type} handicap {market.handicap_home:+g} {market.handicap_away:+g}"
         )
+    if market.specifiers is not None:
+        parts.append(market.specifiers)
     return ", ".join(parts)
 
 
@@ -76,6 +78,16 @@ def outcomes_by_label(market: Market) -> dict[str, Outcome]:
 def labels_of(markets: Sequence[Market]) -> list[str]:
     """List the labels of the outcomes of some markets, without repetition."""
     return list(dict.fromkeys(label for market in markets for label in outcomes_by_label(market)))
+
+
+def open_odds(outcome: Outcome) -> float | None:
+    """Return the decimal odds of an outcome; None if it is closed, with a last price or without."""
+    return outcome.odds if outcome.is_active else None
+
+
+def is_suspended(market: Market) -> bool:
+    """Return whether all outcomes of a market are closed."""
+    return not any(outcome.is_active for outcome in market.outcomes)
 
 
 def format_odds(odds: float | None) -> str:

@@ -13,7 +13,7 @@ from oddsschema.cli.markets import (
     market_order,
     market_title,
 )
-from oddsschema.cli.price_changes import active_odds
+from oddsschema.cli.price_changes import odds_at
 from oddsschema.errors import MissingExtraError, PlotError
 from oddsschema.queries.event_reports import MarketPoint
 
@@ -30,7 +30,7 @@ def new_figure() -> Any:
 def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
     """Draw a panel for each market: a colour for each outcome, a line style for each bookmaker.
 
-    Prices are steps. A dot marks a change and the last capture; a gap marks a time off offer.
+    Prices are steps. A dot marks a change and the last capture; a gap marks a time without a price.
     """
     from matplotlib import dates
 
@@ -45,7 +45,7 @@ def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
         for of_listing in grouped(of_market, key=listing_order):
             listing = listing_order(of_listing[0])
             for label in labels_of(of_listing):
-                prices = [active_odds(point, label) for point in of_listing]
+                prices = [odds_at(point, label) for point in of_listing]
                 axes.step(
                     [point.at for point in of_listing],
                     [float("nan") if price is None else price for price in prices],

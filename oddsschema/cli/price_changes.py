@@ -1,7 +1,7 @@
 """The price history of markets as text: a line for each change, and a plot of each price."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TypeAlias
 
 from oddsschema.cli.markets import (
     format_odds,
@@ -11,10 +11,10 @@ from oddsschema.cli.markets import (
     listing_order,
     market_order,
     market_title,
+    open_odds,
     outcomes_by_label,
 )
 from oddsschema.cli.output import escape_cell
-from oddsschema.contracts.outcomes import Outcome
 from oddsschema.queries import PricePoint
 from oddsschema.queries.event_reports import MarketPoint
 
@@ -22,6 +22,9 @@ from oddsschema.queries.event_reports import MarketPoint
 _WIDTH = 40
 #: The bars of a plot, from the lowest price to the highest.
 _LEVELS = "▁▂▃▄▅▆▇█"
+
+#: The odds of a market by label: None for a closed outcome. Empty while the market is not on offer.
+_State: TypeAlias = dict[str, float | None]
 
 
 def describe_changes(points: Iterable[MarketPoint]) -> Iterator[str]:
@@ -40,10 +43,11 @@ def _listing_lines(name: str, points: Sequence[MarketPoint]) -> Iterator[str]:
     widths = [max(8, len(label) + 2) for label in labels]
     heads = map(escape_cell, labels)
     yield f"  {name:<21}{_columns(heads, widths)}  overround"
-    before: Any = None
+    before: _State | None = None
     for point in points:
-        state = outcomes_by_label(point) if point.is_available else {}
-        # A state repeats where a bookmaker renames an outcome, and at the last capture.
+        state = _state(point)
+        # A state repeats where a bookmaker renames an outcome or removes the price of a closed one,
+        # and at the last capture.
         if state != before or point is points[-1]:
             cells = (
                 _unchanged(state)
@@ -56,37 +60,45 @@ def _listing_lines(name: str, points: Sequence[MarketPoint]) -> Iterator[str]:
         yield f"    {escape_cell(label):<17}  {_plot(points, label)}"
 
 
-def _unchanged(state: dict[str, Outcome]) -> str:
-    return "  unchanged" if state else "  still not on offer"
+def _state(point: PricePoint) -> _State:
+    if not point.is_available:
+        return {}
+    return {label: open_odds(outcome) for label, outcome in outcomes_by_label(point).items()}
+
+
+def _absence(state: _State) -> str | None:
+    if not state:
+        return "not on offer"
+    return "suspended" if all(odds is None for odds in state.values()) else None
+
+
+def _unchanged(state: _State) -> str:
+    absence = _absence(state)
+    return "  unchanged" if absence is None else f"  still {absence}"
 
 
 def _prices(
-    state: dict[str, Outcome], labels: Sequence[str], widths: Sequence[int], margin: float | None
+    state: _State, labels: Sequence[str], widths: Sequence[int], margin: float | None
 ) -> str:
-    if not state:
-        return "  not on offer"
-    prices = [_format(state[label]) if label in state else "-" for label in labels]
+    if (absence := _absence(state)) is not None:
+        return f"  {absence}"
+    prices = [format_odds(state[label]) if label in state else "-" for label in labels]
     return _columns(prices, widths) + ("" if margin is None else f"{margin:>11.1%}")
-
-
-def _format(outcome: Outcome) -> str:
-    return format_odds(outcome.odds if outcome.is_active else None)
 
 
 def _columns(cells: Iterable[str], widths: Iterable[int]) -> str:
     return "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
-def active_odds(point: PricePoint, label: str) -> float | None:
-    """Return the decimal odds of an outcome at a point; None while it is not on offer."""
-    outcome = outcomes_by_label(point).get(label) if point.is_available else None
-    return outcome.odds if outcome is not None and outcome.is_active else None
+def odds_at(point: PricePoint, label: str) -> float | None:
+    """Return the decimal odds of an outcome at a point; None while it is closed or not on offer."""
+    return _state(point).get(label)
 
 
 def _plot(points: Sequence[PricePoint], label: str) -> str:
     """Plot the price of an outcome over time: a bar for each interval, blank without a price."""
     first, last = points[0].at, points[-1].at
-    prices = [active_odds(point, label) for point in points]
+    prices = [odds_at(point, label) for point in points]
     known = [price for price in prices if price is not None]
     if not known:
         return "closed"

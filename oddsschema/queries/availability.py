@@ -14,8 +14,11 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
+    and_,
     case,
+    column,
     distinct,
+    exists,
     func,
     literal_column,
     select,
@@ -23,11 +26,11 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, distinct_on
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
-from oddsschema.contracts.scalars import Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
+from oddsschema.contracts.scalars import Flag, Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
 from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
@@ -65,6 +68,9 @@ class Offer(Market, AtBookmaker, Row):
     market_odds_id: Int8 = Field(
         description="The id of its row in market_odds or competitor_market_odds."
     )
+    is_carried: Flag = Field(
+        description="Whether that capture had the market refused: its prices are older."
+    )
 
 
 class BestPrice(MarketType, Row):
@@ -97,6 +103,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
                 *(markets.c[name] for name in Market.model_fields),
                 last.c.seen_at,
                 markets.c.id.label("market_odds_id"),
+                is_carried(last.c.unknown_markets, markets).label("is_carried"),
             )
         )
 
@@ -106,7 +113,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
 def best_prices(
     among: SelectOfScalar[Offer] | None = None, names: Mapping[str, str] = OUTCOME_NAMES
 ) -> SelectOfScalar[BestPrice]:
-    """Select the best price of each active outcome among offers, by default those of now.
+    """Select the best price of each open outcome among offers, by default those of now.
 
     `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are compared by name; `names`
     maps the names that differ between bookmakers to the usual ones.
@@ -127,7 +134,7 @@ def best_prices(
     prices = (
         select(
             *which,
-            func.max(offered.c.betpawa_market_name).label("betpawa_market_name"),
+            *dependent_columns(offered),
             outcome.c.odds,
             func.array_agg(aggregate_order_by(distinct(bookmaker), bookmaker)).label("bookmakers"),
         )
@@ -149,6 +156,7 @@ def best_prices(
 def bounds(listings: Listings, at: Any, *outer: FromClause) -> FromClause:
     """Select a listing's last keyframe at or before an instant, and its last capture until then.
 
+    Of the last capture, the time and the keys of the markets that were refused in it are selected.
     The instant may be a column of the tables `outer`.
     """
     keyframes, last = listings.snapshots("keyframes"), listings.snapshots("last")
@@ -160,7 +168,11 @@ def bounds(listings: Listings, at: Any, *outer: FromClause) -> FromClause:
         *outer,
     ).scalar_subquery()
     statement = (
-        select(keyframe_at.label("keyframe_at"), seen_at(last, until=at).label("seen_at"))
+        select(
+            keyframe_at.label("keyframe_at"),
+            seen_at(last, until=at).label("seen_at"),
+            last.c.unknown_markets,
+        )
         .where(listings.has(last), captured_until(last, at))
         .order_by(last.c.captured_at.desc())
         .limit(1)
@@ -200,6 +212,15 @@ def markets_on_offer(
     ).lateral("on_offer")
 
 
+def dependent_columns(markets: FromClause) -> list[ColumnElement[Any]]:
+    """Return the columns of a market's type besides its key, for rows that are grouped by the key.
+
+    The key determines them, except for the name.
+    """
+    names = (name for name in MarketType.model_fields if name not in MARKET_KEY)
+    return [func.max(markets.c[name]).label(name) for name in names]
+
+
 def is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]:
     """Return the condition that a market is not among others, by keys without NULL.
 
@@ -215,6 +236,18 @@ def is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]
         ]
 
     return tuple_(*key(markets)).not_in(select(*key(others)))
+
+
+def is_carried(unknown_markets: Any, markets: FromClause) -> ColumnElement[bool]:
+    """Return whether a snapshot carries a market that was refused in it.
+
+    The snapshot's `unknown_markets` then have the market's whole key. Keys are compared as JSON
+    values, so that NULL equals NULL, and 2 equals 2.0.
+    """
+    key = func.jsonb_build_array(*(markets.c[name] for name in MARKET_KEY), type_=JSONB)
+    unknown = func.jsonb_array_elements(unknown_markets).table_valued(column("key", JSONB))
+    unknown = unknown.render_derived("unknown")
+    return and_(unknown_markets.is_not(None), exists().where(unknown.c.key == key))
 
 
 def captured_until(snapshots: Any, at: Any) -> ColumnElement[bool]:

@@ -1,16 +1,16 @@
 """Reports on a single event: its offers, its best prices, and the price history of a market."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, RootModel
+from pydantic import BeforeValidator, RootModel, TypeAdapter, ValidationError
 from pydantic import Field as Bounds
 from sqlalchemy import ColumnElement, case, null
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, col, select
 
-from oddsschema.contracts.scalars import refuse_boolean
+from oddsschema.contracts.scalars import SportradarEventId, refuse_boolean
 from oddsschema.errors import EventNotFoundError
 from oddsschema.models import CompetitorEvent, Event
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
@@ -19,6 +19,8 @@ from oddsschema.queries.outcomes import overround
 
 #: The overround of a market, the bookmaker's margin: 0.07 is 7 %.
 Overround = Annotated[float, Bounds(allow_inf_nan=False), BeforeValidator(refuse_boolean)]
+
+_SPORTRADAR_ID: TypeAdapter[str] = TypeAdapter(SportradarEventId)
 
 
 class EventIdentity(NamedTuple):
@@ -68,16 +70,22 @@ class MarketHistory(RootModel[tuple[MarketPoint, ...]]):
 async def find_event(connection: AsyncConnection, event: str) -> EventIdentity:
     """Find an event by its SportRadar id, or by the id of BetPawa's event.
 
-    BetPawa's event is preferred to a competitor's. Raises EventNotFoundError.
+    A SportRadar id may be written as `sr:match:66457014`. BetPawa's event is preferred to a
+    competitor's. Raises EventNotFoundError.
     """
+    try:
+        sportradar_id = _SPORTRADAR_ID.validate_python(event)
+    except ValidationError:
+        raise EventNotFoundError(event=event) from None
     reference = select(Event.name, Event.kickoff, Event.sportradar_id, Event.id)
     competitor = select(
         CompetitorEvent.name, CompetitorEvent.kickoff, CompetitorEvent.sportradar_id, null()
     )
     statements: list[Any] = [
-        reference.where(Event.sportradar_id == event),
+        reference.where(Event.sportradar_id == sportradar_id),
         competitor.where(
-            CompetitorEvent.sportradar_id == event, col(CompetitorEvent.deleted_at).is_(None)
+            CompetitorEvent.sportradar_id == sportradar_id,
+            col(CompetitorEvent.deleted_at).is_(None),
         ),
     ]
     if event.isdecimal() and len(event) < 10:
@@ -94,11 +102,15 @@ async def read_offers(
     *,
     at: datetime | None = None,
     line: float | None = None,
+    specifiers: str | None = None,
 ) -> EventOffers:
-    """Read the markets on offer of an event at an instant, or now; of one line, or of all."""
-    statement: Any = offers(at).add_columns(_overround(Offer)).where(event.has(Offer))
-    if line is not None:
-        statement = statement.where(Offer.line == line)
+    """Read the markets on offer of an event at an instant, or now.
+
+    Of all lines and specifiers, or of the given ones. Specifiers are given as they are stored:
+    sorted by name, and empty for markets that have none.
+    """
+    statement: Any = offers(at).add_columns(_overround(Offer))
+    statement = statement.where(event.has(Offer), *_are_chosen(Offer, line, specifiers))
     return EventOffers(
         tuple(
             OfferedMarket.model_construct(**dict(offer), overround=margin)
@@ -113,25 +125,27 @@ async def read_best_prices(
     *,
     at: datetime | None = None,
     line: float | None = None,
+    specifiers: str | None = None,
 ) -> Sequence[BestPrice]:
     """Read the best price of each outcome of an event, as `read_offers` reads its markets."""
-    among = offers(at).where(event.has(Offer))
-    if line is not None:
-        among = among.where(Offer.line == line)
+    among = offers(at).where(event.has(Offer), *_are_chosen(Offer, line, specifiers))
     return [best for (best,) in await _rows(connection, best_prices(among))]
 
 
 async def read_history(
-    connection: AsyncConnection, event: EventIdentity, market: str, *, line: float | None = None
+    connection: AsyncConnection,
+    event: EventIdentity,
+    market: str,
+    *,
+    line: float | None = None,
+    specifiers: str | None = None,
 ) -> MarketHistory:
-    """Read the price history of a market of an event, of one line, or of all.
+    """Read the price history of a market of an event; line and specifiers as in `read_offers`.
 
     `market` is BetPawa's id of the market, or a part of its name.
     """
     statement: Any = price_history().add_columns(_overround(PricePoint))
-    statement = statement.where(event.has(PricePoint))
-    if line is not None:
-        statement = statement.where(PricePoint.line == line)
+    statement = statement.where(event.has(PricePoint), *_are_chosen(PricePoint, line, specifiers))
     if market.isdecimal():
         statement = statement.where(PricePoint.betpawa_market_id == market)
     else:
@@ -143,6 +157,15 @@ async def read_history(
             for point, margin in await _rows(connection, statement)
         )
     )
+
+
+def _are_chosen(
+    row: Any, line: float | None, specifiers: str | None
+) -> Iterator[ColumnElement[bool]]:
+    if line is not None:
+        yield row.line == line
+    if specifiers is not None:
+        yield row.specifiers == specifiers if specifiers else row.specifiers.is_(None)
 
 
 def _overround(row: Any) -> ColumnElement[float | None]:

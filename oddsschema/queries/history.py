@@ -24,7 +24,7 @@ from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries.availability import seen_at
 from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
-from oddsschema.queries.outcomes import Winners, overround, prices
+from oddsschema.queries.outcomes import Winners, has_open, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
 
 _FIELDS = tuple(Market.model_fields)
@@ -78,7 +78,10 @@ def in_order() -> list[Any]:
 
 
 def opening_prices() -> SelectOfScalar[Price]:
-    """Select the prices with which each market was first seen."""
+    """Select the first prices of each market before kickoff with an open outcome.
+
+    A market without such prices has no row.
+    """
 
     def ask(listings: Listings) -> Select[Any]:
         snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
@@ -86,7 +89,12 @@ def opening_prices() -> SelectOfScalar[Price]:
         opening = (
             select(*(markets.c[name] for name in _FIELDS), snapshots.c.captured_at.label("seen_at"))
             .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
-            .where(listings.has(snapshots), markets.c.unavailable_at.is_(None))
+            .where(
+                listings.has(snapshots),
+                snapshots.c.captured_at < listings.kickoff,
+                markets.c.unavailable_at.is_(None),
+                has_open(markets.c.outcomes),
+            )
             .ext(distinct_on(*key))
             .order_by(*key, snapshots.c.captured_at, markets.c.id.desc())
         )
@@ -96,7 +104,11 @@ def opening_prices() -> SelectOfScalar[Price]:
 
 
 def closing_prices() -> SelectOfScalar[Price]:
-    """Select the last prices of each market before kickoff, on offer until then or not."""
+    """Select the last prices of each market before kickoff with an open outcome.
+
+    `seen_at` is the last instant at which the market had these prices: it may have been suspended,
+    or have left the offer, between then and kickoff. A market without such prices has no row.
+    """
 
     def ask(listings: Listings) -> Select[Any]:
         rows = followed_rows(listings, listings.kickoff).subquery("rows")
@@ -108,7 +120,7 @@ def closing_prices() -> SelectOfScalar[Price]:
                     "until"
                 ),
             )
-            .where(rows.c.is_available)
+            .where(rows.c.is_available, has_open(rows.c.outcomes))
             .ext(distinct_on(*key))
             .order_by(*key, rows.c.captured_at.desc(), rows.c.id.desc())
         )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     case,
     column,
     func,
+    literal_column,
     select,
     true,
 )
@@ -25,6 +26,10 @@ OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
 
 #: The number of outcomes of a market that win: one number for all markets, or an expression.
 Winners = int | ColumnElement[int]
+
+#: An SQL/JSON path to the open outcomes of a market, as an SQL literal. Rows that are older than
+#: the CHECK may lack the key.
+_OPEN = "'$[*] ? (!(@.is_active == false))'"
 
 
 def outcome_rows(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
@@ -41,8 +46,18 @@ def is_active(outcome: TableValuedAlias) -> ColumnElement[bool]:
     return func.coalesce(outcome.c.is_active, true())
 
 
+def has_open(outcomes: Any) -> ColumnElement[bool]:
+    """Return whether an outcome of a market is open; a market without one is suspended."""
+    # Two functions cost more than the comparison of a market's id, so that PostgreSQL runs that
+    # first. (jsonb_path_exists would be run for the rows of all markets.)
+    return func.jsonb_path_query_array(outcomes, literal_column(_OPEN)) != literal_column("'[]'")
+
+
 def prices(outcomes: Any) -> ColumnElement[Any]:
-    """Return a value that is the same for equal outcomes, in any order."""
+    """Return a value that is the same for equal outcomes, in any order.
+
+    A closed outcome without a price differs from one that keeps its last price.
+    """
     outcome = outcome_rows(outcomes)
     price = func.jsonb_build_array(outcome.c.odds, is_active(outcome), type_=JSONB)
     return select(func.jsonb_object_agg(outcome.c.name, price, type_=JSONB)).scalar_subquery()
@@ -52,7 +67,7 @@ def overround(outcomes: OutcomesColumn, winners: Winners = 1) -> ColumnElement[f
     """Return a market's overround, the margin: the sum of 1 / odds, less 1. 0.07 is 7 %.
 
     `winners` is the number of outcomes that win together (Double Chance: 2); the sum is divided by
-    it. The overround is NULL unless the market has two or more outcomes, all active: a book with a
+    it. The overround is NULL unless the market has two or more outcomes, all open: a book with a
     closed side, or with one side only, shows no margin.
     """
     outcome = outcome_rows(outcomes)
@@ -76,5 +91,5 @@ def implied_probabilities(
 
 
 def is_book(outcome: TableValuedAlias) -> ColumnElement[bool]:
-    """Return whether outcomes make a book with a margin: two or more, all active."""
+    """Return whether outcomes make a book with a margin: two or more, all open."""
     return and_(func.count() > 1, func.bool_and(is_active(outcome)))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     case,
     column,
     func,
+    or_,
     select,
     true,
     values,
@@ -24,7 +25,12 @@ from oddsschema.contracts.scalars import Count, Int4, Name255, Odds, Slug, Statu
 from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
-from oddsschema.queries.availability import bounds, markets_on_offer
+from oddsschema.queries.availability import (
+    bounds,
+    dependent_columns,
+    is_carried,
+    markets_on_offer,
+)
 from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import is_active, outcome_rows
 from oddsschema.queries.rows import Row, selecting
@@ -34,8 +40,12 @@ class Move(MarketType, AtBookmaker, Row):
     """A price that changed."""
 
     outcome: Name255 = Field(description="The outcome's name, in the bookmaker's words.")
-    odds_before: Odds | None = Field(description="Decimal odds; None where it was not on offer.")
-    odds_after: Odds | None = Field(description="Decimal odds; None where it is not on offer.")
+    odds_before: Odds | None = Field(
+        description="Decimal odds; None where it was closed or not on offer."
+    )
+    odds_after: Odds | None = Field(
+        description="Decimal odds; None where it is closed or not on offer."
+    )
 
 
 class Coverage(Row):
@@ -60,7 +70,7 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
     """Select every price that differs between two batches, given by their ids.
 
     The prices after a batch are those of the event's last snapshot that this batch, or an earlier
-    one, has written. A price is on offer while its market is, and its outcome is active.
+    one, has written. A price is on offer while its market is, and its outcome is open.
 
     Raises ValueError when `before` is the later batch.
     """
@@ -114,7 +124,7 @@ def changed_markets(listings: Listings, before: int, after: int) -> FromClause:
     statement = (
         select(
             *key,
-            func.max(rows.c.betpawa_market_name).label("betpawa_market_name"),
+            *dependent_columns(rows),
             value_of_batch(rows.c.outcomes, is_before).label("outcomes_before"),
             value_of_batch(rows.c.outcomes, is_after).label("outcomes_after"),
         )
@@ -165,7 +175,8 @@ def changed_prices(markets: FromClause) -> FromClause:
 def coverage() -> SelectOfScalar[Coverage]:
     """Select the coverage of each run of each batch: `.where(Coverage.batch_id == 7)`.
 
-    Events that were deleted later count, their markets do not.
+    Events that were deleted later count, their markets do not. Rows of markets that were refused,
+    which a keyframe carries over, do not count.
     """
     counts = [stored_market_rows(listings) for listings in LISTINGS]
     runs = _runs
@@ -187,14 +198,15 @@ def coverage() -> SelectOfScalar[Coverage]:
 def stored_market_rows(listings: Listings) -> Any:
     """Count the market rows that a run stored on one side, in a single pass: on offer, and gone."""
     snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
-    is_stored = markets.c.unavailable_at.is_(None)
+    is_gone = markets.c.unavailable_at.is_not(None)
+    is_stored = ~or_(is_gone, is_carried(snapshots.c.unknown_markets, markets))
     return (
         listings.select.join(snapshots, listings.has(snapshots))
         .join(markets, listings.joins(markets, snapshots))
         .where(snapshots.c.scrape_run_id == _runs.c.id)
         .with_only_columns(
             func.count().filter(is_stored).label("stored"),
-            func.count().filter(~is_stored).label("gone"),
+            func.count().filter(is_gone).label("gone"),
         )
         .correlate(_runs)
         .lateral()

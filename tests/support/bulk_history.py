@@ -1,4 +1,7 @@
-"""A long history of many events, made inside PostgreSQL, to measure reads on."""
+"""A long history of many events, made inside PostgreSQL, to measure reads on.
+
+Two markets of five have specifiers. In one of twenty, an outcome is closed and has no price.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -62,13 +65,16 @@ ORDER BY n, e.id;
 
 _MARKETS = """
 INSERT INTO {markets} ({event}, snapshot_id, betpawa_market_id, betpawa_market_name, line,
-    outcomes, unavailable_at)
+    specifiers, outcomes, unavailable_at)
 SELECT s.{event}, s.id, (3743 + m / 9)::text, 'Market ' || m / 9 || ' - Full Time',
     CASE WHEN m % 9 > 0 THEN m % 9 END,
+    CASE WHEN m % 5 < 2 THEN 'minute=15|player=sr:player:' || m END,
     format('[{{"name": "Home", "odds": %s, "is_active": true}}, '
         '{{"name": "Draw", "odds": %s, "is_active": true}}, '
-        '{{"name": "Away", "odds": %s, "is_active": true}}]',
-        2 + (m + s.id) % 97 * 0.01, 3 + (m + s.id) % 89 * 0.01, 3 + (m + s.id) % 83 * 0.01
+        '{{"name": "Away", "odds": %s, "is_active": %s}}]',
+        2 + (m + s.id) % 97 * 0.01, 3 + (m + s.id) % 89 * 0.01,
+        CASE WHEN (m + s.id) % 20 = 0 THEN 'null' ELSE (3 + (m + s.id) % 83 * 0.01)::text END,
+        ((m + s.id) % 20 > 0)::text
     )::jsonb,
     CASE WHEN NOT s.is_complete AND (m + s.id) % 13 = 0 THEN s.captured_at END
 FROM {snapshots} AS s

@@ -12,6 +12,8 @@ from typing import Any
 import asyncpg
 
 from oddsschema import PruneOptions, PruneReport, prune, queries
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.models.sides import SIDES
 from oddsschema.retention import Removed
 from tests.support.histories import plain
 from tests.support.market_keys import market_key
@@ -77,13 +79,11 @@ WHERE captured_at <= $1 GROUP BY event_id, bookmaker_id
 """
 
 #: Markets that a snapshot offers twice.
-REPEATED_MARKETS = """
-SELECT snapshot_id, betpawa_market_id, line FROM competitor_market_odds
-WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
-UNION ALL
-SELECT snapshot_id, betpawa_market_id, line FROM market_odds
-WHERE unavailable_at IS NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
-"""
+REPEATED_MARKETS = " UNION ALL ".join(
+    f"SELECT FROM {side.markets} WHERE unavailable_at IS NULL "
+    f"GROUP BY snapshot_id, {', '.join(MARKET_KEY)} HAVING count(*) > 1"
+    for side in SIDES
+)
 
 
 async def pruned(connection: Any, cutoff: datetime, chunk_rows: int = 10_000) -> PruneReport:

@@ -84,22 +84,30 @@ async def stored_states(
 
 
 def markets(versions: dict[int, int]) -> list[dict[str, Any]]:
-    """Make six markets in version 1, except for the given versions; version 0 is not on offer."""
+    """Make six markets in version 1, except for the given versions.
+
+    Version 0 is not on offer, version 2 is closed and has no prices.
+    """
     return [
         {
-            "betpawa_market_id": f"{number % 2}",
+            "betpawa_market_id": "0",
             "betpawa_market_name": "Total",
             "line": (None, 0.0, 2.5)[number // 2],
             "handicap_type": None,
             "handicap_home": None,
             "handicap_away": None,
+            "specifiers": (None, "minute=15")[number % 2],
             "outcomes": [
-                {"name": name, "odds": versions.get(number, 1) + 0.5, "is_active": True}
+                {
+                    "name": name,
+                    "odds": None if version == 2 else version + 0.5,
+                    "is_active": version != 2,
+                }
                 for name in ("1", "2")
             ],
         }
         for number in range(6)
-        if versions.get(number, 1)
+        if (version := versions.get(number, 1))
     ]
 
 

@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import IngestOptions, Outcome, ingest
 from oddsschema.ingestion.records import MarketKey
+from oddsschema.models.odds import MARKET_KEY
+from oddsschema.models.sides import SIDES
 from tests.support.histories import START, STORAGE, Model, captured
 from tests.support.market_keys import market_key
 
@@ -23,7 +26,9 @@ KICKOFF = START + timedelta(minutes=5)
 INSTANTS = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
 
 #: Batches of captures, each with its options of storage.
-batches = st.lists(st.tuples(captured(PLATFORMS, EVENTS, KICKOFF), STORAGE), min_size=1, max_size=4)
+batches = st.lists(
+    st.tuples(captured(PLATFORMS, EVENTS, KICKOFF, refusals=True), STORAGE), min_size=1, max_size=4
+)
 
 
 class Stored:
@@ -41,7 +46,7 @@ class Stored:
         for capture in captures:
             self.model.take(capture)
         report = await ingest(self.connection, captures, options=options)
-        assert report.all_stored, report
+        assert report.total.captures_refused == report.total.captures_lost == 0, report
         self.batch_ids.append(report.batch_id)
         self.captures.append(captures)
 
@@ -53,6 +58,14 @@ class Stored:
     def listings(self) -> Any:
         """The states by instant of each captured platform and event."""
         return {listing: instants for listing, instants in self.model.instants.items() if instants}
+
+    def carried(self, at: datetime) -> dict[tuple[str, str], set[MarketKey]]:
+        """Return the markets of each listing that its last capture until an instant had refused."""
+        found = {}
+        for listing, instants in self.listings.items():
+            if past := [instant for instant in instants if instant <= at]:
+                found[listing] = self.model.carried[listing, max(past)]
+        return found
 
 
 def stored(
@@ -71,6 +84,20 @@ def stored(
             await transaction.rollback()
 
     run(body())
+
+
+#: The keys of all market rows, each with those of the refused markets of its snapshot.
+STORED_ROWS = " UNION ALL ".join(
+    f"SELECT {', '.join(f'm.{name}' for name in MARKET_KEY)}, s.unknown_markets "
+    f"FROM {side.markets} AS m JOIN {side.snapshots} AS s ON s.id = m.snapshot_id"
+    for side in SIDES
+)
+
+
+async def counted_rows(connection: AsyncConnection) -> int:
+    """Count the market rows that were captured: all but those that a snapshot carries."""
+    rows = (await connection.execute(text(STORED_ROWS))).all()
+    return sum(list(market) not in (unknown or ()) for *market, unknown in rows)
 
 
 def listing(row: Any) -> tuple[str, str]:
@@ -103,8 +130,14 @@ def points(instants: dict[datetime, Any], market: MarketKey) -> list[tuple[datet
     return found
 
 
+def open_odds(outcomes: tuple[Outcome, ...]) -> list[float]:
+    """List the odds of the open outcomes."""
+    return [outcome.odds for outcome in outcomes if outcome.is_active and outcome.odds is not None]
+
+
 def overround(outcomes: tuple[Outcome, ...], winners: int = 1) -> float | None:
     """Return the overround of complete outcomes, or None."""
-    if len(outcomes) < 2 or not all(outcome.is_active for outcome in outcomes):
+    odds = open_odds(outcomes)
+    if len(odds) < 2 or len(odds) < len(outcomes):
         return None
-    return sum(1 / outcome.odds for outcome in outcomes) / winners - 1
+    return sum(1 / price for price in odds) / winners - 1

@@ -58,9 +58,27 @@ CAPTURES = [
 ]
 
 
+def goal(player: str, odds: float) -> dict[str, Any]:
+    """Build a market that differs from others of its kind in its specifiers."""
+    specifiers = f"player=sr:player:{player}|minute=15"
+    return market("9001", "Player To Score", ("Yes", odds), specifiers=specifiers)
+
+
+SUSPENDED = full_time(("1", None, False), ("X", 3.5, False), ("2", 3.4, False))
+#: Captures of an event in play: after a goal, BetPawa suspends a market, then SportyBet's is wrong.
+LIVE = [
+    ("betpawa", 0, [FIRST, goal("1", 4.0), goal("2", 5.0)]),
+    ("betpawa", 5, [full_time(("1", 2.0), ("X", 3.5), ("2", 3.4, False))]),
+    ("betpawa", 10, [SUSPENDED, goal("1", 4.5)]),
+    ("betpawa", 15, [full_time(("1", None, False), ("X", None, False), ("2", None, False))]),
+    ("sportybet", 0, [THEIRS, TOTAL]),
+    ("sportybet", 20, [full_time(("1", 0.5)), TOTAL]),
+]
+
+
 @pytest.fixture(scope="module")
 def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
-    """Return the URL of a database with the captures of two events."""
+    """Return the URL of a database with the captures of several events."""
     captures = [
         capture(platform, START + timedelta(minutes=minutes), markets, "31")
         for platform, minutes, markets in CAPTURES
@@ -71,6 +89,11 @@ def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[s
     captures.extend(twice)
     with new_database(template) as url:
         assert run(ingest(url, captures, options=IngestOptions(keyframe_share=10.0))).all_stored
+        live = [
+            capture(platform, START + timedelta(minutes=minutes), markets, "live")
+            for platform, minutes, markets in LIVE
+        ]
+        assert run(ingest(url, live)).total.markets_refused == 1
         yield url
 
 
@@ -151,9 +174,76 @@ A - B, kickoff 2024-01-20 17:00 UTC
     )
 
 
+def test_suspended_markets_are_side_by_side(history: History) -> None:
+    """Closed outcomes, suspended markets, and markets that the last capture refused are marked."""
+    assert (
+        history("live").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+                                betpawa     sportybet
+  seen                     09 Jan 12:15  09 Jan 12:20
+1X2 - Full Time (3743)
+  1                           suspended          2.00
+  X                           suspended          3.40
+  2                           suspended          3.60
+  overround                           -          7.2%
+  carried                             -           yes
+Over/Under - Full Time (5000), line 2.5
+  Over                                -          1.80
+  * the best price
+  carried: the market was refused in the last capture, and the prices are older
+"""
+    )
+    before = history("live", "--at", "2024-01-09T12:06").output
+    assert re.search("2 +closed +3.60\n", before)
+    assert "carried" not in before
+
+
+def test_changes_of_a_suspended_market(history: History) -> None:
+    """A suspended market says so once, whether or not its outcomes keep their last prices."""
+    changes = history("live", "3743").output
+    assert (
+        changes[: changes.index("  sportybet")]
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+
+1X2 - Full Time (3743)
+  betpawa                     1       X       2  overround
+  2024-01-09 12:00:00      2.00    3.50    3.40       8.0%
+  2024-01-09 12:05:00      2.00    3.50  closed
+  2024-01-09 12:10:00    suspended
+  2024-01-09 12:15:00    still suspended
+    1                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                2.00
+    X                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁                3.50
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁                             3.40
+"""
+    )
+    outcomes = [point["outcomes"] for point in json.loads(history("live", "3743", "--json").output)]
+    odds = [outcome["odds"] for point in outcomes[2:4] for outcome in point]
+    assert odds == [None, 3.5, 3.4, None, None, None]
+
+
+def test_markets_that_differ_in_specifiers(history: History) -> None:
+    """Markets that differ only in specifiers have a title of their own, and can be chosen."""
+    first, second = (f"minute=15|player=sr:player:{player}" for player in "12")
+    both = history("live", "score").output
+    assert f"Player To Score (9001), {first}\n" in both
+    assert f"Player To Score (9001), {second}\n" in both
+    chosen = history("live", "9001", "--specifiers", "player=sr:player:2 | minute=15").output
+    assert second in chosen
+    assert first not in chosen
+    offers = json.loads(history("live", "--at", "2024-01-09T12:00", "--json").output)
+    for specifiers in (first, second, ""):
+        words = "--at", "2024-01-09T12:00", "--json", "--specifiers", specifiers
+        assert json.loads(history("live", *words).output) == [
+            offer for offer in offers if offer["specifiers"] == (specifiers or None)
+        ]
+
+
 def test_event_is_found(history: History) -> None:
     """An event is found by its SportRadar id, and BetPawa's event by its own id as well."""
-    assert history("1").output == history("31").output
+    assert history("1").output == history("31").output == history("sr:match:31").output
+    assert isinstance(history("sr:match:1").exception, OddsSchemaError)
     assert "bet9ja" in history("theirs").output
 
 
@@ -219,6 +309,7 @@ def test_plot_is_a_picture(history: History) -> None:
     ("words", "message"),
     [
         (["9"], "no event 9: give a SportRadar id, or the id of a BetPawa event"),
+        (["live", "--specifiers", "15"], "Specifiers should be written as 'minute=15|player="),
         (["31", "corners"], "A - B never had a market corners: give its BetPawa id"),
         (["31", "--plot", "a.svg"], "--plot draws the prices of a MARKET: name one"),
         (["31", "3743", "--at", "2024-01-09"], "--at is for what was on offer: leave MARKET out"),

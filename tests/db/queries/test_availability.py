@@ -30,22 +30,27 @@ Run = Callable[..., Any]
 
 @given(parts=batches)
 def test_offers(parts: Any, connection: Any, run: Run) -> None:
-    """A bookmaker's offer at an instant is that of its last capture until then."""
+    """An offer at an instant is that of the last capture until then, and of refused markets."""
 
     async def check(stored: Stored) -> None:
+        listings = stored.listings
         for at in [*INSTANTS, None]:
             found: dict[Any, dict[Any, Any]] = defaultdict(dict)
+            carried: dict[Any, set[Any]] = defaultdict(set)
             for offer in await stored.all(queries.offers(at)):
                 found[listing(offer)][key(offer)] = plain(offer.model_dump())
-                past = [
-                    seen for seen in stored.listings[listing(offer)] if at is None or seen <= at
-                ]
+                past = [seen for seen in listings[listing(offer)] if at is None or seen <= at]
                 assert offer.seen_at == max(past)
+                if offer.is_carried:
+                    carried[listing(offer)].add(key(offer))
             wanted = {
                 (platform, event): stored.model.at(platform, at or INSTANTS[-1], event)
-                for platform, event in stored.listings
+                for platform, event in listings
             }
             assert found == {listed: state for listed, state in wanted.items() if state}, at
+            assert carried == {
+                listed: keys for listed, keys in stored.carried(at or INSTANTS[-1]).items() if keys
+            }, at
 
     stored(connection, run, parts, check)
 
@@ -61,6 +66,8 @@ def test_conditions(parts: Any, at: datetime | None, connection: Any, run: Run) 
         (Offer.line == 0, lambda offer: offer.line == 0),
         (Offer.handicap_type == "asian", lambda offer: offer.handicap_type == "asian"),
         (Offer.betpawa_market_name == "Goals", lambda offer: offer.betpawa_market_name == "Goals"),
+        (Offer.specifiers == "minute=15", lambda offer: offer.specifiers == "minute=15"),
+        (col(Offer.is_carried), lambda offer: offer.is_carried),
         (Offer.seen_at < KICKOFF, lambda offer: offer.seen_at < KICKOFF),
         (queries.overround(Offer.outcomes) > 0, lambda offer: (overround(offer.outcomes) or 0) > 0),
     ]
@@ -105,7 +112,7 @@ def test_events_are_side_by_side(parts: Any, connection: Any, run: Run) -> None:
 def test_best_prices_are_the_highest(
     parts: Any, at: datetime | None, connection: Any, run: Run
 ) -> None:
-    """Each active outcome has its highest odds, and every bookmaker that offers them."""
+    """Each open outcome has its highest odds, and every bookmaker that offers them."""
 
     async def check(stored: Stored) -> None:
         names = {"2": "1"}

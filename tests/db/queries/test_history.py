@@ -66,15 +66,15 @@ def test_price_history_is_every_change(parts: Any, connection: Any, run: Run) ->
 
 @given(parts=batches)
 def test_opening_and_closing_prices(parts: Any, connection: Any, run: Run) -> None:
-    """Opening prices are the first, closing prices the last before kickoff, each with its age."""
+    """Opening and closing prices are the first and the last before kickoff with an open outcome."""
 
     async def check(stored: Stored) -> None:
         opening, closing = {}, {}
         for of, instants in stored.listings.items():
             for at in sorted(instants):
                 for market, (_, known) in instants[at].items():
-                    opening.setdefault((*of, market), (at, known, KICKOFF - at))
-                    if at < KICKOFF:
+                    if at < KICKOFF and any(is_active for _, is_active in known.values()):
+                        opening.setdefault((*of, market), (at, known, KICKOFF - at))
                         closing[(*of, market)] = (at, known, KICKOFF - at)
         for statement, wanted in (
             (queries.opening_prices(), opening),

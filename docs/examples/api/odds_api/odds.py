@@ -1,48 +1,27 @@
 """Queries for the odds of an event."""
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
+from itertools import groupby
+from operator import attrgetter
+
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload, selectinload
 from sqlmodel import col
 
 from odds_api.answers import BookmakerOdds
-from oddsschema import (
-    CompetitorEvent,
-    CompetitorOddsSnapshot,
-    Event,
-    OddsSnapshot,
-)
-
-BETPAWA = (
-    select(OddsSnapshot)
-    .ext(distinct_on(col(OddsSnapshot.bookmaker_id)))
-    .order_by(col(OddsSnapshot.bookmaker_id), col(OddsSnapshot.captured_at).desc())
-    .options(joinedload(OddsSnapshot.bookmaker), selectinload(OddsSnapshot.markets))
-)
-COMPETITORS = (
-    select(CompetitorOddsSnapshot)
-    .join(CompetitorOddsSnapshot.competitor_event)
-    .where(col(CompetitorEvent.deleted_at).is_(None))
-    .ext(distinct_on(col(CompetitorOddsSnapshot.competitor_event_id)))
-    .order_by(
-        col(CompetitorOddsSnapshot.competitor_event_id),
-        col(CompetitorOddsSnapshot.captured_at).desc(),
-    )
-    .options(
-        joinedload(CompetitorOddsSnapshot.competitor_event),
-        selectinload(CompetitorOddsSnapshot.markets),
-    )
-)
+from oddsschema import Event, queries
+from oddsschema.queries import Offer
 
 
 async def latest_odds(event: Event, session: AsyncSession) -> list[BookmakerOdds]:
-    """Read the newest snapshot of each bookmaker that lists the event."""
-    betpawa = await session.scalars(BETPAWA.where(OddsSnapshot.event_id == event.id))
-    theirs = await session.scalars(COMPETITORS.where(CompetitorEvent.betpawa_event_id == event.id))
-    snapshots = [(snapshot.bookmaker.slug, snapshot) for snapshot in betpawa]
-    snapshots += [(snapshot.competitor_event.source, snapshot) for snapshot in theirs]
+    """Read the markets on offer at each bookmaker that lists the event.
+
+    `captured_at` is the time of the last capture. A market that was refused in it is as before.
+    """
+    statement = queries.offers().where(Offer.event_id == event.id)
+    listing = col(Offer.competitor_event_id).nulls_first()  # BetPawa's own have none
+    offers = await session.scalars(statement.order_by(listing, col(Offer.market_odds_id)))
     return [
-        BookmakerOdds(bookmaker=slug, captured_at=snapshot.captured_at, markets=snapshot.markets)
-        for slug, snapshot in snapshots
+        BookmakerOdds(bookmaker=bookmaker, captured_at=captured_at, markets=list(markets))
+        for (_, bookmaker, captured_at), markets in groupby(
+            offers, attrgetter("competitor_event_id", "bookmaker", "seen_at")
+        )
     ]

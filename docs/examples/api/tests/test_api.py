@@ -20,10 +20,11 @@ MARKET = {
     "handicap_type": None,
     "handicap_home": None,
     "handicap_away": None,
+    "specifiers": None,
     "outcomes": [
         {"name": "1", "odds": 1.46, "is_active": True},
         {"name": "X", "odds": 4.6, "is_active": True},
-        {"name": "2", "odds": 5.7, "is_active": False},
+        {"name": "2", "odds": None, "is_active": False},
     ],
 }
 COMPETITORS: dict[str, Any] = {
