@@ -51,7 +51,9 @@ def test_path_of_each_problem(capture: Capture) -> None:
     with pytest.raises(ValidationError) as refused:
         Outcome(**outcomes[0])
     (problem,) = problems(refused.value)
-    assert str(problem) == "$.odds: Input should be greater than or equal to 1"
+    assert str(problem) == (
+        "$.odds: Input should be decimal odds of at least 1: as fractional odds, 0.9 is 1.9"
+    )
 
 
 def test_no_json() -> None:
