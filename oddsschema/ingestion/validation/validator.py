@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from oddsschema.capture import Capture, is_empty
 from oddsschema.contracts.scalars import Slug
+from oddsschema.ingestion.files import ARRAY_IN_PLACE_OF_LINES
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_record
@@ -143,6 +144,9 @@ def _validated(
             payload = from_json(payload)
         except ValueError as no_json:
             return _refused(item, item.payload, json_problem(no_json, limits))
+        if isinstance(payload, list):
+            array = Problem(path="$", reason=ARRAY_IN_PLACE_OF_LINES)
+            return _refused(item, item.payload, array)
     try:
         capture = capture or validate_capture(payload, limits, noted)
     except (ValidationError, UnknownKeyError) as error:
