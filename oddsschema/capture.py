@@ -71,7 +71,7 @@ def country_or_none(
     try:
         return validate(value)
     except ValidationError:
-        given = repr(value[:20]) if isinstance(value, str) else "a value that is no text"
+        given = repr(value[:20]) if isinstance(value, str) else "a value other than text"
         doubt(
             info,
             "$.competitor_event.tournament.country_iso",

@@ -24,7 +24,10 @@ _BLOCK = 64 * 1024
 
 
 #: The reason for refusing a JSON array, and a document over several lines, as a whole.
-ARRAY_IN_PLACE_OF_LINES = "a JSON array in place of lines: write one capture a line; `jq -c '.[]'` makes lines of an array"
+ARRAY_IN_PLACE_OF_LINES = (
+    "a JSON array in place of lines: write one capture a line; "
+    "`jq -c '.[]'` makes lines of an array"
+)
 _DOCUMENT_IN_PLACE_OF_LINES = (
     "JSON over several lines: write one capture a line; `jq -c .` makes lines of it"
 )
@@ -163,7 +166,7 @@ class LineSplitter:
         if part:
             self._begun.append(part)
         if self._size > self._limits.line_bytes:
-            self._begun = [self._begun[0][:_DECISIVE]]
+            self._begun = [part[:0].join(self._begun)[:_DECISIVE]]
 
 
 def check_first_line(line: bytes | str) -> None:

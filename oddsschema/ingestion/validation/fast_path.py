@@ -86,8 +86,10 @@ class FastPath:
         #: Whether the last capture had the usual form. Most feeds have always the same.
         self._is_usual = True
 
-    def validate(self, text: bytes | str, doubts: list[tuple[str, str]]) -> dict[str, Any]:
-        """Validate a capture to a dict whose markets are records; add its doubts to the list.
+    def validate(
+        self, text: bytes | str, doubts: list[tuple[str, str]] | None = None
+    ) -> dict[str, Any]:
+        """Validate a capture to a dict whose markets are records; add its doubts to `doubts`.
 
         Raises ValueError, RecursionError or UnknownKeyError. The capture may still be good then.
         """

@@ -16,7 +16,7 @@ from oddsschema.strategies import captures, damaged_captures
 def test_same_refusals_as_ingestion(capture: dict[str, Any]) -> None:
     """The typed API and ingestion refuse the same captures, in the same places."""
     text = json.dumps(capture).encode()
-    refusal = validate(Item("-", 1, text), strict=True).refusal
+    refusal = validate(Item("-", 1, text)).refusal
     try:
         Capture.model_validate_json(text)
     except ValidationError as error:
