@@ -22,7 +22,7 @@ from oddsschema.ingestion.records import (
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import Match, find_matches, link_events
+from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import COMPETITORS
@@ -236,11 +236,14 @@ async def write_competitor_events(
     matches = await link_events(
         connection, (row.sportradar_id for row in captured.values()), source
     )
+    # Doubts are about new matches, and about old ones of which a side has changed.
     before = {row["external_id"]: row for row in events}
     moved = {
         row.external_id
         for row in changed
-        if row[-3:] != tuple(before[row.external_id][name] for name in EventRow._fields[-3:])
+        if any(
+            before[row.external_id][name] != getattr(row, name) for name in MatchedFixture._fields
+        )
     }
     ids = {before[external_id]["sportradar_id"] for external_id in moved}
     new = {match.external_id for match in matches}

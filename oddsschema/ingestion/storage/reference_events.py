@@ -17,7 +17,7 @@ from oddsschema.ingestion.records import (
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import Match, find_matches, link_events
+from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
 from oddsschema.models.sides import BETPAWA
@@ -157,13 +157,15 @@ async def write_reference_events(
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
     matches = await link_events(connection, event_ids)
-    before = {
-        row["sportradar_id"]: (row["home_team"], row["away_team"], row["kickoff"]) for row in events
-    }
+    # Doubts are about new matches, and about old ones of which a side has changed.
+    before = {row["sportradar_id"]: row for row in events}
     moved = [
         event.sportradar_id
         for _, event in current
-        if before[event.sportradar_id] != (event.home_team, event.away_team, event.kickoff)
+        if any(
+            before[event.sportradar_id][name] != getattr(event, name)
+            for name in MatchedFixture._fields
+        )
     ]
     new = {(match.source, match.external_id) for match in matches}
     matches += [
