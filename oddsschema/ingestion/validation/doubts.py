@@ -6,30 +6,29 @@ from statistics import median
 from oddsschema.ingestion.records import MarketRecord
 from oddsschema.ingestion.report import Problem
 
-#: The bounds of a capture's median overround. In the real captures it is 1.04 to 1.14.
-LEAST_OVERROUND = 0.85
-MOST_OVERROUND = 1.4
+#: The bounds of the median sum of 1/odds over a capture's books. It is 1.04 to 1.14 in real ones.
+LEAST_SUM = 0.85
+MOST_SUM = 1.4
 
 #: A capture with fewer books says nothing: a market of players' goals is no book, for example.
 _FEWEST_BOOKS = 3
 
 
 def price_doubt(markets: Sequence[MarketRecord]) -> Problem | None:
-    """Doubt the prices of a capture whose books have an impossible median overround.
+    """Doubt the prices of a capture if the median sum of 1/odds over its books is impossible.
 
-    A book is a market of two or three outcomes, all of them open. Its overround is the sum of
-    1/odds.
+    A book is a market of two or three outcomes, all of them open.
     """
     if has_ordinary_prices(markets):
         return None
-    overrounds = list(overrounds_of_books(markets))
-    if len(overrounds) < _FEWEST_BOOKS:
+    sums = list(sums_of_books(markets))
+    if len(sums) < _FEWEST_BOOKS:
         return None
-    middle = median(overrounds)
-    if middle < LEAST_OVERROUND:
-        reason = f"under {LEAST_OVERROUND}: the odds look American, or are in thousandths"
-    elif middle > MOST_OVERROUND:
-        reason = f"over {MOST_OVERROUND}: the odds look fractional, without the stake"
+    middle = median(sums)
+    if middle < LEAST_SUM:
+        reason = f"under {LEAST_SUM}: the odds look American, or are in thousandths"
+    elif middle > MOST_SUM:
+        reason = f"over {MOST_SUM}: the odds look fractional, without the stake"
     else:
         return None
     return Problem(
@@ -40,7 +39,7 @@ def price_doubt(markets: Sequence[MarketRecord]) -> Problem | None:
 
 
 def has_ordinary_prices(markets: Sequence[MarketRecord]) -> bool:
-    """Return whether more than half of the markets that may be books have an overround in bounds.
+    """Return whether more than half of the markets that may be books have a sum in bounds.
 
     The median of the books is in bounds then. The search ends at the earliest market that decides:
     it runs for every capture, and decides nearly always.
@@ -52,21 +51,21 @@ def has_ordinary_prices(markets: Sequence[MarketRecord]) -> bool:
         # Each open outcome has a price, by a rule of the contract.
         match market.outcomes:
             case (a, b) if a.is_active and b.is_active:
-                overround = 1 / a.odds + 1 / b.odds  # type: ignore[operator]  # see above
+                total = 1 / a.odds + 1 / b.odds  # type: ignore[operator]  # see above
             case (a, b, c) if a.is_active and b.is_active and c.is_active:
-                overround = 1 / a.odds + 1 / b.odds + 1 / c.odds  # type: ignore[operator]
+                total = 1 / a.odds + 1 / b.odds + 1 / c.odds  # type: ignore[operator]
             case _:
                 missing -= 1
-                overround = 0.0
-        if LEAST_OVERROUND <= overround <= MOST_OVERROUND:
+                total = 0.0
+        if LEAST_SUM <= total <= MOST_SUM:
             missing -= 2
         if missing <= 0:
             return True
     return False
 
 
-def overrounds_of_books(markets: Sequence[MarketRecord]) -> Iterator[float]:
-    """Yield the overround of each book."""
+def sums_of_books(markets: Sequence[MarketRecord]) -> Iterator[float]:
+    """Yield the sum of 1/odds of each book."""
     for market in markets:
         outcomes = market.outcomes
         if len(outcomes) in (2, 3) and all(outcome.is_active for outcome in outcomes):

@@ -41,7 +41,7 @@ def records(markets: list[list[tuple[float, bool]]]) -> list[MarketRecord]:
 @given(MARKETS)
 @example([[(2.0, True), (2.0, True)]] * 2 + [[(120.0, True), (110.0, True)]] * 2)
 def test_prices_are_doubted_by_the_median(markets: list[list[tuple[float, bool]]]) -> None:
-    """Prices are doubted if, and only if, the median overround of at least three books is odd."""
+    """Prices are doubted if, and only if, the median sum over at least three books is odd."""
     books = [
         sum(1 / odds for odds, _ in outcomes)
         for outcomes in markets
