@@ -1,7 +1,5 @@
 """The names of a scrape: a sport, tournament or team that changes its name is doubtful."""
 
-from collections.abc import Iterator
-
 from oddsschema.ingestion.records import CaptureRecord, CompetitorEventRecord
 from oddsschema.ingestion.report import Problem
 
@@ -23,36 +21,50 @@ class ScrapeNames:
 
     def doubts(self, capture: CaptureRecord) -> list[Problem]:
         """Doubt the names of a capture that differ from those of an earlier one."""
+        named = named_things(capture)
+        if named.items() <= self._names.items():
+            return []  # nearly always
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
+        side = "event" if capture.competitor_event is None else "competitor_event"
         return [
             Problem(
-                path=path,
-                reason=f"the {kind} {key!r} was named {before!r} earlier in this scrape, "
+                path=f"$.{side}.{_FIELDS[thing[0]]}",
+                reason=f"the {thing[0]} {thing[2]!r} was named {before!r} earlier in this scrape, "
                 f"and is named {name!r} now",
             )
-            for (kind, platform, key), path, name in _named(capture)
-            if (before := self._names.setdefault((kind, platform, key), name)) != name
+            for thing, name in named.items()
+            if (before := self._names.setdefault(thing, name)) != name
         ]
 
     def remember(self, capture: CaptureRecord) -> None:
         """Accept the names of a capture: later captures are compared with them."""
-        self._names.update({thing: name for thing, _, name in _named(capture)})
+        self._names.update(named_things(capture))
 
 
-def _named(capture: CaptureRecord) -> Iterator[tuple[_Thing, str, str]]:
-    """Yield each named thing of a capture, the JSON path of its name, and its name."""
+#: The place of each kind's name in an event.
+_FIELDS = {
+    "home team of event": "home_team",
+    "away team of event": "away_team",
+    "tournament": "tournament.name",
+    "sport": "tournament.sport.name",
+}
+
+
+def named_things(capture: CaptureRecord) -> dict[_Thing, str]:
+    """Map each named thing of a capture to its name."""
     event = capture.any_event
     tournament, platform = event.tournament, event.platform
+    tournament_key: str | None
     if isinstance(event, CompetitorEventRecord):
-        side, event_key = "$.competitor_event", event.external_id
-        tournament_key: str | None = event.tournament.external_id
+        event_key, tournament_key = event.external_id, event.tournament.external_id
     else:
-        side, event_key = "$.event", event.sportradar_id
-        tournament_key = event.tournament.sportradar_id
-    yield ("home team of event", platform, event_key), f"{side}.home_team", event.home_team
-    yield ("away team of event", platform, event_key), f"{side}.away_team", event.away_team
+        event_key, tournament_key = event.sportradar_id, event.tournament.sportradar_id
+    named: dict[_Thing, str] = {
+        ("home team of event", platform, event_key): event.home_team,
+        ("away team of event", platform, event_key): event.away_team,
+        ("sport", platform, tournament.sport.slug): tournament.sport.name,
+    }
     if tournament_key is not None:
-        yield ("tournament", platform, tournament_key), f"{side}.tournament.name", tournament.name
-    sport = tournament.sport
-    yield ("sport", platform, sport.slug), f"{side}.tournament.sport.name", sport.name
+        named["tournament", platform, tournament_key] = tournament.name
+    return named

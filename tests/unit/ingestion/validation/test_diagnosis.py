@@ -36,7 +36,8 @@ def test_path_of_each_problem(capture: Capture) -> None:
     """Each problem has its own path, relative to the validated value."""
     assume(capture.markets)
     value = capture.model_dump(mode="json")
-    outcomes = [{**outcome, "odds": 0.9} for outcome in value["markets"][0]["outcomes"]]
+    bad = {"odds": 0.9, "is_active": True}
+    outcomes = [{**outcome, **bad} for outcome in value["markets"][0]["outcomes"]]
     value["markets"][0]["outcomes"] = outcomes
     inner = [f"outcomes[{at}].odds" for at in range(len(outcomes))]
     for contract, given_, prefix in (

@@ -60,8 +60,9 @@ def test_changed_names_are_doubted(numbers: list[tuple[str, int, int, int, int, 
                 expected.append((path, before[key], name))
             before[key] = name
         doubts = validate(Item("-", 1, payload), names=names).doubts
-        assert [doubt.problem.path for doubt in doubts] == [path for path, _, _ in expected]
-        for doubt, (_, old, new) in zip(doubts, expected, strict=True):
+        by_path = sorted(doubts, key=lambda doubt: doubt.problem.path)
+        assert [doubt.problem.path for doubt in by_path] == sorted(path for path, _, _ in expected)
+        for doubt, (_, old, new) in zip(by_path, sorted(expected), strict=True):
             assert repr(old) in doubt.problem.reason
             assert repr(new) in doubt.problem.reason
 
