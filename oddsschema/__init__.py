@@ -27,6 +27,7 @@ from oddsschema.errors import (
 )
 from oddsschema.ingestion import (
     Batch,
+    Doubt,
     IngestOptions,
     IngestProgress,
     IngestReport,
@@ -87,6 +88,7 @@ __all__ = [
     "CompetitorTournament",
     "Contract",
     "DatabaseUnavailableError",
+    "Doubt",
     "EmbeddedPostgresError",
     "Event",
     "EventBookmaker",

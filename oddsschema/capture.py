@@ -9,14 +9,31 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from sqlmodel import Field
 
+from oddsschema.contracts import json_schema
 from oddsschema.contracts.base import Rule, all_given
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
-from oddsschema.contracts.scalars import Slug, SportradarEventId, UtcTime, blank_to_none
+from oddsschema.contracts.doubts import doubt
+from oddsschema.contracts.json_schema import ScalarJsonSchema
+from oddsschema.contracts.scalars import (
+    CountryIso,
+    Slug,
+    SportradarEventId,
+    UtcTime,
+    blank_to_none,
+)
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
@@ -47,6 +64,22 @@ class CapturedEvent(Fixture, Listing):
     tournament: CapturedTournament = Field(description="The tournament of the event.")
 
 
+def country_or_none(
+    value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> Any:
+    """Replace a value that is no country by None, and note a doubt: the rest is worth storing."""
+    try:
+        return validate(value)
+    except ValidationError:
+        given = repr(value[:20]) if isinstance(value, str) else "a value other than text"
+        doubt(
+            info,
+            "$.competitor_event.tournament.country_iso",
+            f"{given} is no ISO 3166-1 alpha-3 or alpha-2 country code: null is stored",
+        )
+        return None
+
+
 class CapturedCompetitorTournament(CompetitorCompetition):
     """A competitor's tournament in a capture, identified by source and external id."""
 
@@ -54,6 +87,14 @@ class CapturedCompetitorTournament(CompetitorCompetition):
     source: Slug | None = Field(  # type: ignore[assignment]  # see above
         default=None,
         description="The source of the event. It may be left out.",
+    )
+    country_iso: Annotated[
+        CountryIso | None,
+        WrapValidator(country_or_none),
+        ScalarJsonSchema(json_schema.anything),
+    ] = Field(
+        default=None,
+        description="The country's code in ISO 3166-1 alpha-3 or alpha-2. Any other value is null.",
     )
     sport: CapturedSport = Field(description="The sport of the tournament.")
 

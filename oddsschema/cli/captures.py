@@ -15,11 +15,13 @@ from oddsschema import ingest as ingest_captures
 from oddsschema.cli.options import duration_option, json_option, run_on_database, url_option
 from oddsschema.cli.output import ProgressLine, print_json, print_text
 from oddsschema.ingestion import (
+    Doubt,
     IngestOptions,
     IngestProgress,
     IngestReport,
     Limits,
     Refusal,
+    ScrapeNames,
     ValidateReport,
     read_files,
     reject,
@@ -32,7 +34,9 @@ from oddsschema.scrapes.stale import close_stale, stale_batches
 from oddsschema.scrapes.summaries import BatchList, BatchSummary, newest_batches
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="Refuse a capture as a whole if one of its markets is invalid."
+    "--strict",
+    is_flag=True,
+    help="Refuse a capture as a whole if one of its markets is invalid, or a doubt arises.",
 )
 
 
@@ -78,23 +82,42 @@ files_argument = click.argument(
 @json_option("ValidateReport")
 def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: Limits) -> None:
     """Validate the captures of FILES (NDJSON, plain or .gz, - for standard input)."""
-    valid = refused = 0
+    captures_valid = captures_refused = markets_valid = markets_refused = doubts_found = 0
     refusals: list[Refusal] = []
+    doubts: list[Doubt] = []
+    names = ScrapeNames()
     for item in read_files(files, limits):
-        checked = validate(item, strict=strict, limits=limits)
-        valid += checked.capture is not None
-        if checked.refusal is not None:
-            refused += 1
-            print_text(f"refused: {checked.refusal}", err=True)
-            if len(refusals) < REFUSALS_KEPT:
-                refusals.append(checked.refusal)
-    if as_json:
-        print_json(
-            ValidateReport(captures_valid=valid, captures_refused=refused, refusals=tuple(refusals))
+        capture, refusal, _, doubts_of_item = validate(
+            item, strict=strict, limits=limits, names=names
         )
+        if capture is not None:
+            captures_valid += 1
+            markets_valid += len(capture.markets)
+        if refusal is not None:
+            captures_refused += refusal.markets is None
+            markets_refused += refusal.markets or 0
+            print_text(f"refused: {refusal}", err=True)
+            if len(refusals) < REFUSALS_KEPT:
+                refusals.append(refusal.model_copy(update={"capture": None}))
+        for doubt in doubts_of_item:
+            doubts_found += 1
+            print_text(f"doubt: {doubt}", err=True)
+            if len(doubts) < REFUSALS_KEPT:
+                doubts.append(doubt)
+    report = ValidateReport(
+        captures_valid=captures_valid,
+        captures_refused=captures_refused,
+        markets_valid=markets_valid,
+        markets_refused=markets_refused,
+        doubts_found=doubts_found,
+        refusals=tuple(refusals),
+        doubts=tuple(doubts),
+    )
+    if as_json:
+        print_json(report)
     else:
-        print_text(f"{valid:,} captures are valid, {refused:,} are not, in whole or in part")
-    if refused:
+        print_text(_validate_summary(report))
+    if not report.all_valid:
         sys.exit(1)
 
 
@@ -160,12 +183,17 @@ def ingest(
         if rejects is not None:
             rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
 
+    def on_doubt(doubt: Doubt) -> None:
+        progress.clear()
+        print_text(f"doubt: {doubt}", err=True)
+
     def on_progress(counts: IngestProgress) -> None:
         progress.update(lambda: _progress_line(counts, time.monotonic() - start))
 
     options = IngestOptions(
         limits=limits,
         on_refusal=on_refusal,
+        on_doubt=on_doubt,
         on_progress=on_progress if progress.is_shown else None,
         **fields_of_options,
     )
@@ -228,6 +256,17 @@ def _progress_line(progress: IngestProgress, seconds: float) -> str:
     )
 
 
+def _validate_summary(report: ValidateReport) -> str:
+    parts = [
+        f"{report.captures_valid:,} captures with {report.markets_valid:,} markets are valid",
+        f"{report.captures_refused:,} captures refused",
+        f"{report.markets_refused:,} markets of valid captures refused",
+    ]
+    if report.doubts_found:
+        parts.append(f"{report.doubts_found:,} doubts")
+    return ", ".join(parts)
+
+
 def _summary(report: IngestReport) -> str:
     total = report.total
     parts = [
@@ -241,6 +280,8 @@ def _summary(report: IngestReport) -> str:
         parts.append(f"{total.markets_refused:,} markets of other captures refused")
     if total.markets_empty:
         parts.append(f"{total.markets_empty:,} markets without outcomes left out")
+    if total.doubts:
+        parts.append(f"{total.doubts:,} doubts")
     if total.captures_lost:
         parts.append(f"{total.captures_lost:,} not stored")
     if report.retries:

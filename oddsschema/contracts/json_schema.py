@@ -233,3 +233,17 @@ def document(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
         "propertyNames": _STORABLE_TEXT,
         "additionalProperties": _SELF_REFERENCE,
     }
+
+
+def anything(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
+    """Describe any JSON that is Unicode."""
+    unicode: JsonSchemaValue = {
+        "not": {"type": "string", "pattern": "[^\x00-\ud7ff\ue000-\U0010ffff]"}
+    }
+    return {
+        "title": "Anything",
+        **unicode,
+        "items": _SELF_REFERENCE,
+        "propertyNames": unicode,
+        "additionalProperties": _SELF_REFERENCE,
+    }

@@ -17,6 +17,7 @@ from oddsschema.contracts import json_schema
 from oddsschema.contracts.base import Contract, Rule
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 from oddsschema.contracts.columns import unwrap_annotation
+from oddsschema.contracts.odds_formats import other_format
 from oddsschema.contracts.scalars import (
     FLOAT_MAX,
     LEAST_ODDS,
@@ -38,7 +39,7 @@ def check_price(odds: float | None, is_active: bool) -> dict[str, None] | None:
         return None if odds is None else {"odds": None}
     if odds is None:
         raise ValueError("An open outcome should have odds: only a closed one may lack a price")
-    raise ValueError("Input should be greater than or equal to 1: decimal odds")
+    raise ValueError(other_format(odds))
 
 
 _PRICED: Any = {"properties": {"odds": json_schema.odds(LEAST_ODDS)}, "required": ["odds"]}

@@ -23,6 +23,7 @@ from oddsschema.contracts import json_schema
 from oddsschema.contracts.countries import ALPHA3, ALPHA3_OF_ALPHA2
 from oddsschema.contracts.json_schema import WHITE_SPACE as WHITE_SPACE
 from oddsschema.contracts.json_schema import ScalarJsonSchema
+from oddsschema.contracts.odds_formats import as_number, other_format
 
 #: The pattern of every text: PostgreSQL's text and JSONB cannot store the character NUL.
 NO_NUL = r"^[^\x00]*$"
@@ -122,16 +123,60 @@ def sort_specifiers(value: str) -> str:
     return "|".join(f"{name}={values[name]}" for name in sorted(values))
 
 
+def refuse_other_numerals(value: Any) -> Any:
+    """Refuse booleans and text with underscores, which pydantic would convert to numbers."""
+    refuse_boolean(value)
+    if (isinstance(value, str) and "_" in value) or (isinstance(value, bytes) and b"_" in value):
+        raise PydanticCustomError("number_text", "Input should be a number without underscores")
+    return value
+
+
+def refuse_odds_below(least: float) -> Callable[[Any], Any]:
+    """Build the validator that refuses lesser odds, and odds of other formats than decimal.
+
+    Its error has the decimal value, if the format is known.
+    """
+
+    def refuse(value: Any) -> Any:
+        if type(value) is float and value >= least:
+            return value  # nearly always
+        refuse_other_numerals(value)
+        number = as_number(value)
+        if (number is None or number < least) and (reason := other_format(value)) is not None:
+            raise PydanticCustomError("decimal_odds", "{reason}", {"reason": reason})
+        return value
+
+    return refuse
+
+
 def refuse_timestamp(value: Any) -> Any:
     """Refuse numbers in the place of times, as text too.
 
     Pydantic would guess from their size whether they are seconds or milliseconds.
     """
-    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
-        raise PydanticCustomError(
-            "time_type", "Input should be a time with an offset, as in 2024-01-09T12:00:00Z"
-        )
-    return value
+    if isinstance(value, datetime) or (isinstance(value, str) and ":" in value):
+        return value
+    wanted = "Input should be a time with an offset, as in 2024-01-09T12:00:00Z"
+    unit = epoch_unit(value)
+    if unit is None:
+        raise PydanticCustomError("time_type", wanted)
+    raise PydanticCustomError(
+        "time_type", f"{wanted}; the number looks like epoch {{unit}}", {"unit": unit}
+    )
+
+
+def epoch_unit(value: Any) -> str | None:
+    """Guess the unit of a number that counts from 1970: seconds or milliseconds of a recent time.
+
+    The latest time is that of `UtcTime`. Returns None for other numbers and other values.
+    """
+    number = as_number(value)
+    if number is None:
+        return None
+    for unit, per_second in (("seconds", 1), ("milliseconds", 1000)):
+        if _LEAST_EPOCH <= number / per_second < _END.timestamp():
+            return unit
+    return None
 
 
 def to_utc(value: datetime) -> datetime:
@@ -281,14 +326,14 @@ Handicap = Annotated[HandicapType, varchar_enum(HandicapType, 50)]
 Int4 = Annotated[
     int,
     Field(ge=-(2**31), le=2**31 - 1),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_other_numerals),
     ScalarJsonSchema(json_schema.integer),
     Integer(),
 ]
 Int8 = Annotated[
     int,
     Field(ge=-(2**63), le=2**63 - 1),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_other_numerals),
     ScalarJsonSchema(json_schema.integer),
     BigInteger(),
 ]
@@ -297,7 +342,7 @@ Int8 = Annotated[
 Count = Annotated[
     int,
     Field(ge=0, le=2**31 - 1),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_other_numerals),
     ScalarJsonSchema(json_schema.integer),
     Integer(),
 ]
@@ -309,7 +354,7 @@ LEAST_ODDS = 1.0
 Odds = Annotated[
     float,
     Field(ge=LEAST_ODDS, allow_inf_nan=False),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_odds_below(LEAST_ODDS)),
     ScalarJsonSchema(json_schema.number),
 ]
 
@@ -317,7 +362,7 @@ Odds = Annotated[
 Price = Annotated[
     float,
     Field(ge=0.0, allow_inf_nan=False),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_odds_below(0.0)),
     ScalarJsonSchema(json_schema.number),
 ]
 
@@ -325,7 +370,7 @@ Price = Annotated[
 Line = Annotated[
     float,
     Field(allow_inf_nan=False),
-    BeforeValidator(refuse_boolean),
+    BeforeValidator(refuse_other_numerals),
     ScalarJsonSchema(json_schema.number),
 ]
 
@@ -336,6 +381,8 @@ Flag = Annotated[bool, ScalarJsonSchema(json_schema.flag)]
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2201, 1, 1, tzinfo=UTC)
+#: The least number that looks like seconds since 1970: it is in 1973. Prices and ids are smaller.
+_LEAST_EPOCH = 100_000_000
 
 #: An instant in the years 1970 to 2200, converted to UTC. Naive times and numbers are refused.
 UtcTime = Annotated[

@@ -8,12 +8,13 @@ The way of a capture, from the top module down:
 2. `validation.validator` turns the item into a record (`records`) or a refusal (`report`):
    `validation.fast_path` accepts nearly every line of JSON text, `validation.bounded_validator`
    decides on the others, and `validation.diagnosis` finds all errors of a bad one and the part of
-   it that can be stored, with the texts of `validation.messages`. `limits` bounds every size.
+   it that can be stored, with the texts of `validation.messages`. `validation.doubts` and
+   `validation.names` find captures that are most likely wrong. `limits` bounds every size.
 3. `run` collects records in a chunk (`storage.chunk`); `pipeline` writes one chunk while the next
    is filled, each in one transaction, which is repeated after a transient error.
 4. `storage.reference_events` and `storage.competitor_events` bring sports (`storage.sports`),
    tournaments (`storage.reference_tournaments`) and events up to date and lock the events;
-   `storage.matching` links the two sides.
+   `storage.matching` links the two sides, and compares them.
 5. `storage.placement` finds the place of each capture in its event's history, `storage.state` reads
    the markets on offer before and compares, `storage.history` decides on the snapshots to write,
    `storage.history_rows` writes them, and `storage.binary_copy` encodes them for COPY.
@@ -29,6 +30,7 @@ from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import (
+    Doubt,
     IngestCounts,
     IngestProgress,
     IngestReport,
@@ -40,10 +42,12 @@ from oddsschema.ingestion.report import (
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Source
 from oddsschema.ingestion.validation.messages import problems
+from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import reject, validate
 
 __all__ = [
     "Batch",
+    "Doubt",
     "IngestCounts",
     "IngestOptions",
     "IngestProgress",
@@ -54,6 +58,7 @@ __all__ = [
     "Refusal",
     "Run",
     "RunReport",
+    "ScrapeNames",
     "Source",
     "ValidateReport",
     "batch",

@@ -131,5 +131,6 @@ class Batch:
             status=self.status,
             runs=tuple(run.report() for run in self.runs),
             refusals=tuple(refusal for run in self.runs for refusal in run.refusals),
+            doubts=tuple(doubt for run in self.runs for doubt in run.doubts),
             retries=self._connections.retries,
         )

@@ -10,6 +10,7 @@ from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Source, items
+from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 
 
@@ -28,9 +29,10 @@ async def ingest(
     It is read only as fast as PostgreSQL stores its captures.
 
     Each capture is validated by the contract. A market that breaks it is refused and the rest of
-    its capture stored; any other error refuses the capture. Refusals are in the report and in
-    `scrape_errors`. Good captures are committed in chunks of `options.chunk_rows`. Captures that
-    had been stored before are counted, and change nothing.
+    its capture stored; any other error refuses the capture. A capture that is stored and most
+    likely wrong has a doubt. Refusals and doubts are in the report and in `scrape_errors`. Good
+    captures are committed in chunks of `options.chunk_rows`. Captures that had been stored before
+    are counted, and change nothing.
 
     With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
     each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
@@ -60,10 +62,15 @@ async def _dispatch(source: Source, batch: Batch) -> None:
     """Validate every capture, and hand it to the run of its platform."""
     options = batch.options
     runs: dict[str | None, Run] = {}
+    names = ScrapeNames()
 
     def validated(item: Item) -> Validated:
         return validate(
-            item, strict=options.strict, limits=options.limits, keep_raw=options.keep_raw
+            item,
+            strict=options.strict,
+            limits=options.limits,
+            keep_raw=options.keep_raw,
+            names=names,
         )
 
     async def take(platform: str | None, item: Item, result: Validated) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import io
 import os
+import re
 import stat
 import sys
 import zlib
@@ -22,8 +23,26 @@ from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 _BLOCK = 64 * 1024
 
 
+#: The reason for refusing a JSON array, and a document over several lines, as a whole.
+ARRAY_IN_PLACE_OF_LINES = (
+    "a JSON array in place of lines: write one capture a line; "
+    "`jq -c '.[]'` makes lines of an array"
+)
+_DOCUMENT_IN_PLACE_OF_LINES = (
+    "JSON over several lines: write one capture a line; `jq -c .` makes lines of it"
+)
+
+#: The beginning of a first line that is, or opens, an array of captures; it is enough to decide.
+_ARRAY = re.compile(r"\[\s*(\{|$)")
+_DECISIVE = 100
+
+
 class _TooLargeError(Exception):
     """The error of a .gz file that unpacks to more bytes than the limit."""
+
+
+class _NoLinesError(Exception):
+    """The error of a file that holds JSON, but not one capture a line."""
 
 
 async def stream_files(
@@ -43,7 +62,8 @@ def read_files(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterato
     """Read the captures of NDJSON files, one a line; "-" is standard input.
 
     A damaged file (a .gz that was cut, or unpacks to more bytes than the limit) ends with one item
-    that says so. Raises OSError when a file cannot be opened.
+    that says so. A file of a JSON array, or of JSON that is written over several lines, is one such
+    item. Raises OSError when a file cannot be opened.
     """
     for path in paths:
         # A file name can be any bytes; messages are text.
@@ -69,34 +89,43 @@ def items_of_file(name: str, file: Any, limits: Limits) -> Iterator[Item]:
             left -= len(block)
             if left < 0:
                 raise _TooLargeError(limits.exceeded("gzip_bytes", "it unpacks to more bytes"))
+        yield from lines.end()
     except (EOFError, gzip.BadGzipFile, zlib.error, _TooLargeError) as error:
         yield lines.unreadable(f"the file cannot be read further: {error}")
-    else:
-        yield from lines.end()
+    except _NoLinesError as error:
+        yield lines.unreadable(str(error))
 
 
 async def items_of_stream(name: str, read: Any, limits: Limits) -> AsyncIterator[Item]:
     """Read the captures of a stream whose `read(size)` is a coroutine, one a line."""
     lines = LineSplitter(name, limits)
-    while block := await read(_BLOCK):
-        for item in lines.cut(block):
+    try:
+        while block := await read(_BLOCK):
+            for item in lines.cut(block):
+                yield item
+        for item in lines.end():
             yield item
-    for item in lines.end():
-        yield item
+    except _NoLinesError as error:
+        yield lines.unreadable(str(error))
 
 
 class LineSplitter:
-    """A splitter of blocks into lines. Of a line over the limit, it keeps the length alone."""
+    """A splitter of blocks into lines. Of a line over the limit, it keeps only the beginning."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         self._name = name
         self._limits = limits
         self._number = 1
+        self._is_first = True
         self._begun: list[Any] = []
         self._size = 0
 
     def cut(self, block: Any) -> Iterator[Item]:
-        """Yield the lines that end in a block."""
+        """Yield the lines that end in a block.
+
+        Raises _NoLinesError at a first line that begins a JSON document of several lines, or is an
+        array.
+        """
         newline = "\n" if isinstance(block, str) else b"\n"
         if not self._size:
             # Millions of blank lines in a row must cost next to nothing.
@@ -112,15 +141,17 @@ class LineSplitter:
 
     def end(self) -> Iterator[Item]:
         """Yield the current line, unless it is blank, and begin the next one."""
+        line = self._begun[0][:0].join(self._begun).strip() if self._size else None
+        if line and self._number == 1:
+            line = line.removeprefix("\ufeff" if isinstance(line, str) else b"\xef\xbb\xbf")
+        if line and self._is_first:
+            check_first_line(line)
+            self._is_first = False
         if self._size > self._limits.line_bytes:
             reason = self._limits.exceeded("line_bytes", f"the line has {self._size:,} bytes")
             yield self.unreadable(reason)
-        elif self._size:
-            line = self._begun[0][:0].join(self._begun).strip()
-            if self._number == 1:
-                line = line.removeprefix("\ufeff" if isinstance(line, str) else b"\xef\xbb\xbf")
-            if line:
-                yield Item(self._name, self._number, line)
+        elif line:
+            yield Item(self._name, self._number, line)
         self._number += 1
         self._begun, self._size = [], 0
 
@@ -132,10 +163,20 @@ class LineSplitter:
         if not self._size:
             part = part.lstrip()
         self._size += len(part)
-        if self._size > self._limits.line_bytes:
-            self._begun = []
-        elif part:
+        if part:
             self._begun.append(part)
+        if self._size > self._limits.line_bytes:
+            self._begun = [part[:0].join(self._begun)[:_DECISIVE]]
+
+
+def check_first_line(line: bytes | str) -> None:
+    """Raise _NoLinesError if a file that begins with this line has not one capture a line."""
+    start = line[:_DECISIVE]
+    text = start if isinstance(start, str) else start.decode(errors="replace")
+    if _ARRAY.match(text):
+        raise _NoLinesError(ARRAY_IN_PLACE_OF_LINES)
+    if text == "{":
+        raise _NoLinesError(_DOCUMENT_IN_PLACE_OF_LINES)
 
 
 # -- files and pipes -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oddsschema.capture import Capture
-from oddsschema.ingestion.report import Problem, Refusal
+from oddsschema.ingestion.report import Doubt, Problem, Refusal
 
 #: A capture as delivered: an object, a dict, or a JSON object as text.
 RawCapture = Capture | Mapping[str, Any] | bytes | str
@@ -29,3 +29,7 @@ class Item:
         return Refusal(
             file=self.file, line=self.line, markets=markets, problems=problems, capture=capture
         )
+
+    def doubted(self, problem: Problem) -> Doubt:
+        """Make a doubt about this item."""
+        return Doubt(file=self.file, line=self.line, problem=problem)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
-from oddsschema.ingestion.report import IngestProgress, Refusal
+from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
 
 #: The way of storage. "changes": the differences from the last capture of the event; "complete":
 #: every market of every capture.
@@ -36,7 +36,7 @@ class IngestOptions(StorageOptions):
 
     #: Whether to store the raw_response of each capture.
     keep_raw: bool = False
-    #: Whether an invalid market refuses its whole capture.
+    #: Whether an invalid market, or a doubt, refuses its whole capture.
     strict: bool = False
     #: The limits on the size of captures.
     limits: Limits = DEFAULT_LIMITS
@@ -47,5 +47,7 @@ class IngestOptions(StorageOptions):
     retry_for: timedelta = timedelta(minutes=1)
     #: Callback for each refusal, with the verbatim capture.
     on_refusal: Callable[[Refusal], None] | None = None
+    #: Callback for each doubt.
+    on_doubt: Callable[[Doubt], None] | None = None
     #: Callback for the progress of the batch, called at each capture.
     on_progress: Callable[[IngestProgress], None] | None = None

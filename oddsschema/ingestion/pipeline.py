@@ -10,8 +10,8 @@ from contextlib import suppress
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.errors import ChunkError, UncertainCommitError
 from oddsschema.ingestion.options import StorageOptions
-from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, write_chunk
-from oddsschema.ingestion.storage.matching import link_events
+from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
+from oddsschema.ingestion.storage.matching import Match, link_events
 from oddsschema.scrapes import bookkeeping
 
 #: The time in seconds that the source waits at most for a chunk's small statements.
@@ -28,6 +28,7 @@ class Pipeline:
         platform: str | None,
         *,
         storage: StorageOptions,
+        strict: bool,
         on_written: Callable[[ChunkResult], None],
     ) -> None:
         #: The error of a chunk that could not be written: the run takes no more captures then.
@@ -36,6 +37,7 @@ class Pipeline:
         self._run_id = run_id
         self._platform = platform
         self._storage = storage
+        self._strict = strict
         self._on_written = on_written
         self._writing: asyncio.Task[None] | None = None
         #: The last attempt at the current chunk, until its result is known.
@@ -93,6 +95,7 @@ class Pipeline:
                 chunk,
                 self._attempt,
                 storage=self._storage,
+                strict=self._strict,
                 before_markets=self._is_copying.set,
             )
             return self._attempt
@@ -105,9 +108,7 @@ class Pipeline:
             if result.new_events:
                 # Link again after the commit: two concurrent transactions that insert the events
                 # of a match do not see each other's rows. The later one sees both now.
-                await self._connections.transact(
-                    lambda connection: link_events(connection, result.new_events)
-                )
+                await self._link_again(chunk, result.new_events)
         except Exception as error:
             raise ChunkError(
                 reason=f"{type(error).__name__}: {error}",
@@ -118,6 +119,18 @@ class Pipeline:
             ) from error
         finally:
             self._is_copying.set()
+
+    async def _link_again(self, chunk: Chunk, sportradar_ids: list[str]) -> None:
+        # A repetition after an uncertain commit does not find the matches of the attempt before.
+        matches: dict[tuple[str, str], Match] = {}
+
+        async def link(connection: Connection) -> None:
+            for match in await link_events(connection, sportradar_ids):
+                matches[match.source, match.external_id] = match
+
+        await self._connections.transact(link)
+        if doubts := match_doubts(chunk.captures, matches.values()):
+            self._on_written(ChunkResult(doubts=doubts))
 
     async def _resolve_commit(self, connection: Connection) -> ChunkResult | None:
         """Find out whether an attempt whose connection was lost at the commit was committed.

@@ -1,23 +1,39 @@
 """The reports of an ingestion: typed, for programs; `str()` of each part is for people."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from oddsschema.contracts.scalars import ScrapeStatus
 
-#: The number of refusals that a report lists, of each run. All are counted.
+#: The number of refusals, and of doubts, that a report lists of each run. All are counted.
 REFUSALS_KEPT = 1000
+
+#: The number of problems in the text of a refusal.
+_PROBLEMS_SHOWN = 10
+
+#: The longest texts of a problem, in characters: a line can hold megabytes of nonsense.
+_LONGEST_PATH = 200
+_LONGEST_REASON = 300
+
+
+def shortened(text: str, length: int) -> str:
+    """Cut a text to a length in characters; a cut text ends with "…"."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 class Problem(BaseModel):
-    """A single problem of a capture."""
+    """A single problem of a capture, in texts of bounded length."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    path: str = Field(description="JSON path of the problem: '$.markets[3].outcomes[0].odds'.")
-    reason: str = Field(description="Description of the problem.")
+    path: Annotated[str, AfterValidator(lambda text: shortened(text, _LONGEST_PATH))] = Field(
+        description="JSON path of the problem: '$.markets[3].outcomes[0].odds'."
+    )
+    reason: Annotated[str, AfterValidator(lambda text: shortened(text, _LONGEST_REASON))] = Field(
+        description="Description of the problem."
+    )
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -45,7 +61,23 @@ class Refusal(BaseModel):
     )
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: " + "; ".join(map(str, self.problems))
+        shown = [*map(str, self.problems[:_PROBLEMS_SHOWN])]
+        if more := len(self.problems) - len(shown):
+            shown.append(f"and {more:,} more problems")
+        return f"{self.file}:{self.line}: " + "; ".join(shown)
+
+
+class Doubt(BaseModel):
+    """A reason why a capture is most likely wrong, although it was accepted."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    file: str = Field(description="The file, '-' for standard input, 'captures' from Python.")
+    line: int = Field(description="1-based line number, or position in the iterable.")
+    problem: Problem = Field(description="The doubtful value and the reason for the doubt.")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.problem}"
 
 
 class IngestCounts(BaseModel):
@@ -71,6 +103,7 @@ class IngestCounts(BaseModel):
     markets_empty: int = Field(
         description="Markets without outcomes, which are not offered and were left out."
     )
+    doubts: int = Field(description="Doubts about captures that were accepted.")
 
 
 class _RunIdentity(BaseModel):
@@ -87,7 +120,7 @@ class RunReport(IngestCounts, _RunIdentity):
 
 
 class IngestReport(BaseModel):
-    """A batch, its runs and its refusals (at most the first 1,000 refusals of each run)."""
+    """A batch, its runs, refusals and doubts (at most the first 1,000 of each, for each run)."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -95,6 +128,9 @@ class IngestReport(BaseModel):
     status: ScrapeStatus = Field(description="Status of the batch.")
     runs: tuple[RunReport, ...] = Field(description="A run for each platform.")
     refusals: tuple[Refusal, ...] = Field(description="Captures and markets that were refused.")
+    doubts: tuple[Doubt, ...] = Field(
+        description="Reasons why stored captures are most likely wrong. They refuse nothing."
+    )
     retries: int = Field(description="Number of retries after transient errors.")
 
     @property
@@ -113,13 +149,30 @@ class IngestReport(BaseModel):
 
 
 class ValidateReport(BaseModel):
-    """The result of a validation that stores nothing."""
+    """The result of a validation that stores nothing, with its first 1,000 refusals and doubts.
+
+    The counts have the meaning that they have in `IngestCounts`: a capture of which only markets
+    are refused is valid, and the markets of a capture that is refused as a whole are not counted.
+    """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    captures_valid: int = Field(description="Captures that are valid, at least in part.")
-    captures_refused: int = Field(description="Captures that are invalid, as a whole or in part.")
-    refusals: tuple[Refusal, ...] = Field(description="Captures and markets that are invalid.")
+    captures_valid: int = Field(
+        description="Captures that are valid, some of them without their refused markets."
+    )
+    captures_refused: int = Field(description="Captures that are refused as a whole.")
+    markets_valid: int = Field(description="Valid markets of the valid captures.")
+    markets_refused: int = Field(description="Refused markets of the valid captures.")
+    doubts_found: int = Field(description="Doubts about the valid captures.")
+    refusals: tuple[Refusal, ...] = Field(description="Captures and markets that are refused.")
+    doubts: tuple[Doubt, ...] = Field(
+        description="Reasons why valid captures are most likely wrong."
+    )
+
+    @property
+    def all_valid(self) -> bool:
+        """Whether nothing is refused."""
+        return not (self.captures_refused or self.markets_refused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,27 @@ from oddsschema.errors import ChunkError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
-from oddsschema.ingestion.report import REFUSALS_KEPT, Problem, Refusal, RunReport
+from oddsschema.ingestion.report import (
+    REFUSALS_KEPT,
+    Doubt,
+    Problem,
+    Refusal,
+    RunReport,
+    shortened,
+)
 from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
 from oddsschema.ingestion.storage.history import WriteCounts
+from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.bookkeeping import DOUBT
+
+#: The longest error of a run, in characters: the database's messages can quote rows.
+_LONGEST_ERROR = 2000
+
+#: The number of different doubts that a run keeps in scrape_errors.
+_DOUBTS_RECORDED = 100
 
 _log = logging.getLogger(__name__)
 
@@ -54,12 +69,18 @@ class Run:
         self.status = ScrapeStatus.RUNNING
         self.error: str | None = None
         self.refusals: list[Refusal] = []
+        self.doubts: list[Doubt] = []
         self._connections = connections
         self._options = options
         self._on_progress = on_progress
         self._chunk = Chunk()
         self._pipeline = Pipeline(
-            connections, run_id, platform, storage=options, on_written=self._add_result
+            connections,
+            run_id,
+            platform,
+            storage=options,
+            strict=options.strict,
+            on_written=self._add_result,
         )
         self._written = WriteCounts()
         self._accepted = 0
@@ -67,6 +88,10 @@ class Run:
         self._captures_refused = 0
         self._markets_refused = 0
         self._markets_empty = 0
+        self._doubts_found = 0
+        #: The first of the different doubts, and the number of doubts equal to each.
+        self._different_doubts: dict[Problem, tuple[Doubt, int]] = {}
+        self._names = ScrapeNames()
 
     async def ingest(self, source: Source) -> None:
         """Validate captures of this run's platform and store the good ones.
@@ -77,7 +102,11 @@ class Run:
         options = self._options
         async for item in items(source, options.limits):
             validated = validate(
-                item, strict=options.strict, limits=options.limits, keep_raw=options.keep_raw
+                item,
+                strict=options.strict,
+                limits=options.limits,
+                keep_raw=options.keep_raw,
+                names=self._names,
             )
             if validated.capture is not None and validated.platform != self.platform:
                 reason = f"a capture of {validated.platform}, in a run of {self.platform}"
@@ -88,13 +117,15 @@ class Run:
 
     async def take(self, item: Item, validated: Validated) -> None:
         """Add a validated item of this platform to the chunk; write the chunk when it is full."""
-        capture, refusal, _ = validated
+        capture, refusal, _, doubts = validated
         if capture is not None:
             self._accepted += 1
             self._markets_accepted += len(capture.markets)
             self._markets_empty += capture.markets_empty
         if refusal is not None:
             self._report_refusal(refusal)
+        for doubt in doubts:
+            self._report_doubt(doubt)
         self._on_progress()
         if self._pipeline.error is not None:
             return
@@ -129,7 +160,8 @@ class Run:
             raise
         if error is not None:
             _log.error("run %d (%s) failed", self.id, self.platform, exc_info=error)
-            self.error = f"{type(error).__name__}: {error}".removesuffix(": ")
+            text = f"{type(error).__name__}: {error}".removesuffix(": ")
+            self.error = shortened(text, _LONGEST_ERROR)
             is_lost = is_transient(error.__cause__ or error)
             self.status = ScrapeStatus.CONNECTION_FAILED if is_lost else ScrapeStatus.FAILED
         elif not (self._captures_refused or self._markets_refused):
@@ -140,6 +172,8 @@ class Run:
 
         async def close(connection: Connection) -> None:
             ended = await bookkeeping.close_run(connection, self.id, self.status)
+            if ended:
+                await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
             if ended and self.error is not None:
                 await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
                 await bookkeeping.add_counts(connection, self.id, scraped=0, failed=self._lost)
@@ -160,6 +194,7 @@ class Run:
             markets_stored=self._written.markets,
             markets_refused=self._markets_refused,
             markets_empty=self._markets_empty,
+            doubts=self._doubts_found,
             error=self.error,
         )
 
@@ -185,6 +220,23 @@ class Run:
         if self._options.on_refusal is not None:
             self._options.on_refusal(refusal)
 
+    def _report_doubt(self, doubt: Doubt) -> None:
+        self._doubts_found += 1
+        first, count = self._different_doubts.get(doubt.problem, (doubt, 0))
+        if count or len(self._different_doubts) < _DOUBTS_RECORDED:
+            self._different_doubts[doubt.problem] = first, count + 1
+        if len(self.doubts) < REFUSALS_KEPT:
+            self.doubts.append(doubt)
+        if self._options.on_doubt is not None:
+            self._options.on_doubt(doubt)
+
+    def _doubt_texts(self) -> list[str]:
+        """Phrase the doubts for scrape_errors: equal ones are one text, with their number."""
+        return [
+            str(doubt) if count == 1 else f"{doubt} ({count:,} times in this run)"
+            for doubt, count in self._different_doubts.values()
+        ]
+
     async def _flush(self) -> None:
         chunk, self._chunk = self._chunk, Chunk()
         await self._pipeline.put(chunk)
@@ -194,3 +246,5 @@ class Run:
         for refusal in result.refusals:
             self._accepted -= 1
             self._report_refusal(refusal)
+        for doubt in result.doubts:
+            self._report_doubt(doubt)

@@ -10,6 +10,9 @@ from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
+#: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
+DOUBT = "doubt"
+
 # Reserve an id, so that a row is not inserted twice after an uncertain commit.
 _RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
 

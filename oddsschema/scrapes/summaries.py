@@ -14,6 +14,7 @@ from oddsschema.database.revision import require_migrated
 from oddsschema.database.statements import compiled
 from oddsschema.models import ScrapeError
 from oddsschema.queries import Coverage, coverage
+from oddsschema.scrapes.bookkeeping import DOUBT
 
 # The newest batches under a condition.
 _BATCHES = """
@@ -124,7 +125,10 @@ def _runs(batch_ids: list[int]) -> tuple[Any, ...]:
     """Select the coverage of the runs of some batches, with the last error of each run."""
     error = (
         select(col(ScrapeError.error_message))
-        .where(col(ScrapeError.scrape_run_id) == Coverage.run_id)
+        .where(
+            col(ScrapeError.scrape_run_id) == Coverage.run_id,
+            col(ScrapeError.error_type) != DOUBT,
+        )
         .order_by(col(ScrapeError.id).desc())
         .limit(1)
         .scalar_subquery()

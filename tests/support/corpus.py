@@ -329,9 +329,22 @@ def _names() -> Iterator[tuple[str, Any, str | None]]:
     for slug in ("BET9JA", "bet 9ja", "-bet9ja", "b" * 21, "bét9ja", "bet9ja\n;", "", "\0"):
         place = "competitor_event.source"
         yield f"the source {slug!r}", _with(place, slug), f"$.{place}"
-    for code, is_good in (("CH", True), ("che", True), ("XX", False), ("ﬁn", False), ("", False)):
+    # A value that is no country becomes null.
+    for code in (
+        "CH",
+        "che",
+        "XX",
+        "ﬁn",
+        "",
+        "\0",
+        "\ud800",
+        "x" * 1_000_000,
+        10**300,
+        [{}],
+        {"": 1},
+    ):
         place = "competitor_event.tournament.country_iso"
-        yield f"the country {code!r}", _with(place, code), _STORED if is_good else f"$.{place}"
+        yield f"the country {str(code)[:20]!r}", _with(place, code), _STORED
 
 
 def _sizes() -> Iterator[tuple[str, Any, str | None]]:

@@ -1,6 +1,7 @@
 """A chunk: captures of one platform that are written and committed together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,9 +12,10 @@ from oddsschema.database.connections import Connection
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
-from oddsschema.ingestion.report import Problem, Refusal
+from oddsschema.ingestion.report import Doubt, Problem, Refusal
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
 from oddsschema.ingestion.storage.history import WriteCounts
+from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
 from oddsschema.ingestion.storage.sports import upsert_sports
 from oddsschema.scrapes import bookkeeping
@@ -26,6 +28,8 @@ class ChunkResult:
     written: WriteCounts = field(default_factory=WriteCounts)
     #: Captures that were refused while writing: only the database knows which names are taken.
     refusals: list[Refusal] = field(default_factory=list)
+    #: Doubts about the matches that were made or changed.
+    doubts: list[Doubt] = field(default_factory=list)
     #: SportRadar ids of new events: another transaction may be writing the other side.
     new_events: list[str] = field(default_factory=list)
     #: The run's counter with this chunk included; set just before the commit.
@@ -82,14 +86,67 @@ async def write_chunk(
     result: ChunkResult,
     *,
     storage: StorageOptions,
+    strict: bool,
     before_markets: Callable[[], None],
 ) -> None:
     """Write a chunk in the caller's transaction; fill in its result.
 
     The run's counters and errors are part of the transaction: they count committed captures only.
-    `before_markets` is called after the many small statements, before the large COPY.
+    `before_markets` is called after the many small statements, before the large COPY. With
+    `strict`, captures that make a doubtful match are refused.
     """
-    accepted, result.refusals, sports = await _with_sports(connection, chunk.captures)
+    captures = chunk.captures
+    refused: list[Refusal] = []
+    while True:
+        stored = _Stored()
+        # A savepoint: the captures of a doubtful match are taken back, together with the match.
+        savepoint = connection.transaction() if strict else nullcontext()
+        try:
+            async with savepoint:
+                await _write_captures(connection, run_id, captures, stored, storage, before_markets)
+                if strict and any(match.contradiction for match in stored.matches):
+                    raise _DoubtfulMatchError
+            break
+        except _DoubtfulMatchError:
+            captures, more = without_contradictions(captures, stored.matches)
+            refused += more
+            strict = bool(more)
+    result.written = stored.written
+    result.refusals = [*stored.refusals, *refused]
+    result.new_events = stored.new_events
+    result.doubts = match_doubts(captures, stored.matches)
+    refusals = [*chunk.refusals, *result.refusals]
+    await bookkeeping.record_errors(connection, run_id, "refused", list(map(str, refusals)))
+    failed = sum(refusal.markets is None for refusal in refusals)
+    result.counted = await bookkeeping.add_counts(
+        connection, run_id, scraped=stored.written.stored + stored.written.known, failed=failed
+    )
+
+
+class _DoubtfulMatchError(Exception):
+    """The error that rolls back captures with a doubtful match."""
+
+
+@dataclass(slots=True)
+class _Stored:
+    """The captures that a transaction has stored."""
+
+    written: WriteCounts = field(default_factory=WriteCounts)
+    refusals: Sequence[Refusal] = ()
+    new_events: list[str] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+
+
+async def _write_captures(
+    connection: Connection,
+    run_id: int,
+    captures: Sequence[tuple[Item, CaptureRecord]],
+    stored: _Stored,
+    storage: StorageOptions,
+    before_markets: Callable[[], None],
+) -> None:
+    """Write captures of one platform; note in `stored` what was written, refused and matched."""
+    accepted, stored.refusals, sports = await _with_sports(connection, captures)
     competitors = [
         (capture.competitor_event, capture)
         for capture in accepted
@@ -97,24 +154,81 @@ async def write_chunk(
     ]
     reference = [(capture.event, capture) for capture in accepted if capture.event is not None]
     if competitors:
-        written, new_events = await write_competitor_events(
+        written, new_events, matches = await write_competitor_events(
             connection, run_id, competitors, sports, storage=storage, before_markets=before_markets
         )
-        result.written.add(written)
-        result.new_events += new_events
+        stored.written.add(written)
+        stored.new_events += new_events
+        stored.matches += matches
     if reference:
-        written, new_events = await write_reference_events(
+        written, new_events, matches = await write_reference_events(
             connection, run_id, reference, sports, storage=storage, before_markets=before_markets
         )
-        result.written.add(written)
-        result.new_events += new_events
-    result.written.known = len(accepted) - result.written.stored
-    refusals = [*chunk.refusals, *result.refusals]
-    await bookkeeping.record_errors(connection, run_id, "refused", list(map(str, refusals)))
-    failed = sum(refusal.markets is None for refusal in refusals)
-    result.counted = await bookkeeping.add_counts(
-        connection, run_id, scraped=len(accepted), failed=failed
-    )
+        stored.written.add(written)
+        stored.new_events += new_events
+        stored.matches += matches
+    stored.written.known = len(accepted) - stored.written.stored
+
+
+# -- matches ---------------------------------------------------------------------------------------
+
+
+def match_doubts(
+    captures: Sequence[tuple[Item, CaptureRecord]], matches: Iterable[Match]
+) -> list[Doubt]:
+    """Doubt the matches that contradict themselves, at the newest capture of their event."""
+    doubts = []
+    for match in matches:
+        if (reason := match.contradiction) is not None:
+            own = [(item, capture) for item, capture in captures if _is_of(capture, match)]
+            item, capture = max(own or captures, key=lambda pair: pair[1].captured_at)
+            doubts.append(item.doubted(_match_problem(capture, reason)))
+    return doubts
+
+
+def without_contradictions(
+    captures: Sequence[tuple[Item, CaptureRecord]], matches: Iterable[Match]
+) -> tuple[list[tuple[Item, CaptureRecord]], list[Refusal]]:
+    """Refuse the captures that contradict the other side of their match, and return the others.
+
+    If no capture of such a match does so itself, all captures of its event are refused.
+    """
+    problems: dict[int, Problem] = {}  # by position
+    for match in matches:
+        if (reason := match.contradiction) is None:
+            continue
+        own = [at for at, (_, capture) in enumerate(captures) if _is_of(capture, match)]
+        guilty = [at for at in own if _contradicts(captures[at][1], match)]
+        for at in guilty or own:
+            problems[at] = _match_problem(captures[at][1], reason)
+    refused = [
+        item.refused(problems[at], capture=_as_delivered(item, capture))
+        for at, (item, capture) in enumerate(captures)
+        if at in problems
+    ]
+    return [pair for at, pair in enumerate(captures) if at not in problems], refused
+
+
+def _is_of(capture: CaptureRecord, match: Match) -> bool:
+    """Return whether a capture is of the event of either side of a match."""
+    event = capture.competitor_event
+    is_competitors = event is not None and event.external_id == match.external_id
+    return is_competitors or capture.any_event.sportradar_id == match.sportradar_id
+
+
+def _contradicts(capture: CaptureRecord, match: Match) -> bool:
+    """Return whether a capture contradicts the other side of its match."""
+    if capture.competitor_event is not None:
+        return any(contradictions(capture.competitor_event, match.reference))
+    return capture.event is not None and any(contradictions(match.competitor, capture.event))
+
+
+def _match_problem(capture: CaptureRecord, reason: str) -> Problem:
+    side = "event" if capture.competitor_event is None else "competitor_event"
+    return Problem(path=f"$.{side}.sportradar_id", reason=reason)
+
+
+# -- sports ----------------------------------------------------------------------------------------
 
 
 async def _with_sports(

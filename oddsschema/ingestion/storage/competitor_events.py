@@ -22,7 +22,7 @@ from oddsschema.ingestion.records import (
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import link_events
+from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import COMPETITORS
@@ -169,11 +169,12 @@ async def write_competitor_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[WriteCounts, list[str]]:
+) -> tuple[WriteCounts, list[str], list[Match]]:
     """Store captures of one competitor, in the caller's transaction.
 
-    `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
-    of BetPawa's that another transaction has not committed yet may match them.
+    `sports` maps slugs to ids. Returns the counts, the SportRadar ids of new events (an event of
+    BetPawa's that another transaction has not committed yet may match them), and the matches that
+    were made or whose teams or kickoff changed.
     """
     source = captures[0][0].source
     newest = newest_captures(captures, attrgetter("external_id"))
@@ -232,16 +233,34 @@ async def write_competitor_events(
         await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed))
     if identified:
         await connection.execute(_IDENTIFY_EVENTS, source, *arrays(EventRow, identified))
-    await link_events(connection, (row.sportradar_id for row in captured.values()), source)
+    matches = await link_events(
+        connection, (row.sportradar_id for row in captured.values()), source
+    )
+    # Doubts are about new matches, and about old ones of which a side has changed.
+    before = {row["external_id"]: row for row in events}
+    moved = {
+        row.external_id
+        for row in changed
+        if any(
+            before[row.external_id][name] != getattr(row, name) for name in MatchedFixture._fields
+        )
+    }
+    ids = {before[external_id]["sportradar_id"] for external_id in moved}
+    new = {match.external_id for match in matches}
+    matches += [
+        match
+        for match in await find_matches(connection, ids, source)
+        if match.external_id in moved - new
+    ]
     written = await append(
         connection, COMPETITORS, storage, run_id, placed, before_markets=before_markets
     )
-    new = [
+    new_ids = [
         *(row["sportradar_id"] for row in inserted),
         *(row.sportradar_id for row in changed),
         *(row.sportradar_id for row in identified),
     ]
-    return written, new
+    return written, new_ids, matches
 
 
 def known_sportradar_ids(

@@ -17,7 +17,7 @@ from oddsschema.ingestion.records import (
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import link_events
+from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
 from oddsschema.models.sides import BETPAWA
@@ -63,9 +63,9 @@ ON CONFLICT DO NOTHING
 RETURNING sportradar_id
 """
 
-# Lock the events of SportRadar ids $1, and read their ids.
+# Lock the events of SportRadar ids $1, and read them.
 _LOCK_EVENTS = """
-SELECT sportradar_id, id FROM events
+SELECT sportradar_id, id, home_team, away_team, kickoff FROM events
 WHERE sportradar_id = ANY ($1)
 ORDER BY sportradar_id
 FOR NO KEY UPDATE
@@ -104,11 +104,12 @@ async def write_reference_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[WriteCounts, list[str]]:
+) -> tuple[WriteCounts, list[str], list[Match]]:
     """Store captures of the reference bookmaker, in the caller's transaction.
 
-    `sports` maps slugs to ids. Returns the counts, and the SportRadar ids of new events: an event
-    of a competitor's that another transaction has not committed yet may match them.
+    `sports` maps slugs to ids. Returns the counts, the SportRadar ids of new events (an event of a
+    competitor's that another transaction has not committed yet may match them), and the matches
+    that were made or whose teams or kickoff changed.
     """
     bookmaker = captures[0][0].bookmaker
     bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
@@ -155,7 +156,23 @@ async def write_reference_events(
             for event_id, event in current
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
-    await link_events(connection, event_ids)
+    matches = await link_events(connection, event_ids)
+    # Doubts are about new matches, and about old ones of which a side has changed.
+    before = {row["sportradar_id"]: row for row in events}
+    moved = [
+        event.sportradar_id
+        for _, event in current
+        if any(
+            before[event.sportradar_id][name] != getattr(event, name)
+            for name in MatchedFixture._fields
+        )
+    ]
+    new = {(match.source, match.external_id) for match in matches}
+    matches += [
+        match
+        for match in await find_matches(connection, moved)
+        if (match.source, match.external_id) not in new
+    ]
     written = await append(
         connection,
         BETPAWA,
@@ -165,4 +182,4 @@ async def write_reference_events(
         bookmaker_id=bookmaker_id,
         before_markets=before_markets,
     )
-    return written, [row["sportradar_id"] for row in inserted]
+    return written, [row["sportradar_id"] for row in inserted], matches

@@ -64,6 +64,8 @@ class Diagnosis(NamedTuple):
     refused: Sequence[Any] = ()
     #: The keys of the refused markets, each as far as it is readable.
     unknown: frozenset[MarketKey] = frozenset()
+    #: The doubts of the contract about that part, as paths and reasons.
+    doubts: Sequence[tuple[str, str]] = ()
 
 
 def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
@@ -85,8 +87,9 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
             if len(problems) <= _MOST_PROBLEMS:
                 problems += problems_of_value(Market, market, limits, "markets", position)
     capture = None
+    doubts: list[tuple[str, str]] = []
     if good and not is_hopeless:
-        capture, equal = without_equal_markets(payload, markets, good, limits)
+        capture, equal = without_equal_markets(payload, markets, good, limits, doubts)
         problems += equal
     if not problems:
         # A payload that can be read only once (a generator) is empty by now.
@@ -96,7 +99,7 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
         problems = [*problems[:_MOST_PROBLEMS], more]
     refused = [market for position, market in markets.items() if position not in good]
     unknown = frozenset(map(readable_key, refused)).difference(good.values())
-    return Diagnosis(tuple(problems), capture, refused, unknown)
+    return Diagnosis(tuple(problems), capture, refused, unknown, doubts)
 
 
 def readable_key(market: Any) -> MarketKey:
@@ -134,14 +137,24 @@ def _key_validator() -> SchemaValidator:
 
 
 def without_equal_markets(
-    payload: Mapping[str, Any], markets: Mapping[int, Any], good: dict[int, Any], limits: Limits
+    payload: Mapping[str, Any],
+    markets: Mapping[int, Any],
+    good: dict[int, Any],
+    limits: Limits,
+    doubts: list[tuple[str, str]],
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Validate a capture with its good markets; of equal ones, only the first stays in `good`."""
+    """Validate a capture with its good markets; of equal ones, only the first stays in `good`.
+
+    Adds the doubts about the capture to `doubts`.
+    """
     problems: list[Problem] = []
     while True:
         rest = {**payload, "markets": [markets[position] for position in good]}
+        doubts.clear()  # of the attempt before
         try:
-            return bounded_validator(Capture, limits).validate_python(rest), problems
+            return bounded_validator(Capture, limits).validate_python(
+                rest, context=doubts
+            ), problems
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)[0]
             if details["type"] != "markets_equal":

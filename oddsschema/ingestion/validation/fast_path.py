@@ -86,8 +86,10 @@ class FastPath:
         #: Whether the last capture had the usual form. Most feeds have always the same.
         self._is_usual = True
 
-    def validate(self, text: bytes | str) -> dict[str, Any]:
-        """Validate a capture to a dict whose markets are records.
+    def validate(
+        self, text: bytes | str, doubts: list[tuple[str, str]] | None = None
+    ) -> dict[str, Any]:
+        """Validate a capture to a dict whose markets are records; add its doubts to `doubts`.
 
         Raises ValueError, RecursionError or UnknownKeyError. The capture may still be good then.
         """
@@ -108,7 +110,7 @@ class FastPath:
         if self._corrections:
             self._correct(markets)
         envelope.markets = ()
-        capture: dict[str, Any] = self._capture.validate_json(_write(envelope))
+        capture: dict[str, Any] = self._capture.validate_json(_write(envelope), context=doubts)
         capture["markets"] = markets
         capture["markets_empty"] = len(delivered) - len(markets)
         return capture

@@ -14,14 +14,17 @@ from pydantic_core import from_json, to_json
 
 from oddsschema.capture import Capture, is_empty
 from oddsschema.contracts.scalars import Slug
+from oddsschema.ingestion.files import ARRAY_IN_PLACE_OF_LINES
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_record
-from oddsschema.ingestion.report import Problem, Refusal
+from oddsschema.ingestion.report import Doubt, Problem, Refusal
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.diagnosis import diagnose
+from oddsschema.ingestion.validation.doubts import price_doubt
 from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
 from oddsschema.ingestion.validation.messages import LEVELS, json_problem
+from oddsschema.ingestion.validation.names import ScrapeNames
 
 #: The keys of a line of a rejects file: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
@@ -36,6 +39,8 @@ class Validated(NamedTuple):
     refusal: Refusal | None
     #: The platform that the capture names, also when it is refused; None when it names none.
     platform: str | None
+    #: The doubts about the capture.
+    doubts: tuple[Doubt, ...] = ()
 
 
 def validate(
@@ -44,13 +49,32 @@ def validate(
     strict: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     keep_raw: bool = False,
+    names: ScrapeNames | None = None,
 ) -> Validated:
-    """Validate one item by the contract of `Capture` and the limits.
+    """Validate one item by the contract of `Capture` and the limits, and doubt what looks wrong.
 
-    With `strict`, one bad market refuses its capture. With `keep_raw`, the record has the
-    capture's raw_response, as JSON text.
+    With `strict`, one bad market or a doubt refuses its capture. With `keep_raw`, the record has
+    the capture's raw_response, as JSON text. With `names`, a name that differs from those of the
+    scrape's earlier items is doubted.
     """
-    return _validated(item, strict, limits, keep_raw)
+    noted: list[tuple[str, str]] = []
+    validated = _validated(item, strict, limits, keep_raw, noted)
+    capture = validated.capture
+    if capture is None:
+        return validated
+    problems = [Problem(path=path, reason=reason) for path, reason in dict.fromkeys(noted)]
+    if (doubt := price_doubt(capture.markets)) is not None:
+        problems.append(doubt)
+    if names is not None:
+        problems += names.doubts(capture)
+    if not problems:
+        return validated
+    if strict:
+        refusal = item.refused(*problems, capture=item.payload)
+        return Validated(None, refusal, validated.platform)
+    if names is not None:
+        names.remember(capture)
+    return validated._replace(doubts=tuple(map(item.doubted, problems)))
 
 
 def reject(refusal: Refusal) -> dict[str, Any]:
@@ -61,22 +85,27 @@ def reject(refusal: Refusal) -> dict[str, Any]:
     return {"refused": refusal.model_dump(mode="json"), "capture": capture}
 
 
-def validate_capture(payload: Any, limits: Limits) -> dict[str, Any]:
-    """Validate a capture to a dict.
+def validate_capture(
+    payload: Any, limits: Limits, doubts: list[tuple[str, str]] | None = None
+) -> dict[str, Any]:
+    """Validate a capture to a dict; add its doubts to `doubts`.
 
     Raises ValidationError and UnknownKeyError.
     """
-    capture: dict[str, Any] = bounded_validator(Capture, limits).validate_python(payload)
+    validator = bounded_validator(Capture, limits)
+    capture: dict[str, Any] = validator.validate_python(payload, context=doubts)
     capture["markets_empty"] = count_empty(payload)
     return capture
 
 
-def validate_text(text: bytes | str, limits: Limits) -> dict[str, Any] | None:
+def validate_text(
+    text: bytes | str, limits: Limits, doubts: list[tuple[str, str]] | None = None
+) -> dict[str, Any] | None:
     """Validate a capture on the fast path; return None if the full validator has to decide."""
     if not may_contain_nul(text):
         # ValueError: msgspec's, pydantic's, and the error of text that is not Unicode.
         with suppress(ValueError, RecursionError, UnknownKeyError):
-            return fast_path(limits).validate(text)
+            return fast_path(limits).validate(text, doubts)
     return None
 
 
@@ -87,8 +116,15 @@ def count_empty(payload: Mapping[str, Any]) -> int:
 
 
 def _validated(
-    item: Item, strict: bool, limits: Limits, keep_raw: bool, *, may_be_reject: bool = True
+    item: Item,
+    strict: bool,
+    limits: Limits,
+    keep_raw: bool,
+    noted: list[tuple[str, str]],
+    *,
+    may_be_reject: bool = True,
 ) -> Validated:
+    """Validate an item by the contract; add the contract's doubts, which may repeat, to `noted`."""
     if item.unreadable is not None:
         return _refused(item, None, Problem(path="$", reason=item.unreadable))
     payload: Any = item.payload
@@ -99,7 +135,7 @@ def _validated(
         payload = payload.model_dump()
     refusal = None
     unknown: frozenset[MarketKey] = frozenset()
-    capture = validate_text(payload, limits) if is_text else None
+    capture = validate_text(payload, limits, noted) if is_text else None
     if capture is None and is_text:
         if isinstance(payload, str):
             # In bytes, lone surrogates are an error like others.
@@ -108,17 +144,21 @@ def _validated(
             payload = from_json(payload)
         except ValueError as no_json:
             return _refused(item, item.payload, json_problem(no_json, limits))
+        if isinstance(payload, list):
+            array = Problem(path="$", reason=ARRAY_IN_PLACE_OF_LINES)
+            return _refused(item, item.payload, array)
     try:
-        capture = capture or validate_capture(payload, limits)
+        capture = capture or validate_capture(payload, limits, noted)
     except (ValidationError, UnknownKeyError) as error:
         if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
             inner = Item(item.file, item.line, payload["capture"])
-            return _validated(inner, strict, limits, keep_raw, may_be_reject=False)
+            return _validated(inner, strict, limits, keep_raw, noted, may_be_reject=False)
         diagnosis = diagnose(payload, error, limits)
         if diagnosis.capture is None or strict:
             return _refused(item, payload, *diagnosis.problems)
         capture, unknown = diagnosis.capture, diagnosis.unknown
         capture["markets_empty"] = count_empty(payload)
+        noted[:] = diagnosis.doubts
         refused_part = {**payload, "markets": diagnosis.refused}
         refusal = item.refused(
             *diagnosis.problems, capture=refused_part, markets=len(diagnosis.refused)

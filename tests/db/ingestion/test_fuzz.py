@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
 from oddsschema import Capture, IngestOptions, Market, Refusal, ScrapeError, ingest
 from oddsschema.database.connections import sqlalchemy_connect
@@ -211,7 +212,11 @@ async def ingested(
     assert report.total.captures_stored + report.total.captures_known == len(stored)
     assert report.total.captures_refused == len(inputs) - len(stored)
     assert refusals.keys() <= inputs.keys()
-    recorded = await connection.execute(select(func.count()).select_from(ScrapeError))
+    recorded = await connection.execute(
+        select(func.count())
+        .select_from(ScrapeError)
+        .where(col(ScrapeError.error_type) == "refused")
+    )
     assert recorded.scalar_one() == len(reports)
 
     captures = await read_back(connection)

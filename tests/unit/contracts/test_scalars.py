@@ -10,7 +10,7 @@ import pytest
 from annotated_types import Ge, Le, Lt, MaxLen, MinLen
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError, WrapValidator
 from pydantic.fields import FieldInfo
 
 from oddsschema.contracts import scalars as types
@@ -48,6 +48,8 @@ def step(bound: Any, up: bool) -> Any:
 def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
     """List values just inside and just outside the bounds of a field's type."""
     python_type, marks = unwrap_annotation(field.rebuild_annotation())
+    if any(isinstance(mark, WrapValidator) for mark in marks):
+        return [], []  # it replaces values outside its bounds
     is_text = python_type is str
     may_be_blank = any(getattr(mark, "func", None) is types.blank_to_none for mark in marks)
     inside: list[Any] = []
@@ -194,3 +196,64 @@ def test_naive_time_is_refused(time: datetime) -> None:
     for naive in (time, time.isoformat()):
         with pytest.raises(ValidationError):
             adapter.validate_python(naive)
+
+
+@given(st.from_regex(r"[0-9]{1,3}_[0-9]{1,3}", fullmatch=True))
+@pytest.mark.parametrize("name", ["Int4", "Int8", "Count", "Odds", "Line"])
+def test_underscores_are_refused(name: str, text: str) -> None:
+    """A number in text has no underscores, which Python alone reads as grouping."""
+    for value in (text, text.encode()):
+        with pytest.raises(ValidationError, match="without underscores"):
+            TypeAdapter(SCALARS[name]).validate_python(value)
+
+
+@given(st.integers(100, 5000), st.booleans())
+def test_american_odds_are_refused_with_their_decimal_value(price: int, as_text: bool) -> None:
+    """American odds of a favourite are refused with their decimal value."""
+    given_ = str(-price) if as_text else -price
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(types.Odds).validate_python(given_)
+    stated = caught.value.errors()[0]["msg"].rpartition(f"American odds, -{price} is ")[2]
+    assert float(stated) == pytest.approx(1 + 100 / price, abs=0.0005)
+
+
+@given(st.integers(0, 500), st.integers(1, 100))
+def test_fractional_odds_are_refused_with_their_decimal_value(above: int, below: int) -> None:
+    """Fractional odds are refused with their decimal value."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(types.Odds).validate_python(f"{above}/{below}")
+    stated = caught.value.errors()[0]["msg"].rpartition(f"odds, {above}/{below} is ")[2]
+    assert float(stated) == pytest.approx(1 + above / below, abs=0.0005)
+
+
+@given(st.floats(max_value=1, exclude_max=True, allow_nan=False))
+def test_odds_below_1_name_decimal_odds(odds: float) -> None:
+    """The reason for refusing odds below 1 is that decimal odds are wanted, with an example."""
+    with pytest.raises(ValidationError, match=r"decimal odds of at least 1: .* is [0-9.]+"):
+        TypeAdapter(types.Odds).validate_python(odds)
+
+
+@given(
+    st.datetimes(datetime(1973, 4, 1), datetime(2200, 12, 31), timezones=st.just(UTC)),
+    st.sampled_from([("seconds", 1), ("milliseconds", 1000)]),
+    st.booleans(),
+)
+def test_epoch_times_are_refused_with_their_unit(
+    time: datetime, unit: tuple[str, int], as_text: bool
+) -> None:
+    """A number that counts from 1970 is refused, with the wanted form and the number's unit."""
+    name, per_second = unit
+    number = time.timestamp() * per_second
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(types.UtcTime).validate_python(str(number) if as_text else number)
+    reason = caught.value.errors()[0]["msg"]
+    assert "a time with an offset, as in 2024-01-09T12:00:00Z" in reason
+    assert reason.endswith(f"looks like epoch {name}")
+
+
+@given(st.floats(-1e8, 1e8, exclude_max=True) | st.floats(min_value=1e13))
+def test_other_numbers_have_no_unit(number: float) -> None:
+    """A number that is hardly a time since 1970 is refused without a guess at its unit."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(types.UtcTime).validate_python(number)
+    assert "epoch" not in caught.value.errors()[0]["msg"]

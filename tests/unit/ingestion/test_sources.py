@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import io
+import json
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -68,10 +70,15 @@ def expected_items(content: bytes, limits: Limits) -> list[tuple[int, bytes | No
     return found
 
 
-LINES = st.lists(
-    st.text("ab{}é \t\r", max_size=12).map(str.encode) | st.just(b"") | st.just(b"x" * 30),
-    max_size=8,
-).map(b"\n".join)
+LINES = (
+    st.lists(
+        st.text("ab{}é \t\r", max_size=12).map(str.encode) | st.just(b"") | st.just(b"x" * 30),
+        max_size=8,
+    )
+    .map(b"\n".join)
+    # A file that begins with "{" alone is a document over several lines.
+    .filter(lambda content: content.lstrip().partition(b"\n")[0].strip() != b"{")
+)
 CONTENTS = LINES | LINES.map(lambda content: b"\xef\xbb\xbf" + content)
 SIZES = st.lists(st.integers(1, 9), min_size=1)
 
@@ -164,3 +171,62 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     found = [(item.line, item.payload) for item in read_files([str(path)])]
     writer.join()
     assert found == [(1, b"1"), (2, b"2")]
+
+
+ARRAY = r"a JSON array in place of lines: write one capture a line; `jq -c '\.\[\]'` makes lines"
+DOCUMENT = r"JSON over several lines: write one capture a line; `jq -c \.` makes lines"
+
+
+@given(
+    values=st.lists(st.dictionaries(st.text(max_size=3), st.integers()), min_size=1, max_size=9),
+    indent=st.none() | st.integers(0, 4),
+    before=st.sampled_from([b"", b"\xef\xbb\xbf", b"\n \n", b" "]),
+    newline=st.sampled_from([b"\n", b"\r\n"]),
+    sizes=SIZES,
+    most=st.sampled_from([40, 4 * 2**20]),
+)
+def test_array_is_one_refusal(
+    values: list[Any],
+    indent: int | None,
+    before: bytes,
+    newline: bytes,
+    sizes: list[int],
+    most: int,
+) -> None:
+    """A JSON array in place of lines is a single item, which names the remedy."""
+    limits = Limits(line_bytes=most)
+    content = before + json.dumps(values, indent=indent).encode().replace(b"\n", newline)
+    for source in (
+        content,
+        io.BytesIO(content),
+        Stream(content, [64]),
+        gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content))),
+    ):
+        (item,) = asyncio.run(listed(source, limits))
+        assert item.payload is None
+        assert item.unreadable is not None
+        assert re.match(ARRAY, item.unreadable)
+    # Reads of a few bytes do not change the result for lines within the limit.
+    if most > len(content):
+        (item,) = asyncio.run(listed(Stream(content, sizes), limits))
+        assert re.match(ARRAY, item.unreadable or "")
+
+
+@given(value=st.dictionaries(st.text(), st.integers(), min_size=1), sizes=SIZES)
+def test_document_over_several_lines_is_one_refusal(value: Any, sizes: list[int]) -> None:
+    """A file of JSON over several lines is a single item, which names the remedy."""
+    content = json.dumps(value, indent=2).encode()
+    (item,) = asyncio.run(listed(Stream(content, sizes), Limits()))
+    assert re.match(DOCUMENT, item.unreadable or "")
+
+
+def test_other_files_follow_an_array(tmp_path: Path) -> None:
+    """The files after a JSON array are read."""
+    (tmp_path / "array").write_text('[{"a": 1},\n{"a": 2}]\n')
+    (tmp_path / "lines").write_text('{"a": 1}\n{"a": 2}\n')
+    found = list(read_files([str(tmp_path / "array"), str(tmp_path / "lines")]))
+    assert [(item.line, item.payload) for item in found] == [
+        (1, None),
+        (1, b'{"a": 1}'),
+        (2, b'{"a": 2}'),
+    ]

@@ -94,8 +94,8 @@ def test_bad_odds(scrape: Scrape, stored: Callable[[str], Any], site: FakeSite) 
     done = scrape(bet9ja=site.url)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "bet9ja: event 1, market 1X2; $.odds: Input should be greater than or equal to 1: "
-        "decimal odds",
+        "bet9ja: event 1, market 1X2; $.odds: Input should be decimal odds of at least 1: "
+        "as fractional odds, 0.9 is 1.9",
         "bet9ja: event 2; $.home_team: String should have at least 1 character",
         "bet9ja: event 3: HTTPStatusError: Client error '404 Not Found' for url "
         f"'{site.url}/events/3'",
