@@ -279,7 +279,8 @@ def _summary(report: IngestReport) -> str:
     if total.markets_refused:
         parts.append(f"{total.markets_refused:,} markets of other captures refused")
     if total.markets_empty:
-        parts.append(f"{total.markets_empty:,} markets without outcomes left out")
+        markets = "market" if total.markets_empty == 1 else "markets"
+        parts.append(f"{total.markets_empty:,} {markets} without outcomes left out")
     if total.doubts:
         parts.append(f"{total.doubts:,} doubts")
     if total.captures_lost:

@@ -53,7 +53,7 @@ def test_every_field_is_described() -> None:
 
 def test_units() -> None:
     """Descriptions have units: UTC for a time, decimal for odds, goals for a line."""
-    units = {"UtcTime": "UTC", "Odds": "decimal odds", "Line": "goals"}
+    units = {"UtcTime": "UTC", "Price": "decimal odds", "Line": "goals"}
     seen = set()
     for name, model in _models(json_schema()):
         for field, schema in model["properties"].items():
@@ -92,6 +92,8 @@ def _reports(report: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     def values(annotation: Any) -> st.SearchStrategy[Any]:
         if get_origin(annotation) is tuple:
             return st.lists(_reports(get_args(annotation)[0]), max_size=3).map(tuple)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return _reports(annotation)
         return st.from_type(annotation)
 
     fields = {

@@ -1,6 +1,8 @@
-"""Doubts about the markets of a capture: prices that are most likely no decimal odds."""
+"""Doubts about the markets of a capture: prices that are no decimal odds, and misplaced lines."""
 
+import re
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from statistics import median
 
 from oddsschema.ingestion.records import MarketRecord
@@ -12,6 +14,39 @@ MOST_SUM = 1.4
 
 #: A capture with fewer books says nothing: a market of players' goals is no book, for example.
 _FEWEST_BOOKS = 3
+
+
+#: Specifiers whose value belongs into the line of the market, as in SportRadar's feeds.
+_LINE_SPECIFIER = re.compile(r"(?:^|[|])(total|hcp)=")
+
+_specifiers = attrgetter("specifiers")
+_outcomes = attrgetter("outcomes")
+
+
+def market_doubts(markets: Sequence[MarketRecord]) -> Iterator[Problem]:
+    """Yield the doubts about the markets of a capture."""
+    if (doubt := price_doubt(markets)) is not None:
+        yield doubt
+    if any(map(_specifiers, markets)) and (doubt := specifier_doubt(markets)) is not None:
+        yield doubt
+
+
+def specifier_doubt(markets: Sequence[MarketRecord]) -> Problem | None:
+    """Doubt specifiers that hold a line: such a market lines up with no other bookmaker's."""
+    misplaced = [
+        (market.betpawa_market_id, found[1])
+        for market in markets
+        if market.specifiers and (found := _LINE_SPECIFIER.search(market.specifiers))
+    ]
+    if not misplaced:
+        return None
+    market_id, name = misplaced[0]
+    more = f", as in {len(misplaced) - 1:,} more markets" if len(misplaced) > 1 else ""
+    return Problem(
+        path="$.markets",
+        reason=f"the specifiers of market {market_id!r} have {name!r}{more}: the value belongs "
+        "into line, else the market lines up with no other bookmaker's",
+    )
 
 
 def price_doubt(markets: Sequence[MarketRecord]) -> Problem | None:
@@ -47,18 +82,21 @@ def has_ordinary_prices(markets: Sequence[MarketRecord]) -> bool:
     # Twice the books in bounds that are missing for a majority. A market that is no book lowers
     # the majority by a half.
     missing = len(markets) + 1
-    for market in markets:
-        # Each open outcome has a price, by a rule of the contract.
-        match market.outcomes:
-            case (a, b) if a.is_active and b.is_active:
-                total = 1 / a.odds + 1 / b.odds  # type: ignore[operator]  # see above
-            case (a, b, c) if a.is_active and b.is_active and c.is_active:
-                total = 1 / a.odds + 1 / b.odds + 1 / c.odds  # type: ignore[operator]
-            case _:
-                missing -= 1
-                total = 0.0
+    for outcomes in map(_outcomes, markets):
+        size = len(outcomes)
+        total = 0.0
+        if size == 2:
+            a, b = outcomes
+            if a.is_active and b.is_active:
+                total = 1 / a.odds + 1 / b.odds
+        elif size == 3:
+            a, b, c = outcomes
+            if a.is_active and b.is_active and c.is_active:
+                total = 1 / a.odds + 1 / b.odds + 1 / c.odds
         if LEAST_SUM <= total <= MOST_SUM:
             missing -= 2
+        elif not total:
+            missing -= 1
         if missing <= 0:
             return True
     return False

@@ -1,5 +1,7 @@
 """The names of a scrape: a sport, tournament or team that changes its name is doubtful."""
 
+from operator import attrgetter
+
 from oddsschema.ingestion.records import CaptureRecord, CompetitorEventRecord
 from oddsschema.ingestion.report import Problem
 
@@ -18,16 +20,21 @@ class ScrapeNames:
 
     def __init__(self) -> None:
         self._names: dict[_Thing, str] = {}
+        #: The names of captures without a doubt, with their keys: most captures repeat some.
+        self._known: set[tuple[str | None, ...]] = set()
 
     def doubts(self, capture: CaptureRecord) -> list[Problem]:
         """Doubt the names of a capture that differ from those of an earlier one."""
-        named = named_things(capture)
-        if named.items() <= self._names.items():
+        event = capture.any_event
+        names = _competitor_names(event) if capture.event is None else _reference_names(event)
+        if names in self._known:
             return []  # nearly always
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
+            self._known.clear()
+        named = named_things(capture)
         side = "event" if capture.competitor_event is None else "competitor_event"
-        return [
+        problems = [
             Problem(
                 path=f"$.{side}.{_FIELDS[thing[0]]}",
                 reason=f"the {thing[0]} {thing[2]!r} was named {before!r} earlier in this scrape, "
@@ -36,11 +43,23 @@ class ScrapeNames:
             for thing, name in named.items()
             if (before := self._names.setdefault(thing, name)) != name
         ]
+        if not problems:
+            self._known.add(names)
+        return problems
 
     def remember(self, capture: CaptureRecord) -> None:
         """Accept the names of a capture: later captures are compared with them."""
         self._names.update(named_things(capture))
+        self._known.clear()
 
+
+_NAMES = "home_team", "away_team", "tournament.name", "tournament.sport.name"
+_competitor_names = attrgetter(
+    *("source", "external_id", "tournament.external_id", "tournament.sport.slug"), *_NAMES
+)
+_reference_names = attrgetter(
+    *("bookmaker", "sportradar_id", "tournament.sportradar_id", "tournament.sport.slug"), *_NAMES
+)
 
 #: The place of each kind's name in an event.
 _FIELDS = {

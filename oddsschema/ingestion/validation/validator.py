@@ -21,7 +21,7 @@ from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_recor
 from oddsschema.ingestion.report import Doubt, Problem, Refusal
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.diagnosis import diagnose
-from oddsschema.ingestion.validation.doubts import price_doubt
+from oddsschema.ingestion.validation.doubts import market_doubts
 from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
 from oddsschema.ingestion.validation.messages import LEVELS, json_problem
 from oddsschema.ingestion.validation.names import ScrapeNames
@@ -63,8 +63,7 @@ def validate(
     if capture is None:
         return validated
     problems = [Problem(path=path, reason=reason) for path, reason in dict.fromkeys(noted)]
-    if (doubt := price_doubt(capture.markets)) is not None:
-        problems.append(doubt)
+    problems += market_doubts(capture.markets)
     if names is not None:
         problems += names.doubts(capture)
     if not problems:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oddsschema import Capture, IngestOptions
 from oddsschema.ingestion import Item, validate
 from oddsschema.ingestion.records import MarketRecord, OutcomeRecord
-from oddsschema.ingestion.validation.doubts import price_doubt
+from oddsschema.ingestion.validation.doubts import price_doubt, specifier_doubt
 from oddsschema.strategies import captures
 from tests.support.paths import REAL_FEEDS, REAL_ODDS
 from tests.support.scrapes import capture
@@ -52,6 +52,23 @@ def test_prices_are_doubted_by_the_median(markets: list[list[tuple[float, bool]]
     if doubt is not None:
         assert ("American" in doubt.reason) == (median(books) < 0.85)
         assert ("fractional" in doubt.reason) == (median(books) > 1.4)
+
+
+SPECIFIERS = st.sampled_from([None, "minute=15", "total=2.5", "goalnr=1|hcp=0:1", "subtotal=1"])
+
+
+@given(st.lists(SPECIFIERS))
+def test_lines_in_specifiers_are_doubted(specifiers: list[str | None]) -> None:
+    """Markets with `total` or `hcp` among their specifiers are one doubt, with their number."""
+    markets = records([[(2.0, True)]] * len(specifiers))
+    for market, given_ in zip(markets, specifiers, strict=True):
+        market.specifiers = given_
+    misplaced = [given_ for given_ in specifiers if given_ in ("total=2.5", "goalnr=1|hcp=0:1")]
+    doubt = specifier_doubt(markets)
+    assert (doubt is not None) == bool(misplaced)
+    if doubt is not None:
+        assert repr("hcp" if "hcp" in misplaced[0] else "total") in doubt.reason
+        assert (f"{len(misplaced) - 1} more" in doubt.reason) == (len(misplaced) > 1)
 
 
 @pytest.mark.parametrize("path", REAL_ODDS + REAL_FEEDS, ids=lambda path: path.name)
