@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_origin
 
 from annotated_types import Ge, Le, Lt, MaxLen, MinLen
 from hypothesis import strategies as st
@@ -17,7 +17,13 @@ from oddsschema import Market, Outcome, Table
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.json_schema import ScalarJsonSchema
 from oddsschema.contracts.outcomes import OutcomesJSONB
-from oddsschema.contracts.scalars import FLOAT_MAX, NO_NUL, WHITE_SPACE, ValidatorWithCheck
+from oddsschema.contracts.scalars import (
+    FLOAT_MAX,
+    NO_NUL,
+    WHITE_SPACE,
+    ValidatorWithCheck,
+    sort_specifiers,
+)
 from oddsschema.strategies import field_values
 from tests.support.check_rows import GOOD, NOW, OUTCOMES, fields_of, is_array, is_json, plain
 
@@ -139,14 +145,17 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
     is_text = python_type is str
     pattern = next((mark.pattern for mark in marks if getattr(mark, "pattern", None)), None)
     is_code = any(isinstance(mark, ValidatorWithCheck) for mark in marks) and is_text
+    # Specifiers are text of a form: their value is the text.
+    start = "a=" if any(getattr(mark, "func", None) is sort_specifiers for mark in marks) else ""
     if python_type == tuple[Outcome, ...]:
         yield from _beyond_outcomes()
     for mark in marks:
         match mark:
             case MinLen() if is_text:
-                yield "min_length", "x" * mark.min_length, "x" * (mark.min_length - 1)
+                yield "min_length", start + "x" * mark.min_length, "x" * (mark.min_length - 1)
             case MaxLen() if is_text:
-                yield "max_length", "x" * mark.max_length, "x" * (mark.max_length + 1)
+                longest = start + "x" * (mark.max_length - len(start))
+                yield "max_length", longest, f"{longest}x"
             case MinLen():
                 yield "fewest", OUTCOMES * mark.min_length, OUTCOMES * (mark.min_length - 1)
             case MaxLen():
@@ -163,6 +172,10 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
                 yield "enum", mark.enums[-1], "other"
             case ValidatorWithCheck() if python_type is JsonValue:
                 yield "number", {"a": [FLOAT_MAX]}, {"a": [-FLOAT_MAX - 1]}
+            case ValidatorWithCheck() if get_origin(python_type) is list:
+                yield "array", [["1"]], {"a": 1}
+                yield "keys", [["1"]], ["1"]
+                yield "number", [[FLOAT_MAX]], [[-FLOAT_MAX - 1]]
             case ValidatorWithCheck() if is_code:
                 yield "code", "CHE", "CHX"
             case _ if getattr(mark, "allow_inf_nan", None) is False:
@@ -170,10 +183,10 @@ def beyond(field: FieldInfo) -> Iterator[tuple[str, Any, Any]]:
                     yield "finite", float(FLOAT_MAX), odd
             case _ if getattr(mark, "strip_whitespace", None):
                 if pattern == NO_NUL:
-                    yield "no_nul", "x", "\0"
+                    yield "no_nul", f"{start}x", f"{start}\0"
                     for space in map(chr, WHITE_SPACE):
-                        yield "trimmed", f"x{space}x", f"x{space}"
-                        yield "trimmed", f"x{space}x", f"{space}x"
+                        yield "trimmed", f"{start}x{space}x", f"{start}x{space}"
+                        yield "trimmed", f"{start}x{space}x", f"{space}{start}x"
                 elif pattern is not None:
                     yield "pattern", "a_-0", "-a"
             case ARRAY():
@@ -197,6 +210,8 @@ def _beyond_outcomes() -> Iterator[tuple[str, Any, Any]]:
         for bound, inside, outside in beyond(field):
             if bound == "trimmed":
                 continue  # one of the EXCEPTIONS
+            if (name, bound) == ("odds", "ge"):
+                inside, outside = 1.0, 1 - 1e-9
             yield f"{name}-{bound}", [{**good, name: inside}], [{**good, name: outside}]
         yield f"{name}-null", OUTCOMES, [{**good, name: None}]
         yield f"{name}-list", OUTCOMES, [{**good, name: [good[name]]}]
@@ -205,5 +220,10 @@ def _beyond_outcomes() -> Iterator[tuple[str, Any, Any]]:
             OUTCOMES,
             [{key: value for key, value in good.items() if key != name}],
         )
+    closed = {**good, "is_active": False}
+    no_price = {**good, "odds": None}
+    yield "closed-no price", [{**closed, "odds": None}], [no_price]
+    yield "closed-low", [closed, {**closed, "name": "2", "odds": None}], [{**closed, "odds": 0.5}]
+    yield "one open", [good, {**closed, "name": "2", "odds": None}], [closed, no_price]
     yield "no array", OUTCOMES, good
     yield "nested", OUTCOMES, [OUTCOMES]
