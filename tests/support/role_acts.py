@@ -45,6 +45,19 @@ def deliveries() -> Iterator[list[Any]]:
     yield [changed(ours, 3, sport=tennis, sportradar_id="7", name="Another", country="Other")]
     yield [changed(theirs, 3, sport=tennis, sportradar_id="7", name="Another")]
     yield [{"captured_at": "never", "event": {"bookmaker": "betpawa"}, "markets": []}]
+    # A keyframe with a refused market, which is corrected later.
+    for platform in ("betpawa", "bet9ja"):
+        first, *later = (capture(platform, 8, minute, markets=6) for minute in range(3))
+        yield [first]
+        for scraped in later:
+            refused = scraped["markets"][0] | {"outcomes": [{"name": "1", "odds": 0.5}]}
+            yield [scraped | {"markets": [refused, *scraped["markets"][1:]]}]
+        yield [later[-1]]
+    # An event whose SportRadar id follows later.
+    event = capture("bet9ja", 9, 0)
+    unidentified = {**event["competitor_event"], "sportradar_id": None}
+    yield [event | {"competitor_event": unidentified}]
+    yield [changed(event, 1)]
 
 
 async def scrape(target: Any) -> None:

@@ -57,7 +57,9 @@ async def command(url: str, path: Path, chunk_rows: int) -> IngestReport:
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
-    assert (process.returncode, errors) == (0, b"")
+    assert process.returncode == 0
+    # The teams change their names.
+    assert all(line.startswith(b"doubt: ") for line in errors.splitlines())
     return IngestReport.model_validate(json.loads(output))
 
 

@@ -133,4 +133,5 @@ def test_every_place_is_tried() -> None:
     assert refused == {
         *("captured_at", "kickoff", "bookmaker", "source"),
         *("line", "handicap_type", "handicap_home", "handicap_away", "odds", "is_active"),
+        "specifiers",
     }

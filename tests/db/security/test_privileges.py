@@ -132,26 +132,35 @@ APPENDED_ONLY = tuple(
     for column in columns
 )
 
-#: Statements that only a pruner may run.
-PRUNER_MAY = {
-    "UPDATE odds_snapshots SET scrape_run_id = scrape_run_id",
-    *(
+#: Statements that a role may run, although others may not.
+PERMITTED: dict[str, set[str]] = {
+    name: {
         f"DELETE FROM {grant.name}"
         for grant in GRANTS
-        if grant[0] == "DELETE" and grant.role == "pruner"
-    ),
+        if grant[0] == "DELETE" and grant.role == name
+    }
+    for name in ACTS
 }
+PERMITTED["pruner"].add("UPDATE odds_snapshots SET scrape_run_id = scrape_run_id")
+
+
+def test_scraper_deletes_market_rows_only() -> None:
+    """A scraper deletes copies of market rows, never a snapshot, an event or a run."""
+    assert PERMITTED["scraper"] == {
+        "DELETE FROM market_odds",
+        "DELETE FROM competitor_market_odds",
+    }
 
 
 @pytest.mark.parametrize("name", ACTS)
 def test_nothing_else_is_allowed(name: str, roles: Roles, run: Run) -> None:
-    """No role can truncate, alter, drop or create; only a pruner deletes; a reader only reads."""
+    """No role can truncate, alter, drop or create, or delete more than it needs to."""
     by_table = (*DENIED, *READERS) if name == "reader" else DENIED
     statements = {
         *(statement.format(table=table) for statement in by_table for table in metadata.tables),
         *DENIED_ANYWHERE,
         *APPENDED_ONLY,
-    } - (PRUNER_MAY if name == "pruner" else set())
+    } - PERMITTED[name]
 
     async def allowed() -> list[str]:
         found = []
