@@ -1,7 +1,7 @@
 """Sessions of a database: single statements, held locks, and waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -68,3 +68,13 @@ async def waiting(
         if await connection.fetchval(count) >= sessions:
             return
         await asyncio.sleep(0.01)
+
+
+async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
+    """Run a coroutine in a transaction, and roll back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        return await body
+    finally:
+        await transaction.rollback()

@@ -7,7 +7,7 @@ each instant, and for instants between them, the database and the model give the
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
 from tests.support.histories import START, STORAGE, Model, captured, read_model_states
 from tests.support.scrapes import capture as scraped
+from tests.support.sessions import rolled_back
 
 Run = Callable[..., Any]
 
@@ -129,16 +130,6 @@ async def carried_markets(connection: Any, model: Model) -> dict[Any, set[Any]]:
         if key in model.at(platform, at, event):
             carried[(platform, event), at].add(key)
     return dict(carried)
-
-
-async def rolled_back(connection: Any, body: Awaitable[Any]) -> Any:
-    """Run a coroutine in a transaction, and roll back."""
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        return await body
-    finally:
-        await transaction.rollback()
 
 
 @settings(max_examples=settings.default.max_examples // 3)
