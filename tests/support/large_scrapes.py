@@ -69,7 +69,7 @@ class Scrape:
             for name in names
         }
         self._outcome_names = list(dict.fromkeys(choice(Outcome, "name")))
-        self._odds = choice(Outcome, "odds")
+        self._odds = [odds for odds in choice(Outcome, "odds") if odds is not None and odds >= 1]
         self._lines = choice(Market, "line")
         self._goals = [goals for goals in choice(Market, "handicap_home") if goals is not None]
         *self._times, self.last = sorted(set(choice(Capture, "captured_at")))
@@ -152,13 +152,16 @@ class Scrape:
         markets = {}
         for _ in range(rng.choice((0, 1, 40, 100, 200))):
             kind = rng.choice((None, None, "european", "asian"))
+            line = rng.choice(self._goals if kind else self._lines)
             market: dict[str, Any] = {
                 "betpawa_market_id": rng.choice(self._texts["betpawa_market_id"]),
                 "betpawa_market_name": rng.choice(self._texts["betpawa_market_name"]),
-                "line": rng.choice(self._lines),
+                "line": line,
                 "handicap_type": kind,
-                "handicap_home": rng.choice(self._goals) if kind else None,
-                "handicap_away": rng.choice(self._goals) if kind else None,
+                "handicap_home": line if kind else None,
+                "handicap_away": -line if kind else None,
+                # A schema without specifiers and missing prices holds the scrape as well.
+                "specifiers": None,
             }
             market["outcomes"] = self._outcomes(rng)
             markets[tuple(market[name] for name in MARKET_KEY)] = market

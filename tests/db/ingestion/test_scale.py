@@ -82,7 +82,7 @@ SNAPSHOTS = {
 }
 MARKETS_OF = """
 SELECT snapshot_id, betpawa_market_id, betpawa_market_name, line, handicap_type, handicap_home,
-    handicap_away, outcomes::text
+    handicap_away, specifiers, outcomes::text
 FROM {table} WHERE snapshot_id = ANY ($1) ORDER BY id
 """
 TOTALS = """
@@ -130,7 +130,7 @@ async def read_back(
     for row in await connection.fetch(MARKETS_OF.format(table=table), list(found)):
         _, *values = row.values()
         market = dict(zip(Market.model_fields, values, strict=True))
-        # JSONB's numbers are decimal.
+        # JSONB's numbers are decimals.
         market["outcomes"] = json.loads(values[-1], parse_float=Decimal, parse_int=Decimal)
         found[row["snapshot_id"]]["markets"].append(market)
     return {key_of(capture): capture for capture in found.values()}

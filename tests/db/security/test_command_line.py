@@ -42,6 +42,7 @@ TEXT_ARGUMENTS = {
     "revision": "test_revisions",
     "url": "test_urls",
     "files": "test_files",
+    "specifiers": "test_history",
     "rejects": "test_files",
     "trigger": "test_triggers_and_notes",
     "notes": "test_triggers_and_notes",
@@ -163,7 +164,7 @@ def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> Non
         file.write_text("[]\n", encoding="utf-8")
         code, _ = program("ingest", str(file), "--rejects", str(rejects), "--url", database)
         assert code == 1
-        assert json.loads(rejects.read_text(encoding="utf-8"))["capture"] == []
+        assert json.loads(rejects.read_text(encoding="utf-8"))["capture"] == "[]"
         ((message,),) = run(
             fetch(database, "SELECT error_message FROM scrape_errors ORDER BY id DESC LIMIT 1")
         )
@@ -185,9 +186,13 @@ def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> N
     )
     before = run(structure(database))
     for text in HOSTILE:
-        for arguments in ((text,), (event, text)):
-            code, output = program("history", "--url", database, "--", *arguments)
-            assert (code, "error: " in output) == (2, True), output
+        for arguments in (
+            ("--", text),
+            ("--", event, text),
+            (f"--specifiers=a={text}", "--", event, market),
+        ):
+            code, output = program("history", "--url", database, *arguments)
+            assert (code, "error: " in output.lower()) == (2, True), output
         plot = tmp_path / f"{text.replace('/', '|')}.svg"
         assert program("history", event, market, f"--plot={plot}", "--url", database)[0] == 0
         assert plot.exists()
