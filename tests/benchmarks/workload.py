@@ -42,10 +42,15 @@ def _kind(number: int, mixed: bool) -> dict[str, object]:
     return kind
 
 
-def _outcome(name: str, rng: random.Random, mixed: bool) -> dict[str, object]:
-    if mixed and rng.random() < 0.05:
-        return {"name": name, "odds": None, "is_active": False}
-    return {"name": name, "odds": round(rng.uniform(1.01, 30), 2), "is_active": True}
+def _outcomes(rng: random.Random, mixed: bool) -> list[dict[str, object]]:
+    """Make the outcomes of a book with an overround of about 7 %."""
+    weights = [rng.uniform(0.05, 1) for _ in range(3)]
+    return [
+        {"name": name, "odds": None, "is_active": False}
+        if mixed and rng.random() < 0.05
+        else {"name": name, "odds": round(sum(weights) / weight / 1.07 + 0.1, 2), "is_active": True}
+        for name, weight in zip(("Home", "Draw", "Away"), weights, strict=True)
+    ]
 
 
 def _capture(event: int, kinds: list[dict[str, object]], rng: random.Random, mixed: bool) -> bytes:
@@ -68,9 +73,6 @@ def _capture(event: int, kinds: list[dict[str, object]], rng: random.Random, mix
                 "sport": {"slug": "football", "name": "Football"},
             },
         },
-        "markets": [
-            kind | {"outcomes": [_outcome(name, rng, mixed) for name in ("Home", "Draw", "Away")]}
-            for kind in kinds
-        ],
+        "markets": [kind | {"outcomes": _outcomes(rng, mixed)} for kind in kinds],
     }
     return json.dumps(document, separators=(",", ":")).encode()

@@ -19,16 +19,12 @@ _FEWEST_BOOKS = 3
 #: Specifiers whose value belongs into the line of the market, as in SportRadar's feeds.
 _LINE_SPECIFIER = re.compile(r"(?:^|[|])(total|hcp)=")
 
-_specifiers = attrgetter("specifiers")
 _outcomes = attrgetter("outcomes")
 
 
-def market_doubts(markets: Sequence[MarketRecord]) -> Iterator[Problem]:
-    """Yield the doubts about the markets of a capture."""
-    if (doubt := price_doubt(markets)) is not None:
-        yield doubt
-    if any(map(_specifiers, markets)) and (doubt := specifier_doubt(markets)) is not None:
-        yield doubt
+def has_line(specifiers: str | None) -> bool:
+    """Return whether specifiers hold a line."""
+    return specifiers is not None and _LINE_SPECIFIER.search(specifiers) is not None
 
 
 def specifier_doubt(markets: Sequence[MarketRecord]) -> Problem | None:

@@ -6,9 +6,9 @@ which accepts it or says why not.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import cache
-from itertools import chain
-from operator import attrgetter
+from functools import cache, partial
+from itertools import chain, compress, repeat
+from operator import attrgetter, is_
 from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, convert, to_builtins
@@ -24,6 +24,7 @@ from oddsschema.ingestion.records import (
     market_key,
 )
 from oddsschema.ingestion.validation.bounded_validator import bounded_validator
+from oddsschema.ingestion.validation.doubts import has_line, specifier_doubt
 from oddsschema.models.odds import Market
 
 #: The fields of a market as delivered, without its outcomes.
@@ -33,6 +34,8 @@ _id = attrgetter("betpawa_market_id")
 _outcomes = attrgetter("outcomes")
 _name = attrgetter("name")
 _odds = attrgetter("odds")
+_is_active = attrgetter("is_active")
+_names = partial(map, _name)
 
 
 _Market = TypeVar("_Market")
@@ -83,6 +86,8 @@ class FastPath:
         self._corrections: dict[Shape, list[tuple[str, Any]]] = {}
         self._outcomes: set[tuple[str, ...]] = set()
         self._remembered = 0
+        #: Whether the specifiers of any remembered shape hold a line.
+        self._has_lines = False
         #: Whether the last capture had the usual form. Most feeds have always the same.
         self._is_usual = True
 
@@ -95,20 +100,23 @@ class FastPath:
         """
         envelope = self._read(text)
         delivered = markets = envelope.markets
-        keys = list(map(self._keys.get, map(_shape, markets)))
+        shapes = list(map(_shape, markets))
+        keys = list(map(self._keys.get, shapes))
         if None in keys or not self._outcomes.issuperset(_outcome_names(markets)):
             markets = tuple(filter(_outcomes, markets))
             self._remember(markets)
-            keys = list(map(self._keys.get, map(_shape, markets)))
+            shapes = list(map(_shape, markets))
+            keys = list(map(self._keys.get, shapes))
         if len(set(keys)) < len(markets) or len(markets) > self._most_markets:
             raise ValueError("markets are too many, or not distinct")
         if not self._is_usual:
-            lacks_price = None in map(_odds, chain.from_iterable(map(_outcomes, markets)))
-            if lacks_price:
-                require_closed(markets)
+            lacks_price = require_closed(markets)
             self._is_usual = not lacks_price and int not in map(type, map(_id, markets))
         if self._corrections:
-            self._correct(markets)
+            self._correct(markets, shapes)
+        if self._has_lines and doubts is not None:
+            doubt = specifier_doubt(markets)
+            doubts += [] if doubt is None else [(doubt.path, doubt.reason)]
         envelope.markets = ()
         capture: dict[str, Any] = self._capture.validate_json(_write(envelope), context=doubts)
         capture["markets"] = markets
@@ -137,24 +145,30 @@ class FastPath:
             self._remembered += len(outcomes)
             self._keys[shape] = self._numbers.setdefault(market_key(validated), len(self._numbers))
             self._outcomes.add(outcomes)
+            self._has_lines = self._has_lines or has_line(validated.specifiers)
             corrected = zip(MARKET_SCALARS, shape, _shape(validated), strict=True)
             if corrections := [(name, value) for name, was, value in corrected if was != value]:
                 self._corrections[shape] = corrections
 
-    def _correct(self, markets: Sequence[MarketRecord]) -> None:
+    def _correct(self, markets: Sequence[MarketRecord], shapes: Sequence[Shape]) -> None:
         """Change the fields of markets that the contract changes."""
-        find = self._corrections.get
-        for market, corrections in zip(markets, map(find, map(_shape, markets)), strict=True):
+        for market, corrections in zip(markets, map(self._corrections.get, shapes), strict=True):
             if corrections is not None:
                 for name, value in corrections:
                     setattr(market, name, value)
 
 
-def require_closed(markets: Sequence[MarketRecord]) -> None:
-    """Raise ValueError if an outcome without a price is open."""
-    for outcome in chain.from_iterable(map(_outcomes, markets)):
-        if outcome.odds is None and outcome.is_active:
-            raise ValueError("an open outcome has no price")
+def require_closed(markets: Sequence[MarketRecord]) -> bool:
+    """Return whether an outcome has no price. Raises ValueError if such an outcome is open."""
+    outcomes = list(chain.from_iterable(map(_outcomes, markets)))
+    odds = list(map(_odds, outcomes))
+    if None not in odds:
+        return False
+    # In C: this is done for each capture of a feed that lacks prices.
+    lack_price = map(is_, odds, repeat(None))
+    if any(compress(map(_is_active, outcomes), lack_price)):
+        raise ValueError("an open outcome has no price")
+    return True
 
 
 @cache
@@ -169,4 +183,5 @@ def may_contain_nul(text: bytes | str) -> bool:
 
 
 def _outcome_names(markets: Sequence[MarketRecord]) -> Iterator[tuple[str, ...]]:
-    return (tuple(map(_name, market.outcomes)) for market in markets)
+    # In C: this is done for each market.
+    return map(tuple, map(_names, map(_outcomes, markets)))

@@ -21,7 +21,7 @@ from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_recor
 from oddsschema.ingestion.report import Doubt, Problem, Refusal
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.diagnosis import diagnose
-from oddsschema.ingestion.validation.doubts import market_doubts
+from oddsschema.ingestion.validation.doubts import price_doubt, specifier_doubt
 from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
 from oddsschema.ingestion.validation.messages import LEVELS, json_problem
 from oddsschema.ingestion.validation.names import ScrapeNames
@@ -63,7 +63,8 @@ def validate(
     if capture is None:
         return validated
     problems = [Problem(path=path, reason=reason) for path, reason in dict.fromkeys(noted)]
-    problems += market_doubts(capture.markets)
+    if (doubt := price_doubt(capture.markets)) is not None:
+        problems.append(doubt)
     if names is not None:
         problems += names.doubts(capture)
     if not problems:
@@ -135,7 +136,8 @@ def _validated(
     refusal = None
     unknown: frozenset[MarketKey] = frozenset()
     capture = validate_text(payload, limits, noted) if is_text else None
-    if capture is None and is_text:
+    is_fast = capture is not None
+    if is_text and not is_fast:
         if isinstance(payload, str):
             # In bytes, lone surrogates are an error like others.
             payload = payload.encode(errors="surrogatepass")
@@ -165,6 +167,8 @@ def _validated(
     raw = capture["raw_response"]
     record = capture_record(capture)
     record.unknown = unknown
+    if not is_fast and (doubt := specifier_doubt(record.markets)) is not None:
+        noted.append((doubt.path, doubt.reason))
     # Only raw_response can be deep: the contract itself has four levels. The parser of text has the
     # greatest limit anyway.
     if not (is_text and limits.depth == PARSER_DEPTH) and is_deeper(raw, limits.depth):
