@@ -115,6 +115,42 @@ def test_broken_rule_at_assignment() -> None:
     assert ticket.low == TICKET["low"]
 
 
+def test_update_of_fields_under_one_rule() -> None:
+    """`sqlmodel_update` changes fields that a rule ties to each other, validated as one."""
+    ticket = Ticket(**TICKET)
+    CALLS.clear()
+    assert ticket.sqlmodel_update({"low": 30, "unknown": 1}, update={"high": 40}) is ticket
+    assert CALLS == {"low": 1, "high": 1, "rule": 1}
+    assert (ticket.low, ticket.high) == (30, 40)
+    with pytest.raises(ValidationError, match="low must not be above high"):
+        ticket.sqlmodel_update({"label": "z", "low": 50})
+    assert (ticket.label, ticket.low) == (TICKET["label"], 30)
+
+
+OUTCOMES = [oddsschema.Outcome(name="1", odds=2.5)]
+HANDICAP = {"handicap_type": "asian", "handicap_home": -1.5, "handicap_away": 1.5}
+
+
+def test_line_of_a_handicap_is_filled_in() -> None:
+    """The line of a handicap is its home goals: at construction and when the handicap changes."""
+    market = oddsschema.MarketOdds(
+        betpawa_market_id="1", betpawa_market_name="1X2", outcomes=OUTCOMES
+    )
+    market.sqlmodel_update(HANDICAP)
+    assert market.line == -1.5
+    with pytest.raises(ValidationError, match="line must be handicap_home"):
+        market.line = 2
+    with pytest.raises(ValidationError, match="handicap_away must be -handicap_home"):
+        market.handicap_away = 2
+    fields = {"betpawa_market_id": 5, "betpawa_market_name": "1X2", "outcomes": OUTCOMES}
+    for filled in (
+        oddsschema.MarketOdds(**fields, **HANDICAP),
+        oddsschema.Market(**fields, **HANDICAP),
+    ):
+        assert (filled.line, filled.betpawa_market_id) == (-1.5, "5")
+        assert "line" in filled.model_fields_set
+
+
 @pytest.mark.parametrize(
     "make", [lambda **data: Ticket(**data), lambda **data: Ticket.model_validate(data)]
 )
