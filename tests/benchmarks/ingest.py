@@ -2,9 +2,9 @@
 
 Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
 tables, with their keys and indexes. `ceiling` alone starts from validated and encoded rows;
-`ceiling_busy` is the same while another process keeps a second core busy with JSON. `mixed` is oddsschema
-on a scrape with integers as ids, 40 percent specifiers and 5 percent closed outcomes without a
-price; `mixed_per_byte` is its time a byte, against the time a byte of the other scrape. `unchecked`
+`ceiling_busy` is the same while another process keeps a second core busy with JSON. `mixed` is
+oddsschema on a scrape with integers as ids, 40 percent specifiers and 5 percent closed outcomes
+without a price; `mixed_per_byte` is its time a byte, against that of the other scrape. `unchecked`
 is oddsschema without the tables' CHECKs: the difference is their cost.
 The contestants take turns, so that a noisy machine affects all of them. The output is medians and
 ratios. The server is a durable embedded one (fsync on), or the server of DATABASE_URL, in a new

@@ -35,6 +35,7 @@ class Unvalidated(SQLModel, table=True):
     handicap_type: str | None = None
     handicap_home: float | None = None
     handicap_away: float | None = None
+    specifiers: str | None = None
     outcomes: list = Field(sa_type=JSONB)
 
 

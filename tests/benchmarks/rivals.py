@@ -45,6 +45,7 @@ class PlainMarket(BaseModel):
     handicap_type: Literal["european", "asian"] | None = None
     handicap_home: Finite | None = None
     handicap_away: Finite | None = None
+    specifiers: Annotated[str, _text(255)] | None = None
     outcomes: Annotated[list[PlainOutcome], Field(min_length=1, max_length=500)]
 
 
@@ -93,7 +94,7 @@ COLUMNS = ("competitor_event_id", "snapshot_id", *Market.model_fields)
 _VALUES = """
 INSERT INTO competitor_market_odds
     (competitor_event_id, snapshot_id, betpawa_market_id, betpawa_market_name, line,
-     handicap_type, handicap_home, handicap_away, outcomes)
+     handicap_type, handicap_home, handicap_away, specifiers, outcomes)
 """
 
 
@@ -160,6 +161,7 @@ def market_tuples(
             market.handicap_type,
             market.handicap_home,
             market.handicap_away,
+            market.specifiers,
             to_json(market.outcomes).decode() if decoded else to_json(market.outcomes),
         )
         for key, capture in zip(ids, captures, strict=True)
@@ -177,7 +179,7 @@ async def executemany(connection: asyncpg.Connection, lines: Sequence[bytes]) ->
     captures = validated(lines)
     async with connection.transaction():
         ids = await write_parents(connection, captures)
-        statement = _VALUES + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        statement = _VALUES + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         await connection.executemany(statement, market_tuples(captures, ids, json=str))
 
 
@@ -193,7 +195,8 @@ async def unnest(connection: asyncpg.Connection, lines: Sequence[bytes]) -> None
             _VALUES
             + """
             SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::float8[],
-                $6::text[], $7::float8[], $8::float8[], $9::jsonb[])
+                $6::text[], $7::float8[], $8::float8[], $9::text[],
+                $10::jsonb[])
             """,
             *columns,
         )
