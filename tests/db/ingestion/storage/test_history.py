@@ -394,9 +394,7 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
         {"handicap_home": 0},  # as in "0:1"
     ],
 )
-def test_handicap_with_an_uncertain_line(
-    damage: dict[str, Any], connection: Any, run: Run
-) -> None:
+def test_handicap_with_an_uncertain_line(damage: dict[str, Any], connection: Any, run: Run) -> None:
     """A market whose handicap is refused keeps its state, also if its line cannot be read."""
     first = offer(timedelta(0), 1.5, 2.5)
     handicap = {"handicap_type": "asian", "handicap_home": -1, "handicap_away": 1}
