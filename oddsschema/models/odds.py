@@ -88,6 +88,9 @@ def check_handicap(
 
 _HANDICAP = "handicap_type", "handicap_home", "handicap_away"
 
+#: The arguments of `check_handicap`.
+HANDICAP_FIELDS = "line", *_HANDICAP
+
 
 class MarketType(Contract):
     """A market of an event without its prices.
@@ -98,7 +101,7 @@ class MarketType(Contract):
 
     __rules__ = (
         Rule(
-            ("line", *_HANDICAP),
+            HANDICAP_FIELDS,
             check_handicap,
             condition=f"num_nulls({', '.join(_HANDICAP)}) = 3 "
             f"OR num_nulls(line, {', '.join(_HANDICAP)}) = 0 "

@@ -14,11 +14,10 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
-    and_,
+    TableValuedAlias,
     case,
     column,
     distinct,
-    exists,
     func,
     literal_column,
     select,
@@ -94,7 +93,14 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
 
     def select_offers(listings: Listings) -> Select[Any]:
         last = bounds(listings, at)
-        markets = markets_on_offer(listings, last, at)
+        on_offer = markets_on_offer(listings, last, at)
+        unknown = unknown_keys(last.c.unknown_markets)
+        markets = listings.correlated(
+            select(on_offer, unknown.c.key.is_not(None).label("is_carried")).select_from(
+                on_offer.outerjoin(unknown, is_unknown(unknown, last, on_offer))
+            ),
+            last,
+        ).lateral("markets_of_last")
         return (
             listings.select.join(last, true())
             .join(markets, true())
@@ -103,7 +109,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
                 *(markets.c[name] for name in Market.model_fields),
                 last.c.seen_at,
                 markets.c.id.label("market_odds_id"),
-                is_carried(last.c.unknown_markets, markets).label("is_carried"),
+                markets.c.is_carried,
             )
         )
 
@@ -238,16 +244,24 @@ def is_not_among(others: FromClause, markets: FromClause) -> ColumnElement[bool]
     return tuple_(*key(markets)).not_in(select(*key(others)))
 
 
-def is_carried(unknown_markets: Any, markets: FromClause) -> ColumnElement[bool]:
-    """Return whether a snapshot carries a market that was refused in it.
+def unknown_keys(unknown_markets: Any) -> TableValuedAlias:
+    """Return the keys of the refused markets of a snapshot as a table: key.
 
-    The snapshot's `unknown_markets` then have the market's whole key. Keys are compared as JSON
-    values, so that NULL equals NULL, and 2 equals 2.0.
+    A market that the snapshot carries has its whole key there. To be joined by `is_unknown`:
+    PostgreSQL can hash the keys then, and a snapshot may have hundreds.
+    """
+    keys = func.jsonb_array_elements(unknown_markets).table_valued(column("key", JSONB))
+    return keys.render_derived("unknown")
+
+
+def is_unknown(unknown: FromClause, snapshots: FromClause, markets: FromClause) -> Any:
+    """Return the condition that a key of refused markets is that of a market.
+
+    Keys are compared as JSON values, so that NULL equals NULL, and 2 equals 2.0. They are built
+    only for snapshots that have refused markets.
     """
     key = func.jsonb_build_array(*(markets.c[name] for name in MARKET_KEY), type_=JSONB)
-    unknown = func.jsonb_array_elements(unknown_markets).table_valued(column("key", JSONB))
-    unknown = unknown.render_derived("unknown")
-    return and_(unknown_markets.is_not(None), exists().where(unknown.c.key == key))
+    return unknown.c.key == case((snapshots.c.unknown_markets.is_not(None), key))
 
 
 def captured_until(snapshots: Any, at: Any) -> ColumnElement[bool]:

@@ -9,10 +9,10 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    and_,
     case,
     column,
     func,
-    or_,
     select,
     true,
     values,
@@ -28,8 +28,9 @@ from oddsschema.models.sides import table_of
 from oddsschema.queries.availability import (
     bounds,
     dependent_columns,
-    is_carried,
+    is_unknown,
     markets_on_offer,
+    unknown_keys,
 )
 from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import is_active, outcome_rows
@@ -198,11 +199,24 @@ def coverage() -> SelectOfScalar[Coverage]:
 def stored_market_rows(listings: Listings) -> Any:
     """Count the market rows that a run stored on one side, in a single pass: on offer, and gone."""
     snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
+    refusing = listings.snapshots("refusing")
+    keys = unknown_keys(refusing.c.unknown_markets)
+    unknown = (
+        select(refusing.c.id, keys.c.key)
+        .join_from(refusing, keys, true())
+        .where(refusing.c.scrape_run_id == _runs.c.id)
+        .correlate(_runs)
+        .lateral("unknown_of_run")
+    )
     is_gone = markets.c.unavailable_at.is_not(None)
-    is_stored = ~or_(is_gone, is_carried(snapshots.c.unknown_markets, markets))
+    is_stored = and_(~is_gone, unknown.c.key.is_(None))
     return (
         listings.select.join(snapshots, listings.has(snapshots))
         .join(markets, listings.joins(markets, snapshots))
+        .outerjoin(
+            unknown,
+            and_(unknown.c.id == snapshots.c.id, is_unknown(unknown, snapshots, markets)),
+        )
         .where(snapshots.c.scrape_run_id == _runs.c.id)
         .with_only_columns(
             func.count().filter(is_stored).label("stored"),

@@ -3,7 +3,8 @@
 Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
 in the order of (source, external_id). A capture changes its tournament and event only when no newer
 capture of that event is stored: a late delivery changes no name and no kickoff. A capture without a
-SportRadar id leaves the stored one; any capture with an id replaces a placeholder.
+SportRadar id, of the event or of the tournament, leaves the stored one; any capture with an event's
+id replaces a placeholder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,12 @@ class TournamentRow(NamedTuple):
             tournament.country_raw,
             tournament.country_iso,
         )
+
+    def identified_by(self, known: Mapping[str, str | None]) -> Self:
+        """Add the SportRadar id if it is missing; `known` has external ids as keys."""
+        if self.sportradar_id is not None:
+            return self
+        return self._replace(sportradar_id=known.get(self.external_id))
 
 
 class EventRow(NamedTuple):
@@ -179,11 +186,12 @@ async def write_competitor_events(
     source = captures[0][0].source
     newest = newest_captures(captures, attrgetter("external_id"))
 
+    captured_ids = known_tournament_ids(captures)
     wanted: dict[str, TournamentRow] = {}
     captured_at: dict[str, datetime] = {}
     for event, capture in newest.values():
-        tournament = event.tournament
-        wanted[tournament.external_id] = TournamentRow.of(tournament, sports)
+        tournament = TournamentRow.of(event.tournament, sports)
+        wanted[tournament.external_id] = tournament.identified_by(captured_ids)
         captured_at[tournament.external_id] = capture.captured_at
     tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     if len(tournaments) < len(wanted):
@@ -192,6 +200,8 @@ async def write_competitor_events(
         await connection.execute(_INSERT_TOURNAMENTS, source, *arrays(TournamentRow, missing))
         tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
+    stored_ids = {row["external_id"]: row["sportradar_id"] for row in tournaments}
+    wanted = {key: tournament.identified_by(stored_ids) for key, tournament in wanted.items()}
 
     sportradar_ids = known_sportradar_ids(captures)
     captured = {
@@ -261,6 +271,18 @@ async def write_competitor_events(
         *(row.sportradar_id for row in identified),
     ]
     return written, new_ids, matches
+
+
+def known_tournament_ids(
+    captures: Sequence[tuple[CompetitorEventRecord, CaptureRecord]],
+) -> dict[str, str]:
+    """Map the external ids of tournaments to their SportRadar ids, the newest that is captured."""
+    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
+    return {
+        event.tournament.external_id: event.tournament.sportradar_id
+        for event, _ in by_time
+        if event.tournament.sportradar_id is not None
+    }
 
 
 def known_sportradar_ids(

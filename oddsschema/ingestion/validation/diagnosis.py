@@ -27,7 +27,7 @@ from oddsschema.ingestion.report import Problem
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
 from oddsschema.ingestion.validation.messages import json_path, problems_of_error
 from oddsschema.models import Market
-from oddsschema.models.odds import MARKET_KEY
+from oddsschema.models.odds import HANDICAP_FIELDS, MARKET_KEY, check_handicap
 
 #: The number of problems that a diagnosis lists, and of unknown keys that it looks at in one
 #: object: a line can hold a million of either.
@@ -103,26 +103,25 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
 
 
 def readable_key(market: Any) -> MarketKey:
-    """Read the key of a refused market: the whole key, or `(id,)`, or `()` if the id is bad too."""
+    """Read the key of a refused market: the whole key, or `(id,)`, or `()` if the id is bad too.
+
+    The key of a handicap is whole only if the handicap is good: a bad one has an uncertain line.
+    """
     if not isinstance(market, Mapping):
         return ()
     for names in (_KEY_FIELDS, _KEY_FIELDS[:1]):
         fields = {name: market[name] for name in names if name in market}
         try:
             values = _key_validator().validate_python(fields)
-        except ValidationError:
+            values |= check_handicap(*map(values.get, HANDICAP_FIELDS)) or {}
+        except ValueError:  # pydantic's too
             continue
-        line, home = values.get("line"), values.get("handicap_home")
-        if values.get("handicap_type") is not None and home is not None:
-            if line not in (None, home):
-                continue
-            values["line"] = home
         return tuple(values.get(name) for name in MARKET_KEY if name in names)
     return ()
 
 
 #: The fields that a market's key depends on, the id first.
-_KEY_FIELDS = (*MARKET_KEY, "handicap_home")
+_KEY_FIELDS = tuple(dict.fromkeys((*MARKET_KEY, *HANDICAP_FIELDS)))
 
 
 @cache

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import settings
 from sqlmodel import col
 
-from oddsschema import queries
+from oddsschema import ingest, queries
 from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
 from tests.support import bulk_history
 from tests.support.histories import START
+from tests.support.scrapes import capture as scraped
 from tests.support.statements import explain
 
 Run = Callable[..., Any]
@@ -81,6 +82,36 @@ def test_reads_use_indexes(name: str, many: tuple[Any, int], run: Run) -> None:
         *("odds_snapshots", "competitor_odds_snapshots", "market_odds", "competitor_market_odds")
     }
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
+
+
+def test_keys_of_refused_markets_are_read_once(many: tuple[Any, int], run: Run) -> None:
+    """A read of a snapshot with many refused markets reads their keys once, not for each row."""
+    connection, _ = many
+    captures = [scraped("bet9ja", 9_999, minute, markets=300) for minute in (0, 1)]
+    for market in captures[1]["markets"][::2]:
+        market["outcomes"][0]["odds"] = 0.5
+
+    async def body() -> list[Any]:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            report = await ingest(connection, captures)
+            assert report.total.markets_refused == 150
+            statements = (
+                queries.offers().where(Offer.sportradar_id == "40009999"),
+                queries.coverage().where(Coverage.batch_id == report.batch_id),
+            )
+            return [(await explain(connection, each))["Plan"] for each in statements]
+        finally:
+            await transaction.rollback()
+
+    for plan in run(body()):
+        loops = [
+            node["Actual Loops"]
+            for node in nodes(plan)
+            if node.get("Function Name") == "jsonb_array_elements"
+        ]
+        assert 1 <= sum(loops) <= 2
 
 
 def nodes(plan: Any) -> Iterator[Any]:

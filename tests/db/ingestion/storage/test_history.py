@@ -385,6 +385,32 @@ def test_equal_by_value(connection: Any, run: Run) -> None:
     run(rolled_back(connection, body()))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"handicap_type": None},
+        {"handicap_home": None},
+        {"handicap_home": None, "handicap_away": None},
+        {"handicap_home": 0},  # as in "0:1"
+    ],
+)
+def test_handicap_with_an_uncertain_line(damage: dict[str, Any], connection: Any, run: Run) -> None:
+    """A market whose handicap is refused keeps its state, also if its line cannot be read."""
+    first = offer(timedelta(0), 1.5, 2.5)
+    handicap = {"handicap_type": "asian", "handicap_home": -1, "handicap_away": 1}
+    first["markets"][1] |= handicap
+    second = offer(timedelta(minutes=5), 1.5, 2.6)
+    second["markets"][1] |= handicap | damage
+
+    async def body() -> Any:
+        await ingest(connection, [first])
+        report = await ingest(connection, [second])
+        assert report.total.markets_refused == 1
+        return {document for *_, document in await connection.fetch(CARRIED)}
+
+    assert run(rolled_back(connection, body())) == {'["1"]', '["1", -1.0, "asian", null]'}
+
+
 def test_unknown_way_to_store() -> None:
     """An unknown policy of storage is refused at once, with the known ones."""
     with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
