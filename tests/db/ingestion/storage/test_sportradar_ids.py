@@ -87,6 +87,32 @@ def test_forms_of_one_tournament(first: Any, second: Any, connection: Any, run: 
     run(rolled_back(connection, body()))
 
 
+@pytest.mark.parametrize("in_one_delivery", [True, False])
+def test_tournament_keeps_its_id(in_one_delivery: bool, connection: Any, run: Run) -> None:
+    """A capture without the tournament's id leaves the id of another capture."""
+    captures = [
+        identified(
+            "bet9ja",
+            "1",
+            minute,
+            tournament={
+                "external_id": "7",
+                "name": "Cup",
+                "sportradar_id": sportradar_id,
+                "sport": {"slug": "football", "name": "Football"},
+            },
+        )
+        for minute, sportradar_id in enumerate(["sr:tournament:17", None])
+    ]
+
+    async def body() -> None:
+        await stored(connection, *([captures] if in_one_delivery else [[one] for one in captures]))
+        query = "SELECT sportradar_id FROM competitor_tournaments"
+        assert await connection.fetchval(query) == "17"
+
+    run(rolled_back(connection, body()))
+
+
 @pytest.mark.parametrize("missing", [..., None, "", "  "])
 def test_events_without_an_id_match_nothing(missing: Any, connection: Any, run: Run) -> None:
     """Two competitors' events of one id of their own, without a SportRadar id, stay apart."""
