@@ -3,10 +3,12 @@
 docs/reference/contracts.md lists the exceptions.
 """
 
+import gzip
 import json
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from pydantic import ValidationError
 from oddsschema import Capture
 from oddsschema.schema import json_schema
 from oddsschema.strategies import captures, damaged_captures, json_values
-from tests.support.paths import DOCS
+from tests.support.paths import DOCS, REAL_FEEDS
 from tests.support.schema_comparison import CONTRACTS, ONLY_CONTRACT, ONLY_SCHEMA, SCALARS
 from tests.support.schema_values import ANYTHING, damaged_documents
 
@@ -67,6 +69,13 @@ def test_patterns_are_quick_to_make_texts_of(pattern: str) -> None:
 def test_captures(capture: Capture) -> None:
     """Every capture is valid by the schema of captures."""
     CONTRACTS["Capture"].validator.validate(json.loads(capture.model_dump_json()))
+
+
+@pytest.mark.parametrize("path", REAL_FEEDS, ids=lambda path: path.name)
+def test_real_feeds(path: Path) -> None:
+    """The captures of real feeds are valid by the schema of captures."""
+    for line in gzip.decompress(path.read_bytes()).splitlines():
+        CONTRACTS["Capture"].validator.validate(json.loads(line))
 
 
 @given(damaged_captures())
