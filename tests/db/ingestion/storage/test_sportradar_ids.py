@@ -150,6 +150,19 @@ def test_id_comes_and_goes(connection: Any, run: Run) -> None:
     run(rolled_back(connection, body()))
 
 
+def test_late_capture_with_an_older_id(connection: Any, run: Run) -> None:
+    """A late capture changes no SportRadar id that a newer capture has given."""
+
+    async def body() -> None:
+        first = [identified("betpawa", "5"), identified("bet9ja", "5")]
+        assert await stored(connection, first) == [("bet9ja", "1", "5", "5")]
+        changed = [("bet9ja", "1", "6", None)]
+        assert await stored(connection, [identified("bet9ja", "6", 2)]) == changed
+        assert await stored(connection, [identified("bet9ja", "5", 1)]) == changed
+
+    run(rolled_back(connection, body()))
+
+
 @pytest.mark.parametrize("minute", [0, 9])
 def test_id_replaces_the_placeholder(minute: int, connection: Any, run: Run) -> None:
     """The first capture with an id identifies and links the event, also when it is late."""
