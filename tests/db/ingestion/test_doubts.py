@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddsschema
-from oddsschema import Doubt, IngestOptions, IngestReport, ScrapeStatus, ingest
+from oddsschema import Doubt, IngestOptions, IngestReport, Refusal, ScrapeStatus, ingest
+from oddsschema.ingestion import reject
 from oddsschema.scrapes.summaries import newest_batches
 from tests.support.commit_proxy import Proxy
 from tests.support.scrapes import capture
@@ -131,6 +132,25 @@ def test_strict_refuses_the_capture_of_a_doubtful_match(
         good = await ingest(database, [capture(second, 1, 2)], options=STRICT)
         assert good.total.captures_stored == 1
         assert (await fetch(database, LINKS))[0][0] == 2
+
+    run(body())
+
+
+def test_capture_of_a_doubtful_match_can_be_delivered_again(database: str, run: Run) -> None:
+    """An object that is refused while it is written is in the refusal as a capture."""
+    refusals: list[Refusal] = []
+    strict = IngestOptions(strict=True, on_refusal=refusals.append)
+    doubtful = swapped(capture("bet9ja", 1, 0))
+    doubtful["markets"].append(doubtful["markets"][0] | {"line": 9.5, "outcomes": []})
+
+    async def body() -> None:
+        await ingest(database, [capture("betpawa", 1, 0)])
+        await ingest(database, [doubtful], options=strict)
+        (refusal,) = refusals
+        again = await ingest(database, [reject(refusal)])
+        assert again.total.captures_stored == 1
+        stored = "SELECT count(*) FROM competitor_market_odds"
+        assert await fetch(database, stored) == [(len(doubtful["markets"]) - 1,)]
 
     run(body())
 
