@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import to_builtins
 from pydantic_core import from_json
 
+from oddsschema.capture import Capture
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
@@ -258,8 +259,7 @@ def _as_delivered(item: Item, capture: CaptureRecord) -> RawCapture:
     """Return the text of a capture; of a capture that was no text, the validated values."""
     if item.payload is not None:
         return item.payload
+    fields = to_builtins(capture, builtin_types=(datetime,))
     raw = capture.raw_response
-    return {
-        **to_builtins(capture, builtin_types=(datetime,)),
-        "raw_response": None if raw is None else from_json(raw),
-    }
+    fields["raw_response"] = None if raw is None else from_json(raw)
+    return {name: fields[name] for name in Capture.model_fields}
