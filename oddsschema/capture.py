@@ -143,7 +143,9 @@ class CapturedCompetitorEvent(CompetitorKey, Fixture):
 
     __rules__ = (
         Rule(("source", "tournament"), check_same_source),
-        Rule(("source", "external_id", "sportradar_id"), fill_sportradar_id),
+        Rule(
+            ("source", "external_id", "sportradar_id"), fill_sportradar_id, fills=("sportradar_id",)
+        ),
     )
 
     # In the base contract, the id is required. The rule fills it in.

@@ -63,6 +63,8 @@ class Rule:
     name: str | None = None
     #: The rule as JSON Schema, if JSON Schema can express it.
     json_schema: JsonSchemaValue | None = None
+    #: The fields that the rule fills in when they are None.
+    fills: tuple[str, ...] = ()
     #: The field that an error names, if it is the fault of a single field.
     culprit: str | None = None
 

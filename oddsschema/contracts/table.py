@@ -167,6 +167,7 @@ def changes_validator(table: type[Table]) -> SchemaValidator:
         rules, tied = cast(tuple[list[Rule], dict[str, Any]], info.context)
         tied |= changes
         for rule in rules:
+            tied |= {field: None for field in rule.fills if field not in changes}
             filled = rule.apply(tied)
             tied |= filled
             changes |= filled

@@ -134,6 +134,8 @@ class CaptureRecord(Struct):
     markets_empty: int = 0
     #: The keys of refused markets, each as far as it was readable: see `unknown_markets`.
     unknown: frozenset[MarketKey] = frozenset()
+    #: The keys of the markets without outcomes, if others were refused.
+    not_offered: frozenset[MarketKey] = frozenset()
 
     @property
     def platform(self) -> str:

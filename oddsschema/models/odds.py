@@ -103,6 +103,7 @@ class MarketType(Contract):
         Rule(
             HANDICAP_FIELDS,
             check_handicap,
+            fills=("line",),
             condition=f"num_nulls({', '.join(_HANDICAP)}) = 3 "
             f"OR num_nulls(line, {', '.join(_HANDICAP)}) = 0 "
             "AND handicap_away = -handicap_home AND line = handicap_home",

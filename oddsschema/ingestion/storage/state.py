@@ -175,7 +175,8 @@ def compare(state: State, capture: CaptureRecord) -> Difference:
         present = set(keys)
         for key, market in state.markets.items():
             if key not in present:
-                (carried if covers(capture.unknown, key) else gone).append(market)
+                is_unknown = covers(capture.unknown, key) and key not in capture.not_offered
+                (carried if is_unknown else gone).append(market)
     return Difference(changed, gone, carried)
 
 

@@ -26,5 +26,11 @@ def keys_json(unknown: Collection[MarketKey]) -> bytes | None:
 
 
 def stored_keys(document: str | None) -> frozenset[MarketKey]:
-    """Read the keys of refused markets as they are stored, from JSON text."""
-    return frozenset() if document is None else frozenset(map(tuple, from_json(document)))
+    """Read the keys of refused markets as they are stored, from JSON text.
+
+    Keys of arrays and objects, which only other writers store, are left out.
+    """
+    keys = [] if document is None else from_json(document)
+    return frozenset(
+        tuple(key) for key in keys if not any(isinstance(value, list | dict) for value in key)
+    )

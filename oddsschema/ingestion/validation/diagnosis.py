@@ -64,6 +64,8 @@ class Diagnosis(NamedTuple):
     refused: Sequence[Any] = ()
     #: The keys of the refused markets, each as far as it is readable.
     unknown: frozenset[MarketKey] = frozenset()
+    #: The keys of the markets without outcomes.
+    not_offered: frozenset[MarketKey] = frozenset()
     #: The doubts of the contract about that part, as paths and reasons.
     doubts: Sequence[tuple[str, str]] = ()
 
@@ -88,7 +90,8 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
                 problems += problems_of_value(Market, market, limits, "markets", position)
     capture = None
     doubts: list[tuple[str, str]] = []
-    if good and not is_hopeless:
+    # A capture that lists markets as not offered says something, too.
+    if (good or len(markets) < len(delivered)) and not is_hopeless:
         capture, equal = without_equal_markets(payload, markets, good, limits, doubts)
         problems += equal
     if not problems:
@@ -99,7 +102,8 @@ def diagnose(payload: Any, error: Exception, limits: Limits) -> Diagnosis:
         problems = [*problems[:_MOST_PROBLEMS], more]
     refused = [market for position, market in markets.items() if position not in good]
     unknown = frozenset(map(readable_key, refused)).difference(good.values())
-    return Diagnosis(tuple(problems), capture, refused, unknown, doubts)
+    not_offered = frozenset(map(readable_key, filter(is_empty, delivered)))
+    return Diagnosis(tuple(problems), capture, refused, unknown, not_offered, doubts)
 
 
 def readable_key(market: Any) -> MarketKey:

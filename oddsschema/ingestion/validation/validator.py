@@ -135,6 +135,7 @@ def _validated(
         payload = payload.model_dump()
     refusal = None
     unknown: frozenset[MarketKey] = frozenset()
+    not_offered: frozenset[MarketKey] = frozenset()
     capture = validate_text(payload, limits, noted) if is_text else None
     is_fast = capture is not None
     if is_text and not is_fast:
@@ -158,6 +159,7 @@ def _validated(
         if diagnosis.capture is None or strict:
             return _refused(item, payload, *diagnosis.problems)
         capture, unknown = diagnosis.capture, diagnosis.unknown
+        not_offered = diagnosis.not_offered
         capture["markets_empty"] = count_empty(payload)
         noted[:] = diagnosis.doubts
         refused_part = {**payload, "markets": diagnosis.refused}
@@ -166,7 +168,7 @@ def _validated(
         )
     raw = capture["raw_response"]
     record = capture_record(capture)
-    record.unknown = unknown
+    record.unknown, record.not_offered = unknown, not_offered
     if not is_fast and (doubt := specifier_doubt(record.markets)) is not None:
         noted.append((doubt.path, doubt.reason))
     # Only raw_response can be deep: the contract itself has four levels. The parser of text has the

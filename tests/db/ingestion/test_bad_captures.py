@@ -182,7 +182,8 @@ SPOILT = st.sampled_from(
 )
 
 
-@given(batch=batches(), data=st.data())
+# At one instant, a market that is refused has no state that it keeps.
+@given(batch=batches(captured_at=datetime(2024, 1, 1, tzinfo=UTC)), data=st.data())
 def test_bad_markets_are_left_out(
     batch: list[Capture], data: st.DataObject, connection: AsyncConnection, run: Run
 ) -> None:
@@ -198,7 +199,7 @@ def test_bad_markets_are_left_out(
             markets.append(markets[left[0]])
         delivery.append(capture.model_dump(mode="json") | {"markets": markets})
         not_empty = sum(market["outcomes"] != [] for market in markets)
-        if not_empty and not left:
+        if not_empty == len(markets) > 0 and not left:
             refused += 1
         else:
             bad += not_empty - len(left)

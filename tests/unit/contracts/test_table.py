@@ -138,10 +138,12 @@ def test_line_of_a_handicap_is_filled_in() -> None:
     )
     market.sqlmodel_update(HANDICAP)
     assert market.line == -1.5
+    market.sqlmodel_update({"handicap_home": -2, "handicap_away": 2})
+    assert market.line == -2
     with pytest.raises(ValidationError, match="line must be handicap_home"):
         market.line = 2
     with pytest.raises(ValidationError, match="handicap_away must be -handicap_home"):
-        market.handicap_away = 2
+        market.handicap_away = 3
     fields = {"betpawa_market_id": 5, "betpawa_market_name": "1X2", "outcomes": OUTCOMES}
     for filled in (
         oddsschema.MarketOdds(**fields, **HANDICAP),

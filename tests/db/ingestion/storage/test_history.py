@@ -415,3 +415,25 @@ def test_unknown_way_to_store() -> None:
     """An unknown policy of storage is refused at once, with the known ones."""
     with pytest.raises(ValueError, match="store must be one of changes, complete: 'change'"):
         IngestOptions(store="change")  # type: ignore[arg-type]  # which mypy finds, too
+
+
+@pytest.mark.parametrize("store", ["changes", "complete"])
+def test_empty_market_is_gone_beside_a_refused_one(store: str, connection: Any, run: Run) -> None:
+    """A market that a capture lists as not offered is gone, whatever else was refused there."""
+    first = scraped("bet9ja", 0, 0)
+    good, other, *_ = first["markets"]
+    refused = other | {"betpawa_market_id": ""}
+
+    async def offered_after(*markets: Any) -> int:
+        again = {"captured_at": scraped("bet9ja", 0, 1)["captured_at"], "markets": list(markets)}
+        for capture in (first, first | again):
+            report = await ingest(connection, [capture], options=IngestOptions(store=store))
+            assert report.total.captures_stored == 1
+        event = first["competitor_event"]["sportradar_id"]
+        states = await stored_states(connection, [START.replace(year=2030)], event)
+        return len(states["bet9ja"][0])
+
+    everything = run(rolled_back(connection, offered_after(good, refused)))
+    assert everything == len(first["markets"])
+    rest = run(rolled_back(connection, offered_after(good | {"outcomes": []}, refused)))
+    assert rest == len(first["markets"]) - 1
