@@ -63,7 +63,7 @@ def test_best_price_is_marked(tmp_path: Path) -> None:
         check=True,
         timeout=60,
     )
-    rows = re.findall(r"\n  .{20}((?: +\d+\.\d\d[ *]?| +closed| +-){3})(?=\n)", done.stdout)
+    rows = re.findall(r"\n  .{20}((?: +\d+\.\d\d[ *]?| +suspended| +-){3})(?=\n)", done.stdout)
     assert len(rows) == 7
     for row in rows:
         prices = re.findall(r"(\d+\.\d\d)(\*?)", row)
