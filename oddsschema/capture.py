@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any
 
+from annotated_types import MaxLen
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -25,6 +26,7 @@ from sqlmodel import Field
 from oddsschema.contracts import json_schema
 from oddsschema.contracts.base import Rule, all_given
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
+from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.doubts import doubt
 from oddsschema.contracts.json_schema import ScalarJsonSchema
 from oddsschema.contracts.scalars import (
@@ -108,8 +110,12 @@ def check_same_source(source: str, tournament: Any) -> None:
         )
 
 
-#: The greatest length of a SportRadar id, and the length of the hash of a placeholder that is cut.
-ID_LENGTH = 100
+#: The greatest length of a SportRadar id.
+ID_LENGTH: int = next(
+    mark.max_length for mark in unwrap_annotation(SportradarEventId)[1] if isinstance(mark, MaxLen)
+)
+
+#: The length of the hash at the end of a placeholder that is cut.
 HASH_LENGTH = 16
 
 

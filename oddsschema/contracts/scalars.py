@@ -405,6 +405,8 @@ Instants = Annotated[
     ARRAY(DateTime(timezone=True), as_tuple=True),
 ]
 
+_FINITE_JSON = f"NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')"
+
 #: The keys of markets, each as far as it is known: a JSON array of arrays.
 MarketKeys = Annotated[
     list[list[Annotated[JsonValue, ScalarJsonSchema(json_schema.document)]]],
@@ -412,7 +414,7 @@ MarketKeys = Annotated[
         refuse_unstorable,
         "jsonb_typeof({}) = 'array' AND NOT jsonb_path_exists({}, "
         "'strict $[*] ? (@.type() != \"array\")') "
-        f"AND NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')",
+        f"AND {_FINITE_JSON}",
     ),
     JSONB(none_as_null=True),
 ]
@@ -423,7 +425,7 @@ Json = Annotated[
     ScalarJsonSchema(json_schema.document),
     ValidatorWithCheck(
         refuse_unstorable,
-        f"NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')",
+        _FINITE_JSON,
     ),
     JSONB(none_as_null=True),
 ]
