@@ -20,6 +20,8 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── ComparisonError
     ├── UnsupportedDriverError
     ├── BatchNotFoundError
+    ├── BatchEndedError
+    ├── RunEndedError
     ├── EventNotFoundError
     ├── MarketNotFoundError
     ├── ChunkError
@@ -292,6 +294,33 @@ class BatchNotFoundError(OddsSchemaError):
 
     def __post_init__(self) -> None:
         super().__init__(f"no batch {self.batch_id} to join: open a new batch")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BatchEndedError(OddsSchemaError):
+    """A batch that has ended, and opens no more runs."""
+
+    #: The batch's id.
+    batch_id: int
+
+    def __post_init__(self) -> None:
+        super().__init__(f"batch {self.batch_id} has ended: open a new batch, or join it by its id")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RunEndedError(OddsSchemaError):
+    """A run that has ended, and takes no more captures."""
+
+    #: The run's id.
+    run_id: int
+    #: The platform of the run; None for captures whose platform is unknown.
+    platform: str | None
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"run {self.run_id} of {self.platform} has ended and takes no more captures: open "
+            "another run"
+        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

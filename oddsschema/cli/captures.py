@@ -159,7 +159,17 @@ def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: 
     IngestOptions.keyframe_age,
     "Store a capture with changes completely, if the last complete one is older than this.",
 )
+@duration_option(
+    "--flush-after",
+    IngestOptions.flush_after,
+    "Commit captures after this time, even if they do not fill a transaction; 0 for never.",
+)
 @duration_option("--retry-for", IngestOptions.retry_for, "Time for retries after transient errors.")
+@duration_option(
+    "--close-within",
+    IngestOptions.close_within,
+    "Time for the commit of accepted captures after Ctrl-C or SIGTERM.",
+)
 @limits_options
 @json_option("IngestReport")
 @url_option

@@ -18,6 +18,7 @@ from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
 from oddsschema.errors import OddsSchemaError
 from oddsschema.ingestion import problems
+from oddsschema.ingestion.interruption import sigterm_as_sigint
 
 
 def main() -> NoReturn:
@@ -25,7 +26,8 @@ def main() -> NoReturn:
     # The commands print the logged messages themselves.
     logging.getLogger("oddsschema").addHandler(logging.NullHandler())
     try:
-        cli(standalone_mode=False)
+        with sigterm_as_sigint():
+            cli(standalone_mode=False)
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)

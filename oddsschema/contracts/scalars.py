@@ -51,9 +51,14 @@ class ScrapeStatus(StrEnum):
     FAILED = "failed"
     CONNECTION_FAILED = "connection_failed"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the batch or run has not ended."""
+        return self in (ScrapeStatus.PENDING, ScrapeStatus.RUNNING)
+
 
 #: The statuses of a batch or run that has not ended, as a list in SQL.
-OPEN_STATUSES = f"('{ScrapeStatus.PENDING}', '{ScrapeStatus.RUNNING}')"
+OPEN_STATUSES = "({})".format(", ".join(f"'{each}'" for each in ScrapeStatus if each.is_open))
 
 
 class CompetitorSource(StrEnum):

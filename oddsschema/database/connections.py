@@ -24,6 +24,9 @@ Target: TypeAlias = "str | asyncpg.Connection[Any] | AsyncConnection"
 #: A database to migrate: a URL, or an open connection whose transaction belongs to the caller.
 MigrationTarget: TypeAlias = "str | AsyncConnection"
 
+#: The time in seconds for the end of connections.
+_CLOSE_WITHIN = 2
+
 _Result = TypeVar("_Result")
 
 
@@ -48,6 +51,11 @@ class Connections:
         self._lock = asyncio.Lock()
         #: The number of repetitions so far.
         self.retries = 0
+
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether there is a single connection, which belongs to the caller."""
+        return self._connection is not None
 
     async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
@@ -111,10 +119,13 @@ async def open_connections(
         pool = asyncpg.create_pool(
             connect=lambda *_, **options: _open(target, options), min_size=0, max_size=10
         )
-        async with pool:
+        await pool
+        try:
             connections = Connections(pool=pool, retry_for=retry_for)
             await connections.wait_for_server()
             yield connections
+        finally:
+            await _close(pool)
     elif isinstance(target, AsyncConnection):
         # SQLAlchemy sends its BEGIN with its first statement. Without this statement, COPY would
         # run outside the caller's transaction and survive its rollback.
@@ -123,6 +134,15 @@ async def open_connections(
         yield Connections(connection=raw.driver_connection)
     else:
         yield Connections(connection=target)
+
+
+async def _close(pool: "asyncpg.Pool[Any]") -> None:
+    """Close a pool; cut the connections to a server that does not answer."""
+    try:
+        async with asyncio.timeout(_CLOSE_WITHIN):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from oddsschema.database.connections import Connection
 from oddsschema.errors import NotMigratedError
 
 #: The newest revision of the migrations in this release.
-HEAD = "oddsschema_0009"
+HEAD = "oddsschema_0010"
 
 #: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
 HAS_ALL_PARTS = """

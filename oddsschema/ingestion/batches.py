@@ -5,18 +5,21 @@
 ...         await run.ingest(captures)
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
-from oddsschema.errors import BatchNotFoundError
+from oddsschema.errors import BatchEndedError, BatchNotFoundError
 from oddsschema.ingestion.gc_threshold import raised_gc_threshold
+from oddsschema.ingestion.heartbeat import beating
+from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
-from oddsschema.ingestion.run import Run, shielded
+from oddsschema.ingestion.run import Run
 from oddsschema.scrapes import bookkeeping
 
 _log = logging.getLogger(__name__)
@@ -35,7 +38,8 @@ async def batch(
 
     With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
     each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
-    connection, the caller commits. `trigger` and `notes` describe the batch.
+    connection, the caller commits. `trigger` and `notes` describe the batch. Runs that are still
+    open at the end are closed.
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
@@ -57,16 +61,18 @@ async def batch(
 
         await connections.transact(open_or_join)
         opened = Batch(connections, opened_id, options)
-        try:
-            with raised_gc_threshold():
-                yield opened
-        except BaseException:
-            try:
+        signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
+        with signals, raised_gc_threshold():
+            async with beating(connections, opened.runs):
+                try:
+                    yield opened
+                except BaseException as error:
+                    try:
+                        await opened.close(error)
+                    except Exception:
+                        _log.exception("batch %d could not be closed", opened.id)
+                    raise
                 await opened.close()
-            except Exception:
-                _log.exception("batch %d could not be closed", opened.id)
-            raise
-        await opened.close()
 
 
 class Batch:
@@ -78,6 +84,7 @@ class Batch:
         self.runs: list[Run] = []
         self.options = options
         self._connections = connections
+        self._is_ended = False
 
     @asynccontextmanager
     async def run(self, platform: str) -> AsyncIterator[Run]:
@@ -85,7 +92,7 @@ class Batch:
 
         The exception is logged, recorded in `scrape_errors` and in the run's report, and not raised
         further: the batch's other runs continue. A cancellation (Ctrl-C) ends the run in the same
-        way, and is raised further.
+        way, and is raised further. Raises BatchEndedError after the end of the batch.
         """
         run = await self.open_run(platform)
         try:
@@ -99,7 +106,9 @@ class Batch:
             await run.close()
 
     async def open_run(self, platform: str | None) -> Run:
-        """Open a run that the caller closes."""
+        """Open a run that the caller closes, or the end of the batch. Raises BatchEndedError."""
+        if self._is_ended:
+            raise BatchEndedError(batch_id=self.id)
         run_id = await self._connections.transact(
             lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
         )
@@ -116,12 +125,41 @@ class Batch:
             captures, markets, refused = (sum(column) for column in zip(*counts, strict=True))
             self.options.on_progress(IngestProgress(captures, markets, refused))
 
-    async def close(self) -> None:
-        """End the batch, unless another process still has an open run of it."""
-        self.status = await shielded(
-            self._connections.transact(
-                lambda connection: bookkeeping.close_batch(connection, self.id)
-            )
+    async def close(self, error: BaseException | None = None) -> None:
+        """End the open runs, and the batch, unless another process still has an open run of it.
+
+        With an error, the runs end as failed.
+        """
+        self._is_ended = True
+        is_cancelled = error is not None and not isinstance(error, Exception)
+        failures: list[BaseException] = []
+        try:
+            failures += await self._close_runs(error)
+        except asyncio.CancelledError as cancelled:
+            is_cancelled = True
+            failures += [cancelled, *await self._close_runs(cancelled)]
+        if failures and not is_cancelled:
+            raise failures[0]
+        ending = asyncio.create_task(self._end())
+        if cancellation := await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled):
+            failures.append(cancellation)
+        if failures:
+            raise failures[0]
+        if ending.done() and not ending.cancelled():
+            ending.result()
+        else:
+            _log.error("batch %d could not be closed: it is stale", self.id)
+
+    async def _close_runs(self, error: BaseException | None) -> list[BaseException]:
+        """Close the open runs at the same time. Return the errors of those that failed to close."""
+        closing = (run.close(error) for run in self.runs)
+        results = await asyncio.gather(*closing, return_exceptions=True)
+        return [result for result in results if result is not None]
+
+    async def _end(self) -> None:
+        """Derive the status of the batch from its runs, and record it."""
+        self.status = await self._connections.transact(
+            lambda connection: bookkeeping.close_batch(connection, self.id)
         )
 
     def report(self) -> IngestReport:

@@ -31,8 +31,8 @@ async def ingest(
     Each capture is validated by the contract. A market that breaks it is refused and the rest of
     its capture stored; any other error refuses the capture. A capture that is stored and most
     likely wrong has a doubt. Refusals and doubts are in the report and in `scrape_errors`. Good
-    captures are committed in chunks of `options.chunk_rows`. Captures that had been stored before
-    are counted, and change nothing.
+    captures are committed in chunks of `options.chunk_rows`, or after `options.flush_after`.
+    Captures that had been stored before are counted, and change nothing.
 
     With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
     each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
@@ -43,14 +43,7 @@ async def ingest(
     stay, and the other runs continue.
     """
     async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
-        try:
-            await _dispatch(source, opened)
-            for run in opened.runs:
-                await run.close()
-        except BaseException as error:
-            for run in opened.runs:
-                await run.close(error)
-            raise
+        await _dispatch(source, opened)
     return opened.report()
 
 
@@ -84,17 +77,19 @@ async def _dispatch(source: Source, batch: Batch) -> None:
     without_platform: list[Item] = []
     size = 0
     file, platform = "", None
-    async for item in items(source, options.limits):
-        if item.file != file:
-            file, platform = item.file, None
-        result = validated(item)
-        # A line without a platform belongs to the platform of the line before.
-        platform = result.platform or platform
-        if platform is None and size < _MOST_WAITING_BYTES:
-            without_platform.append(item)
-            size += 1000 + len(item.payload) if isinstance(item.payload, bytes | str) else 1000
-        else:
-            await take(platform, item, result)
-    only = next(iter(runs)) if len(runs) == 1 else None
-    for item in without_platform:
-        await take(only, item, validated(item))
+    try:
+        async for item in items(source, options.limits):
+            if item.file != file:
+                file, platform = item.file, None
+            result = validated(item)
+            # A line without a platform belongs to the platform of the line before.
+            platform = result.platform or platform
+            if platform is None and size < _MOST_WAITING_BYTES:
+                without_platform.append(item)
+                size += 1000 + len(item.payload) if isinstance(item.payload, bytes | str) else 1000
+            else:
+                await take(platform, item, result)
+    finally:
+        only = next(iter(runs)) if len(runs) == 1 else None
+        for item in without_platform:
+            await take(only, item, validated(item))

@@ -43,8 +43,15 @@ class IngestOptions(StorageOptions):
     #: The number of rows (mostly of markets) per transaction: small enough for early writes and
     #: little memory, large enough for cheap commits.
     chunk_rows: int = 20_000
+    #: The time after which captures are committed, even if they do not fill a chunk; 0 for never.
+    flush_after: timedelta = timedelta(seconds=5)
     #: The time for retries after transient errors.
     retry_for: timedelta = timedelta(minutes=1)
+    #: The time for the commit of accepted captures after a cancellation (Ctrl-C).
+    close_within: timedelta = timedelta(seconds=10)
+    #: Whether SIGTERM is handled as SIGINT (Ctrl-C) while the batch is open. Only the main thread
+    #: can handle signals.
+    sigterm_as_sigint: bool = False
     #: Callback for each refusal, with the verbatim capture.
     on_refusal: Callable[[Refusal], None] | None = None
     #: Callback for each doubt.

@@ -1,15 +1,23 @@
 """The pipeline of a run: one chunk is written while the next one is filled.
 
 PostgreSQL is the slower side once keys and indexes exist: validation hides behind it.
+
+At most one chunk of a run is on its way, whoever asks for it: the run's counters show whether a
+commit whose answer was lost took place, and they could not tell two chunks apart.
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.errors import ChunkError, UncertainCommitError
-from oddsschema.ingestion.options import StorageOptions
+from oddsschema.ingestion.item import Item
+from oddsschema.ingestion.options import IngestOptions
+from oddsschema.ingestion.records import CaptureRecord
+from oddsschema.ingestion.report import Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
 from oddsschema.ingestion.storage.matching import Match, link_events
 from oddsschema.scrapes import bookkeeping
@@ -17,42 +25,140 @@ from oddsschema.scrapes import bookkeeping
 #: The time in seconds that the source waits at most for a chunk's small statements.
 _LONGEST_PAUSE = 0.02
 
+_Result = TypeVar("_Result")
+
 
 class Pipeline:
-    """The writer of a run's chunks. `on_written` is called with the result of each."""
+    """The chunks of a run. `on_written` is called with the result of each.
+
+    A chunk is written when it is full, or `flush_after` its first capture. A timer waits for that
+    moment; on a connection of the caller's, only the next capture can notice it.
+    """
 
     def __init__(
         self,
         connections: Connections,
         run_id: int,
         platform: str | None,
+        options: IngestOptions,
         *,
-        storage: StorageOptions,
-        strict: bool,
         on_written: Callable[[ChunkResult], None],
     ) -> None:
-        #: The error of a chunk that could not be written: the run takes no more captures then.
-        self.error: ChunkError | None = None
+        #: The error that ended the writing: a ChunkError, or the error of `on_written`.
+        self.error: Exception | None = None
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
-        self._storage = storage
-        self._strict = strict
+        self._options = options
         self._on_written = on_written
+        self._chunk = Chunk()
+        #: The reading of the monotonic clock at which the chunk is due, and the timer for it.
+        self._due_at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        #: The tasks of timers: the event loop does not keep tasks alive.
+        self._timed: set[asyncio.Task[None]] = set()
+        self._is_over = False
+        #: Held by the task that begins to write a chunk.
+        self._turn = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
-        #: The last attempt at the current chunk, until its result is known.
+        #: The last attempt at the chunk that is written, until its result is known.
         self._attempt: ChunkResult | None = None
         # Cleared during a chunk's small statements: validation would delay their round trips.
         self._is_copying = asyncio.Event()
 
-    async def put(self, chunk: Chunk) -> None:
-        """Begin to write a chunk after the last one. Raises the last one's ChunkError."""
-        await self.drain()
-        if chunk.rows:
-            self._is_copying.clear()
-            self._writing = asyncio.create_task(self._write(chunk))
+    def accept(self, item: Item, capture: CaptureRecord) -> None:
+        """Add a validated capture to the chunk."""
+        self._chunk.accept(item, capture)
+        self._set_timer()
 
-    async def yield_to_writer(self) -> None:
+    def refuse(self, refusal: Refusal) -> None:
+        """Add a refusal to the chunk."""
+        self._chunk.refuse(refusal)
+        self._set_timer()
+
+    async def advance(self) -> None:
+        """Begin to write the chunk if it is full or due; let the writer use the event loop.
+
+        Returns while the chunk is being written. Raises `error`.
+        """
+        if self._is_wanted():
+            await self._begin(self._is_wanted)
+        elif self.error is not None:
+            raise self.error
+        await self._yield_to_writer()
+
+    async def flush(self) -> None:
+        """Commit everything that was added. Raises `error`."""
+        await self._begin(lambda: True)
+        await self._drain()
+
+    async def cancel(self) -> None:
+        """Roll back the chunk that is written; count it if it turns out to be committed.
+
+        Nothing can be written afterwards.
+        """
+        self._is_over = True
+        self._stop_timer()
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+        if self._attempt is not None:
+            await self._connections.transact(self._resolve_commit)
+
+    # -- the moment of a chunk ---------------------------------------------------------------------
+
+    def _is_wanted(self) -> bool:
+        """Return whether the chunk is full or due."""
+        is_due = self._due_at is not None and time.monotonic() >= self._due_at
+        return is_due or self._chunk.is_full(self._options.chunk_rows)
+
+    def _set_timer(self) -> None:
+        """Let the chunk be due some time after the first capture in it."""
+        seconds = self._options.flush_after.total_seconds()
+        if self._due_at is not None or not seconds:
+            return
+        self._due_at = time.monotonic() + seconds
+        if not self._connections.is_borrowed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(seconds, self._begin_on_time)
+
+    def _stop_timer(self) -> None:
+        self._due_at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin_on_time(self) -> None:
+        chunk = self._chunk
+
+        async def begin() -> None:
+            # The next capture, or the end of the run, raises the error.
+            with suppress(Exception):
+                await self._begin(lambda: self._chunk is chunk)
+
+        task = asyncio.create_task(begin())
+        self._timed.add(task)
+        task.add_done_callback(self._timed.discard)
+
+    async def _begin(self, is_wanted: Callable[[], bool]) -> None:
+        """Begin to write the chunk when the chunk before is written, if it is wanted then."""
+        async with self._turn:
+            await self._drain()
+            if self._chunk.rows and is_wanted() and not self._is_over:
+                self._stop_timer()
+                chunk, self._chunk = self._chunk, Chunk()
+                self._is_copying.clear()
+                self._writing = asyncio.create_task(self._write(chunk))
+
+    async def _drain(self) -> None:
+        """Wait until the chunk that is written is committed. Raises `error`."""
+        if self._writing is not None:
+            # A cancellation of the waiting task must not cancel the writing one.
+            await asyncio.wait([self._writing])
+        if self.error is not None:
+            raise self.error
+
+    async def _yield_to_writer(self) -> None:
         """Let the connection use the event loop: validation, which never awaits, would block it."""
         if self._writing is not None:
             await asyncio.sleep(0)
@@ -62,27 +168,27 @@ class Pipeline:
                     async with asyncio.timeout(_LONGEST_PAUSE):
                         await self._is_copying.wait()
 
-    async def drain(self) -> None:
-        """Wait until all chunks are written. Raises ChunkError."""
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            try:
-                await writing
-            except ChunkError as error:
-                self.error = error
-                raise
-
-    async def cancel(self) -> None:
-        """Roll back the current chunk; count it if it turns out to be committed."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
-            self._writing = None
-        if self._attempt is not None:
-            await self._connections.transact(self._resolve_commit)
+    # -- the write of a chunk ----------------------------------------------------------------------
 
     async def _write(self, chunk: Chunk) -> None:
-        """Commit a chunk exactly once, in as many attempts as it takes."""
+        """Commit a chunk, and report its result."""
+        try:
+            result = await self._commit(chunk)
+            if self._attempt is not None:
+                self._attempt = None
+                self._on_written(result)
+            if result.new_events:
+                # Link again after the commit: two concurrent transactions that insert the events
+                # of a match do not see each other's rows. The later one sees both now.
+                await self._link_again(chunk, result.new_events)
+        except Exception as error:
+            self.error = error
+        finally:
+            self._is_copying.set()
+            self._writing = None
+
+    async def _commit(self, chunk: Chunk) -> ChunkResult:
+        """Commit a chunk exactly once, in as many attempts as it takes. Raises ChunkError."""
 
         async def write(connection: Connection) -> ChunkResult:
             settled = await self._resolve_commit(connection)
@@ -94,21 +200,19 @@ class Pipeline:
                 self._run_id,
                 chunk,
                 self._attempt,
-                storage=self._storage,
-                strict=self._strict,
+                storage=self._options,
+                strict=self._options.strict,
                 before_markets=self._is_copying.set,
             )
             return self._attempt
 
+        return await self._transact(chunk, write)
+
+    async def _transact(
+        self, chunk: Chunk, work: Callable[[Connection], Awaitable[_Result]]
+    ) -> _Result:
         try:
-            result = await self._connections.transact(write)
-            if self._attempt is not None:
-                self._attempt = None
-                self._on_written(result)
-            if result.new_events:
-                # Link again after the commit: two concurrent transactions that insert the events
-                # of a match do not see each other's rows. The later one sees both now.
-                await self._link_again(chunk, result.new_events)
+            return await self._connections.transact(work)
         except Exception as error:
             raise ChunkError(
                 reason=f"{type(error).__name__}: {error}",
@@ -117,8 +221,6 @@ class Pipeline:
                 first=chunk.first,
                 last=chunk.last,
             ) from error
-        finally:
-            self._is_copying.set()
 
     async def _link_again(self, chunk: Chunk, sportradar_ids: list[str]) -> None:
         # A repetition after an uncertain commit does not find the matches of the attempt before.
@@ -128,7 +230,7 @@ class Pipeline:
             for match in await link_events(connection, sportradar_ids):
                 matches[match.source, match.external_id] = match
 
-        await self._connections.transact(link)
+        await self._transact(chunk, link)
         if doubts := match_doubts(chunk.captures, matches.values()):
             self._on_written(ChunkResult(doubts=doubts))
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_transient
-from oddsschema.errors import ChunkError
+from oddsschema.errors import RunEndedError
+from oddsschema.ingestion.interruption import RECORDS_WITHIN, wait_through
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
@@ -21,7 +21,7 @@ from oddsschema.ingestion.report import (
     shortened,
 )
 from oddsschema.ingestion.sources import Source, items
-from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult
+from oddsschema.ingestion.storage.chunk import ChunkResult
 from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
@@ -36,24 +36,13 @@ _DOUBTS_RECORDED = 100
 
 _log = logging.getLogger(__name__)
 
-_Result = TypeVar("_Result")
-
-
-async def shielded(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Finish work that a cancellation must not interrupt; raise the cancellation afterwards."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
-
 
 class Run:
     """One platform's part of a batch.
 
     While one chunk is written to PostgreSQL, the next one is validated; the source is read at
-    most one chunk ahead.
+    most one chunk ahead. A chunk is written when it has `chunk_rows` rows, or `flush_after` its
+    first capture.
     """
 
     def __init__(
@@ -73,15 +62,10 @@ class Run:
         self._connections = connections
         self._options = options
         self._on_progress = on_progress
-        self._chunk = Chunk()
         self._pipeline = Pipeline(
-            connections,
-            run_id,
-            platform,
-            storage=options,
-            strict=options.strict,
-            on_written=self._add_result,
+            connections, run_id, platform, options, on_written=self._add_result
         )
+        self._is_ending = False
         self._written = WriteCounts()
         self._accepted = 0
         self._markets_accepted = 0
@@ -96,9 +80,11 @@ class Run:
     async def ingest(self, source: Source) -> None:
         """Validate captures of this run's platform and store the good ones.
 
-        It can be called again and again; the rest of a chunk is written when the run ends. Raises
-        the source's errors, and ChunkError when the database refuses a chunk.
+        It can be called again and again. The last captures are committed after `flush_after`, by
+        `flush`, or when the run ends. Raises the source's errors, ChunkError when the database
+        refuses a chunk, and RunEndedError after the end of the run.
         """
+        self._require_open()
         options = self._options
         async for item in items(source, options.limits):
             validated = validate(
@@ -116,7 +102,11 @@ class Run:
             await self.take(item, validated)
 
     async def take(self, item: Item, validated: Validated) -> None:
-        """Add a validated item of this platform to the chunk; write the chunk when it is full."""
+        """Add a validated item of this platform, and write the chunk if it is full or due.
+
+        Raises ChunkError when the database has refused a chunk, and RunEndedError.
+        """
+        self._require_open()
         capture, refusal, _, doubts = validated
         if capture is not None:
             self._accepted += 1
@@ -128,57 +118,81 @@ class Run:
             self._report_doubt(doubt)
         self._on_progress()
         if self._pipeline.error is not None:
-            return
+            raise self._pipeline.error
         if capture is not None:
-            self._chunk.accept(item, capture)
+            self._pipeline.accept(item, capture)
         if refusal is not None:
-            self._chunk.refuse(refusal)
-        if self._chunk.is_full(self._options.chunk_rows):
-            await self._flush()
-        await self._pipeline.yield_to_writer()
+            self._pipeline.refuse(refusal)
+        await self._pipeline.advance()
+
+    async def flush(self) -> None:
+        """Commit all captures that were taken so far. Raises ChunkError and RunEndedError."""
+        self._require_open()
+        await self._pipeline.flush()
+
+    async def record_sign_of_life(self) -> None:
+        """Record that the run's process is alive, unless the run has ended."""
+        if not self._is_ending:
+            await self._connections.transact(
+                lambda connection: bookkeeping.record_heartbeat(connection, self.id)
+            )
 
     async def close(self, error: BaseException | None = None) -> None:
-        """Write the rest of the chunk and end the run; with an error, end it as failed.
+        """Commit the rest and end the run; with an error, end it as failed.
 
-        Captures that were delivered before the error are written all the same, unless the error is
-        the database's own, or a cancellation.
+        Captures that were delivered before the error are committed all the same. After a
+        cancellation (Ctrl-C), `close_within` limits the time for that. A second cancellation ends
+        the commit at once. Captures that are not committed then are counted as lost.
         """
-        if self.status is not ScrapeStatus.RUNNING:
+        if self._is_ending:
             return
-        chunk_error = self._pipeline.error
-        error = error or chunk_error
-        try:
-            if chunk_error is None and (error is None or isinstance(error, Exception)):
-                await self._flush()
-                await self._pipeline.drain()
-            else:
-                await self._pipeline.cancel()
-        except ChunkError as failure:
-            error = error or failure
-        except asyncio.CancelledError as cancelled:
-            await self.close(cancelled)
-            raise
+        self._is_ending = True
+        is_cancelled = error is not None and not isinstance(error, Exception)
+        flushing = asyncio.create_task(self._pipeline.flush())
+        cancellation = await wait_through(
+            flushing, self._options.close_within, is_cancelled=is_cancelled
+        )
+        if flushing.done() and not flushing.cancelled():
+            error = error or flushing.exception()
+        else:
+            error = error or cancellation
+        is_cancelled = is_cancelled or cancellation is not None
+        ending = asyncio.create_task(self._end(error))
+        cancellation = (
+            await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled) or cancellation
+        )
+        if not is_cancelled and cancellation is None:
+            ending.result()
+        elif not ending.done() or ending.cancelled() or ending.exception() is not None:
+            _log.error("run %d could not be closed: it is stale", self.id)
+        if cancellation is not None:
+            raise cancellation
+
+    async def _end(self, error: BaseException | None) -> None:
+        """Set the status of the run, and record it."""
+        await self._pipeline.cancel()
         if error is not None:
             _log.error("run %d (%s) failed", self.id, self.platform, exc_info=error)
             text = f"{type(error).__name__}: {error}".removesuffix(": ")
+            if not isinstance(error, Exception):
+                text = "interrupted"
             self.error = shortened(text, _LONGEST_ERROR)
-            is_lost = is_transient(error.__cause__ or error)
-            self.status = ScrapeStatus.CONNECTION_FAILED if is_lost else ScrapeStatus.FAILED
+            is_unreachable = is_transient(error.__cause__ or error)
+            self.status = ScrapeStatus.CONNECTION_FAILED if is_unreachable else ScrapeStatus.FAILED
         elif not (self._captures_refused or self._markets_refused):
             self.status = ScrapeStatus.COMPLETED
         else:
             self.status = ScrapeStatus.PARTIAL if self._accepted else ScrapeStatus.FAILED
         error_type = type(error).__name__
 
-        async def close(connection: Connection) -> None:
-            ended = await bookkeeping.close_run(connection, self.id, self.status)
-            if ended:
+        async def record(connection: Connection) -> None:
+            lost = self._lost if self.error is not None else 0
+            if await bookkeeping.close_run(connection, self.id, self.status, lost=lost):
                 await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
-            if ended and self.error is not None:
-                await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
-                await bookkeeping.add_counts(connection, self.id, scraped=0, failed=self._lost)
+                if self.error is not None:
+                    await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
 
-        await shielded(self._connections.transact(close))
+        await self._connections.transact(record)
 
     def report(self) -> RunReport:
         """Report the run so far."""
@@ -237,9 +251,9 @@ class Run:
             for doubt, count in self._different_doubts.values()
         ]
 
-    async def _flush(self) -> None:
-        chunk, self._chunk = self._chunk, Chunk()
-        await self._pipeline.put(chunk)
+    def _require_open(self) -> None:
+        if self._is_ending:
+            raise RunEndedError(run_id=self.id, platform=self.platform)
 
     def _add_result(self, result: ChunkResult) -> None:
         self._written.add(result.written)

@@ -86,6 +86,9 @@ class ScrapeRun(Table, table=True):
     platform: Slug | None = Field(
         default=None, description="The platform that was scraped: 'bet9ja'."
     )
+    heartbeat_at: UtcTime | None = Field(
+        default=None, description="The last sign of life of the run's process, UTC."
+    )
 
     batch: Optional[ScrapeBatch] = Relationship(back_populates="runs")
     errors: list["ScrapeError"] = Relationship(

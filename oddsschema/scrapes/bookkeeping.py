@@ -13,6 +13,9 @@ from oddsschema.models import ScrapeBatch, ScrapeRun
 #: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
 DOUBT = "doubt"
 
+#: The error_type of a run that was closed because it gave no sign of life.
+STALE = "stale"
+
 # Reserve an id, so that a row is not inserted twice after an uncertain commit.
 _RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
 
@@ -34,12 +37,31 @@ SELECT $1, 'running', b.id, $3, b.trigger FROM scrape_batches AS b WHERE b.id = 
 ON CONFLICT DO NOTHING
 """
 
-# Add to the counts of a run.
+# Add to the counts of a run, which is running. Return their sum, and the status before.
 _COUNT = """
-UPDATE scrape_runs
-SET events_scraped = events_scraped + $2, events_failed = events_failed + $3
-WHERE id = $1
-RETURNING events_scraped + events_failed
+UPDATE scrape_runs AS r
+SET events_scraped = r.events_scraped + $2, events_failed = r.events_failed + $3,
+    status = 'running', completed_at = NULL, heartbeat_at = statement_timestamp()
+FROM (SELECT id, status FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE) AS before
+WHERE r.id = before.id
+RETURNING r.events_scraped + r.events_failed AS total, before.status
+"""
+
+# Record a sign of life of a run.
+_HEARTBEAT = f"""
+UPDATE scrape_runs SET heartbeat_at = statement_timestamp()
+WHERE id = $1 AND status IN {OPEN_STATUSES}
+"""
+
+# Delete the error of a run that was taken for dead; return whether it was.
+_REVIVE = f"""
+DELETE FROM scrape_errors WHERE scrape_run_id = $1 AND error_type = '{STALE}' RETURNING id
+"""
+
+# Set the batch of a run running again.
+_REOPEN_BATCH_OF_RUN = """
+UPDATE scrape_batches SET status = 'running', completed_at = NULL
+WHERE id = (SELECT batch_id FROM scrape_runs WHERE id = $1)
 """
 
 # Read the counts of a run, unless an open transaction changes them.
@@ -47,17 +69,24 @@ _COUNTED = """
 SELECT events_scraped + events_failed FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE NOWAIT
 """
 
-# End a run. In the transaction of a caller, now() would be its start: hence clock_timestamp().
-_CLOSE_RUN = f"""
-UPDATE scrape_runs SET status = $2, completed_at = clock_timestamp()
-WHERE id = $1 AND status IN {OPEN_STATUSES}
-RETURNING id
+# Lock a run, and read its status.
+_LOCK_RUN = "SELECT status FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE"
+
+# End a run. In the transaction of a caller, now() would be its start.
+_CLOSE_RUN = """
+UPDATE scrape_runs
+SET status = $2, events_failed = events_failed + $3,
+    completed_at = statement_timestamp(), heartbeat_at = statement_timestamp()
+WHERE id = $1
 """
+
+# Lock a batch: a run that opens meanwhile is seen afterwards.
+_LOCK_BATCH = "SELECT FROM scrape_batches WHERE id = $1 FOR NO KEY UPDATE"
 
 # End a batch without open runs: completed if all runs are, failed if all failed, else partial.
 _CLOSE_BATCH = f"""
 UPDATE scrape_batches AS b
-SET completed_at = clock_timestamp(),
+SET completed_at = statement_timestamp(),
     status = CASE
         WHEN runs.completed = runs.total THEN 'completed'
         WHEN runs.failed = runs.total THEN 'failed'
@@ -116,9 +145,23 @@ async def open_run(
 
 
 async def add_counts(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:
-    """Add to the scraped and the failed captures of a run. Return the sum of both."""
-    total: int = await connection.fetchval(_COUNT, run_id, scraped, failed)
+    """Add to the scraped and the failed captures of a run. Return the sum of both.
+
+    It is a sign of life: a run that was closed as stale is running again, and so is its batch.
+    """
+    counts = await connection.fetchrow(_COUNT, run_id, scraped, failed)
+    if counts is None:
+        raise LookupError(f"the row of run {run_id} was deleted")
+    if not ScrapeStatus(counts["status"]).is_open:
+        await connection.execute(_REVIVE, run_id)
+        await connection.execute(_REOPEN_BATCH_OF_RUN, run_id)
+    total: int = counts["total"]
     return total
+
+
+async def record_heartbeat(connection: Connection, run_id: int) -> None:
+    """Record a sign of life of a run that commits nothing."""
+    await connection.execute(_HEARTBEAT, run_id)
 
 
 async def read_counts(connection: Connection, run_id: int) -> int:
@@ -130,13 +173,24 @@ async def read_counts(connection: Connection, run_id: int) -> int:
     return total
 
 
-async def close_run(connection: Connection, run_id: int, status: ScrapeStatus) -> bool:
-    """End a run. Return False if it had ended before."""
-    return await connection.fetchrow(_CLOSE_RUN, run_id, status) is not None
+async def close_run(
+    connection: Connection, run_id: int, status: ScrapeStatus, *, lost: int = 0
+) -> bool:
+    """End a run, whose `lost` captures count as failed. Return False if it had ended before.
+
+    The end as stale does not count: another process has recorded that.
+    """
+    before = await connection.fetchval(_LOCK_RUN, run_id)
+    was_stale = bool(await connection.fetch(_REVIVE, run_id))
+    if before is None or not (was_stale or ScrapeStatus(before).is_open):
+        return False
+    await connection.execute(_CLOSE_RUN, run_id, status, lost)
+    return True
 
 
 async def close_batch(connection: Connection, batch_id: int) -> ScrapeStatus:
     """End a batch without open runs. Return the status of the batch."""
+    await connection.execute(_LOCK_BATCH, batch_id)
     await connection.execute(_CLOSE_BATCH, batch_id)
     status = await connection.fetchval("SELECT status FROM scrape_batches WHERE id = $1", batch_id)
     return ScrapeStatus(status)
