@@ -9,6 +9,9 @@ branch_labels = None
 depends_on = None
 
 
+YEARS = "{} >= '1970-01-01 00:00:00+00:00' AND {} < '2201-01-01 00:00:00+00:00'"
+
+
 def upgrade() -> None:
     op.add_column(
         "scrape_runs", sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True)
@@ -16,7 +19,7 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_scrape_runs_heartbeat_at"),
         "scrape_runs",
-        "heartbeat_at >= '1970-01-01 00:00:00+00:00' AND heartbeat_at < '2201-01-01 00:00:00+00:00'",
+        YEARS.replace("{}", "heartbeat_at"),
     )
 
 

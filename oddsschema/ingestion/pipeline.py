@@ -7,7 +7,6 @@ commit whose answer was lost took place, and they could not tell two chunks apar
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -32,7 +31,8 @@ class Pipeline:
     """The chunks of a run. `on_written` is called with the result of each.
 
     A chunk is written when it is full, or `flush_after` its first capture. A timer waits for that
-    moment; on a connection of the caller's, only the next capture can notice it.
+    moment. On a connection of the caller's, and beside a source that blocks the event loop, only
+    the next capture can notice it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Pipeline:
         self._options = options
         self._on_written = on_written
         self._chunk = Chunk()
-        #: The reading of the monotonic clock at which the chunk is due, and the timer for it.
+        #: The reading of the event loop's clock at which the chunk is due, and the timer for it.
         self._due_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: The tasks of timers: the event loop does not keep tasks alive.
@@ -61,6 +61,8 @@ class Pipeline:
         #: Held by the task that begins to write a chunk.
         self._turn = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
+        #: The reading of the clock after which a capture waits for the chunk that is written.
+        self._written_by: float | None = None
         #: The last attempt at the chunk that is written, until its result is known.
         self._attempt: ChunkResult | None = None
         # Cleared during a chunk's small statements: validation would delay their round trips.
@@ -77,12 +79,15 @@ class Pipeline:
         self._set_timer()
 
     async def advance(self) -> None:
-        """Begin to write the chunk if it is full or due; let the writer use the event loop.
+        """Commit the chunk if it is due; begin to write it if it is full. Raises `error`.
 
-        Returns while the chunk is being written. Raises `error`.
+        Otherwise, let the writer use the event loop.
         """
-        if self._is_wanted():
-            await self._begin(self._is_wanted)
+        if self._is_due():
+            # The source may block the event loop for long: nothing would be written meanwhile.
+            await self.flush()
+        elif self._chunk.is_full(self._options.chunk_rows):
+            await self._begin(lambda: self._chunk.is_full(self._options.chunk_rows))
         elif self.error is not None:
             raise self.error
         await self._yield_to_writer()
@@ -100,27 +105,32 @@ class Pipeline:
         self._is_over = True
         self._stop_timer()
         if self._writing is not None:
-            self._writing.cancel()
+            # The end of the event loop cancels all tasks: a rollback must not be cancelled.
+            if not self._writing.cancelling():
+                self._writing.cancel()
             await asyncio.wait([self._writing])
         if self._attempt is not None:
             await self._connections.transact(self._resolve_commit)
 
     # -- the moment of a chunk ---------------------------------------------------------------------
 
-    def _is_wanted(self) -> bool:
-        """Return whether the chunk is full or due."""
-        is_due = self._due_at is not None and time.monotonic() >= self._due_at
-        return is_due or self._chunk.is_full(self._options.chunk_rows)
+    def _is_due(self) -> bool:
+        """Return whether the chunk, or the chunk that is written, is due."""
+        due_at = self._written_by or self._due_at
+        return due_at is not None and asyncio.get_running_loop().time() >= due_at
 
     def _set_timer(self) -> None:
         """Let the chunk be due some time after the first capture in it."""
-        seconds = self._options.flush_after.total_seconds()
-        if self._due_at is not None or not seconds:
+        if self._due_at is not None or (due_at := self._next_due_at()) is None:
             return
-        self._due_at = time.monotonic() + seconds
+        self._due_at = due_at
         if not self._connections.is_borrowed:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(seconds, self._begin_on_time)
+            self._timer = loop.call_at(due_at, self._begin_on_time)
+
+    def _next_due_at(self) -> float | None:
+        seconds = self._options.flush_after.total_seconds()
+        return asyncio.get_running_loop().time() + seconds if seconds else None
 
     def _stop_timer(self) -> None:
         self._due_at = None
@@ -148,6 +158,7 @@ class Pipeline:
                 self._stop_timer()
                 chunk, self._chunk = self._chunk, Chunk()
                 self._is_copying.clear()
+                self._written_by = self._next_due_at()
                 self._writing = asyncio.create_task(self._write(chunk))
 
     async def _drain(self) -> None:
@@ -185,7 +196,7 @@ class Pipeline:
             self.error = error
         finally:
             self._is_copying.set()
-            self._writing = None
+            self._writing = self._written_by = None
 
     async def _commit(self, chunk: Chunk) -> ChunkResult:
         """Commit a chunk exactly once, in as many attempts as it takes. Raises ChunkError."""

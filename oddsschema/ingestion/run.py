@@ -7,7 +7,7 @@ from collections.abc import Callable
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_transient
-from oddsschema.errors import RunEndedError
+from oddsschema.errors import ChunkError, RunEndedError
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, wait_through
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
@@ -142,18 +142,21 @@ class Run:
 
         Captures that were delivered before the error are committed all the same. After a
         cancellation (Ctrl-C), `close_within` limits the time for that. A second cancellation ends
-        the commit at once. Captures that are not committed then are counted as lost.
+        the commit at once. Captures that are not committed then are counted as lost. Raises the
+        errors of callbacks.
         """
         if self._is_ending:
             return
         self._is_ending = True
         is_cancelled = error is not None and not isinstance(error, Exception)
+        failure: BaseException | None = None
         flushing = asyncio.create_task(self._pipeline.flush())
         cancellation = await wait_through(
             flushing, self._options.close_within, is_cancelled=is_cancelled
         )
         if flushing.done() and not flushing.cancelled():
-            error = error or flushing.exception()
+            failure = flushing.exception()
+            error = error or failure
         else:
             error = error or cancellation
         is_cancelled = is_cancelled or cancellation is not None
@@ -167,6 +170,8 @@ class Run:
             _log.error("run %d could not be closed: it is stale", self.id)
         if cancellation is not None:
             raise cancellation
+        if failure is not None and failure is error and not isinstance(failure, ChunkError):
+            raise failure
 
     async def _end(self, error: BaseException | None) -> None:
         """Set the status of the run, and record it."""

@@ -73,7 +73,14 @@ async def scrape(target: Any) -> None:
     ) as opened:
         async with opened.run("sportybet") as failing:
             raise ConnectionError("the site did not answer")
-        await opened.open_run("bet9ja")
+        # A run that is taken for dead goes on.
+        async with opened.run("bet9ja") as living:
+            await living.record_sign_of_life()
+            assert await close_stale(target, timedelta(seconds=-1)) == 1
+            await living.ingest([capture("bet9ja", 0, 59)])
+            await living.flush()
+        assert await close_stale(target, timedelta(seconds=-1)) == 0
+    assert living.status is ScrapeStatus.COMPLETED
     assert failing.status is ScrapeStatus.CONNECTION_FAILED
     async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
         await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
@@ -92,8 +99,6 @@ async def scrape(target: Any) -> None:
                 target, [changed(late, minute)], options=IngestOptions(retry_for=timedelta(0))
             )
             assert report.total.captures_stored == 1, report
-    # In the caller's transaction, now() does not change.
-    assert await close_stale(target, timedelta(seconds=-1)) == 1
     assert await newest_batches(target)
 
 

@@ -241,14 +241,16 @@ def test_run_that_begins_after_its_batch_has_ended(database: str, run: Run) -> N
                 joined = oddsschema.batch(database, batch_id=first.id)
                 second = await both.enter_async_context(joined)
             # The first batch has ended, and no run was open.
-            await second.open_run("bet9ja")
+            bet9ja = await second.open_run("bet9ja")
             stale = await stale_batches(database, timedelta(0))
             assert [[platform_run.platform for platform_run in batch.runs] for batch in stale] == [
                 ["sportybet", "bet9ja"]
             ]
             assert await close_stale(database, timedelta(0)) == 1
-        assert await stale_batches(database, timedelta(0)) == []
+            assert await stale_batches(database, timedelta(0)) == []
+            assert await fetch(database, statuses) == [("completed",), ("failed",), ("partial",)]
+        assert bet9ja.status is ScrapeStatus.COMPLETED
 
-    run(two_processes())
     statuses = "SELECT status FROM scrape_runs UNION ALL SELECT status FROM scrape_batches"
-    assert run(fetch(database, statuses)) == [("completed",), ("failed",), ("partial",)]
+    run(two_processes())
+    assert run(fetch(database, statuses)) == [("completed",)] * 3

@@ -144,11 +144,12 @@ PERMITTED: dict[str, set[str]] = {
 PERMITTED["pruner"].add("UPDATE odds_snapshots SET scrape_run_id = scrape_run_id")
 
 
-def test_scraper_deletes_market_rows_only() -> None:
-    """A scraper deletes copies of market rows, never a snapshot, an event or a run."""
+def test_scraper_deletes_market_rows_and_errors_only() -> None:
+    """A scraper deletes copies of market rows, and errors, never a snapshot, an event or a run."""
     assert PERMITTED["scraper"] == {
         "DELETE FROM market_odds",
         "DELETE FROM competitor_market_odds",
+        "DELETE FROM scrape_errors",
     }
 
 
