@@ -170,8 +170,15 @@ class Pipeline:
             raise self.error
 
     async def _yield_to_writer(self) -> None:
-        """Let the connection use the event loop: validation, which never awaits, would block it."""
-        if self._writing is not None:
+        """Let the connection use the event loop: validation, which never awaits, would block it.
+
+        Raises the CancelledError of a task that was cancelled since it last awaited.
+        """
+        task = asyncio.current_task()
+        if self._writing is None:
+            if task is not None and task.cancelling():
+                await asyncio.sleep(0)
+        else:
             await asyncio.sleep(0)
             if not self._is_copying.is_set():
                 # Not wait_for: before Python 3.12, it can swallow a cancellation.

@@ -133,6 +133,49 @@ def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
     run(redeliver(database, MANY))
 
 
+def test_cancelled_between_captures(database: str, run: Run) -> None:
+    """A source that never awaits is asked for no capture after a cancellation."""
+    captures = of("sportybet", MANY)
+    handed_over: list[Capture] = []
+
+    def source(task: asyncio.Task[Any]) -> Iterator[Capture]:
+        for capture in captures:
+            handed_over.append(capture)
+            if len(handed_over) == 5:
+                task.cancel()
+            yield capture
+
+    async def ingest() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await oddsschema.ingest(database, source(task))
+
+    async def body() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(ingest())
+
+    run(body())
+    assert len(handed_over) == 5
+    assert run(content(database)) == expected(handed_over)
+    assert run(fetch(database, RUNS)) == [("sportybet", "failed", 5, 0, 5)]
+
+
+def test_cancelled_before_a_platform_is_known(database: str, run: Run) -> None:
+    """Lines that wait for their platform are refused and recorded when the source fails."""
+
+    def source() -> Iterator[str]:
+        yield "not JSON"
+        yield "[]"
+        raise RuntimeError("the scraper's own")
+
+    refusals: list[oddsschema.Refusal] = []
+    options = IngestOptions(on_refusal=refusals.append)
+    with pytest.raises(RuntimeError, match="the scraper's own"):
+        run(oddsschema.ingest(database, source(), options=options))
+    assert [refusal.line for refusal in refusals] == [1, 2]
+    assert run(fetch(database, RUNS)) == [(None, "failed", 0, 2, 0)]
+
+
 @contextlib.contextmanager
 def piped(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start `oddsschema ingest -` with an open standard input."""

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddsschema import IngestOptions, ingest, migrations
+import oddsschema
+from oddsschema import IngestOptions, IngestReport, batch, ingest, migrations
 from oddsschema.ingestion.storage import history
 from oddsschema.ingestion.storage.state import read_states
 from oddsschema.models.sides import BETPAWA, COMPETITORS
@@ -48,24 +50,45 @@ async def stored_states(
     return found
 
 
+#: A delivery: captures, the options of their storage, and the numbers of those that are followed
+#: by a flush.
+Part = tuple[list[dict[str, Any]], IngestOptions, set[int]]
+
+#: Often each capture is a chunk of its own.
+FLUSHES = st.sets(st.integers(0, 9)) | st.just(set(range(10)))
+
+
+async def deliver(connection: Any, part: Part) -> IngestReport:
+    """Ingest captures, with flushes between them."""
+    captures, options, flushes = part
+    async with batch(connection, options=options) as opened, AsyncExitStack() as stack:
+        runs: dict[str, oddsschema.Run] = {}
+        for number, capture in enumerate(captures):
+            event = capture.get("event") or capture["competitor_event"]
+            platform = event.get("bookmaker") or event["source"]
+            if platform not in runs:
+                runs[platform] = await stack.enter_async_context(opened.run(platform))
+            await runs[platform].ingest([capture])
+            if number in flushes:
+                for each in runs.values():
+                    await each.flush()
+    return opened.report()
+
+
 @given(
-    parts=st.lists(st.tuples(captured(refusals=True), STORAGE), min_size=1, max_size=4),
+    parts=st.lists(st.tuples(captured(refusals=True), STORAGE, FLUSHES), min_size=1, max_size=4),
 )
-def test_every_instant(
-    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
-) -> None:
-    """Every instant has the offer of the captures until then."""
+def test_every_instant(parts: list[Part], connection: Any, run: Run) -> None:
+    """Every instant has the offer of the captures until then, wherever the flushes fall."""
     run(rolled_back(connection, assert_every_instant(connection, parts, ["1"])))
 
 
 @given(
     parts=st.lists(
-        st.tuples(captured(events="123", refusals=True), STORAGE), min_size=1, max_size=4
+        st.tuples(captured(events="123", refusals=True), STORAGE, FLUSHES), min_size=1, max_size=4
     ),
 )
-def test_every_instant_of_uncompared_events(
-    parts: list[tuple[list[dict[str, Any]], IngestOptions]], connection: Any, run: Run
-) -> None:
+def test_every_instant_of_uncompared_events(parts: list[Part], connection: Any, run: Run) -> None:
     """This holds as well for events that are stored complete because others have changed."""
     with patch.object(history, "_SAMPLE", 1):
         run(rolled_back(connection, assert_every_instant(connection, parts, "123")))
@@ -85,16 +108,14 @@ HAVING count(*) FILTER (WHERE m.unavailable_at IS NULL) > 1
 """
 
 
-async def assert_every_instant(
-    connection: Any, parts: list[tuple[list[dict[str, Any]], IngestOptions]], events: Iterable[str]
-) -> None:
+async def assert_every_instant(connection: Any, parts: list[Part], events: Iterable[str]) -> None:
     """Ingest the parts, and compare the database with the model after each."""
     model = Model()
     instants = [START + timedelta(seconds=30 * at) for at in range(-1, 20)]
-    for captures, options in parts:
+    for captures, options, flushes in parts:
         for capture in captures:
             model.take(capture)
-        report = await ingest(connection, captures, options=options)
+        report = await deliver(connection, (captures, options, flushes))
         assert (report.total.captures_refused, report.total.captures_lost) == (0, 0), report
         for event in events:
             for platform, at_each in (await stored_states(connection, instants, event)).items():
