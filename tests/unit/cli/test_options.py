@@ -36,7 +36,8 @@ def values(options: type[Any]) -> dict[str, Any]:
     return {
         field.name: field.default
         for field in fields(options)
-        if not field.name.startswith("on_") and field.name != "limits"
+        # Every command handles SIGTERM.
+        if not field.name.startswith("on_") and field.name not in ("limits", "sigterm_as_sigint")
     }
 
 
