@@ -30,10 +30,10 @@ from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.doubts import doubt
 from oddsschema.contracts.json_schema import ScalarJsonSchema
 from oddsschema.contracts.scalars import (
+    CaptureTime,
     CountryIso,
     Slug,
     SportradarEventId,
-    UtcTime,
     blank_to_none,
 )
 from oddsschema.models import (
@@ -239,7 +239,7 @@ class Capture(Snapshot):
         ),
     )
 
-    captured_at: UtcTime = Field(description="The time when the odds were read, UTC.")
+    captured_at: CaptureTime = Field(description="The time when the odds were read, UTC.")
     event: CapturedEvent | None = Field(default=None, description="The event, if it is of BetPawa.")
     competitor_event: CapturedCompetitorEvent | None = Field(
         default=None, description="The event, if it is of a competitor."

@@ -399,9 +399,20 @@ UtcTime = Annotated[
     AfterValidator(to_utc),
 ]
 
-#: Instants, the earliest first.
+
+class CaptureMark:
+    """The mark of the times of captures, which are past.
+
+    No contract compares them with a clock: ingestion does, and strategies draw no others.
+    """
+
+
+#: The time of a capture, or of a change that a capture found.
+CaptureTime = Annotated[UtcTime, CaptureMark()]
+
+#: The times of captures, the earliest first.
 Instants = Annotated[
-    tuple[UtcTime, ...],
+    tuple[CaptureTime, ...],
     ValidatorWithCheck(
         sort_instants,
         "array_position({}, NULL) IS NULL "

@@ -9,6 +9,7 @@ from oddsschema.contracts.base import Contract, Rule, all_given
 from oddsschema.contracts.columns import defaulted, foreign_key, primary_key, server_time
 from oddsschema.contracts.outcomes import Outcomes
 from oddsschema.contracts.scalars import (
+    CaptureTime,
     Flag,
     Handicap,
     HandicapType,
@@ -21,7 +22,6 @@ from oddsschema.contracts.scalars import (
     MarketKeys,
     Name255,
     Specifiers,
-    UtcTime,
 )
 from oddsschema.contracts.table import Table
 from oddsschema.models.bookmaker import Bookmaker
@@ -32,7 +32,7 @@ from oddsschema.models.scrape import ScrapeRun
 class Snapshot(Contract):
     """The odds of an event of a bookmaker at one instant, without the markets."""
 
-    captured_at: UtcTime | None = server_time("The time when the odds were read, UTC.")
+    captured_at: CaptureTime | None = server_time("The time when the odds were read, UTC.")
     raw_response: Json | None = Field(
         default=None,
         description="The bookmaker's response. It is large and stored only on request.",
@@ -45,7 +45,7 @@ class StoredSnapshot(Snapshot):
     is_complete: Flag = defaulted(
         True, "Whether the rows are all markets, or only the changes since the previous snapshot."
     )
-    last_confirmed_at: UtcTime | None = Field(
+    last_confirmed_at: CaptureTime | None = Field(
         default=None, description="The time of the last capture that found no change, UTC."
     )
     confirmed_at: Instants = Field(
@@ -157,7 +157,7 @@ class Market(MarketType):
 class StoredMarket(Market):
     """A market with its place in the history of its event."""
 
-    unavailable_at: UtcTime | None = Field(
+    unavailable_at: CaptureTime | None = Field(
         default=None,
         description="The time when the market was found missing, UTC. The outcomes are the last.",
     )

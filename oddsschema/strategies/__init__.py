@@ -10,7 +10,7 @@ The strategies derive from the contracts: a changed bound, a new field or a new 
 change here. Drawn values are in the form in which the contract stores them (text is trimmed, times
 are in UTC), so that a test can compare stored values with drawn ones. The values include difficult
 cases: all of Unicode, each bound, odds up to the largest float, optional fields in all
-combinations.
+combinations. No capture is later than the import of this package; a kickoff may be.
 
 An argument narrows a strategy, either to a value or to a strategy of values:
 `contracts(Outcome, odds=1.5)`. `st.from_type` also works for all classes, without an import of this

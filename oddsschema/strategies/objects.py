@@ -25,7 +25,7 @@ from oddsschema.capture import (
 from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import Outcome
-from oddsschema.contracts.scalars import LEAST_ODDS, HandicapType, Odds, UtcTime
+from oddsschema.contracts.scalars import LEAST_ODDS, CaptureTime, HandicapType, Odds
 from oddsschema.contracts.table import Table
 from oddsschema.models import Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
@@ -66,7 +66,7 @@ def type_values(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
             return outcomes()
         case (type() as element, EllipsisType()) if element is Market:
             return markets()
-        case (element, EllipsisType()) if element == UtcTime:
+        case (element, EllipsisType()) if element == CaptureTime:
             return (
                 st.lists(type_values(*unwrap_annotation(element)), max_size=4)
                 .map(sorted)

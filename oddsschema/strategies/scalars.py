@@ -14,7 +14,13 @@ from hypothesis.strategies import SearchStrategy
 from pydantic import AfterValidator, JsonValue
 
 from oddsschema.contracts.countries import ALPHA3
-from oddsschema.contracts.scalars import NO_NUL, WHITE_SPACE, CountryIso, sort_specifiers
+from oddsschema.contracts.scalars import (
+    NO_NUL,
+    WHITE_SPACE,
+    CaptureMark,
+    CountryIso,
+    sort_specifiers,
+)
 
 #: The characters that PostgreSQL's text can store.
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
@@ -25,6 +31,8 @@ _MARGINS = "".join(map(chr, WHITE_SPACE))
 _COUNTRY = get_args(CountryIso)[-1]
 #: The mark that identifies specifiers among texts.
 _SPECIFIERS = AfterValidator(sort_specifiers)
+#: The latest time of a capture. It does not move on: Hypothesis repeats examples.
+_LATEST_CAPTURE = datetime.now(UTC).replace(tzinfo=None)
 #: The length of a long text if the contract has no limit.
 _LONG = 3000
 
@@ -64,6 +72,8 @@ def scalars(python_type: Any, marks: list[Any]) -> SearchStrategy[Any]:
     if issubclass(python_type, datetime) and most is above is None:
         first = least.replace(tzinfo=None) if least else datetime.min
         last = below.replace(tzinfo=None) - timedelta(microseconds=1) if below else datetime.max
+        if any(isinstance(mark, CaptureMark) for mark in marks):
+            last = min(last, _LATEST_CAPTURE)
         return st.datetimes(first, last, timezones=st.just(UTC))
     return unknown_type_values(python_type, marks)
 

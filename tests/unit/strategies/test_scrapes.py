@@ -1,12 +1,18 @@
 """Captures and batches that are narrowed to events, sources and times."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from oddsschema import Capture, CapturedCompetitorEvent, CapturedEvent
+from oddsschema import (
+    Capture,
+    CapturedCompetitorEvent,
+    CapturedEvent,
+    CompetitorMarketOdds,
+    OddsSnapshot,
+)
 from oddsschema.strategies import batches, captures, contracts, field_values, markets
 
 #: `find` reports its result like a failure.
@@ -87,3 +93,16 @@ def test_narrowed_batch(data: st.DataObject, sources: set[str], time: datetime) 
     assert {capture.source for capture in batch} == sources
     assert {capture.captured_at for capture in batch} == {time}
     assert {len(capture.markets) for capture in batch} <= {1, 2}
+
+
+@given(batches(), contracts(OddsSnapshot), contracts(CompetitorMarketOdds))
+def test_no_capture_of_the_future(
+    batch: list[Capture], snapshot: OddsSnapshot, market: CompetitorMarketOdds
+) -> None:
+    """No capture, confirmation or absence is later than now."""
+    times = [
+        *(capture.captured_at for capture in batch),
+        *snapshot.confirmed_at,
+        *(snapshot.captured_at, snapshot.last_confirmed_at, market.unavailable_at),
+    ]
+    assert all(time <= datetime.now(UTC) for time in times if time is not None)
