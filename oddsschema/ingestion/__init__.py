@@ -8,8 +8,9 @@ The way of a capture, from the top module down:
 2. `validation.validator` turns the item into a record (`records`) or a refusal (`report`):
    `validation.fast_path` accepts nearly every line of JSON text, `validation.bounded_validator`
    decides on the others, and `validation.diagnosis` finds all errors of a bad one and the part of
-   it that can be stored, with the texts of `validation.messages`. `validation.doubts` and
-   `validation.names` find captures that are most likely wrong. `limits` bounds every size.
+   it that can be stored, with the texts of `validation.messages`. `validation.horizon` refuses
+   captures of the future. `validation.doubts` and `validation.names` find captures that are most
+   likely wrong. `limits` bounds every size.
 3. `run` collects records in a chunk (`storage.chunk`); `pipeline` writes one chunk while the next
    is filled, each in one transaction, which is repeated after a transient error.
 4. `storage.reference_events` and `storage.competitor_events` bring sports (`storage.sports`),
@@ -43,6 +44,7 @@ from oddsschema.ingestion.report import (
 )
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.sources import Source
+from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.messages import problems
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import reject, validate
@@ -50,6 +52,7 @@ from oddsschema.ingestion.validation.validator import reject, validate
 __all__ = [
     "Batch",
     "Doubt",
+    "Horizon",
     "IngestCounts",
     "IngestOptions",
     "IngestProgress",

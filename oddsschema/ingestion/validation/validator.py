@@ -23,6 +23,7 @@ from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, b
 from oddsschema.ingestion.validation.diagnosis import diagnose
 from oddsschema.ingestion.validation.doubts import price_doubt, specifier_doubt
 from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
+from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.messages import LEVELS, json_problem
 from oddsschema.ingestion.validation.names import ScrapeNames
 
@@ -30,6 +31,9 @@ from oddsschema.ingestion.validation.names import ScrapeNames
 _REJECT_KEYS = {"refused", "capture"}
 
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug, config=ConfigDict(defer_build=True))
+
+#: The default horizon: ten minutes ahead of the clock of this machine.
+_LOCAL = Horizon()
 
 
 class Validated(NamedTuple):
@@ -50,15 +54,16 @@ def validate(
     limits: Limits = DEFAULT_LIMITS,
     keep_raw: bool = False,
     names: ScrapeNames | None = None,
+    horizon: Horizon = _LOCAL,
 ) -> Validated:
     """Validate one item by the contract of `Capture` and the limits, and doubt what looks wrong.
 
     With `strict`, one bad market or a doubt refuses its capture. With `keep_raw`, the record has
     the capture's raw_response, as JSON text. With `names`, a name that differs from those of the
-    scrape's earlier items is doubted.
+    scrape's earlier items is doubted. A capture beyond the `horizon` is refused.
     """
     noted: list[tuple[str, str]] = []
-    validated = _validated(item, strict, limits, keep_raw, noted)
+    validated = _validated(item, strict, limits, keep_raw, horizon, noted)
     capture = validated.capture
     if capture is None:
         return validated
@@ -120,6 +125,7 @@ def _validated(
     strict: bool,
     limits: Limits,
     keep_raw: bool,
+    horizon: Horizon,
     noted: list[tuple[str, str]],
     *,
     may_be_reject: bool = True,
@@ -154,7 +160,7 @@ def _validated(
     except (ValidationError, UnknownKeyError) as error:
         if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
             inner = Item(item.file, item.line, payload["capture"])
-            return _validated(inner, strict, limits, keep_raw, noted, may_be_reject=False)
+            return _validated(inner, strict, limits, keep_raw, horizon, noted, may_be_reject=False)
         diagnosis = diagnose(payload, error, limits)
         if diagnosis.capture is None or strict:
             return _refused(item, payload, *diagnosis.problems)
@@ -169,6 +175,12 @@ def _validated(
     raw = capture["raw_response"]
     record = capture_record(capture)
     record.unknown, record.not_offered = unknown, not_offered
+    if (too_new := horizon.problem(record.captured_at)) is not None:
+        # An object in the rejects can be corrected; JSON text inside JSON hardly.
+        delivered = from_json(payload) if is_fast else payload
+        others = () if refusal is None else refusal.problems
+        whole = item.refused(too_new, *others, capture=delivered)
+        return Validated(None, whole, record.platform)
     if not is_fast and (doubt := specifier_doubt(record.markets)) is not None:
         noted.append((doubt.path, doubt.reason))
     # Only raw_response can be deep: the contract itself has four levels. The parser of text has the
