@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from oddsschema.contracts.scalars import ScrapeStatus
+from oddsschema.database.clock import Clock, server_clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
@@ -20,6 +21,7 @@ from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint,
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
+from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
 
 _log = logging.getLogger(__name__)
@@ -45,13 +47,14 @@ async def batch(
     """
     async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def reserve(connection: Connection) -> int:
+        async def reserve(connection: Connection) -> tuple[int, Clock]:
             await require_migrated(connection)
+            clock = await server_clock(connection)
             if batch_id is not None:
-                return batch_id
-            return await bookkeeping.reserve_id(connection, "scrape_batches")
+                return batch_id, clock
+            return await bookkeeping.reserve_id(connection, "scrape_batches"), clock
 
-        opened_id = await connections.transact(reserve)
+        opened_id, clock = await connections.transact(reserve)
 
         async def open_or_join(connection: Connection) -> None:
             if batch_id is None:
@@ -60,7 +63,7 @@ async def batch(
                 raise BatchNotFoundError(batch_id=batch_id)
 
         await connections.transact(open_or_join)
-        opened = Batch(connections, opened_id, options)
+        opened = Batch(connections, opened_id, options, clock)
         signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
         with signals, raised_gc_threshold():
             async with beating(connections, opened.runs):
@@ -78,11 +81,14 @@ async def batch(
 class Batch:
     """An open batch. Its runs may work at the same time."""
 
-    def __init__(self, connections: Connections, batch_id: int, options: IngestOptions) -> None:
+    def __init__(
+        self, connections: Connections, batch_id: int, options: IngestOptions, clock: Clock
+    ) -> None:
         self.id = batch_id
         self.status = ScrapeStatus.RUNNING
         self.runs: list[Run] = []
         self.options = options
+        self.horizon = Horizon(clock, options.max_ahead)
         self._connections = connections
         self._is_ended = False
 
@@ -109,13 +115,20 @@ class Batch:
         """Open a run that the caller closes, or the end of the batch. Raises BatchEndedError."""
         if self._is_ended:
             raise BatchEndedError(batch_id=self.id)
-        run_id = await self._connections.transact(
-            lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
-        )
+
+        async def reserve(connection: Connection) -> tuple[int, Clock]:
+            run_id = await bookkeeping.reserve_id(connection, "scrape_runs")
+            return run_id, await server_clock(connection)
+
+        run_id, clock = await self._connections.transact(reserve)
+        # A batch may be open for weeks: its clock would no longer be exact.
+        self.horizon = Horizon(clock, self.options.max_ahead)
         await self._connections.transact(
             lambda connection: bookkeeping.open_run(connection, run_id, self.id, platform)
         )
-        run = Run(self._connections, run_id, platform, self.options, self._report_progress)
+        run = Run(
+            self._connections, run_id, platform, self.options, self._report_progress, self.horizon
+        )
         self.runs.append(run)
         return run
 

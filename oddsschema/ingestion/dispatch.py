@@ -64,6 +64,7 @@ async def _dispatch(source: Source, batch: Batch) -> None:
             limits=options.limits,
             keep_raw=options.keep_raw,
             names=names,
+            horizon=batch.horizon,
         )
 
     async def take(platform: str | None, item: Item, result: Validated) -> None:

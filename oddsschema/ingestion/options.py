@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
+from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
 
@@ -40,6 +41,9 @@ class IngestOptions(StorageOptions):
     strict: bool = False
     #: The limits on the size of captures.
     limits: Limits = DEFAULT_LIMITS
+    #: The time by which a capture may be ahead of PostgreSQL's clock. A capture beyond it is
+    #: refused; None refuses none.
+    max_ahead: timedelta | None = MAX_AHEAD
     #: The number of rows (mostly of markets) per transaction: small enough for early writes and
     #: little memory, large enough for cheap commits.
     chunk_rows: int = 20_000

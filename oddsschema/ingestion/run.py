@@ -23,6 +23,7 @@ from oddsschema.ingestion.report import (
 from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import ChunkResult
 from oddsschema.ingestion.storage.history import WriteCounts
+from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
@@ -52,6 +53,7 @@ class Run:
         platform: str | None,
         options: IngestOptions,
         on_progress: Callable[[], None],
+        horizon: Horizon,
     ) -> None:
         self.id = run_id
         self.platform = platform
@@ -62,6 +64,7 @@ class Run:
         self._connections = connections
         self._options = options
         self._on_progress = on_progress
+        self._horizon = horizon
         self._pipeline = Pipeline(
             connections, run_id, platform, options, on_written=self._add_result
         )
@@ -93,6 +96,7 @@ class Run:
                 limits=options.limits,
                 keep_raw=options.keep_raw,
                 names=self._names,
+                horizon=self._horizon,
             )
             if validated.capture is not None and validated.platform != self.platform:
                 reason = f"a capture of {validated.platform}, in a run of {self.platform}"
