@@ -12,10 +12,17 @@ from typing import IO, Any, get_args
 import click
 
 from oddsschema import ingest as ingest_captures
-from oddsschema.cli.options import duration_option, json_option, run_on_database, url_option
+from oddsschema.cli.options import (
+    duration_option,
+    json_option,
+    max_ahead_option,
+    run_on_database,
+    url_option,
+)
 from oddsschema.cli.output import ProgressLine, print_json, print_text
 from oddsschema.ingestion import (
     Doubt,
+    Horizon,
     IngestOptions,
     IngestProgress,
     IngestReport,
@@ -78,17 +85,26 @@ files_argument = click.argument(
 @click.command("validate")
 @files_argument
 @strict_option
+@max_ahead_option(
+    "Refuse a capture that is further ahead of the clock of this machine. none refuses none."
+)
 @limits_options
 @json_option("ValidateReport")
-def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: Limits) -> None:
+def validate_files(
+    files: tuple[str, ...],
+    strict: bool,
+    max_ahead: timedelta | None,
+    as_json: bool,
+    limits: Limits,
+) -> None:
     """Validate the captures of FILES (NDJSON, plain or .gz, - for standard input)."""
     captures_valid = captures_refused = markets_valid = markets_refused = doubts_found = 0
     refusals: list[Refusal] = []
     doubts: list[Doubt] = []
-    names = ScrapeNames()
+    names, horizon = ScrapeNames(), Horizon(max_ahead=max_ahead)
     for item in read_files(files, limits):
         capture, refusal, _, doubts_of_item = validate(
-            item, strict=strict, limits=limits, names=names
+            item, strict=strict, limits=limits, names=names, horizon=horizon
         )
         if capture is not None:
             captures_valid += 1
@@ -127,6 +143,9 @@ def validate_files(files: tuple[str, ...], strict: bool, as_json: bool, limits: 
 @click.option("--notes", metavar="TEXT", help="Notes on the batch.")
 @click.option("--keep-raw", is_flag=True, help="Store the raw responses too.")
 @strict_option
+@max_ahead_option(
+    "Refuse a capture that is further ahead of the clock of PostgreSQL. none refuses none."
+)
 @click.option(
     "--rejects",
     type=click.File("w", encoding="utf-8", lazy=False),

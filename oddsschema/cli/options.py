@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.database.durations import format_duration, parse_duration
 from oddsschema.embedded import database_url
 
@@ -22,6 +23,13 @@ def read_duration(
         return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def read_optional_duration(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> timedelta | None:
+    """Parse the value of an option: a duration, or none."""
+    return None if value == "none" else read_duration(ctx, param, value)
 
 
 def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -62,6 +70,18 @@ def duration_option(name: str, default: timedelta, help: str) -> Callable[[_Comm
         default=format_duration(default),
         show_default=True,
         metavar="DURATION",
+        help=help,
+    )
+
+
+def max_ahead_option(help: str) -> Callable[[_Command], _Command]:
+    """Add the option `--max-ahead`: the time by which a capture may be ahead of a clock."""
+    return click.option(
+        "--max-ahead",
+        callback=read_optional_duration,
+        default=format_duration(MAX_AHEAD),
+        show_default=True,
+        metavar="DURATION|none",
         help=help,
     )
 

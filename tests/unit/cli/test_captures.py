@@ -1,6 +1,7 @@
 """`oddsschema validate` counts captures and markets, and prints bounded lines."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,18 @@ def test_array(tmp_path: Path) -> None:
             f"refused: {path}:1: $: a JSON array in place of lines: write one capture a line; "
             "`jq -c '.[]'` makes lines of an array\n"
         )
+
+
+def test_captures_of_the_future(tmp_path: Path) -> None:
+    """A capture ahead of this machine's clock is refused; `--max-ahead` sets the limit."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    ahead = capture("bet9ja", 1, 0) | {"captured_at": tomorrow.isoformat()}
+    path = written(tmp_path / "captures.ndjson", [ahead, capture("bet9ja", 2, 0)])
+    result = validated(str(path))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("1 captures with 4 markets are valid, 1 captures refused")
+    assert "ahead of the clock of this machine" in result.stderr
+    assert validated("--max-ahead", "23h", str(path)).exit_code == 1
+    assert validated("--max-ahead", "25h", str(path)).exit_code == 0
+    assert validated("--max-ahead", "none", str(path)).exit_code == 0
+    assert validated("--max-ahead", "never", str(path)).exit_code == 2
