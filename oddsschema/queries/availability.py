@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    DateTime,
     FromClause,
     Select,
     String,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     distinct,
     func,
     literal_column,
+    or_,
     select,
     true,
     tuple_,
@@ -36,6 +38,10 @@ from oddsschema.models.sides import table_of
 from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import is_active, outcome_rows
 from oddsschema.queries.rows import Row, selecting
+
+#: Now, by PostgreSQL's clock: the instant of reads that are given none. Captures of the future,
+#: which a wrong clock has made, are not in force yet.
+NOW: ColumnElement[Any] = func.statement_timestamp(type_=DateTime(timezone=True))
 
 #: The columns of a market row to read besides its key.
 _REST = (
@@ -91,9 +97,11 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
     `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
     """
 
+    instant = NOW if at is None else at
+
     def select_offers(listings: Listings) -> Select[Any]:
-        last = bounds(listings, at)
-        on_offer = markets_on_offer(listings, last, at)
+        last = bounds(listings, instant)
+        on_offer = markets_on_offer(listings, last, instant)
         unknown = unknown_keys(last.c.unknown_markets)
         markets = listings.correlated(
             select(on_offer, unknown.c.key.is_not(None).label("is_carried")).select_from(
@@ -265,18 +273,22 @@ def is_unknown(unknown: FromClause, snapshots: FromClause, markets: FromClause) 
 
 
 def captured_until(snapshots: Any, at: Any) -> ColumnElement[bool]:
-    """Return the condition that snapshots were captured at or before an instant, if given."""
-    return true() if at is None else snapshots.c.captured_at <= at
+    """Return the condition that snapshots were captured at or before an instant."""
+    until: ColumnElement[bool] = snapshots.c.captured_at <= at
+    return until
 
 
 def seen_at(snapshots: Any, *, until: Any = None, before: Any = None) -> ColumnElement[Any]:
-    """Return the time of a snapshot's last capture or confirmation.
+    """Return the time of a snapshot's last capture or confirmation until, or before, an instant."""
 
-    With `until` or `before`, the last one until an instant, or before it.
-    """
-    if until is None and before is None:
-        return func.coalesce(snapshots.c.last_confirmed_at, snapshots.c.captured_at)
+    def is_seen(time: Any) -> ColumnElement[bool]:
+        seen: ColumnElement[bool] = time < before if until is None else time <= until
+        return seen
+
+    last = snapshots.c.last_confirmed_at
     instants = func.unnest(snapshots.c.confirmed_at).table_valued("at").render_derived("instants")
-    limit = instants.c.at < before if until is None else instants.c.at <= until
-    confirmed = select(func.max(instants.c.at)).where(limit).correlate_except(instants)
-    return func.greatest(snapshots.c.captured_at, confirmed.scalar_subquery())
+    confirmed = select(func.max(instants.c.at)).where(is_seen(instants.c.at))
+    # Most often, all confirmations are earlier: then the array is not read.
+    earlier = confirmed.correlate_except(instants).scalar_subquery()
+    is_last = or_(last.is_(None), is_seen(last))
+    return func.greatest(snapshots.c.captured_at, case((is_last, last), else_=earlier))

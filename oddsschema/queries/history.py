@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from sqlalchemy import (
+    ColumnElement,
     Interval,
     Select,
     and_,
@@ -22,7 +23,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from oddsschema.contracts.scalars import UtcTime
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
-from oddsschema.queries.availability import seen_at
+from oddsschema.queries.availability import NOW, seen_at
 from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import Winners, has_open, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
@@ -49,8 +50,8 @@ def price_history() -> SelectOfScalar[PricePoint]:
     """Select a point for each change of a market's prices, in order of time.
 
     A market that leaves the offer gets a point that says so. The last point of each market has the
-    time of the event's last capture, with the prices in force then. Ask for one market, or for few:
-    `.where(PricePoint.event_id == 5, PricePoint.betpawa_market_id == "3743")`.
+    time of the event's last capture until now, with the prices in force then. Ask for one market,
+    or for few: `.where(PricePoint.event_id == 5, PricePoint.betpawa_market_id == "3743")`.
     """
     return selecting(PricePoint, on_both_sides(PricePoint, change_history)).order_by(*in_order())
 
@@ -91,7 +92,7 @@ def opening_prices() -> SelectOfScalar[Price]:
             .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
             .where(
                 listings.has(snapshots),
-                snapshots.c.captured_at < listings.kickoff,
+                snapshots.c.captured_at < kickoff_or_now(listings),
                 markets.c.unavailable_at.is_(None),
                 has_open(markets.c.outcomes),
             )
@@ -111,14 +112,13 @@ def closing_prices() -> SelectOfScalar[Price]:
     """
 
     def ask(listings: Listings) -> Select[Any]:
-        rows = followed_rows(listings, listings.kickoff).subquery("rows")
+        end = kickoff_or_now(listings)
+        rows = followed_rows(listings, end).subquery("rows")
         key = [rows.c[name] for name in MARKET_KEY]
         last = (
             select(
                 *(rows.c[name] for name in _FIELDS),
-                func.least(rows.c.next_at, rows.c.next_keyframe_at, listings.kickoff).label(
-                    "until"
-                ),
+                func.least(rows.c.next_at, rows.c.next_keyframe_at, end).label("until"),
             )
             .where(rows.c.is_available, has_open(rows.c.outcomes))
             .ext(distinct_on(*key))
@@ -139,6 +139,11 @@ def closing_prices() -> SelectOfScalar[Price]:
     return selecting(Price, on_both_sides(Price, ask))
 
 
+def kickoff_or_now(listings: Listings) -> ColumnElement[Any]:
+    """Return the end of the prices before kickoff: captures of the future do not count."""
+    return func.least(listings.kickoff, NOW)
+
+
 def with_kickoff(listings: Listings, statement: Select[Any]) -> Select[Any]:
     """Select the rows of a statement for each listing, with its kickoff and their age then."""
     seen = listings.correlated(statement).lateral("seen")
@@ -150,8 +155,10 @@ def with_kickoff(listings: Listings, statement: Select[Any]) -> Select[Any]:
     )
 
 
-def followed_rows(listings: Listings, before: Any = None) -> Select[Any]:
+def followed_rows(listings: Listings, before: Any = NOW) -> Select[Any]:
     """Select a listing's market rows, each with the times of the next row and the next keyframe.
+
+    Only rows of captures before an instant are read.
 
     A keyframe before the next row of the market shows that the market had left the offer.
     """
@@ -165,10 +172,10 @@ def followed_rows(listings: Listings, before: Any = None) -> Select[Any]:
             # Newest first: a window frame that only grows is cheap.
             .over(order_by=of_listing.c.captured_at.desc(), rows=(None, -1))
             .label("next_keyframe_at"),
-            func.max(seen_at(of_listing)).over().label("last_seen_at"),
+            func.max(seen_at(of_listing, before=before)).over().label("last_seen_at"),
         ).where(
             listings.has(of_listing),
-            true() if before is None else of_listing.c.captured_at < before,
+            of_listing.c.captured_at < before,
         )
     ).subquery("snapshots")
     markets = listings.markets("markets")

@@ -26,7 +26,9 @@ from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType,
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.availability import (
+    NOW,
     bounds,
+    captured_until,
     dependent_columns,
     is_unknown,
     markets_on_offer,
@@ -147,7 +149,11 @@ def last_snapshot(listings: Listings, batches: Any) -> FromClause:
         select(snapshots.c.captured_at.label("at"))
         .select_from(snapshots.outerjoin(_runs, _runs.c.id == snapshots.c.scrape_run_id))
         # Snapshots whose batch is deleted are older than all others.
-        .where(listings.has(snapshots), func.coalesce(_runs.c.batch_id, 0) <= batches.c.id)
+        .where(
+            listings.has(snapshots),
+            captured_until(snapshots, NOW),
+            func.coalesce(_runs.c.batch_id, 0) <= batches.c.id,
+        )
         .order_by(snapshots.c.captured_at.desc())
         .limit(1)
     )

@@ -84,6 +84,18 @@ def test_reads_use_indexes(name: str, many: tuple[Any, int], run: Run) -> None:
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
 
 
+@pytest.mark.parametrize("name", ["an event now", "one market", "ten events", "best prices"])
+def test_now_bounds_the_index(name: str, many: tuple[Any, int], run: Run) -> None:
+    """Snapshots of the future are not read: now is a bound of the index, not a filter of rows."""
+    connection, scrapes = many
+    statement, _ = reads(START, scrapes)[name]
+    scans = [
+        node for node in nodes(run(explain(connection, statement))["Plan"]) if "Index Cond" in node
+    ]
+    assert any("statement_timestamp" in node["Index Cond"] for node in scans)
+    assert not any("statement_timestamp" in node.get("Filter", "") for node in scans)
+
+
 def test_keys_of_refused_markets_are_read_once(many: tuple[Any, int], run: Run) -> None:
     """A read of a snapshot with many refused markets reads their keys once, not for each row."""
     connection, _ = many
