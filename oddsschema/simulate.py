@@ -113,20 +113,29 @@ def simulate(
     start: datetime = START,
     interval: timedelta = timedelta(minutes=5),
 ) -> Iterator[Scrape]:
-    """Simulate scrapes of football odds, `interval` apart; endless without `scrapes`.
+    """Simulate scrapes of football odds, `interval` apart; until now without `scrapes`.
 
     From one scrape to the next, most prices are unchanged and some change. Some markets close, at
     their last price, or reopen. The number of events on offer is always `events`, and each platform
     lists most of them: a new event replaces each event that kicks off. The same seed gives the same
     captures. The captures of a platform do not depend on the other platforms.
 
-    Raises ValueError for a platform that is not in `BOOKMAKERS`, and for a naive `start`.
+    No scrape is of the future, by this machine's clock: ingestion refuses such captures.
+
+    Raises ValueError for a platform that is not in `BOOKMAKERS`, for a naive `start`, and for more
+    scrapes than there is time for until now.
     """
     platforms = tuple(platforms)
     if unknown := sorted(set(platforms) - set(BOOKMAKERS)):
         raise ValueError(f"cannot simulate {', '.join(unknown)}, only {', '.join(BOOKMAKERS)}")
     if start.tzinfo is None:
         raise ValueError("start must have a time zone")
+    now = datetime.now(UTC)
+    if scrapes and (start > now or (scrapes > 1 and interval > (now - start) / (scrapes - 1))):
+        raise ValueError(
+            f"{scrapes:,} scrapes that begin at {start} would end in the future: begin earlier, "
+            "or simulate fewer"
+        )
     return islice(_scrapes(seed, platforms, events, start.astimezone(UTC), interval), scrapes)
 
 
@@ -155,7 +164,7 @@ def _scrapes(
 ) -> Iterator[Scrape]:
     numbers = count()
     fixtures = [_Fixture(seed, next(numbers), at, (0.25, 72)) for _ in range(events)]
-    while True:
+    while at <= datetime.now(UTC):
         yield {
             platform: [
                 fixture.capture(platform, at)

@@ -20,7 +20,7 @@ from oddsschema.simulate import BOOKMAKERS, simulate, stream
     "--events", type=click.IntRange(min=1), default=12, show_default=True, help="Events on offer."
 )
 @click.option(
-    "--scrapes", type=click.IntRange(min=0), help="Number of scrapes. The default is endless."
+    "--scrapes", type=click.IntRange(min=0), help="Number of scrapes. The default is all until now."
 )
 @click.option(
     "--platform",
@@ -38,8 +38,14 @@ from oddsschema.simulate import BOOKMAKERS, simulate, stream
 def simulate_captures(
     seed: int, events: int, scrapes: int | None, platforms: tuple[str, ...], rate: float | None
 ) -> None:
-    """Print simulated captures of football odds (NDJSON), scrape after scrape."""
-    simulated = simulate(seed=seed, platforms=platforms, events=events, scrapes=scrapes)
+    """Print simulated captures of football odds (NDJSON), scrape after scrape.
+
+    The scrapes are five minutes apart, from 17 January 2026 on, and none is of the future.
+    """
+    try:
+        simulated = simulate(seed=seed, platforms=platforms, events=events, scrapes=scrapes)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--scrapes") from error
     try:
         for capture in stream(simulated, rate=rate):
             click.echo(json.dumps(capture, ensure_ascii=False))

@@ -8,9 +8,11 @@ from statistics import mean
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from oddsschema import Capture
-from oddsschema.ingestion import Item, Refusal, read_files, validate
+from oddsschema.cli import cli
+from oddsschema.ingestion import Item, read_files, validate
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.simulate import BOOKMAKERS, START, Scrape, simulate, stream
 from tests.support.paths import REAL_ODDS
@@ -58,7 +60,7 @@ def test_every_capture_is_valid(seed: int) -> None:
     """Each capture is valid, as a `Capture` and as JSON text in ingestion."""
     for capture in stream(simulate(seed=seed, events=30, scrapes=20)):
         assert Capture.model_validate(capture).source == platform_of(event_of(capture))
-        assert not isinstance(validate(Item("-", 1, json.dumps(capture))), Refusal)
+        assert validate(Item("-", 1, json.dumps(capture))).refusal is None
 
 
 def test_same_seed_same_stream() -> None:
@@ -74,8 +76,8 @@ def test_platforms_do_not_depend_on_each_other() -> None:
         assert scrape == {"bet9ja": among["bet9ja"]}
 
 
-def test_endless_and_bounded() -> None:
-    """Scrapes are an interval apart, without end unless their number is given."""
+def test_bounded_or_until_now() -> None:
+    """Scrapes are an interval apart, until now unless their number is given."""
     interval = timedelta(hours=1)
     start = datetime(2024, 2, 29, 12, tzinfo=UTC)
     scrapes = list(simulate(scrapes=40, start=start, interval=interval))
@@ -246,6 +248,24 @@ def test_rate_must_be_above_zero(rate: float) -> None:
     """A bad rate is an error before anything is generated."""
     with pytest.raises(ValueError, match=f"above zero, not {rate}"):
         stream(simulate(), rate=rate)
+
+
+def test_no_scrape_of_the_future() -> None:
+    """Without a number, the last scrape is of the present; a number that needs more is refused."""
+    interval = timedelta(hours=1)
+    start = datetime.now(UTC) - 2.5 * interval
+    scrapes = list(simulate(start=start, interval=interval, events=1, platforms=["bet9ja"]))
+    assert len(scrapes) == 3
+    assert len(list(simulate(start=start, interval=interval, scrapes=3))) == 3
+    assert len(list(simulate(start=datetime.now(UTC), scrapes=1))) == 1
+    for scrapes_too_many in (4, 10**30):
+        with pytest.raises(ValueError, match="would end in the future"):
+            simulate(start=start, interval=interval, scrapes=scrapes_too_many)
+    with pytest.raises(ValueError, match="would end in the future"):
+        simulate(start=datetime.now(UTC) + interval, scrapes=1)
+    assert list(simulate(start=datetime.now(UTC) + interval)) == []
+    result = CliRunner().invoke(cli, ["simulate", "--scrapes", "999999999999"])
+    assert (result.exit_code, "would end in the future" in result.output) == (2, True)
 
 
 def test_unknown_platform_is_refused() -> None:
