@@ -57,7 +57,7 @@ from oddsschema.models import (
     Sport,
     Tournament,
 )
-from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, size
+from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, prune_ahead, size
 
 if TYPE_CHECKING:
     from oddsschema import embedded as embedded
@@ -124,6 +124,7 @@ __all__ = [
     "metadata",
     "problems",
     "prune",
+    "prune_ahead",
     "size",
 ]
 

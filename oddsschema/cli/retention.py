@@ -2,7 +2,10 @@
 
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import click
 
@@ -15,8 +18,10 @@ from oddsschema.cli.options import (
     url_option,
 )
 from oddsschema.cli.output import ProgressLine, print_json, print_table, print_text, terminal
+from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport
 from oddsschema.retention import prune as prune_history
+from oddsschema.retention import prune_ahead as prune_captures
 from oddsschema.retention import size as measure
 
 
@@ -24,9 +29,14 @@ from oddsschema.retention import size as measure
 @click.option(
     "--keep",
     callback=read_duration,
-    required=True,
     metavar="DURATION",
-    help="Age of the history that is kept: 36h, 14d, 2w.",
+    help="Age of the history that is kept: 36h, 14d, 2w. Required without --ahead.",
+)
+@click.option(
+    "--ahead", is_flag=True, help="Delete captures of the future, in place of old history."
+)
+@duration_option(
+    "--max-ahead", MAX_AHEAD, "With --ahead: time ahead of PostgreSQL's clock that is kept."
 )
 @click.option("--dry-run", is_flag=True, help="Print the rows to be deleted; delete nothing.")
 @click.option(
@@ -43,7 +53,9 @@ from oddsschema.retention import size as measure
 @json_option("PruneReport")
 @url_option
 def prune(
-    keep: timedelta,
+    keep: timedelta | None,
+    ahead: bool,
+    max_ahead: timedelta,
     dry_run: bool,
     chunk_rows: int,
     patience: timedelta,
@@ -51,14 +63,19 @@ def prune(
     as_json: bool,
     url: str | None,
 ) -> None:
-    """Delete old history, and the rows that nothing refers to any more.
+    """Delete old history, and the rows that nothing refers to any more; or captures of the future.
 
     Prints the rows to be deleted, then deletes them in small transactions, which may run beside an
     ingestion. Every read of an instant within the kept time has the same result as before. Safe to
     interrupt: run it again to continue.
 
+    With --ahead, the captures that a wrong clock has dated into the future are deleted, and nothing
+    else. Every read of an earlier instant has the same result as before.
+
     Exit codes: 0 all is deleted, 1 some rows could not be deleted, 2 it could not start.
     """
+    if (keep is None) is not ahead:
+        raise click.UsageError("give either --keep or --ahead")
     start = time.monotonic()
     progress = ProgressLine()
     deleted = 0
@@ -69,15 +86,20 @@ def prune(
         progress.update(lambda: f"{deleted:,} rows deleted")
 
     async def run(url: str) -> PruneReport:
+        delete: Callable[..., Coroutine[Any, Any, PruneReport]] = (
+            partial(prune_captures, url, max_ahead)
+            if keep is None
+            else partial(prune_history, url, keep)
+        )
         if not as_json or dry_run:
-            planned = await prune_history(url, keep, dry_run=True)
+            planned = await delete(dry_run=True)
             if dry_run:
                 return planned
             print_text(str(planned))
         options = PruneOptions(
             chunk_rows=chunk_rows, patience=patience, retry_for=retry_for, on_progress=on_progress
         )
-        return await prune_history(url, keep, options=options)
+        return await delete(options=options)
 
     try:
         with progress:

@@ -1,7 +1,7 @@
-"""Retention: the deletion of history before a cutoff, and the sizes of the tables."""
+"""Retention: the deletion of old history and of captures of the future, and the sizes of tables."""
 
 from oddsschema.retention.options import PruneOptions
-from oddsschema.retention.pruning import prune
+from oddsschema.retention.pruning import prune, prune_ahead
 from oddsschema.retention.report import Kept, PruneReport, Removed
 from oddsschema.retention.sizes import SizeReport, TableSize, size
 
@@ -13,5 +13,6 @@ __all__ = [
     "SizeReport",
     "TableSize",
     "prune",
+    "prune_ahead",
     "size",
 ]

@@ -1,19 +1,20 @@
 """Old histories: deletes or counts the snapshots before the cutoff, with their markets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from oddsschema.database.connections import Connection
 from oddsschema.models.sides import Side
 from oddsschema.retention import statements
-from oddsschema.retention.report import Removed
-from oddsschema.retention.session import NO_PATIENCE, PAGE_SIZE, PruneSession, Step
+from oddsschema.retention.session import (
+    NO_PATIENCE,
+    PAGE_SIZE,
+    PruneSession,
+    Step,
+    removed_snapshots,
+)
 from oddsschema.retention.statements import for_side
-
-#: The assumed number of market rows of a snapshot, until the first are counted.
-_MARKETS = 100
 
 
 class HistoryPrune:
@@ -36,30 +37,9 @@ class HistoryPrune:
         busy: list[int] = []
         while page := await self._session.fetch(for_side(side, statements.PAGE), after, PAGE_SIZE):
             after = page[-1]["id"]
-            for events in self.groups(side, page):
+            for events in self._session.groups(side, page):
                 busy += await self.delete_old(side, events)
         await self._session.wait_for(side, busy, partial(self.delete_old, side))
-
-    def snapshots_per_step(self, side: Side) -> int:
-        """Return the number of snapshots to delete in one transaction, by the rows seen so far."""
-        tables = self._session.tables
-        snapshots, markets = tables[side.snapshots].rows, tables[side.markets].rows
-        each = markets / snapshots if snapshots else _MARKETS
-        return max(1, round(self._session.options.chunk_rows / (1 + each)))
-
-    def groups(self, side: Side, page: Sequence[Any]) -> Iterator[list[int]]:
-        """Group events that have enough old snapshots for a step."""
-        group: list[int] = []
-        snapshots = 0
-        for event, old in page:
-            if old:
-                group.append(event)
-                snapshots += old
-            if group and snapshots >= self.snapshots_per_step(side):
-                yield group
-                group, snapshots = [], 0
-        if group:
-            yield group
 
     async def delete_old(
         self, side: Side, events: Sequence[int], patience: timedelta = NO_PATIENCE
@@ -87,7 +67,7 @@ class HistoryPrune:
             sums = (sum(column) for column in zip(*(row[3:] for row in rows), strict=True))
             step.tables = removed_snapshots(side, len(rows), *sums)
 
-        await self._session.repeat(side.snapshots, work, self.snapshots_per_step(side), [])
+        await self._session.repeat(side.snapshots, work, self._session.snapshots_per_step(side), [])
         return busy
 
     async def make_keyframes(self, connection: Connection, side: Side, events: list[int]) -> int:
@@ -104,13 +84,3 @@ class HistoryPrune:
             for_side(side, statements.MAKE_KEYFRAMES), [row[0] for row in incomplete]
         )
         return rows
-
-
-def removed_snapshots(
-    side: Side, rows: int, size: int, market_rows: int, market_size: int
-) -> dict[str, Removed]:
-    """Return deleted snapshots and their markets as rows by table."""
-    return {
-        side.snapshots: Removed(rows=rows, bytes=size),
-        side.markets: Removed(rows=market_rows, bytes=market_size),
-    }

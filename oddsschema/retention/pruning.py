@@ -1,14 +1,17 @@
-"""The pruning of history older than a cutoff, in small transactions beside an ingestion.
+"""The pruning of old history and of the future, in small transactions beside an ingestion.
 
 >>> report = await oddsschema.prune(url, timedelta(days=14))
+>>> report = await oddsschema.prune_ahead(url)
 """
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from oddsschema.database.clock import MAX_AHEAD, server_clock
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import SIDES
+from oddsschema.retention.future_captures import FuturePrune
 from oddsschema.retention.histories import HistoryPrune
 from oddsschema.retention.options import PruneOptions
 from oddsschema.retention.remnants import RemnantPrune
@@ -50,6 +53,45 @@ async def prune(
             await (histories.count(side) if dry_run else histories.delete(side))
         await (remnants.count() if dry_run else remnants.delete())
         return session.report()
+
+
+async def prune_ahead(
+    target: Target,
+    max_ahead: timedelta = MAX_AHEAD,
+    *,
+    dry_run: bool = False,
+    options: PruneOptions = PruneOptions(),
+) -> PruneReport:
+    """Delete the captures that are more than `max_ahead` ahead of PostgreSQL's clock.
+
+    A clock that was wrong has made them, and each capture after them was stored as a late one.
+    Their snapshots and confirmations are deleted; every earlier instant reads as before. Events,
+    runs and errors stay. With `dry_run` nothing is deleted, and the report counts what would be.
+
+    Otherwise as `prune`. Raises ValueError for a negative `max_ahead`.
+    """
+    if max_ahead < timedelta(0):
+        raise ValueError(f"max_ahead must not be negative: {max_ahead}")
+    async with open_connections(target, retry_for=options.retry_for) as connections:
+        session = PruneSession(
+            connections,
+            await connections.transact(partial(horizon_of, max_ahead)),
+            options,
+            dry_run,
+            owns_connection=isinstance(target, str),
+            is_ahead=True,
+        )
+        captures = FuturePrune(session)
+        for side in SIDES:
+            await (captures.count(side) if dry_run else captures.delete(side))
+        return session.report()
+
+
+async def horizon_of(max_ahead: timedelta, connection: Connection) -> datetime:
+    """Return the latest time that a capture may have: the server's time and `max_ahead`."""
+    await require_migrated(connection)
+    now = (await server_clock(connection)).now()
+    return now + min(max_ahead, datetime.max.replace(tzinfo=UTC) - now)
 
 
 async def cutoff_of(keep: timedelta | datetime, connection: Connection) -> datetime:

@@ -54,13 +54,18 @@ class PruneReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     cutoff: datetime = Field(
-        description="The instant (UTC) before which history is deleted. Reads of later instants "
-        "have the same result as before."
+        description="The instant (UTC) before which history is deleted, or after which captures of "
+        "the future are. Reads on its other side have the same result as before."
     )
+    is_ahead: bool = Field(description="True: captures of the future are deleted.")
     dry_run: bool = Field(description="True: nothing was deleted.")
     tables: dict[str, Removed] = Field(description="Deleted rows, by table.")
     keyframe_rows: int = Field(
         description="Rows of markets that were added, so that the state at the cutoff is complete."
+    )
+    confirmations: int = Field(
+        description="Number of confirmations of the future that were removed from snapshots that "
+        "stay."
     )
     kept: tuple[Kept, ...] = Field(
         description="Rows that could not be deleted, by table and reason."
@@ -74,10 +79,13 @@ class PruneReport(BaseModel):
 
     def __str__(self) -> str:
         verb = "to be deleted" if self.dry_run else "deleted"
-        lines = [f"before {self.cutoff:%Y-%m-%d %H:%M:%S} UTC, {verb}:"]
+        side = "after" if self.is_ahead else "before"
+        lines = [f"{side} {self.cutoff:%Y-%m-%d %H:%M:%S} UTC, {verb}:"]
         changed = {table: removed for table, removed in self.tables.items() if removed.rows}
         lines += [_line(table, removed) for table, removed in changed.items()]
         lines.append(_line("total" if changed else "nothing", self.total))
+        if self.confirmations:
+            lines.append(f"and {self.confirmations:,} confirmations of snapshots that stay")
         return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """The session of a prune: its transactions, its waits for locks, and its report so far."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +25,9 @@ NO_PATIENCE = timedelta(0)
 #: The reason for rows that stay because of a lock.
 LOCKED = "another transaction has them locked"
 
+#: The assumed number of market rows of a snapshot, until the first are counted.
+_MARKETS = 100
+
 
 @dataclass
 class Step:
@@ -40,6 +43,7 @@ class Step:
     ids: list[int] = field(default_factory=list)
     tables: dict[str, Removed] = field(default_factory=dict)
     keyframe_rows: int = 0
+    confirmations: int = 0
 
 
 class PruneSession:
@@ -53,25 +57,30 @@ class PruneSession:
         dry_run: bool,
         *,
         owns_connection: bool,
+        is_ahead: bool = False,
     ) -> None:
         self.connections = connections
         self.cutoff = cutoff
         self.options = options
         self._dry_run = dry_run
+        self._is_ahead = is_ahead
         # On the caller's connection, settings would outlast the transaction.
         self.owns_connection = owns_connection
         self.patience = options.patience if owns_connection else NO_PATIENCE
         self.tables = {table: Removed() for table in TABLES}
         self._keyframe_rows = 0
+        self._confirmations = 0
         self._kept: dict[tuple[str, str], int] = {}
 
     def report(self) -> PruneReport:
         """Report the prune so far."""
         return PruneReport(
             cutoff=self.cutoff,
+            is_ahead=self._is_ahead,
             dry_run=self._dry_run,
             tables=self.tables,
             keyframe_rows=self._keyframe_rows,
+            confirmations=self._confirmations,
             kept=tuple(
                 Kept(table=table, rows=rows, reason=reason)
                 for (table, reason), rows in self._kept.items()
@@ -79,15 +88,39 @@ class PruneSession:
             retries=self.connections.retries,
         )
 
-    def add(self, tables: dict[str, Removed]) -> None:
-        """Add deleted rows to the report."""
+    def add(
+        self, tables: dict[str, Removed], *, keyframe_rows: int = 0, confirmations: int = 0
+    ) -> None:
+        """Add deleted and added rows, and removed confirmations, to the report."""
         self.tables = summed(self.tables, tables)
+        self._keyframe_rows += keyframe_rows
+        self._confirmations += confirmations
         if self.options.on_progress is not None:
             self.options.on_progress(self.report())
 
     def keep(self, table: str, reason: str, rows: int = 1) -> None:
         """Add rows that could not be deleted to the report."""
         self._kept[table, reason] = self._kept.get((table, reason), 0) + rows
+
+    def snapshots_per_step(self, side: Side) -> int:
+        """Return the number of snapshots to delete in one transaction, by the rows seen so far."""
+        snapshots, markets = self.tables[side.snapshots].rows, self.tables[side.markets].rows
+        each = markets / snapshots if snapshots else _MARKETS
+        return max(1, round(self.options.chunk_rows / (1 + each)))
+
+    def groups(self, side: Side, page: Sequence[Any]) -> Iterator[list[int]]:
+        """Group events that have enough snapshots for a step; rows are (event, snapshots)."""
+        group: list[int] = []
+        snapshots = 0
+        for event, number in page:
+            if number:
+                group.append(event)
+                snapshots += number
+            if group and snapshots >= self.snapshots_per_step(side):
+                yield group
+                group, snapshots = [], 0
+        if group:
+            yield group
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """Fetch rows in a transaction of their own; $1 is the cutoff."""
@@ -125,8 +158,9 @@ class PruneSession:
                 continue
             if step.is_last:
                 return
-            self._keyframe_rows += step.keyframe_rows
-            self.add(step.tables)
+            self.add(
+                step.tables, keyframe_rows=step.keyframe_rows, confirmations=step.confirmations
+            )
             size = min(limit, 2 * size)
 
     async def _begin_and(
@@ -187,3 +221,13 @@ def refusal_reason(error: "asyncpg.IntegrityConstraintViolationError") -> str:
     if isinstance(error, refers):
         return f"the table {error.table_name} refers to them ({error.constraint_name})"
     return str(error)
+
+
+def removed_snapshots(
+    side: Side, rows: int, size: int, market_rows: int, market_size: int
+) -> dict[str, Removed]:
+    """Return deleted snapshots and their markets as rows by table."""
+    return {
+        side.snapshots: Removed(rows=rows, bytes=size),
+        side.markets: Removed(rows=market_rows, bytes=market_size),
+    }

@@ -1,4 +1,4 @@
-"""The SQL of a prune: old rows, the state at the cutoff, rows that nothing refers to any more.
+"""The SQL of a prune: old and future rows, the state at the cutoff, rows without a reference.
 
 $1 is the cutoff in every statement, unless its comment says otherwise.
 """
@@ -68,7 +68,8 @@ def for_side(side: Side, template: str) -> str:
 _IN_FORCE = """
     CROSS JOIN {histories} AS b
     CROSS JOIN LATERAL (
-        SELECT s.id, s.captured_at, s.is_complete FROM {snapshots} AS s
+        SELECT s.id, s.captured_at, s.is_complete, s.confirmed_at, s.last_confirmed_at
+        FROM {snapshots} AS s
         WHERE s.{event} = e.id {bookmaker} AND s.captured_at <= $1
         ORDER BY s.captured_at DESC LIMIT 1
     ) AS in_force
@@ -170,6 +171,78 @@ MAKE_KEYFRAMES = "UPDATE {snapshots} SET is_complete = true WHERE id = ANY ($1)"
 
 #: Delete snapshots $1; the foreign key deletes their markets.
 DELETE_SNAPSHOTS = "DELETE FROM {snapshots} WHERE id = ANY ($1)"
+
+# -- captures after the cutoff ---------------------------------------------------------------------
+
+# The confirmations after the cutoff of events `e`: only a snapshot in force then can have them.
+_CONFIRMED_AFTER = f"""
+    {_IN_FORCE}
+    CROSS JOIN LATERAL unnest(in_force.confirmed_at) AS confirmed (at)
+    WHERE in_force.last_confirmed_at > $1
+"""
+
+#: The next $3 events after $2, each with the number of snapshots after the cutoff, and of those
+#: that captures after it confirm.
+FUTURE_PAGE = f"""
+SELECT e.id, (
+    SELECT count(*) FROM {{snapshots}} AS s WHERE s.{{event}} = e.id AND s.captured_at > $1
+)::int + (
+    SELECT count(*) FROM (SELECT) AS _ {_IN_FORCE} WHERE in_force.last_confirmed_at > $1
+)::int AS ahead
+FROM {{events}} AS e WHERE e.id > $2 ORDER BY e.id LIMIT $3
+"""
+
+#: The last of the next $3 events after $2, and the snapshots, markets and confirmations after the
+#: cutoff of all of them.
+FUTURE_PAGE_MEASURED = f"""
+WITH page AS MATERIALIZED (
+    SELECT e.id FROM {{events}} AS e WHERE e.id > $2 ORDER BY e.id LIMIT $3
+)
+SELECT (SELECT max(e.id) FROM page AS e) AS last, (
+        SELECT count(*) FROM page AS e {_CONFIRMED_AFTER} AND confirmed.at > $1
+    ) AS confirmations,
+    count(*) AS rows, COALESCE(sum(s.bytes), 0)::bigint AS bytes,
+    COALESCE(sum(m.rows), 0)::bigint AS market_rows,
+    COALESCE(sum(m.bytes), 0)::bigint AS market_bytes
+FROM page AS e
+CROSS JOIN LATERAL (
+    SELECT s.id, s.{{event}}, {{snapshot_bytes}} AS bytes FROM {{snapshots}} AS s
+    WHERE s.{{event}} = e.id AND s.captured_at > $1
+) AS s
+CROSS JOIN LATERAL ({_MARKETS}) AS m
+"""
+
+#: The last $3 snapshots after the cutoff of events $2, the newest first, without snapshots $4.
+NEWEST = f"""
+SELECT s.id, s.bytes, m.rows AS market_rows, m.bytes AS market_bytes
+FROM (
+    SELECT s.id, s.{{event}}, {{snapshot_bytes}} AS bytes FROM {{snapshots}} AS s
+    WHERE s.{{event}} = ANY ($2) AND s.captured_at > $1 AND s.id <> ALL ($4)
+    ORDER BY s.captured_at DESC LIMIT $3
+) AS s
+CROSS JOIN LATERAL ({_MARKETS}) AS m
+"""
+
+#: Remove the confirmations after the cutoff from the snapshots of events $2; return their numbers.
+REMOVE_CONFIRMATIONS = f"""
+UPDATE {{snapshots}} AS s
+SET confirmed_at = kept.confirmed_at, last_confirmed_at = kept.last_confirmed_at
+FROM (
+    SELECT in_force.id,
+        COALESCE(
+            array_agg(confirmed.at ORDER BY confirmed.at) FILTER (WHERE confirmed.at <= $1),
+            ARRAY[]::timestamptz[]
+        ) AS confirmed_at,
+        max(confirmed.at) FILTER (WHERE confirmed.at <= $1) AS last_confirmed_at,
+        count(*) FILTER (WHERE confirmed.at > $1) AS removed
+    FROM unnest($2::int[]) AS e (id) {_CONFIRMED_AFTER}
+    GROUP BY in_force.id
+) AS kept
+WHERE s.{{event}} = ANY ($2) AND s.id = kept.id
+RETURNING kept.removed
+"""
+
+# -- references to old runs ------------------------------------------------------------------------
 
 # The condition that a run or batch is old and has ended. An open one may still be written to,
 # however old it is.

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from oddsschema import IngestOptions, ScrapeStatus, batch, ingest, prune
+from oddsschema import IngestOptions, ScrapeStatus, batch, ingest, prune, prune_ahead
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import open_connections
 from oddsschema.retention import size
@@ -115,6 +115,9 @@ async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
         await connection.fetch(f"SELECT * FROM {table}")
 
 
+#: A minute of the far future.
+FUTURE = 100 * 365 * 24 * 60
+
 AGED = """
 UPDATE scrape_batches SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
 UPDATE scrape_runs SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
@@ -132,9 +135,15 @@ async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
         first = capture(platform, 1, 0)
         less = changed(first, 1) | {"markets": first["markets"][1:]}
         histories += [capture(platform, 0, 0), first, less, changed(first, 20)]
-    await ingest(connection, histories, options=IngestOptions(store="changes"))
+        # Of the future: a confirmation, and a change.
+        histories += [changed(first, FUTURE), changed(less, FUTURE + 1)]
+    options = IngestOptions(store="changes", max_ahead=None)
+    await ingest(connection, histories, options=options)
     await connection.execute(AGED)
     await connection.execute(f"SET LOCAL ROLE {role}")
+    future = await prune_ahead(connection)
+    assert future.confirmations == len(PLATFORMS)
+    assert future.tables["odds_snapshots"].rows and future.tables["competitor_odds_snapshots"].rows
     cutoff = START + timedelta(minutes=10)
     planned = await prune(connection, cutoff, dry_run=True)
     report = await prune(connection, cutoff)
