@@ -189,7 +189,10 @@ async def ingested(
     The inputs are the source's lines. Returns the numbers of captures stored and refused whole.
     """
     reports: list[Refusal] = []
-    options = IngestOptions(keep_raw=True, chunk_rows=500, on_refusal=reports.append)
+    # The contract allows times until 2200.
+    options = IngestOptions(
+        keep_raw=True, chunk_rows=500, on_refusal=reports.append, max_ahead=None
+    )
     report = await ingest(connection, source, options=options)
     assert errors(report) == []
     refusals = {}
