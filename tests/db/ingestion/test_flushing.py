@@ -25,14 +25,16 @@ RunTest = Callable[..., Any]
 SOON = IngestOptions(flush_after=timedelta(seconds=0.1))
 NEVER = IngestOptions(flush_after=timedelta(0))
 
-COUNT = "SELECT count(*) FROM competitor_odds_snapshots"
-COUNTED = "SELECT sum(events_scraped) FROM scrape_runs"
+COUNTS = """
+SELECT (SELECT count(*) FROM competitor_odds_snapshots),
+    (SELECT COALESCE(sum(events_scraped), 0) FROM scrape_runs)
+"""
 
 
 async def stored(url: str) -> int:
     """Count the stored captures, which are those that the runs have counted."""
-    [(snapshots,)], [(counted,)] = await fetch(url, COUNT), await fetch(url, COUNTED)
-    assert snapshots == (counted or 0)
+    [(snapshots, counted)] = await fetch(url, COUNTS)
+    assert snapshots == counted
     return int(snapshots)
 
 
