@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
 from oddsschema.database.urls import normalize, redact
-from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError
+from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError, SequenceError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -60,7 +60,8 @@ class Connections:
     async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
-        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes.
+        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes, and
+        SequenceError when a new row got the id of another row.
         """
         import asyncpg
 
@@ -68,6 +69,11 @@ class Connections:
             return await self._transact(work)
         except asyncpg.ReadOnlySQLTransactionError as error:
             raise ReadOnlyDatabaseError(reason=str(error)) from error
+        except asyncpg.UniqueViolationError as error:
+            table = error.table_name
+            if table is None or error.constraint_name != f"pk_{table}":
+                raise
+            raise SequenceError(table=table) from error
 
     async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._connection is not None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
@@ -21,6 +22,7 @@ from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
 from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.bookkeeping import Reserved
 
 _log = logging.getLogger(__name__)
 
@@ -45,22 +47,26 @@ async def batch(
     """
     async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def reserve(connection: Connection) -> int:
+        async def join(connection: Connection, batch_id: int) -> int:
             await require_migrated(connection)
-            if batch_id is not None:
-                return batch_id
-            return await bookkeeping.reserve_id(connection, "scrape_batches")
-
-        opened_id = await connections.transact(reserve)
-
-        async def open_or_join(connection: Connection) -> None:
-            if batch_id is None:
-                await bookkeeping.open_batch(connection, opened_id, trigger, notes)
-            elif not await bookkeeping.join_batch(connection, batch_id):
+            if not await bookkeeping.join_batch(connection, batch_id):
                 raise BatchNotFoundError(batch_id=batch_id)
+            return batch_id
 
-        await connections.transact(open_or_join)
-        opened = Batch(connections, opened_id, options)
+        async def reserve(connection: Connection) -> Reserved:
+            await require_migrated(connection)
+            return await bookkeeping.reserve(connection, "scrape_batches")
+
+        async def open_new(connection: Connection, reserved: Reserved) -> int:
+            await bookkeeping.open_batch(connection, reserved, trigger, notes)
+            return reserved.id
+
+        work = (
+            partial(open_new, reserved=await connections.transact(reserve))
+            if batch_id is None
+            else partial(join, batch_id=batch_id)
+        )
+        opened = Batch(connections, await connections.transact(work), options)
         signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
         with signals, raised_gc_threshold():
             async with beating(connections, opened.runs):
@@ -109,13 +115,13 @@ class Batch:
         """Open a run that the caller closes, or the end of the batch. Raises BatchEndedError."""
         if self._is_ended:
             raise BatchEndedError(batch_id=self.id)
-        run_id = await self._connections.transact(
-            lambda connection: bookkeeping.reserve_id(connection, "scrape_runs")
+        reserved = await self._connections.transact(
+            lambda connection: bookkeeping.reserve(connection, "scrape_runs")
         )
         await self._connections.transact(
-            lambda connection: bookkeeping.open_run(connection, run_id, self.id, platform)
+            lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform)
         )
-        run = Run(self._connections, run_id, platform, self.options, self._report_progress)
+        run = Run(self._connections, reserved.id, platform, self.options, self._report_progress)
         self.runs.append(run)
         return run
 

@@ -100,7 +100,7 @@ INSERT INTO competitor_tournaments (source, {", ".join(TournamentRow._fields)})
 SELECT $1::text, c.*
 FROM {unnest(TournamentRow, 2)}
 ORDER BY c.external_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (source, external_id) DO NOTHING
 """
 
 # Update tournaments of source $1, unless a newer capture of any of their events is stored.
@@ -134,7 +134,7 @@ WHERE NOT EXISTS (
     SELECT FROM competitor_events AS e WHERE e.source = $1 AND e.external_id = c.external_id
 )
 ORDER BY c.external_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (source, external_id) DO NOTHING
 RETURNING sportradar_id
 """
 

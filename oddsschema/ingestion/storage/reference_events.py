@@ -49,7 +49,7 @@ _INSERT_BOOKMAKER = """
 INSERT INTO bookmakers (slug, name)
 SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
     THEN $1::text || ' (slug)' ELSE $1::text END
-ON CONFLICT DO NOTHING
+ON CONFLICT (slug) DO NOTHING
 """
 
 # Insert the events that are missing.
@@ -59,7 +59,7 @@ SELECT c.*
 FROM {unnest(EventRow, 1)}
 WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
 ORDER BY c.sportradar_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id
 """
 
