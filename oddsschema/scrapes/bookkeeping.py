@@ -20,9 +20,7 @@ DOUBT = "doubt"
 STALE = "stale"
 
 # Reserve an id, so that a row is not inserted twice after an uncertain commit.
-_RESERVE = """
-SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id, clock_timestamp() AS started_at
-"""
+_RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id, now() AS started_at"
 
 # Insert a batch that is running. After an uncertain commit, the row of this id may exist; then it
 # has the same start. Returns no id if the row of this id is another one.
