@@ -136,6 +136,12 @@ class SequenceError(OddsSchemaError):
     #: Whether the column owns a sequence, which is then behind the rows.
     is_owned: bool = True
 
+    @classmethod
+    def of_violation(cls, violation: Any) -> "SequenceError | None":
+        """Build from asyncpg's UniqueViolationError; None if the key is no primary key."""
+        table = violation.table_name
+        return cls(table=table) if violation.constraint_name == f"pk_{table}" else None
+
     @property
     def repair(self) -> str | None:
         """The SQL that moves the sequence past the greatest id; None if there is no sequence."""

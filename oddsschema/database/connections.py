@@ -70,10 +70,10 @@ class Connections:
         except asyncpg.ReadOnlySQLTransactionError as error:
             raise ReadOnlyDatabaseError(reason=str(error)) from error
         except asyncpg.UniqueViolationError as error:
-            table = error.table_name
-            if table is None or error.constraint_name != f"pk_{table}":
+            failure = SequenceError.of_violation(error)
+            if failure is None:
                 raise
-            raise SequenceError(table=table) from error
+            raise failure from error
 
     async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._connection is not None:
@@ -161,7 +161,11 @@ async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
     from sqlalchemy.pool import NullPool
 
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: _open(url), poolclass=NullPool
+        "postgresql+asyncpg://",
+        async_creator=lambda: _open(url),
+        poolclass=NullPool,
+        # After a lock, the rows that others committed before must be visible, whatever the default.
+        isolation_level="READ COMMITTED",
     )
     try:
         async with engine.connect() as connection:

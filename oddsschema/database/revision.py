@@ -28,6 +28,26 @@ def is_own_revision(revision: str) -> bool:
     return revision.startswith("oddsschema_")
 
 
+# Lock the tables of snapshots until the transaction ends, as any SELECT from them does. A migration
+# that changes what rows mean takes these tables first, and then waits for the transaction.
+_LOCK = "SELECT FROM competitor_odds_snapshots, odds_snapshots LIMIT 0"
+
+
+async def keep_migrated(connection: Connection) -> None:
+    """Keep the tables of this release from being migrated until the transaction ends.
+
+    Raises NotMigratedError if they were migrated before.
+    """
+    import asyncpg
+
+    try:
+        await connection.execute(_LOCK)
+    except asyncpg.UndefinedTableError as error:
+        raise NotMigratedError(current=None, head=HEAD) from error
+    # Read after the lock: a migration may have held it.
+    await require_migrated(connection)
+
+
 async def require_migrated(connection: Connection) -> None:
     """Raise NotMigratedError unless the database has the tables of this release."""
     revisions: list[str] = []

@@ -36,7 +36,7 @@ from oddsschema.errors import (
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.report import CheckReport, Release, check_connection
-from oddsschema.migrations.violations import translate_check_violations
+from oddsschema.migrations.violations import translate_violations
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
 
@@ -71,6 +71,7 @@ async def upgrade(
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
     UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
     SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
+    A sequence that is behind raises SequenceError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     return await _migrate(target, config, revision, command.upgrade)
@@ -239,7 +240,7 @@ async def _migrate(
         config.attributes["connection"] = connection
         with (
             translate_alembic_errors(revision),
-            translate_check_violations(connection),
+            translate_violations(connection),
             translate_read_only_errors(),
         ):
             move(config, revision)
