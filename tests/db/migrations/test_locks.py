@@ -62,7 +62,10 @@ def test_downgrade_beside_a_writer(
         writer = await asyncpg.connect(old_database)
         await writer.execute("BEGIN")
         await insert_histories(writer, side, [HISTORY, HISTORY])
+        # The rollback releases the locks of reading: only those of writing are held.
+        await writer.execute("SAVEPOINT before_reading")
         expected = without_order(read_states(await read_rows(writer), former_key))
+        await writer.execute("ROLLBACK TO before_reading")
         await finish_after_commit(
             old_database,
             writer,
