@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
+from oddsschema.database.revision import require_migrated
 from oddsschema.database.urls import normalize, redact
 from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError, SequenceError
 
@@ -60,8 +61,9 @@ class Connections:
     async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
-        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes, and
-        SequenceError when a new row got the id of another row.
+        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes,
+        SequenceError when a new row got the id of another row, and NotMigratedError when a table or
+        a column is missing since a migration.
         """
         import asyncpg
 
@@ -74,6 +76,9 @@ class Connections:
             if failure is None:
                 raise
             raise failure from error
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            await self._transact(require_migrated)
+            raise
 
     async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._connection is not None:

@@ -10,7 +10,6 @@ from pydantic_core import from_json
 
 from oddsschema.capture import Capture
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
@@ -97,7 +96,6 @@ async def write_chunk(
     `before_markets` is called after the many small statements, before the large COPY. With
     `strict`, captures that make a doubtful match are refused.
     """
-    await keep_migrated(connection)
     captures = chunk.captures
     refused: list[Refusal] = []
     while True:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 from oddsschema.capture import placeholder_id
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -221,6 +222,7 @@ async def write_competitor_events(
         elif row["sportradar_id"] == placeholder_id(source, event_row.external_id):
             identified.append(event_row)
 
+    await keep_migrated(connection, COMPETITORS.snapshots)
     placed, latest = await place_captures(
         connection,
         COMPETITORS,

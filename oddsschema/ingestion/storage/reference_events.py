@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -136,6 +137,7 @@ async def write_reference_events(
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
 
+    await keep_migrated(connection, BETPAWA.snapshots)
     placed, latest = await place_captures(
         connection,
         BETPAWA,
