@@ -193,6 +193,17 @@ def require_known_revisions(connection: Connection) -> None:
         raise NewerDatabaseError(current=unknown[-1], head=HEAD)
 
 
+def require_read_committed(connection: Connection) -> None:
+    """Raise MigrationError at an isolation level that hides what others commit meanwhile."""
+    level = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
+    if level != "read committed":
+        raise MigrationError(
+            f"a migration needs the isolation level READ COMMITTED, not {str(level).upper()}: it "
+            "would not see the rows that others commit while it waits for their locks\n"
+            "Begin the transaction with READ COMMITTED"
+        )
+
+
 @contextmanager
 def translate_alembic_errors(revision: str) -> Iterator[None]:
     """Raise errors of this package in place of alembic's: UnknownRevisionError, MigrationError."""
@@ -246,6 +257,7 @@ async def _migrate(
             move(config, revision)
 
     async with _connected(target) as connection:
+        await connection.run_sync(require_read_committed)
         await connection.run_sync(require_known_revisions)
         before = await connection.run_sync(recorded_revisions)
         if isinstance(target, str):

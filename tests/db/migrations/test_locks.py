@@ -11,7 +11,7 @@ import pytest
 from oddsschema import migrations
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
-from oddsschema.errors import SequenceError
+from oddsschema.errors import MigrationError, SequenceError
 from oddsschema.models.sides import SIDES, Side
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
 from tests.support.stored_histories import (
@@ -170,3 +170,21 @@ def test_sequence_behind(empty_database: str, run: Run) -> None:
         "judo",
         "football",
     ]
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_isolation_level(level: str, old_database: str, run: Run) -> None:
+    """A transaction that would not see what others commit is refused; a default is overridden."""
+
+    async def migrate() -> None:
+        async with sqlalchemy_connect(old_database) as connection:
+            await connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+            with pytest.raises(MigrationError, match=f"READ COMMITTED, not {level}"):
+                await migrations.upgrade(connection)
+        default = f"ALTER DATABASE {{}} SET default_transaction_isolation = '{level}'"
+        (name,) = await fetch_column(old_database, "SELECT current_database()")
+        await execute(old_database, default.format(name))
+        await migrations.upgrade(old_database)
+        await migrations.downgrade(old_database, "oddsschema_0005")
+
+    run(migrate())
