@@ -19,12 +19,18 @@ EARLY, LATE = scrapes(range(3), range(2)), scrapes(range(3), range(2, 4))
 
 
 async def ingest_around(url: str, platform: str, meanwhile: Callable[[], Awaitable[Any]]) -> str:
-    """Ingest a chunk, do something, and ingest another chunk. Return the error of the run."""
+    """Ingest a chunk, do something, and ingest another chunk. Return the error.
+
+    It is the run's, unless its record has no place in the schema any more.
+    """
     options = IngestOptions(chunk_rows=1)
-    async with oddsschema.batch(url, options=options) as batch, batch.run(platform) as run:
-        await run.ingest(of(platform, EARLY))
-        await meanwhile()
-        await run.ingest(of(platform, LATE))
+    try:
+        async with oddsschema.batch(url, options=options) as batch, batch.run(platform) as run:
+            await run.ingest(of(platform, EARLY))
+            await meanwhile()
+            await run.ingest(of(platform, LATE))
+    except NotMigratedError as error:
+        return f"NotMigratedError: {error}"
     assert run.status is ScrapeStatus.FAILED
     return str(run.error)
 
@@ -50,8 +56,8 @@ def test_downgrade_between_chunks(revision: str, platform: str, database: str, r
 
 def test_downgrade_of_everything(database: str, run: Run) -> None:
     """After all tables were dropped, an ingestion says so."""
-    with pytest.raises(NotMigratedError, match="has no tables of oddsschema"):
-        run(ingest_around(database, "bet9ja", lambda: migrations.downgrade(database, "base")))
+    error = run(ingest_around(database, "bet9ja", lambda: migrations.downgrade(database, "base")))
+    assert "NotMigratedError: the database has no tables of oddsschema" in error
 
 
 NEWER = "UPDATE alembic_version SET version_num = 'oddsschema_9999'"
