@@ -230,7 +230,7 @@ TAMPERINGS = [
     ),
     Tampering(
         "sequence behind its column",
-        "SELECT setval('bookmakers_id_seq', 1, false)",
+        "ALTER SEQUENCE bookmakers_id_seq RESTART",  # which is rolled back, unlike setval
         "sequence position",
         "bookmakers.bookmakers_id_seq",
         "a next id above 3",
