@@ -24,6 +24,7 @@ from oddsschema.errors import (
     NotMigratedError,
     OddsSchemaError,
     ReadOnlyDatabaseError,
+    SequenceError,
 )
 from oddsschema.ingestion import (
     Batch,
@@ -115,6 +116,7 @@ __all__ = [
     "ScrapeError",
     "ScrapeRun",
     "ScrapeStatus",
+    "SequenceError",
     "SizeReport",
     "Sport",
     "Table",

@@ -9,6 +9,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     │   └── DatabaseURLError
     ├── ReadOnlyDatabaseError
     ├── NotMigratedError
+    ├── SequenceError
     ├── MigrationError
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
@@ -119,6 +120,44 @@ class NotMigratedError(OddsSchemaError):
         else:
             cure = "run 'oddsschema upgrade'"
         super().__init__(f"the database {state}, this release needs {self.head}: {cure}")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceError(OddsSchemaError):
+    """A sequence that gives ids which rows have already, or a column that owns no sequence.
+
+    Restores and logical replication can leave a sequence behind the rows of its table.
+    """
+
+    #: The table.
+    table: str
+    #: The column whose ids come from the sequence.
+    column: str = "id"
+    #: Whether the column owns a sequence, which is then behind the rows.
+    is_owned: bool = True
+
+    @classmethod
+    def of_violation(cls, violation: Any) -> "SequenceError | None":
+        """Build from asyncpg's UniqueViolationError; None if the key is no primary key."""
+        table = violation.table_name
+        return cls(table=table) if violation.constraint_name == f"pk_{table}" else None
+
+    @property
+    def repair(self) -> str | None:
+        """The SQL that moves the sequence past the greatest id; None if there is no sequence."""
+        if not self.is_owned:
+            return None
+        sequence = f"pg_get_serial_sequence('{self.table}', '{self.column}')"
+        return f"SELECT setval({sequence}, max({self.column})) FROM {self.table}"
+
+    def __post_init__(self) -> None:
+        name = f"{self.table}.{self.column}"
+        super().__init__(
+            f"the sequence of {name} is behind its table, another row has the next id already: as "
+            f"the owner, run {self.repair}; 'oddsschema check' finds all such sequences"
+            if self.is_owned
+            else f"{name} owns no sequence: as the owner, run the SQL of 'oddsschema check'"
+        )
 
 
 class MigrationError(OddsSchemaError):

@@ -11,20 +11,32 @@ branch_labels = None
 depends_on = None
 
 
+# Keep writers away, also those that refer to a row: the rows are read before they are changed.
+LOCK = "LOCK TABLE sports, bookmakers IN EXCLUSIVE MODE"
+
+# Insert a row that is missing. (ON CONFLICT without a target would pass over an id that is taken.)
+INSERT = """
+INSERT INTO {table} (name, slug)
+SELECT '{name}', '{slug}'
+WHERE NOT EXISTS (SELECT FROM {table} WHERE name = '{name}' OR slug = '{slug}')
+"""
+
+ROWS = (
+    ("sports", "Football", "football"),
+    ("bookmakers", "BetPawa", "betpawa"),
+    ("bookmakers", "SportyBet", "sportybet"),
+    ("bookmakers", "Bet9ja", "bet9ja"),
+)
+
+
 def upgrade() -> None:
-    op.execute(
-        "INSERT INTO sports (name, slug) VALUES ('Football', 'football') ON CONFLICT DO NOTHING"
-    )
-    op.execute(
-        """
-        INSERT INTO bookmakers (name, slug)
-        VALUES ('BetPawa', 'betpawa'), ('SportyBet', 'sportybet'), ('Bet9ja', 'bet9ja')
-        ON CONFLICT DO NOTHING
-        """
-    )
+    op.execute(LOCK)
+    for table, name, slug in ROWS:
+        op.execute(INSERT.format(table=table, name=name, slug=slug))
 
 
 def downgrade() -> None:
+    op.execute(LOCK)
     op.execute(
         """
         DELETE FROM bookmakers AS b

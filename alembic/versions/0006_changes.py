@@ -76,24 +76,32 @@ FROM (
 ) AS state
 WHERE snapshot_id <> to_snapshot AND unavailable_at IS NULL
 """
+
+# Keep others away until the columns are dropped: changes that they store meanwhile would not be
+# expanded. A weaker lock would have to be raised, and lead to deadlocks.
+LOCK = "LOCK TABLE {snapshots}, {markets} IN ACCESS EXCLUSIVE MODE"
+
+# In the order in which ingestion uses the tables, which avoids deadlocks.
 SIDES = (
-    {
-        "snapshots": "odds_snapshots",
-        "markets": "market_odds",
-        "event": "event_id",
-        "same": "AND k.bookmaker_id = s.bookmaker_id",
-    },
     {
         "snapshots": "competitor_odds_snapshots",
         "markets": "competitor_market_odds",
         "event": "competitor_event_id",
         "same": "",
     },
+    {
+        "snapshots": "odds_snapshots",
+        "markets": "market_odds",
+        "event": "event_id",
+        "same": "AND k.bookmaker_id = s.bookmaker_id",
+    },
 )
 
 
 def downgrade() -> None:
     """Keep the markets of every instant; lose the times of captures without a change."""
+    for side in SIDES:
+        op.execute(LOCK.format(**side))
     for side in SIDES:
         op.execute(EXPAND.format(**side))
         op.execute(f"DELETE FROM {side['markets']} WHERE unavailable_at IS NOT NULL")

@@ -107,6 +107,14 @@ FROM wanted
 WHERE t.id = wanted.id
 """
 
+# Keep writers away, in the order in which ingestion uses the tables: in one transaction, a row that
+# came after the locks of rows would be changed by what was read of it before. Readers continue.
+LOCK_TABLES = """
+LOCK TABLE tournaments, competitor_tournaments, events, competitor_events,
+    competitor_odds_snapshots, competitor_market_odds, odds_snapshots, market_odds
+IN SHARE ROW EXCLUSIVE MODE
+"""
+
 # Lock rows in the order of ingestion.
 LOCK = "SELECT id FROM {table} WHERE id = ANY ({{ids}}) ORDER BY {order} FOR NO KEY UPDATE"
 
@@ -307,6 +315,7 @@ def _require_cascades(connection: sa.Connection) -> None:
 
 
 def _change_at_once() -> None:
+    op.execute(LOCK_TABLES)
     for change in CHANGES:
         ids = f"ARRAY({change.find})"
         if change.lock is not None:

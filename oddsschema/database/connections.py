@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.retry import is_starting_up, is_transient, retrying
+from oddsschema.database.revision import require_migrated
 from oddsschema.database.urls import normalize, redact
-from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError
+from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError, SequenceError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -60,7 +61,9 @@ class Connections:
     async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
-        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes.
+        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes,
+        SequenceError when a new row got the id of another row, and NotMigratedError when a table or
+        a column is missing since a migration.
         """
         import asyncpg
 
@@ -68,6 +71,14 @@ class Connections:
             return await self._transact(work)
         except asyncpg.ReadOnlySQLTransactionError as error:
             raise ReadOnlyDatabaseError(reason=str(error)) from error
+        except asyncpg.UniqueViolationError as error:
+            failure = SequenceError.of_violation(error)
+            if failure is None:
+                raise
+            raise failure from error
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            await self._transact(require_migrated)
+            raise
 
     async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._connection is not None:
@@ -155,7 +166,11 @@ async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
     from sqlalchemy.pool import NullPool
 
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: _open(url), poolclass=NullPool
+        "postgresql+asyncpg://",
+        async_creator=lambda: _open(url),
+        poolclass=NullPool,
+        # After a lock, the rows that others committed before must be visible, whatever the default.
+        isolation_level="READ COMMITTED",
     )
     try:
         async with engine.connect() as connection:

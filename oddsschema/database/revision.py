@@ -1,7 +1,11 @@
 """The revision that this release needs, and the check that a database has it."""
 
-from oddsschema.database.connections import Connection
+from typing import TYPE_CHECKING
+
 from oddsschema.errors import NotMigratedError
+
+if TYPE_CHECKING:
+    from oddsschema.database.connections import Connection
 
 #: The newest revision of the migrations in this release.
 HEAD = "oddsschema_0010"
@@ -28,7 +32,18 @@ def is_own_revision(revision: str) -> bool:
     return revision.startswith("oddsschema_")
 
 
-async def require_migrated(connection: Connection) -> None:
+async def keep_migrated(connection: "Connection", snapshots: str) -> None:
+    """Keep migrations from changing the rows of a history until the transaction ends.
+
+    Any SELECT locks the table `snapshots` so: a migration that changes what rows mean locks it
+    before it reads. Raises NotMigratedError if one did so before this transaction.
+    """
+    await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
+    # Read after the lock, for which a migration may have been waited.
+    await require_migrated(connection)
+
+
+async def require_migrated(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database has the tables of this release."""
     revisions: list[str] = []
     if await connection.fetchval("SELECT to_regclass('alembic_version') NOTNULL"):
@@ -44,7 +59,7 @@ async def require_migrated(connection: Connection) -> None:
     )
 
 
-async def has_all_parts(connection: Connection) -> bool:
+async def has_all_parts(connection: "Connection") -> bool:
     """Return whether all parts of this release's tables exist, judged by their names.
 
     The recorded revision cannot answer this: `metadata.create_all` records none, and alembic

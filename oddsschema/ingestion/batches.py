@@ -23,6 +23,7 @@ from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.bookkeeping import Reserved
 
 _log = logging.getLogger(__name__)
 
@@ -47,23 +48,24 @@ async def batch(
     """
     async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def reserve(connection: Connection) -> tuple[int, Clock]:
+        async def reserve(connection: Connection) -> tuple[Reserved | int, Clock]:
             await require_migrated(connection)
             clock = await server_clock(connection)
             if batch_id is not None:
                 return batch_id, clock
-            return await bookkeeping.reserve_id(connection, "scrape_batches"), clock
+            return await bookkeeping.reserve(connection, "scrape_batches"), clock
 
-        opened_id, clock = await connections.transact(reserve)
+        found, clock = await connections.transact(reserve)
 
-        async def open_or_join(connection: Connection) -> None:
-            if batch_id is None:
-                await bookkeeping.open_batch(connection, opened_id, trigger, notes)
-            elif not await bookkeeping.join_batch(connection, batch_id):
-                raise BatchNotFoundError(batch_id=batch_id)
+        async def open_or_join(connection: Connection) -> int:
+            if isinstance(found, Reserved):
+                await bookkeeping.open_batch(connection, found, trigger, notes)
+                return found.id
+            if not await bookkeeping.join_batch(connection, found):
+                raise BatchNotFoundError(batch_id=found)
+            return found
 
-        await connections.transact(open_or_join)
-        opened = Batch(connections, opened_id, options, clock)
+        opened = Batch(connections, await connections.transact(open_or_join), options, clock)
         signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
         with signals, raised_gc_threshold():
             async with beating(connections, opened.runs):
@@ -116,18 +118,23 @@ class Batch:
         if self._is_ended:
             raise BatchEndedError(batch_id=self.id)
 
-        async def reserve(connection: Connection) -> tuple[int, Clock]:
-            run_id = await bookkeeping.reserve_id(connection, "scrape_runs")
-            return run_id, await server_clock(connection)
+        async def reserve(connection: Connection) -> tuple[Reserved, Clock]:
+            reserved = await bookkeeping.reserve(connection, "scrape_runs")
+            return reserved, await server_clock(connection)
 
-        run_id, clock = await self._connections.transact(reserve)
+        reserved, clock = await self._connections.transact(reserve)
         # A batch may be open for weeks: its clock would no longer be exact.
         self.horizon = Horizon(clock, self.options.max_ahead)
         await self._connections.transact(
-            lambda connection: bookkeeping.open_run(connection, run_id, self.id, platform)
+            lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform)
         )
         run = Run(
-            self._connections, run_id, platform, self.options, self._report_progress, self.horizon
+            self._connections,
+            reserved.id,
+            platform,
+            self.options,
+            self._report_progress,
+            self.horizon,
         )
         self.runs.append(run)
         return run

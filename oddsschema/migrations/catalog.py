@@ -45,7 +45,7 @@ class Part:
     #: The part's name, or its column's; empty for kinds that a table has only once.
     name: str
     definition: str
-    #: "NOT VALID", "INVALID", or empty for a valid part.
+    #: "NOT VALID", "INVALID", "UNLOGGED", or empty for a valid part.
     state: str
     #: The keys of the parts that this part needs, including those of other tables.
     depends_on: frozenset[str]
@@ -214,8 +214,13 @@ SELECT 'sequence', tbl, name,
     format('AS %s INCREMENT BY %s MINVALUE %s MAXVALUE %s %s',
         format_type(min(seqtypid), NULL), min(seqincrement), min(seqmin), min(seqmax),
         CASE WHEN bool_or(seqcycle) THEN 'CYCLE' ELSE 'NO CYCLE' END),
-    NULL, ARRAY['column ' || tbl || '.' || min(of_column)]
-FROM sequences GROUP BY tbl, name
+    -- The sequences of an unlogged table follow it.
+    (
+        SELECT 'UNLOGGED' FROM pg_class AS c WHERE c.oid = seqrelid AND c.relpersistence = 'u'
+            AND tbl NOT IN (SELECT t.tbl FROM tables AS t WHERE t.relpersistence = 'u')
+    ),
+    ARRAY['column ' || tbl || '.' || min(of_column)]
+FROM sequences GROUP BY tbl, name, seqrelid
 UNION ALL
 SELECT 'sequence owner', tbl, name, tbl || '.' || of_column, NULL,
     ARRAY['column ' || tbl || '.' || of_column, 'sequence ' || tbl || '.' || name]

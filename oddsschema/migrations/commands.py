@@ -36,7 +36,7 @@ from oddsschema.errors import (
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.report import CheckReport, Release, check_connection
-from oddsschema.migrations.violations import translate_check_violations
+from oddsschema.migrations.violations import translate_violations
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
 
@@ -71,6 +71,7 @@ async def upgrade(
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
     UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
     SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
+    A sequence that is behind raises SequenceError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     return await _migrate(target, config, revision, command.upgrade)
@@ -192,6 +193,17 @@ def require_known_revisions(connection: Connection) -> None:
         raise NewerDatabaseError(current=unknown[-1], head=HEAD)
 
 
+def require_read_committed(connection: Connection) -> None:
+    """Raise MigrationError at an isolation level that hides what others commit meanwhile."""
+    level = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
+    if level != "read committed":
+        raise MigrationError(
+            f"a migration needs the isolation level READ COMMITTED, not {str(level).upper()}: it "
+            "would not see the rows that others commit while it waits for their locks\n"
+            "Begin the transaction with READ COMMITTED"
+        )
+
+
 @contextmanager
 def translate_alembic_errors(revision: str) -> Iterator[None]:
     """Raise errors of this package in place of alembic's: UnknownRevisionError, MigrationError."""
@@ -239,12 +251,13 @@ async def _migrate(
         config.attributes["connection"] = connection
         with (
             translate_alembic_errors(revision),
-            translate_check_violations(connection),
+            translate_violations(connection),
             translate_read_only_errors(),
         ):
             move(config, revision)
 
     async with _connected(target) as connection:
+        await connection.run_sync(require_read_committed)
         await connection.run_sync(require_known_revisions)
         before = await connection.run_sync(recorded_revisions)
         if isinstance(target, str):

@@ -9,7 +9,7 @@ A migration can do the same on temporary tables as on others, except that the se
 functions in their schema.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -25,6 +25,12 @@ from oddsschema.migrations.catalog import (
     Parts,
     read_parts,
     rolled_back,
+)
+from oddsschema.migrations.sequences import (
+    ColumnSequence,
+    Position,
+    read_position,
+    read_sequences,
 )
 
 
@@ -64,7 +70,8 @@ async def find_differences(
     await comparison.build(statements)
     renames = await follow_renames(comparison)
     await equate_texts(comparison)
-    return [*compare_parts(comparison), *renames]
+    positions = await comparison.read_positions()
+    return [*compare_parts(comparison), *compare_positions(positions), *renames]
 
 
 class Comparison:
@@ -98,6 +105,16 @@ class Comparison:
         async with rolled_back(self._connection):
             await self._use_original_path()
             self.actual = await read_parts(self._connection, self.tables)
+
+    async def read_positions(self) -> list[tuple[ColumnSequence, Position]]:
+        """Read the positions of the actual sequences that this role may read."""
+        async with rolled_back(self._connection):
+            await self._use_original_path()
+            return [
+                (sequence, await read_position(self._connection, sequence))
+                for sequence in await read_sequences(self._connection, self.tables)
+                if sequence.is_readable
+            ]
 
     async def tables_by_index(self, indexes: Sequence[str]) -> dict[str, str]:
         """Find the tables, except `tables`, that have indexes with these names."""
@@ -328,6 +345,26 @@ def _is_harmless(part: Part) -> bool:
     if part.kind is Kind.INDEX:
         return not part.state and not part.definition.startswith("UNIQUE")
     return part.kind in {Kind.SEQUENCE, Kind.OWNER}
+
+
+# -- positions of sequences ------------------------------------------------------------------------
+
+
+def compare_positions(
+    positions: Iterable[tuple[ColumnSequence, Position]],
+) -> Iterator[Difference]:
+    """Yield the sequences that are behind their columns."""
+    for sequence, position in positions:
+        if position.is_behind:
+            yield Difference(
+                kind="sequence position",
+                location=f"{sequence.table_name}.{sequence.name}",
+                expected=f"a next id above {position.greatest}",
+                actual=str(position.next_id),
+                repair=repair.move_sequence(
+                    sequence.table_name, sequence.column_name, sequence.name
+                ),
+            )
 
 
 def shorten_to_difference(expected: str, actual: str, length: int = 160) -> tuple[str, str]:

@@ -35,11 +35,12 @@ _CREATE_INDEX = "CREATE {unique}INDEX {name} ON {table} USING {using};"
 _DROP_INDEX = "DROP INDEX IF EXISTS {name};"
 #: Set a column's default.
 _SET_DEFAULT = "ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {definition};"
-#: Let a column own its sequence, and move the sequence past the column's greatest id.
-_SET_OWNER = (
-    "ALTER SEQUENCE {name} OWNED BY {definition}; SELECT setval('{name}', max({column})) "
-    "FROM {table} HAVING max({column}) >= nextval('{name}');"
+#: Move a sequence past the greatest id of a column, and never back.
+_MOVE_SEQUENCE = (
+    "SELECT setval('{name}', max({column})) FROM {table} HAVING max({column}) >= nextval('{name}');"
 )
+#: Let a column own its sequence, and move the sequence.
+_SET_OWNER = f"ALTER SEQUENCE {{name}} OWNED BY {{definition}}; {_MOVE_SEQUENCE}"
 
 #: Ask for a manual change. PostgreSQL cannot turn a column with values into a generated column, nor
 #: a virtual generated column into a column with values.
@@ -123,6 +124,7 @@ _KEYS: Final = {Kind.PRIMARY_KEY, Kind.UNIQUE}
 _VALIDATE: Final = {
     "NOT VALID": "ALTER TABLE {table} VALIDATE CONSTRAINT {name};",
     "INVALID": "REINDEX INDEX {name};",
+    "UNLOGGED": "ALTER SEQUENCE {name} SET LOGGED;",
 }
 
 #: The kinds that a column's own definition includes.
@@ -180,10 +182,12 @@ def change(
         verb = "DROP" if expected.definition == "NULL" else "SET"
         return f"ALTER TABLE {expected.table} ALTER COLUMN {expected.name} {verb} NOT NULL;"
     foreign_keys = list(referrers) if expected.kind in _KEYS else []
+    is_unlogged = actual.state == "UNLOGGED"
     return _join(
         [
             *(_fill(_REMOVE[part.kind], part) for part in foreign_keys),
             _fill(_CHANGE[expected.kind], expected),
+            *([_fill(_VALIDATE[actual.state], expected)] if is_unlogged else []),
             *(_fill(_CREATE[part.kind], part) for part in foreign_keys),
         ]
     )
@@ -195,6 +199,11 @@ def remove(part: Part) -> str:
         return _fill(_REPLACE_GENERATED, part)
     lost = "its values are lost" if part.kind is Kind.COLUMN else ""
     return _join([_fill(_REMOVE[part.kind], part)], lost)
+
+
+def move_sequence(table: str, column: str, sequence: str) -> str:
+    """Return the SQL that moves a sequence past the greatest id of a column."""
+    return _MOVE_SEQUENCE.format(table=table, column=column, name=sequence)
 
 
 def free_name(part: Part) -> str:

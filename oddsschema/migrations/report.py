@@ -11,6 +11,7 @@ from oddsschema.database.revision import is_own_revision
 from oddsschema.migrations.catalog import PRESENT, SETTINGS
 from oddsschema.migrations.comparison import Difference, find_differences
 from oddsschema.migrations.kept_ids import read_kept_ids
+from oddsschema.migrations.sequences import describe_unreadable
 
 
 class CheckState(StrEnum):
@@ -46,7 +47,7 @@ class CheckReport(BaseModel):
     notes: tuple[str, ...] = Field(
         default=(),
         description="Sentences about rows that keep an older form, such as a SportRadar id with a "
-        "prefix. They are no differences.",
+        "prefix, and about sequences that this role may not read. They are no differences.",
     )
 
     def __str__(self) -> str:
@@ -112,7 +113,10 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "drop them; then run 'oddsschema upgrade'",
         )
 
-    notes = await read_kept_ids(connection)
+    notes = (
+        *await read_kept_ids(connection),
+        *await describe_unreadable(connection, release.tables),
+    )
     differences = await find_differences(connection, release.tables, release.statements)
     if others and not recorded and differences:
         return CheckReport(

@@ -1,4 +1,4 @@
-"""CHECK violations of a migration, and the SELECT that finds the rows."""
+"""Rows that break a CHECK or a key in a migration, and the SQL that finds or mends them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,7 @@ from sqlalchemy import CheckConstraint, Connection
 from sqlalchemy.exc import DBAPIError
 
 from oddsschema.contracts.base import metadata
-from oddsschema.errors import CheckViolationError
-
-_CHECK_VIOLATION = "23514"
+from oddsschema.errors import CheckViolationError, OddsSchemaError, SequenceError
 
 #: Read the table as SQL names it, and the condition, of the CHECK $3 on the table $1.$2.
 _CONDITION = """
@@ -20,15 +18,25 @@ WHERE conrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND conname = 
 
 
 @contextmanager
-def translate_check_violations(connection: Connection) -> Iterator[None]:
-    """Raise CheckViolationError in place of PostgreSQL's check_violation."""
+def translate_violations(connection: Connection) -> Iterator[None]:
+    """Raise CheckViolationError and SequenceError in place of PostgreSQL's errors."""
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _CHECK_VIOLATION:
+        failure = violation_error(connection, error.orig)
+        if failure is None:
             raise
-        assert error.orig is not None  # an error with a SQLSTATE
-        raise check_violation(connection, error.orig.__cause__) from error
+        raise failure from error
+
+
+def violation_error(connection: Connection, violation: Any) -> OddsSchemaError | None:
+    """Build the error for a CHECK or a primary key that rows break; None for any other error."""
+    match getattr(violation, "sqlstate", None):
+        case "23514":  # check_violation
+            return check_violation(connection, violation.__cause__)
+        case "23505":  # unique_violation
+            return SequenceError.of_violation(violation.__cause__)
+    return None
 
 
 def check_violation(connection: Connection, violation: Any) -> CheckViolationError:

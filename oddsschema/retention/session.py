@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.durations import in_milliseconds
+from oddsschema.database.revision import keep_migrated
 from oddsschema.models.sides import Side
 from oddsschema.retention import statements
 from oddsschema.retention.options import PruneOptions
@@ -181,13 +182,16 @@ class PruneSession:
         events: Sequence[int],
         patience: timedelta,
     ) -> list[int]:
-        """Lock events as ingestion does: the free ones, or all, waiting at most `patience`."""
+        """Lock events as ingestion does: the free ones, or all, waiting at most `patience`.
+
+        Raises NotMigratedError after a migration.
+        """
         if patience:
             await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
         statement = statements.LOCK if patience else statements.LOCK_FREE
-        return [
-            row["id"] for row in await connection.fetch(for_side(side, statement), list(events))
-        ]
+        locked = await connection.fetch(for_side(side, statement), list(events))
+        await keep_migrated(connection, side.snapshots)
+        return [row["id"] for row in locked]
 
     async def wait_for(
         self,

@@ -5,9 +5,12 @@ runs of a batch may be in several processes.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection
+from oddsschema.errors import BatchNotFoundError, SequenceError
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
 #: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
@@ -17,12 +20,15 @@ DOUBT = "doubt"
 STALE = "stale"
 
 # Reserve an id, so that a row is not inserted twice after an uncertain commit.
-_RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id'))"
+_RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id, now() AS started_at"
 
-# Insert a batch that is running.
+# Insert a batch that is running. After an uncertain commit, the row of this id may exist; then it
+# has the same start. Returns no id if the row of this id is another one.
 _OPEN_BATCH = """
-INSERT INTO scrape_batches (id, status, trigger, notes) VALUES ($1, 'running', $2, $3)
-ON CONFLICT DO NOTHING
+INSERT INTO scrape_batches AS b (id, started_at, status, trigger, notes)
+VALUES ($1, $2, 'running', $3, $4)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE b.started_at = excluded.started_at
+RETURNING b.id
 """
 
 # Set a batch running again.
@@ -30,11 +36,12 @@ _REOPEN_BATCH = """
 UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $1 RETURNING id
 """
 
-# Insert a run that is running.
+# Insert a run that is running, like _OPEN_BATCH.
 _OPEN_RUN = """
-INSERT INTO scrape_runs (id, status, batch_id, platform, trigger)
-SELECT $1, 'running', b.id, $3, b.trigger FROM scrape_batches AS b WHERE b.id = $2
-ON CONFLICT DO NOTHING
+INSERT INTO scrape_runs AS r (id, started_at, status, batch_id, platform, trigger)
+SELECT $1, $2, 'running', b.id, $4, b.trigger FROM scrape_batches AS b WHERE b.id = $3
+ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE r.started_at = excluded.started_at
+RETURNING r.id
 """
 
 # Add to the counts of a run, which is running. Return their sum, and the status before.
@@ -113,18 +120,28 @@ WHERE r.id = $1
 """
 
 
-async def reserve_id(connection: Connection, table: str) -> int:
-    """Reserve an id that no other row of the table will have."""
-    row_id: int = await connection.fetchval(_RESERVE, table)
-    return row_id
+class Reserved(NamedTuple):
+    """The id and the start of a batch or a run. Together they are of no other row."""
+
+    id: int
+    started_at: datetime
+
+
+async def reserve(connection: Connection, table: str) -> Reserved:
+    """Reserve the id of a batch or a run. Raises SequenceError."""
+    row_id, started_at = await connection.fetchrow(_RESERVE, table)
+    if row_id is None:
+        raise SequenceError(table=table, is_owned=False)
+    return Reserved(row_id, started_at)
 
 
 async def open_batch(
-    connection: Connection, batch_id: int, trigger: str | None, notes: str | None
+    connection: Connection, reserved: Reserved, trigger: str | None, notes: str | None
 ) -> None:
-    """Insert a batch that is running, under a reserved id. Raises pydantic.ValidationError."""
+    """Insert a batch that is running, once. Raises pydantic.ValidationError and SequenceError."""
     batch = ScrapeBatch(trigger=trigger, notes=notes)
-    await connection.execute(_OPEN_BATCH, batch_id, batch.trigger, batch.notes)
+    if await connection.fetchval(_OPEN_BATCH, *reserved, batch.trigger, batch.notes) is None:
+        raise SequenceError(table="scrape_batches")
 
 
 async def join_batch(connection: Connection, batch_id: int) -> bool:
@@ -133,15 +150,18 @@ async def join_batch(connection: Connection, batch_id: int) -> bool:
 
 
 async def open_run(
-    connection: Connection, run_id: int, batch_id: int, platform: str | None
+    connection: Connection, reserved: Reserved, batch_id: int, platform: str | None
 ) -> None:
-    """Insert a run that is running, under a reserved id, and set its batch running again.
+    """Insert a run that is running, once, and set its batch running again.
 
-    `platform` is None for captures without a platform. Raises pydantic.ValidationError.
+    `platform` is None for captures without a platform. Raises pydantic.ValidationError,
+    BatchNotFoundError and SequenceError.
     """
     run = ScrapeRun(platform=platform)
-    await connection.execute(_OPEN_RUN, run_id, batch_id, run.platform)
-    await connection.execute(_REOPEN_BATCH, batch_id)
+    if not await join_batch(connection, batch_id):
+        raise BatchNotFoundError(batch_id=batch_id)
+    if await connection.fetchval(_OPEN_RUN, *reserved, batch_id, run.platform) is None:
+        raise SequenceError(table="scrape_runs")
 
 
 async def add_counts(connection: Connection, run_id: int, *, scraped: int, failed: int) -> int:

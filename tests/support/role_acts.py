@@ -110,9 +110,10 @@ async def read(target: Any) -> None:
 
 
 async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
-    """Read every table."""
+    """Read every table, and the position of its sequence."""
     for table in metadata.tables:
         await connection.fetch(f"SELECT * FROM {table}")
+        await connection.fetch(f"SELECT last_value FROM {table}_id_seq")
 
 
 #: A minute of the far future.

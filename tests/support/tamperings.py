@@ -220,6 +220,22 @@ TAMPERINGS = [
         "ALTER SEQUENCE sports_id_seq RENAME TO sports_ids",
         *("sequence name", "sports.sports_ids", "sports_id_seq", "sports_ids"),
     ),
+    Tampering(
+        "sequence unlogged",
+        "ALTER SEQUENCE tournaments_id_seq SET UNLOGGED",
+        "sequence",
+        "tournaments.tournaments_id_seq",
+        f"AS integer {_ID_SEQUENCE}",
+        f"AS integer {_ID_SEQUENCE} UNLOGGED",
+    ),
+    Tampering(
+        "sequence behind its column",
+        "ALTER SEQUENCE bookmakers_id_seq RESTART",  # which is rolled back, unlike setval
+        "sequence position",
+        "bookmakers.bookmakers_id_seq",
+        "a next id above 3",
+        "1",
+    ),
     # -- keys
     Tampering(
         "primary key dropped",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 from oddsschema.capture import placeholder_id
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -100,7 +101,7 @@ INSERT INTO competitor_tournaments (source, {", ".join(TournamentRow._fields)})
 SELECT $1::text, c.*
 FROM {unnest(TournamentRow, 2)}
 ORDER BY c.external_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (source, external_id) DO NOTHING
 """
 
 # Update tournaments of source $1, unless a newer capture of any of their events is stored.
@@ -134,7 +135,7 @@ WHERE NOT EXISTS (
     SELECT FROM competitor_events AS e WHERE e.source = $1 AND e.external_id = c.external_id
 )
 ORDER BY c.external_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (source, external_id) DO NOTHING
 RETURNING sportradar_id
 """
 
@@ -221,6 +222,7 @@ async def write_competitor_events(
         elif row["sportradar_id"] == placeholder_id(source, event_row.external_id):
             identified.append(event_row)
 
+    await keep_migrated(connection, COMPETITORS.snapshots)
     placed, latest = await place_captures(
         connection,
         COMPETITORS,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from oddsschema.database.connections import Connection
+from oddsschema.errors import SequenceError
 from oddsschema.ingestion.records import (
     MARKET_SCALARS,
     CaptureRecord,
@@ -169,6 +170,8 @@ class HistoryRows:
         if not snapshots:
             return
         ids = await self._connection.fetch(self._side.sql(_RESERVE), len(snapshots))
+        if ids[0][0] is None:
+            raise SequenceError(table=self._side.snapshots, is_owned=False)
         numbered = [(row[0], snapshot) for row, snapshot in zip(ids, snapshots, strict=True)]
         fields = [
             binary_copy.snapshot_fields(self._side, snapshot_id, snapshot, self._bookmaker_id)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -49,7 +50,7 @@ _INSERT_BOOKMAKER = """
 INSERT INTO bookmakers (slug, name)
 SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
     THEN $1::text || ' (slug)' ELSE $1::text END
-ON CONFLICT DO NOTHING
+ON CONFLICT (slug) DO NOTHING
 """
 
 # Insert the events that are missing.
@@ -59,7 +60,7 @@ SELECT c.*
 FROM {unnest(EventRow, 1)}
 WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
 ORDER BY c.sportradar_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id
 """
 
@@ -136,6 +137,7 @@ async def write_reference_events(
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
 
+    await keep_migrated(connection, BETPAWA.snapshots)
     placed, latest = await place_captures(
         connection,
         BETPAWA,

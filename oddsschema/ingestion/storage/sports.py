@@ -6,12 +6,16 @@ from oddsschema.database.connections import Connection
 
 _FIND_SPORTS = "SELECT slug, id, name FROM sports WHERE slug = ANY ($1)"
 
-# Insert sports of slugs $1 and names $2.
+# Let one transaction at a time insert sports: slugs are unique as well as names, and an insert can
+# pass over the rows of one key only.
+_LOCK_SPORTS = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.sports'))"
+
+# Insert sports of slugs $1 and names $2, except those whose name another sport has.
 _INSERT_SPORTS = """
 INSERT INTO sports (slug, name)
 SELECT c.slug, c.name FROM unnest($1::text[], $2::text[]) AS c (slug, name)
 ORDER BY c.slug
-ON CONFLICT DO NOTHING
+ON CONFLICT (name) DO NOTHING
 """
 
 # Rename the sport of slug $1, unless another sport has the name $2.
@@ -32,7 +36,13 @@ async def upsert_sports(connection: Connection, names: Mapping[str, str]) -> dic
         for slug in sorted(known):
             if known[slug] != names[slug]:
                 await connection.execute(_RENAME_SPORT, slug, names[slug])
-        if missing := [slug for slug in names if slug not in known]:
+        if len(known) < len(names):
+            await connection.execute(_LOCK_SPORTS)
+            known = {
+                row["slug"]: row["name"]
+                for row in await connection.fetch(_FIND_SPORTS, list(names))
+            }
+            missing = [slug for slug in names if slug not in known]
             await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
         rows = await connection.fetch(_FIND_SPORTS, list(names))
     return {row["slug"]: row["id"] for row in rows}

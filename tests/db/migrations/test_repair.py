@@ -5,6 +5,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oddsschema import migrations
 from oddsschema.contracts.base import metadata
@@ -93,6 +95,62 @@ def test_identity_in_place_of_a_sequence(filled: str, run: Run) -> None:
             assert await raw.fetchval(new) > 41
 
     run(identity())
+
+
+POSITIONS = st.dictionaries(
+    st.sampled_from(["bookmakers", "events", "scrape_runs", "competitor_odds_snapshots"]),
+    st.tuples(st.integers(1, 5), st.booleans()),
+    min_size=1,
+)
+
+
+@given(positions=POSITIONS)
+def test_positions_of_sequences(
+    positions: dict[str, tuple[int, bool]], filled: str, run: Run
+) -> None:
+    """Exactly the sequences whose next id a row may have are reported; none goes back."""
+
+    async def move() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            for table, (value, is_called) in positions.items():
+                # Unlike setval, it is rolled back.
+                await raw.execute(f"ALTER SEQUENCE {table}_id_seq RESTART WITH {value}")
+                if is_called:
+                    await raw.execute(f"SELECT nextval('{table}_id_seq')")
+            behind = {
+                table: greatest
+                for table, (value, is_called) in positions.items()
+                if (greatest := await raw.fetchval(f"SELECT max(id) FROM {table}"))
+                >= value + is_called
+            }
+            assert sorted(await repaired(connection, raw)) == [
+                ("sequence position", f"{table}.{table}_id_seq") for table in sorted(behind)
+            ]
+            for table, (value, is_called) in positions.items():
+                next_id = await raw.fetchval(f"SELECT nextval('{table}_id_seq')")
+                assert next_id == behind.get(table, value + is_called - 1) + 1
+
+    run(move())
+
+
+def test_default_of_another_sequence(filled: str, run: Run) -> None:
+    """The repair of a default also moves its sequence past the ids of the other one."""
+
+    async def replace() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "CREATE SEQUENCE mine START 50;"
+                "ALTER TABLE sports ALTER id SET DEFAULT nextval('mine');"
+                "INSERT INTO sports (name, slug) VALUES ('Rugby', 'rugby')"
+            )
+            assert await repaired(connection, raw) == [
+                ("column default", "sports.id"),
+                ("sequence position", "sports.sports_id_seq"),
+            ]
+            new = "INSERT INTO sports (name, slug) VALUES ('Judo', 'judo') RETURNING id"
+            assert await raw.fetchval(new) == 51
+
+    run(replace())
 
 
 def test_values_are_kept(filled: str, run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oddsschema import PruneOptions, ingest, prune
+from oddsschema import NotMigratedError, PruneOptions, ingest, prune
 from oddsschema.retention import Removed
 from tests.support.prune_checks import assert_pruned, assert_states, connected
 from tests.support.pruned_histories import CHANGES, MINUTES, ROUNDS, at, scraped
@@ -214,5 +214,27 @@ def test_tables_of_others(database: str, run: Run, kind: str) -> None:
         assert rest.tables["competitor_odds_snapshots"].rows == 5
         assert whole.tables["competitor_odds_snapshots"].rows > 100
         await assert_pruned(database, cutoff)
+
+    run(body())
+
+
+def test_migration_meanwhile(database: str, run: Run) -> None:
+    """A prune that waited for a migration of a newer release deletes nothing."""
+    count = "SELECT (SELECT count(*) FROM odds_snapshots), (SELECT count(*) FROM market_odds)"
+
+    async def body() -> None:
+        *_, captures = scraped(0)
+        await ingest(database, captures, options=CHANGES)
+        before = await fetch(database, count)
+        async with holding(
+            database,
+            "LOCK TABLE competitor_odds_snapshots, odds_snapshots IN ACCESS EXCLUSIVE MODE",
+            "UPDATE alembic_version SET version_num = 'oddsschema_9999'",
+        ) as migration:
+            pruning = asyncio.create_task(prune(database, at(30)))
+            await waiting(migration, unless=pruning)
+        with pytest.raises(NotMigratedError, match="oddsschema_9999"):
+            await pruning
+        assert await fetch(database, count) == before
 
     run(body())

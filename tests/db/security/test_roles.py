@@ -79,7 +79,8 @@ def test_reader_reads(roles: Roles, run: Run) -> None:
     async def body(url: str) -> None:
         await read(url)
         assert await migrations.current(url) is not None
-        assert not (await migrations.check(url)).differences
+        report = await migrations.check(url)
+        assert (report.differences, report.notes) == ((), ())
         async with sqlalchemy_connect(url) as connection, AsyncSession(connection) as session:
             for table in Table.__subclasses__():
                 if table.metadata is metadata:
