@@ -106,27 +106,27 @@ ORDER BY c.external_id
 ON CONFLICT DO NOTHING
 """
 
+# Lock the tournaments $2 of source $1. The update after it sees what their last writers committed.
+_LOCK_TOURNAMENTS = """
+SELECT FROM competitor_tournaments
+WHERE source = $1 AND external_id = ANY ($2)
+ORDER BY external_id
+FOR NO KEY UPDATE
+"""
+
 # Update tournaments of source $1, unless a capture of any of their events is stored that is as new.
 _UPDATE_TOURNAMENTS = f"""
-WITH changed AS (
-    SELECT t.id, c.*
-    FROM {unnest(TournamentRow, 2, captured_at="timestamptz")}
-    JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
-    WHERE NOT EXISTS (
-        SELECT FROM competitor_events AS e
-        JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
-        WHERE e.tournament_id = t.id
-            AND {LAST_SEEN} >= c.captured_at
-    )
-    ORDER BY t.external_id
-    FOR NO KEY UPDATE OF t
-)
 UPDATE competitor_tournaments AS t
-SET sport_id = changed.sport_id, name = changed.name, sportradar_id = changed.sportradar_id,
-    country_raw = changed.country_raw, country_iso = changed.country_iso,
-    deleted_at = CASE WHEN t.deleted_at >= changed.captured_at THEN t.deleted_at END
-FROM changed
-WHERE t.id = changed.id
+SET sport_id = c.sport_id, name = c.name,
+    sportradar_id = COALESCE(c.sportradar_id, t.sportradar_id),
+    country_raw = c.country_raw, country_iso = c.country_iso,
+    deleted_at = CASE WHEN t.deleted_at >= c.captured_at THEN t.deleted_at END
+FROM {unnest(TournamentRow, 2, captured_at="timestamptz")}
+WHERE t.source = $1 AND t.external_id = c.external_id AND NOT EXISTS (
+    SELECT FROM competitor_events AS e
+    JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
+    WHERE e.tournament_id = t.id AND {LAST_SEEN} >= c.captured_at
+)
 """
 
 # Identify tournaments of source $1 that have no SportRadar id, also by a late capture.
@@ -240,6 +240,7 @@ async def write_competitor_events(
     if changed_ids := [row["external_id"] for row in tournaments if differs(row, wanted)]:
         rows = arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids])
         times = [captured_at[external_id] for external_id in changed_ids]
+        await connection.execute(_LOCK_TOURNAMENTS, source, changed_ids)
         await connection.execute(_UPDATE_TOURNAMENTS, source, *rows, times)
     unidentified = {row["external_id"] for row in tournaments if row["sportradar_id"] is None}
     if found := sorted(unidentified & captured_ids.keys()):
