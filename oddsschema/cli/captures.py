@@ -1,13 +1,14 @@
 """The commands of captures and batches: `validate`, `ingest` and `batches`."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import fields
 from datetime import timedelta
 from functools import wraps
-from typing import IO, Any, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 import click
 
@@ -20,6 +21,7 @@ from oddsschema.cli.options import (
     url_option,
 )
 from oddsschema.cli.output import ProgressLine, print_json, print_text
+from oddsschema.cli.rejects import RejectsFile
 from oddsschema.ingestion import (
     Doubt,
     Horizon,
@@ -31,7 +33,6 @@ from oddsschema.ingestion import (
     ScrapeNames,
     ValidateReport,
     read_files,
-    reject,
     stream_files,
     validate,
 )
@@ -148,8 +149,9 @@ def validate_files(
 )
 @click.option(
     "--rejects",
-    type=click.File("w", encoding="utf-8", lazy=False),
-    help="Write the refused captures to this NDJSON file. It can be corrected and ingested.",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Append the refused captures to this NDJSON file (- for standard output). It can be "
+    "corrected and ingested.",
 )
 @click.option(
     "--chunk-rows",
@@ -196,7 +198,7 @@ def ingest(
     files: tuple[str, ...],
     trigger: str,
     notes: str | None,
-    rejects: IO[str] | None,
+    rejects: Path | None,
     as_json: bool,
     url: str | None,
     limits: Limits,
@@ -204,13 +206,14 @@ def ingest(
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
     progress = ProgressLine()
+    rejects_file = None if rejects is None else RejectsFile(rejects, files)
     start = time.monotonic()
 
     def on_refusal(refusal: Refusal) -> None:
         progress.clear()
         print_text(f"refused: {refusal}", err=True)
-        if rejects is not None:
-            rejects.write(json.dumps(reject(refusal), ensure_ascii=False, default=str) + "\n")
+        if rejects_file is not None:
+            rejects_file.write(refusal)
 
     def on_doubt(doubt: Doubt) -> None:
         progress.clear()
@@ -233,7 +236,7 @@ def ingest(
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 
-    with progress:
+    with progress, rejects_file or nullcontext():
         report, batches = run_on_database(url, run)
     if as_json:
         print_json(report)

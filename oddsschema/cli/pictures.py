@@ -1,6 +1,7 @@
 """The price history of markets as a picture, drawn by matplotlib."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,16 @@ def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a picture to a file. Raises PlotError for a wrong directory or format."""
+    """Write a picture to a file, which an error of the drawing leaves as it was.
+
+    Raises PlotError for a wrong directory or format.
+    """
     from matplotlib import rc_context
 
+    picture = BytesIO()
     try:
         with rc_context({"svg.fonttype": "none"}):  # keeps text searchable
-            figure.savefig(path)
+            figure.savefig(picture, format=path.suffix.removeprefix(".") or "svg")
+        path.write_bytes(picture.getvalue())
     except (OSError, ValueError) as error:
         raise PlotError(path=str(path), reason=str(error)) from error

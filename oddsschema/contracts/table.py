@@ -1,6 +1,7 @@
 """The base class of the tables: SQLModel tables that validate."""
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -92,6 +93,56 @@ class Table(Contract):
         """
         new = cls._new()
         new._fill(cls.__pydantic_validator__.validate_json, json_data, **options)
+        return new
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Create a new row with the values of this one, unknown to any session, and validate it.
+
+        `update` replaces fields and relationships. A field that a rule fills in follows from the
+        new values. The primary key is copied as well: replace it by None for a second row beside
+        this one. Values that are not loaded, or have expired, are loaded. Relationships are not
+        copied, but for those of a `deep` copy: it has copies of the related rows that are loaded.
+
+        Raises pydantic.ValidationError if the result breaks the contract.
+        """
+        return self._copied(update or {}, {} if deep else None)
+
+    def copy(  # type: ignore[override]  # without the options of pydantic's deprecated method
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """Create a new row: the older name of `model_copy`."""
+        return self.model_copy(update=update, deep=deep)
+
+    def __copy__(self) -> Self:
+        return self._copied({}, None)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self._copied({}, {} if memo is None else memo)
+
+    def _copied(self, update: Mapping[str, Any], memo: dict[int, Any] | None) -> Self:
+        """Create a new row with these updates; it is a deep copy if a `memo` is given."""
+        filled = {
+            field
+            for rule in self.__rules__
+            if not update.keys().isdisjoint(rule.fields)
+            for field in rule.fills
+        }
+        kept = [name for name in self.__pydantic_fields__ if name not in filled | update.keys()]
+        values = {name: getattr(self, name) for name in kept}
+        if memo is not None:
+            values = deepcopy(values, memo)
+        new = self._new()
+        new._fill(new.__pydantic_validator__.validate_python, {**values, **update})
+        fields_set = self.__pydantic_fields_set__ | new.__pydantic_fields_set__.difference(kept)
+        object.__setattr__(new, "__pydantic_fields_set__", fields_set)
+        if memo is not None:
+            memo[id(self)] = new
+            for name in self.__sqlmodel_relationships__:
+                if name in self.__dict__ and name not in update:
+                    related = self.__dict__[name]
+                    # SQLAlchemy's list knows the row that it belongs to.
+                    related = list(related) if isinstance(related, list) else related
+                    set_attribute(new, name, deepcopy(related, memo))
         return new
 
     @classmethod

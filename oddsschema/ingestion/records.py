@@ -164,13 +164,24 @@ market_key: Callable[[MarketRecord], MarketKey] = attrgetter(*MARKET_KEY)
 _Event = TypeVar("_Event", EventRecord, CompetitorEventRecord)
 
 
+def by_time(
+    captures: Iterable[tuple[_Event, CaptureRecord]],
+) -> list[tuple[_Event, CaptureRecord]]:
+    """Sort captures by their times; of one instant, the first delivery, which counts, is last."""
+    # A reverse sort keeps the order of equal ones.
+    newest_first = sorted(captures, key=lambda pair: pair[1].captured_at, reverse=True)
+    return newest_first[::-1]
+
+
 def newest_captures(
     captures: Iterable[tuple[_Event, CaptureRecord]], event_id: Callable[[_Event], str]
 ) -> dict[str, tuple[_Event, CaptureRecord]]:
     """Map the id of each event to its newest capture; the newest capture of all comes last."""
-    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
-    newest = {event_id(event): (event, capture) for event, capture in by_time}
-    return dict(sorted(newest.items(), key=lambda item: item[1][1].captured_at))
+    newest: dict[str, tuple[_Event, CaptureRecord]] = {}
+    for event, capture in by_time(captures):
+        newest.pop(event_id(event), None)  # its newest capture decides on its place
+        newest[event_id(event)] = event, capture
+    return newest
 
 
 #: Encode outcomes as JSON text.

@@ -1,6 +1,6 @@
 """A chunk: captures of one platform that are written and committed together."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ from oddsschema.ingestion.storage.competitor_events import write_competitor_even
 from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
-from oddsschema.ingestion.storage.sports import upsert_sports
+from oddsschema.ingestion.storage.sports import StoredSport, find_sports
 from oddsschema.scrapes import bookkeeping
 
 
@@ -94,28 +94,31 @@ async def write_chunk(
 
     The run's counters and errors are part of the transaction: they count committed captures only.
     `before_markets` is called after the many small statements, before the large COPY. With
-    `strict`, captures that make a doubtful match are refused.
+    `strict`, captures that give a sport another name, or make a doubtful match, are refused.
     """
     captures = chunk.captures
     refused: list[Refusal] = []
+    is_checked = not strict
     while True:
         stored = _Stored()
         # A savepoint: the captures of a doubtful match are taken back, together with the match.
-        savepoint = connection.transaction() if strict else nullcontext()
+        savepoint = nullcontext() if is_checked else connection.transaction()
         try:
             async with savepoint:
-                await _write_captures(connection, run_id, captures, stored, storage, before_markets)
-                if strict and any(match.contradiction for match in stored.matches):
+                await _write_captures(
+                    connection, run_id, captures, stored, storage, strict, before_markets
+                )
+                if not is_checked and any(match.contradiction for match in stored.matches):
                     raise _DoubtfulMatchError
             break
         except _DoubtfulMatchError:
             captures, more = without_contradictions(captures, stored.matches)
             refused += more
-            strict = bool(more)
+            is_checked = not more
     result.written = stored.written
     result.refusals = [*stored.refusals, *refused]
     result.new_events = stored.new_events
-    result.doubts = match_doubts(captures, stored.matches)
+    result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
     refusals = [*chunk.refusals, *result.refusals]
     await bookkeeping.record_errors(connection, run_id, "refused", list(map(str, refusals)))
     failed = sum(refusal.markets is None for refusal in refusals)
@@ -134,6 +137,8 @@ class _Stored:
 
     written: WriteCounts = field(default_factory=WriteCounts)
     refusals: Sequence[Refusal] = ()
+    #: Doubts about the names of sports.
+    doubts: Sequence[Doubt] = ()
     new_events: list[str] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
 
@@ -144,10 +149,14 @@ async def _write_captures(
     captures: Sequence[tuple[Item, CaptureRecord]],
     stored: _Stored,
     storage: StorageOptions,
+    strict: bool,
     before_markets: Callable[[], None],
 ) -> None:
-    """Write captures of one platform; note in `stored` what was written, refused and matched."""
-    accepted, stored.refusals, sports = await _with_sports(connection, captures)
+    """Write captures of one platform; note in `stored` the counts, refusals, doubts and matches."""
+    sports = await find_captured_sports(connection, captures)
+    pairs, stored.refusals, stored.doubts = with_sports(captures, sports, strict)
+    accepted = [capture for _, capture in pairs]
+    sport_ids = {slug: sport.id for slug, sport in sports.items()}
     competitors = [
         (capture.competitor_event, capture)
         for capture in accepted
@@ -156,14 +165,19 @@ async def _write_captures(
     reference = [(capture.event, capture) for capture in accepted if capture.event is not None]
     if competitors:
         written, new_events, matches = await write_competitor_events(
-            connection, run_id, competitors, sports, storage=storage, before_markets=before_markets
+            connection,
+            run_id,
+            competitors,
+            sport_ids,
+            storage=storage,
+            before_markets=before_markets,
         )
         stored.written.add(written)
         stored.new_events += new_events
         stored.matches += matches
     if reference:
         written, new_events, matches = await write_reference_events(
-            connection, run_id, reference, sports, storage=storage, before_markets=before_markets
+            connection, run_id, reference, sport_ids, storage=storage, before_markets=before_markets
         )
         stored.written.add(written)
         stored.new_events += new_events
@@ -232,27 +246,46 @@ def _match_problem(capture: CaptureRecord, reason: str) -> Problem:
 # -- sports ----------------------------------------------------------------------------------------
 
 
-async def _with_sports(
+async def find_captured_sports(
     connection: Connection, captures: Sequence[tuple[Item, CaptureRecord]]
-) -> tuple[list[CaptureRecord], list[Refusal], dict[str, int]]:
-    """Find the sports of captures: captures whose sport has an id, refusals of the others, ids."""
-    by_time = sorted((capture for _, capture in captures), key=lambda capture: capture.captured_at)
-    sports = [capture.any_event.tournament.sport for capture in by_time]
-    names = {sport.slug: sport.name for sport in sports}
-    ids = await upsert_sports(connection, names) if names else {}
-    accepted, refused = [], []
+) -> dict[str, StoredSport]:
+    """Find or insert the sports of captures; of several names of a new one, the first counts."""
+    names: dict[str, str] = {}
+    for _, capture in captures:
+        sport = capture.any_event.tournament.sport
+        names.setdefault(sport.slug, sport.name)
+    return await find_sports(connection, names) if names else {}
+
+
+def with_sports(
+    captures: Sequence[tuple[Item, CaptureRecord]], sports: Mapping[str, StoredSport], strict: bool
+) -> tuple[list[tuple[Item, CaptureRecord]], list[Refusal], list[Doubt]]:
+    """Split captures by their sports: accepted ones, refusals, and doubts about accepted ones.
+
+    A capture whose sport has no row is refused. A capture that gives its sport another name is
+    doubted, and with `strict` refused.
+    """
+    accepted, refused, doubts = [], [], []
     for item, capture in captures:
         sport = capture.any_event.tournament.sport
-        if sport.slug in ids:
-            accepted.append(capture)
-        else:
-            side = "event" if capture.competitor_event is None else "competitor_event"
-            problem = Problem(
-                path=f"$.{side}.tournament.sport.name",
-                reason=f"{sport.name!r} is the name of another sport than {sport.slug!r}",
-            )
+        stored = sports.get(sport.slug)
+        if stored is not None and stored.name == sport.name:
+            accepted.append((item, capture))  # nearly always
+            continue
+        side = "event" if capture.competitor_event is None else "competitor_event"
+        problem = Problem(
+            path=f"$.{side}.tournament.sport.name",
+            reason=f"{sport.name!r} is the name of another sport than {sport.slug!r}"
+            if stored is None
+            else f"the sport {sport.slug!r} is stored as {stored.name!r}, and keeps this name: "
+            f"{sport.name!r} is not stored",
+        )
+        if stored is None or strict:
             refused.append(item.refused(problem, capture=_as_delivered(item, capture)))
-    return accepted, refused, ids
+        else:
+            accepted.append((item, capture))
+            doubts.append(item.doubted(problem))
+    return accepted, refused, doubts
 
 
 def _as_delivered(item: Item, capture: CaptureRecord) -> RawCapture:

@@ -1,10 +1,12 @@
 """Captures of one competitor: locks and updates its tournaments and events, appends its odds.
 
 Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
-in the order of (source, external_id). A capture changes its tournament and event only when no newer
-capture of that event is stored: a late delivery changes no name and no kickoff. A capture without a
-SportRadar id, of the event or of the tournament, leaves the stored one; any capture with an event's
-id replaces a placeholder.
+in the order of (source, external_id). A capture changes its event only if it is newer than every
+stored capture of the event, and its tournament only if it is newer than those of all events of the
+tournament: a late delivery, or a repeated one, changes no name and no kickoff. A soft-deleted row
+comes back by such a capture that was taken after `deleted_at`. A capture without a SportRadar id,
+of the event or of the tournament, leaves the stored one; any capture with an id replaces a missing
+one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ from oddsschema.ingestion.records import (
     CaptureRecord,
     CompetitorEventRecord,
     CompetitorTournamentRecord,
+    by_time,
     newest_captures,
 )
 from oddsschema.ingestion.storage.history import WriteCounts, append
@@ -104,26 +107,34 @@ ORDER BY c.external_id
 ON CONFLICT (source, external_id) DO NOTHING
 """
 
-# Update tournaments of source $1, unless a newer capture of any of their events is stored.
+# Lock the tournaments $2 of source $1. The update after it sees what their last writers committed.
+_LOCK_TOURNAMENTS = """
+SELECT FROM competitor_tournaments
+WHERE source = $1 AND external_id = ANY ($2)
+ORDER BY external_id
+FOR NO KEY UPDATE
+"""
+
+# Update tournaments of source $1, unless a capture of any of their events is stored that is as new.
 _UPDATE_TOURNAMENTS = f"""
-WITH changed AS (
-    SELECT t.id, c.*
-    FROM {unnest(TournamentRow, 2, captured_at="timestamptz")}
-    JOIN competitor_tournaments AS t ON t.source = $1 AND t.external_id = c.external_id
-    WHERE NOT EXISTS (
-        SELECT FROM competitor_events AS e
-        JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
-        WHERE e.tournament_id = t.id
-            AND {LAST_SEEN} > c.captured_at
-    )
-    ORDER BY t.external_id
-    FOR NO KEY UPDATE OF t
-)
 UPDATE competitor_tournaments AS t
-SET sport_id = changed.sport_id, name = changed.name, sportradar_id = changed.sportradar_id,
-    country_raw = changed.country_raw, country_iso = changed.country_iso, deleted_at = NULL
-FROM changed
-WHERE t.id = changed.id
+SET sport_id = c.sport_id, name = c.name,
+    sportradar_id = COALESCE(c.sportradar_id, t.sportradar_id),
+    country_raw = c.country_raw, country_iso = c.country_iso,
+    deleted_at = CASE WHEN t.deleted_at >= c.captured_at THEN t.deleted_at END
+FROM {unnest(TournamentRow, 2, captured_at="timestamptz")}
+WHERE t.source = $1 AND t.external_id = c.external_id AND NOT EXISTS (
+    SELECT FROM competitor_events AS e
+    JOIN competitor_odds_snapshots AS s ON s.competitor_event_id = e.id
+    WHERE e.tournament_id = t.id AND {LAST_SEEN} >= c.captured_at
+)
+"""
+
+# Identify tournaments of source $1 that have no SportRadar id, also by a late capture.
+_IDENTIFY_TOURNAMENTS = f"""
+UPDATE competitor_tournaments AS t SET sportradar_id = c.sportradar_id
+FROM {unnest(TournamentRow, 2)}
+WHERE t.source = $1 AND t.external_id = c.external_id AND t.sportradar_id IS NULL
 """
 
 # Insert the events of source $1 that are missing.
@@ -154,8 +165,8 @@ UPDATE competitor_events AS e
 SET tournament_id = c.tournament_id, sportradar_id = c.sportradar_id, name = c.name,
     home_team = c.home_team, away_team = c.away_team, kickoff = c.kickoff,
     betpawa_event_id = CASE WHEN e.sportradar_id = c.sportradar_id THEN e.betpawa_event_id END,
-    deleted_at = NULL, updated_at = now()
-FROM {unnest(EventRow, 2)}
+    deleted_at = CASE WHEN e.deleted_at >= c.captured_at THEN e.deleted_at END, updated_at = now()
+FROM {unnest(EventRow, 2, captured_at="timestamptz")}
 WHERE e.source = $1 AND e.external_id = c.external_id
 """
 
@@ -166,7 +177,7 @@ FROM {unnest(EventRow, 2)}
 WHERE e.source = $1 AND e.external_id = c.external_id AND e.sportradar_id <> c.sportradar_id
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 
 async def write_competitor_events(
@@ -229,20 +240,23 @@ async def write_competitor_events(
         ((event_ids[event.external_id], capture) for event, capture in captures),
     )
     if changed_ids := [row["external_id"] for row in tournaments if differs(row, wanted)]:
-        await connection.execute(
-            _UPDATE_TOURNAMENTS,
-            source,
-            *arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids]),
-            [captured_at[external_id] for external_id in changed_ids],
-        )
+        rows = arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids])
+        times = [captured_at[external_id] for external_id in changed_ids]
+        await connection.execute(_LOCK_TOURNAMENTS, source, changed_ids)
+        await connection.execute(_UPDATE_TOURNAMENTS, source, *rows, times)
+    unidentified = {row["external_id"] for row in tournaments if row["sportradar_id"] is None}
+    if found := sorted(unidentified & captured_ids.keys()):
+        rows = arrays(TournamentRow, [wanted[external_id] for external_id in found])
+        await connection.execute(_IDENTIFY_TOURNAMENTS, source, *rows)
     changed = [
         captured[row["external_id"]]
         for row in events
         if differs(row, captured)
-        and latest.get(row["id"], _EPOCH) <= newest[row["external_id"]][1].captured_at
+        and latest.get(row["id"], _BEFORE_ALL) < newest[row["external_id"]][1].captured_at
     ]
     if changed:
-        await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed))
+        changed_at = [newest[row.external_id][1].captured_at for row in changed]
+        await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed), changed_at)
     if identified:
         await connection.execute(_IDENTIFY_EVENTS, source, *arrays(EventRow, identified))
     matches = await link_events(
@@ -279,10 +293,9 @@ def known_tournament_ids(
     captures: Sequence[tuple[CompetitorEventRecord, CaptureRecord]],
 ) -> dict[str, str]:
     """Map the external ids of tournaments to their SportRadar ids, the newest that is captured."""
-    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
     return {
         event.tournament.external_id: event.tournament.sportradar_id
-        for event, _ in by_time
+        for event, _ in by_time(captures)
         if event.tournament.sportradar_id is not None
     }
 
@@ -294,10 +307,9 @@ def known_sportradar_ids(
 
     An event whose newest capture has none has the id of the capture before.
     """
-    by_time = sorted(captures, key=lambda pair: pair[1].captured_at)
     return {
         event.external_id: event.sportradar_id
-        for event, _ in by_time
+        for event, _ in by_time(captures)
         if event.sportradar_id != placeholder_id(event.source, event.external_id)
     }
 

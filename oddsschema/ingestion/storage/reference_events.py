@@ -21,6 +21,7 @@ from oddsschema.ingestion.storage.history import WriteCounts, append
 from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
+from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import BETPAWA
 
 
@@ -65,22 +66,24 @@ RETURNING sportradar_id
 """
 
 # Lock the events of SportRadar ids $1, and read them.
-_LOCK_EVENTS = """
-SELECT sportradar_id, id, home_team, away_team, kickoff FROM events
+_LOCK_EVENTS = f"""
+SELECT id, {", ".join(EventRow._fields)} FROM events
 WHERE sportradar_id = ANY ($1)
 ORDER BY sportradar_id
 FOR NO KEY UPDATE
 """
 
-# Update the events that differ from their captures.
+# Update events, unless a capture of any bookmaker is stored that is as new.
 _UPDATE_EVENTS = f"""
 UPDATE events AS e
 SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
     away_team = c.away_team, kickoff = c.kickoff
-FROM {unnest(EventRow, 1)}
+FROM {unnest(EventRow, 1, captured_at="timestamptz")}
 WHERE e.sportradar_id = c.sportradar_id
-  AND (e.tournament_id, e.name, e.home_team, e.away_team, e.kickoff)
-    IS DISTINCT FROM (c.tournament_id, c.name, c.home_team, c.away_team, c.kickoff)
+  AND NOT EXISTS (
+    SELECT FROM odds_snapshots AS s WHERE s.event_id = e.id AND {LAST_SEEN} >= c.captured_at
+  )
+RETURNING e.sportradar_id
 """
 
 # Insert or update the listings of bookmaker $1.
@@ -144,28 +147,38 @@ async def write_reference_events(
         ((event_ids[event.sportradar_id], capture) for event, capture in captures),
         bookmaker_id,
     )
-    current = [
-        (event_ids[sportradar_id], event)
-        for sportradar_id, (event, capture) in newest.items()
-        if (last := latest.get(event_ids[sportradar_id])) is None or last <= capture.captured_at
-    ]
-    if current:
-        await connection.execute(
-            _UPDATE_EVENTS, *arrays(EventRow, [event_row(event) for _, event in current])
+    current = {
+        sportradar_id: pair
+        for sportradar_id, pair in newest.items()
+        if (last := latest.get(event_ids[sportradar_id])) is None or last < pair[1].captured_at
+    }
+    before = {row["sportradar_id"]: row for row in events}
+    changed = {
+        sportradar_id: row
+        for sportradar_id, (event, _) in current.items()
+        if (row := event_row(event)) != tuple(before[sportradar_id][name] for name in row._fields)
+    }
+    updated: set[str] = set()
+    if changed:
+        rows = await connection.fetch(
+            _UPDATE_EVENTS,
+            *arrays(EventRow, list(changed.values())),
+            [newest[sportradar_id][1].captured_at for sportradar_id in changed],
         )
+        updated = {row["sportradar_id"] for row in rows}
+    if current:
         listings = [
-            ListingRow(event_id, event.external_event_id, event.event_url)
-            for event_id, event in current
+            ListingRow(event_ids[sportradar_id], event.external_event_id, event.event_url)
+            for sportradar_id, (event, _) in current.items()
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
     matches = await link_events(connection, event_ids)
     # Doubts are about new matches, and about old ones of which a side has changed.
-    before = {row["sportradar_id"]: row for row in events}
     moved = [
-        event.sportradar_id
-        for _, event in current
+        sportradar_id
+        for sportradar_id in updated
         if any(
-            before[event.sportradar_id][name] != getattr(event, name)
+            before[sportradar_id][name] != getattr(changed[sportradar_id], name)
             for name in MatchedFixture._fields
         )
     ]

@@ -47,15 +47,23 @@ INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2,
 RETURNING id
 """
 
-_IDENTIFY_TOURNAMENT = "UPDATE tournaments SET sportradar_id = $2 WHERE id = $1"
+# The condition that no event of a tournament `t` was captured at or after an instant.
+_IS_NEWER = f"""NOT EXISTS (
+    SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
+    WHERE e.tournament_id = t.id AND {LAST_SEEN} >= {{at}}
+)"""
 
-# Rename tournament $1, unless an event of it was captured after $5.
+# Give tournament $1 the SportRadar id $2: its first, or, by a capture of $3, another one.
+_IDENTIFY_TOURNAMENT = f"""
+UPDATE tournaments AS t SET sportradar_id = $2
+WHERE t.id = $1 AND (t.sportradar_id IS NULL OR {_IS_NEWER.format(at="$3")})
+RETURNING t.id
+"""
+
+# Rename tournament $1 by a capture of $5.
 _RENAME_TOURNAMENT = f"""
 UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
-WHERE t.id = $1 AND NOT EXISTS (
-    SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
-    WHERE e.tournament_id = t.id AND {LAST_SEEN} > $5
-)
+WHERE t.id = $1 AND {_IS_NEWER.format(at="$5")}
 RETURNING t.id
 """
 
@@ -68,13 +76,14 @@ async def find_tournaments(
     """Find or insert the tournaments of captures, the newest capture last.
 
     A tournament is found by its SportRadar id, else by sport, name and country. One that is found
-    by its SportRadar id alone was renamed: it gets the new name, unless a newer capture is stored
-    or another tournament has that name.
+    by its SportRadar id alone was renamed: it gets the new name, unless a capture that is as new is
+    stored or another tournament has that name.
     """
-    captured_at = {
-        TournamentRow.of(event.tournament, sports): capture.captured_at
-        for event, capture in captures
-    }
+    captured_at: dict[TournamentRow, datetime] = {}
+    for event, capture in captures:
+        tournament = TournamentRow.of(event.tournament, sports)
+        captured_at.pop(tournament, None)  # its newest capture decides on its place
+        captured_at[tournament] = capture.captured_at
     keys = [tournament.key for tournament in captured_at]
     sportradar_ids = [
         tournament.sportradar_id
@@ -125,8 +134,13 @@ class TournamentIndex:
         if tournament_id is None:
             tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
         elif sportradar_id not in self._by_sportradar_id:
-            if sportradar_id is not None:
-                await connection.execute(_IDENTIFY_TOURNAMENT, tournament_id, sportradar_id)
+            if sportradar_id is None:
+                return tournament_id
+            arguments = tournament_id, sportradar_id, captured_at
+            if not await connection.fetchval(_IDENTIFY_TOURNAMENT, *arguments):
+                return tournament_id
+            ids = self._by_sportradar_id
+            self._by_sportradar_id = {k: i for k, i in ids.items() if i != tournament_id}
         elif key not in self._by_key:
             if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
                 self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}

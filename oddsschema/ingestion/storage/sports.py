@@ -1,6 +1,7 @@
-"""Sports: found by slug, shared by both sides."""
+"""Sports: found by slug, shared by both sides. A sport keeps the name that it was made with."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from oddsschema.database.connections import Connection
 
@@ -18,31 +19,24 @@ ORDER BY c.slug
 ON CONFLICT (name) DO NOTHING
 """
 
-# Rename the sport of slug $1, unless another sport has the name $2.
-_RENAME_SPORT = """
-UPDATE sports SET name = $2::text
-WHERE slug = $1 AND NOT EXISTS (SELECT FROM sports AS other WHERE other.name = $2::text)
-"""
+
+class StoredSport(NamedTuple):
+    """A sport in the database."""
+
+    id: int
+    name: str
 
 
-async def upsert_sports(connection: Connection, names: Mapping[str, str]) -> dict[str, int]:
-    """Insert or rename sports, given as {slug: name}; return the ids by slug.
+async def find_sports(connection: Connection, names: Mapping[str, str]) -> dict[str, StoredSport]:
+    """Find sports by slug, and insert the missing ones; `names` maps slugs to captured names.
 
-    A new slug whose name belongs to another sport gets no row and no id.
+    A new slug whose name belongs to another sport gets no row, and is missing in the result.
     """
     rows = await connection.fetch(_FIND_SPORTS, list(names))
-    known = {row["slug"]: row["name"] for row in rows}
-    if known != names:
-        for slug in sorted(known):
-            if known[slug] != names[slug]:
-                await connection.execute(_RENAME_SPORT, slug, names[slug])
-        if len(known) < len(names):
-            await connection.execute(_LOCK_SPORTS)
-            known = {
-                row["slug"]: row["name"]
-                for row in await connection.fetch(_FIND_SPORTS, list(names))
-            }
-            missing = [slug for slug in names if slug not in known]
-            await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
+    if names.keys() != {row["slug"] for row in rows}:
+        await connection.execute(_LOCK_SPORTS)
         rows = await connection.fetch(_FIND_SPORTS, list(names))
-    return {row["slug"]: row["id"] for row in rows}
+        missing = sorted(names.keys() - {row["slug"] for row in rows})
+        await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
+        rows = await connection.fetch(_FIND_SPORTS, list(names))
+    return {row["slug"]: StoredSport(row["id"], row["name"]) for row in rows}

@@ -198,14 +198,14 @@ def test_capture_in_two_parts(database: str, run: Run, platform: str, chunk_rows
 def test_same_instant_with_another_tournament(
     database: str, run: Run, platform: str, chunk_rows: int
 ) -> None:
-    """Of two captures of an event and instant, the last one's tournament is stored."""
+    """Of two captures of an event and instant, the tournament of the first is stored."""
     first, second = (capture(platform, 0, minute) for minute in (0, 3))
     second["captured_at"] = first["captured_at"]
     second["markets"] = first["markets"]
     options = IngestOptions(chunk_rows=chunk_rows)
     report = run(oddsschema.ingest(database, [first, second], options=options))
     assert [run_.error for run_ in report.runs] == [None]
-    assert run(content(database)) == expected([second])
+    assert run(content(database)) == expected([first])
 
 
 def named(platform: str, event: int, minute: int, name: str) -> Capture:

@@ -199,6 +199,35 @@ def state(row: Table) -> tuple[Any, ...]:
     )
 
 
+def test_copy_validates_once() -> None:
+    """A copy validates each field and each rule once, and shares no state with its source."""
+    ticket = Ticket(**TICKET, reel=Reel())
+    before = state(ticket)
+    CALLS.clear()
+    copied = ticket.model_copy(update={"low": 30, "high": 40})
+    assert ONCE == CALLS
+    assert (copied.low, copied.high, copied.label) == (30, 40, "x")
+    copied.label = "y"
+    assert inspect(copied).attrs.label.history.added == ["y"]
+    assert state(ticket) == before
+
+
+@pytest.mark.parametrize("update", [{"low": 3}, {"unknown": 1}, {"label": ""}])
+def test_refused_copy(update: dict[str, Any]) -> None:
+    """A copy with a value that a field, a rule or the class refuses is refused."""
+    with pytest.raises(ValidationError):
+        Ticket(**TICKET).model_copy(update=update)
+
+
+def test_copy_fills_in_the_line() -> None:
+    """The line of a copied handicap follows from the replaced handicap."""
+    fields = {"betpawa_market_id": 5, "betpawa_market_name": "1X2", "outcomes": OUTCOMES}
+    market = oddsschema.MarketOdds(**fields, **HANDICAP)
+    copied = market.model_copy(update={"handicap_home": -2, "handicap_away": 2})
+    assert (market.line, copied.line) == (-1.5, -2)
+    assert copied.model_fields_set == market.model_fields_set
+
+
 JUNK: st.SearchStrategy[Any] = json_values() | st.sampled_from(
     (object(), "x" * 2000, "\0", " ", float("nan"), 2**63, "2024-01-09T12:00:00", ["\ud800"], {})
 )

@@ -14,11 +14,14 @@ from oddsschema.queries import Offer
 async def latest_odds(event: Event, session: AsyncSession) -> list[BookmakerOdds]:
     """Read the markets on offer at each bookmaker that lists the event.
 
-    `captured_at` is the time of the last capture. A market that was refused in it is as before.
+    The rows of the last snapshot are only what has changed since the one before, so `offers()`
+    answers this. `captured_at` is the time of the last capture. A market that was refused in it is
+    as before. A bookmaker that has nothing on offer is left out.
     """
     statement = queries.offers().where(Offer.event_id == event.id)
     listing = col(Offer.competitor_event_id).nulls_first()  # BetPawa's own have none
-    offers = await session.scalars(statement.order_by(listing, col(Offer.market_odds_id)))
+    order = listing, col(Offer.bookmaker), col(Offer.market_odds_id)
+    offers = await session.scalars(statement.order_by(*order))
     return [
         BookmakerOdds(bookmaker=bookmaker, captured_at=captured_at, markets=list(markets))
         for (_, bookmaker, captured_at), markets in groupby(

@@ -1,9 +1,13 @@
+import asyncio
 import json
+import os
 from copy import deepcopy
 from typing import Any
 
 import httpx
 import pytest
+
+import oddsschema
 
 FIXTURE = {
     "sportradar_id": "07767614",
@@ -60,6 +64,46 @@ def test_odds_per_bookmaker(client: httpx.Client) -> None:
         {"bookmaker": "betpawa", "captured_at": "2024-01-09T12:01:00Z", "markets": [MARKET]},
         {"bookmaker": "bet9ja", "captured_at": "2024-01-09T12:00:00Z", "markets": [MARKET]},
     ]
+
+
+def market(number: int, *outcomes: dict[str, Any]) -> dict[str, Any]:
+    """Build a market by its number."""
+    return MARKET | {"betpawa_market_id": f"{number}", "outcomes": list(outcomes)}
+
+
+def test_odds_after_two_scrapes(client: httpx.Client) -> None:
+    """After a second scrape, changed, closed, refused and unchanged markets are served together."""
+    first = {"name": "1", "odds": 2.0, "is_active": True}
+    second = {"name": "2", "odds": 1.8, "is_active": True}
+    moved, closed = first | {"odds": 2.1}, second | {"is_active": False}
+    bad = first | {"odds": 0.5}
+    before = [market(number, first, second) for number in range(1, 6)]
+    # Of five markets, one is unchanged, one moves, one is closed, one is refused, one is gone.
+    after = [before[0], market(2, moved, second), market(3, first, closed), market(4, bad, second)]
+    offered = [*after[:3], before[3]]
+
+    fixture = FIXTURE | {"sportradar_id": "66457014", "name": "Bern - Sion"}
+    competitors = COMPETITORS["competitor_event"] | fixture | {"external_id": "1"}
+    events = [
+        {"competitor_event": competitors},
+        *(
+            {"event": BETPAWAS["event"] | fixture | {"bookmaker": bookmaker}}
+            for bookmaker in ("betpawa", "pawa2")
+        ),
+    ]
+    for at, markets in (("2024-01-09T12:00:00Z", before), ("2024-01-09T13:00:00Z", after)):
+        scrape = [event | {"captured_at": at, "markets": markets} for event in events]
+        report = asyncio.run(oddsschema.ingest(os.environ["DATABASE_URL"], scrape))
+        assert report.total.captures_refused == report.total.captures_lost == 0
+        assert report.total.markets_refused == (3 if markets is after else 0)
+
+    (event,) = [row for row in client.get("/events").json() if row["name"] == "Bern - Sion"]
+    served = client.get(f"/events/{event['id']}/odds").json()
+    assert [bookmaker["bookmaker"] for bookmaker in served] == ["betpawa", "pawa2", "bet9ja"]
+    for bookmaker in served:
+        assert bookmaker["captured_at"] == "2024-01-09T13:00:00Z"
+        by_id = sorted(bookmaker["markets"], key=lambda row: row["betpawa_market_id"])
+        assert by_id == offered
 
 
 def test_batch_with_runs(client: httpx.Client) -> None:

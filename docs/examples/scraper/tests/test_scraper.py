@@ -62,6 +62,7 @@ def stored(oddsschema_database: str, oddsschema_run: Callable[..., Any]) -> Call
 
 
 RUNS = "SELECT platform, status, events_scraped FROM scrape_runs ORDER BY platform"
+# Each row is a change, not the offer: only after a first scrape are both the same.
 MARKETS = """
     SELECT e.external_id, m.betpawa_market_id FROM competitor_events AS e
     JOIN competitor_market_odds AS m ON m.competitor_event_id = e.id ORDER BY 1, 2
