@@ -83,11 +83,24 @@ def validate(
 
 
 def reject(refusal: Refusal) -> dict[str, Any]:
-    """Make the line of a rejects file from a refusal: it can be corrected and ingested again."""
+    """Make the line of a rejects file from a refusal: it can be corrected and ingested again.
+
+    A line of a rejects file that is refused again keeps its form.
+    """
     capture = refusal.capture
     if isinstance(capture, bytes):
         capture = capture.decode(errors="backslashreplace")
+    if isinstance(capture, str) and '"refused"' in capture:
+        with suppress(ValueError):
+            if _is_reject(again := from_json(capture)):
+                capture = again
+    if _is_reject(capture):
+        capture = capture["capture"]
     return {"refused": refusal.model_dump(mode="json"), "capture": capture}
+
+
+def _is_reject(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS
 
 
 def validate_capture(
@@ -158,7 +171,7 @@ def _validated(
     try:
         capture = capture or validate_capture(payload, limits, noted)
     except (ValidationError, UnknownKeyError) as error:
-        if may_be_reject and isinstance(payload, Mapping) and payload.keys() == _REJECT_KEYS:
+        if may_be_reject and _is_reject(payload):
             inner = Item(item.file, item.line, payload["capture"])
             return _validated(inner, strict, limits, keep_raw, horizon, noted, may_be_reject=False)
         diagnosis = diagnose(payload, error, limits)

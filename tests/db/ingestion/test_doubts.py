@@ -1,5 +1,6 @@
 """Doubts of an ingestion: counted, reported, and kept in the database; nothing is refused."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,52 @@ def test_capture_of_a_doubtful_match_can_be_delivered_again(database: str, run: 
         assert again.total.captures_stored == 1
         stored = "SELECT count(*) FROM competitor_market_odds"
         assert await fetch(database, stored) == [(len(doubtful["markets"]) - 1,)]
+
+    run(body())
+
+
+ODD_PRICES = [{"name": name, "odds": 1500} for name in ("1", "2")]
+
+
+@pytest.mark.parametrize("form", ["object", "text", "bytes"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(swapped, id="match"),
+        pytest.param(
+            lambda good: {
+                **good,
+                "markets": [{**m, "outcomes": ODD_PRICES} for m in good["markets"]],
+            },
+            id="prices",
+        ),
+        pytest.param(lambda good: {**good, "captured_at": "never"}, id="contract"),
+    ],
+)
+def test_rejects_that_are_refused_again(
+    database: str, run: Run, fault: Callable[[Any], Any], form: str
+) -> None:
+    """A line of a rejects file keeps its form, however often it is refused."""
+    refusals: list[Refusal] = []
+    strict = IngestOptions(strict=True, on_refusal=refusals.append)
+    bad = fault(capture("bet9ja", 1, 0))
+
+    def encoded(line: Any) -> Any:
+        text = json.dumps(line)
+        return line if form == "object" else text if form == "text" else text.encode()
+
+    async def body() -> None:
+        await ingest(database, [capture("betpawa", 1, 0)])
+        line: Any = bad
+        for _ in range(3):
+            await ingest(database, [encoded(line)], options=strict)
+            line = reject(refusals.pop())
+            assert line.keys() == {"refused", "capture"}
+            delivered = line["capture"]
+            if isinstance(delivered, str):
+                delivered = json.loads(delivered)
+            assert bad.keys() <= delivered.keys()
+            line = json.loads(json.dumps(line, default=str))
 
     run(body())
 
