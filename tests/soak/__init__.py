@@ -7,6 +7,7 @@ The modules from the top down:
 - `faults`: kills, cuts, crashes, prunes and migrations beside the writers.
 - `comparison`: the database compared with the model, while writers write and afterwards.
 - `writer`: the process of a writer, and its answers.
+- `plain_writer`: a program beside the writers that writes older forms by SQL of its own.
 - `scenario`: the captures of a round, who delivers them, and the model of them.
 - `figures`: counts of everything that a soak does.
 """

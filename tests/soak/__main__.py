@@ -1,6 +1,7 @@
 """The soak as a program."""
 
 import argparse
+import logging
 import sys
 import time
 
@@ -18,6 +19,7 @@ parser.add_argument("--first", type=int, default=0, help="the number of the firs
 def main() -> int:
     """Run the soak; print the figures of each round, and of all."""
     arguments = parser.parse_args()
+    logging.disable()  # each cut connection
     total, began = Figures(), time.monotonic()
     try:
         for number, kind, figures in soak(**vars(arguments)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from oddsschema.errors import MigrationError
 from oddsschema.scrapes.stale import close_stale
 from tests.soak.comparison import differences
 from tests.soak.figures import Figures
+from tests.soak.plain_writer import PlainWriter
 from tests.soak.scenario import MINUTES, OVER, PAST, Instant, Kind
 from tests.soak.writer import Answer, Writer
 from tests.support.crashing_server import Server
@@ -27,6 +29,12 @@ SESSION_ERRORS = (
     OSError,
     OddsSchemaError,
 )
+
+#: The downgrades of a round, each with an upgrade. Writers start again after each of them.
+_MIGRATIONS = 6
+
+#: The most upgrades of which each waits too long for a lock, or is part of a deadlock.
+_ATTEMPTS = 20
 
 #: Revisions without the tables of the competitors, or without any table.
 LOSING_REVISIONS = ("base", "oddsschema_0001", "oddsschema_0002")
@@ -57,12 +65,14 @@ class Deliveries:
         """Return whether every delivery of an instant is acknowledged."""
         return self._needed[instant] <= self._acknowledged
 
-    def stored_until(self, listing: tuple[str, str]) -> float:
-        """Return the first minute that a delivery of a listing can still change."""
-        for instant in self._by_listing.get(listing, ()):
-            if not self.is_stored(instant):
-                return instant.minute
-        return MINUTES.stop
+    def span(self, listing: tuple[str, str]) -> tuple[float, float]:
+        """Return the minutes of a listing, without the end, that no delivery can change."""
+        instants = self._by_listing.get(listing, ())
+        end = next((each.minute for each in instants if not self.is_stored(each)), MINUTES.stop)
+        # Nobody delivers the past again after its tables were dropped.
+        if self.losses:
+            return (instants[0].minute if instants else end), end
+        return PAST.start, end
 
 
 class Faults:
@@ -89,6 +99,7 @@ class Faults:
         self.cutoff: datetime = at(PAST.start)
         #: The batches whose counts are known, with the stored and the known captures.
         self.counted: dict[int, tuple[int, int, int]] = {}
+        self.plain = PlainWriter(rng)
         self._over = asyncio.Event()
 
     def end(self) -> None:
@@ -115,7 +126,7 @@ class Faults:
         if kind.crashes:
             work.append(self._crash())
         if kind.migrations:
-            work.append(self._migrate())
+            work += [self._migrate(), self._write_plainly(), self._write_plainly()]
         return work
 
     # -- writers -----------------------------------------------------------------------------------
@@ -133,7 +144,7 @@ class Faults:
                 return
             if error != "killed":
                 assert self._kind.migrations, f"writer {number} failed: {error}"
-                self._figures.errors[error.split(":")[0]] += 1
+                self._figures.errors[" ".join(["ingest", *re.findall(r"\w+Error", error)])] += 1
                 await self._pause(0.1, 0.5)
 
     def _take(self, writer: int, answer: Answer, losses: int) -> None:
@@ -186,12 +197,12 @@ class Faults:
             finally:
                 connection.terminate()
         except SESSION_ERRORS as error:
-            self._explained(error)
+            self._explained("session", error)
 
-    def _explained(self, error: Exception) -> None:
+    def _explained(self, who: str, error: Exception) -> None:
         kind = self._kind
         assert kind.migrations or kind.cuts or kind.crashes, repr(error)
-        self._figures.errors[type(error).__name__] += 1
+        self._figures.errors[f"{who} {type(error).__name__}"] += 1
 
     async def _prune(self) -> None:
         rng = self._rng
@@ -205,7 +216,7 @@ class Faults:
                 report = await prune(self._url, cutoff, options=options)
             except SESSION_ERRORS as error:
                 assert self._kind.migrations, repr(error)
-                self._explained(error)
+                self._explained("prune", error)
                 continue
             self._figures.prunes += 1
             self._figures.pruned_rows += report.total.rows
@@ -215,7 +226,7 @@ class Faults:
             try:
                 await close_stale(self._url, timedelta(hours=1))
             except SESSION_ERRORS as error:
-                self._explained(error)
+                self._explained("close_stale", error)
 
     async def _read(self) -> None:
         while await self._pause(0.01, 0.1):
@@ -226,12 +237,13 @@ class Faults:
         platform, event = self._rng.choice(
             sorted(listing for listing in self._model.instants if listing[1] != OVER)
         )
-        losses, until = self._deliveries.losses, self._stored_until(platform, event)
+        losses = self._deliveries.losses
+        first, end = self._deliveries.span((platform, event))
         minutes = [
             minute + half
             for minute in (*PAST, *MINUTES)
             for half in (0, 0.5)
-            if self.cutoff <= at(minute + half) and minute + half < until
+            if self.cutoff <= at(minute + half) and first <= minute + half < end
         ]
         instants = [
             Instant(platform, event, minute)
@@ -247,38 +259,42 @@ class Faults:
             self._figures.instants_meanwhile += len(instants)
             assert not wrong, "beside the writers:\n" + "\n".join(wrong)
 
-    def _stored_until(self, platform: str, event: str) -> float:
-        # Nobody delivers the past again after its tables were dropped.
-        if self._deliveries.losses:
-            return PAST.start
-        return self._deliveries.stored_until((platform, event))
-
     # -- migrations --------------------------------------------------------------------------------
 
     async def _migrate(self) -> None:
         revisions = ["base", *migrations.commands.known_revisions()]
-        while await self._pause(0.5, 2):
-            revision = self._rng.choice(revisions)
+        for _ in range(_MIGRATIONS):
+            if not await self._pause(0.2, 2):
+                return
+            revision = self._rng.choice(revisions[self._rng.choice([0, 3, 3, 3]) :])
             if revision in LOSING_REVISIONS:
-                self._deliveries.forget()
+                self._forget()
             await self._attempt(migrations.downgrade, revision)
             if revision in LOSING_REVISIONS:
-                self._deliveries.forget()
+                self._forget()
             await self._pause(0, 0.5)
             await self.upgrade()
+
+    def _forget(self) -> None:
+        self._deliveries.forget()
+        self.plain.forget()
+
+    async def _write_plainly(self) -> None:
+        while await self._pause(0, 0.2):
+            await self._in_session(self.plain.write)
 
     async def _attempt(self, migrate: Callable[..., Any], revision: str) -> bool:
         try:
             await migrate(self._url, revision, lock_timeout=timedelta(seconds=2))
         except MigrationError as error:
-            self._figures.errors[type(error).__name__] += 1
+            self._figures.errors[f"migrate {type(error).__name__}"] += 1
             return False
         self._figures.migrations += 1
         return True
 
     async def upgrade(self) -> None:
-        """Upgrade to the newest revision, however often a lock is in the way."""
-        while not await self._attempt(migrations.upgrade, "head"):
-            await asyncio.sleep(0.1)
-
-
+        """Upgrade to the newest revision, although locks may be in the way several times."""
+        for _ in range(_ATTEMPTS):
+            if await self._attempt(migrations.upgrade, "head"):
+                return
+        raise AssertionError(f"no upgrade in {_ATTEMPTS} attempts: {self._figures}")

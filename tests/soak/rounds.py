@@ -22,7 +22,6 @@ from tests.soak.figures import Figures
 from tests.soak.scenario import KINDS, MINUTES, OVER, PAST, Instant, Scenario
 from tests.soak.writer import Writer
 from tests.support.crashing_server import Server
-from tests.support.histories import Model
 from tests.support.prune_checks import REPEATED_MARKETS, assert_pruned
 from tests.support.pruned_histories import at
 from tests.support.sessions import settled
@@ -149,8 +148,9 @@ class Round:
                 if at(instant.minute) >= faults.cutoff
                 if instant in stored or deliveries.is_stored(instant)
             ]
-            self.figures.instants += len(asked)
+            self.figures.instants += len(asked) + faults.plain.instants
             wrong = await differences(connection, self._model, asked)
+            wrong += await faults.plain.differences(connection)
             self._assert_none(wrong, "after the migrations, before the redelivery")
         finally:
             await connection.close()
@@ -159,9 +159,7 @@ class Round:
                 report = await ingest(self._url, delivery.captures)
                 assert report.total.captures_lost == report.total.captures_refused == 0, report
 
-    async def _compare(
-        self, faults: Faults, deliveries: Deliveries, past_batch_id: int
-    ) -> None:
+    async def _compare(self, faults: Faults, deliveries: Deliveries, past_batch_id: int) -> None:
         is_past_lost = deliveries.losses > 0
         connection = await asyncpg.connect(self._url)
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import multiprocessing
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -29,6 +30,7 @@ class Answer(NamedTuple):
 
 
 def _write(url: str, script: Script, answers: "Connection[Answer, Any]") -> None:
+    logging.disable()  # each refused market and each retry
     asyncio.run(_deliver(url, script, answers))
 
 
@@ -44,7 +46,7 @@ async def _deliver(url: str, script: Script, answers: "Connection[Answer, Any]")
             answers.send(Answer(number, 0, 0, 0, 0, 0, text))
             return
         total = report.total
-        [error_of_run] = {run.error for run in report.runs if run.error} or {None}
+        error_of_run = next((run.error for run in report.runs if run.error), None)
         if total.captures_lost and error_of_run is None:
             error_of_run = f"Lost: {total.captures_lost} captures"
         answers.send(
