@@ -40,6 +40,11 @@ _ATTEMPTS = 20
 LOSING_REVISIONS = ("base", "oddsschema_0001", "oddsschema_0002")
 
 
+def _is_beginning(error: str) -> bool:
+    """Return whether work could not begin: only what has begun waits for a server."""
+    return error.startswith("DatabaseUnavailableError: cannot connect")
+
+
 class Deliveries:
     """The deliveries that writers have acknowledged, and the instants that are therefore stored."""
 
@@ -143,9 +148,8 @@ class Faults:
             if error is None:
                 return
             if error != "killed":
-                # An ingestion that begins while the server is down fails at once.
-                is_down = self._kind.crashes and "DatabaseUnavailableError: cannot connect" in error
-                assert self._kind.migrations or is_down, f"writer {number} failed: {error}"
+                is_explained = self._kind.migrations or _is_beginning(error)
+                assert is_explained, f"writer {number} failed: {error}"
                 self._figures.errors[" ".join(["ingest", *re.findall(r"\w+Error", error)])] += 1
                 await self._pause(0.1, 0.5)
 
@@ -217,7 +221,8 @@ class Faults:
             try:
                 report = await prune(self._url, cutoff, options=options)
             except SESSION_ERRORS as error:
-                assert self._kind.migrations, repr(error)
+                text = f"{type(error).__name__}: {error}"
+                assert self._kind.migrations or _is_beginning(text), text
                 self._explained("prune", error)
                 continue
             self._figures.prunes += 1
