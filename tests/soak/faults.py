@@ -212,7 +212,7 @@ class Faults:
 
     async def _prune(self) -> None:
         rng = self._rng
-        while await self._pause(0.2, 2):
+        while await self._pause(0.05, 0.7):
             cutoff = at(rng.uniform(PAST.start, self._kind.last_cutoff))
             self.cutoff = max(self.cutoff, cutoff)
             options = PruneOptions(
