@@ -69,10 +69,10 @@ class Server:
             await asyncio.sleep(0.05)
 
     async def drop(self, url: str) -> None:
-        """Drop a database and every tablespace."""
+        """Drop a database and the tablespace that it may have."""
         connection = await asyncpg.connect(self._url("postgres"))
         await connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
-        await connection.execute("DROP TABLESPACE small")
+        await connection.execute("DROP TABLESPACE IF EXISTS small")
         await connection.close()
 
     @asynccontextmanager

@@ -22,17 +22,20 @@ KICKOFF = datetime(2024, 1, 20, 17, tzinfo=UTC)
 #: Platforms with captures of reference events.
 REFERENCES = ("betpawa", "mozzart")
 
-_KEYS = [
+#: Keys of markets that a history uses.
+KEYS = [
     *((market_id, line, None, None) for market_id in "ab" for line in (None, 0.0, 2.5)),
     *(("a", line, kind, None) for kind in ("european", "asian") for line in (0.0, 1.0)),
     *(("a", line, None, f"minute={minute}") for line in (None, 2.5) for minute in (5, 15)),
 ]
-_PRICES = st.sampled_from(
-    [*((odds, True) for odds in (1.0, 1.5, 2, 1e16)), (1.5, False), (2, False), (None, False)]
-)
+#: Odds, and whether the outcome is open.
+PRICES = [*((odds, True) for odds in (1.0, 1.5, 2, 1e16)), (1.5, False), (2, False), (None, False)]
+#: Names of a market, and of its outcomes.
+NAMES = ["Total", "Total", "Goals"]
+OUTCOMES = [["1"], ["1", "2"], ['é"\\\n!']]
 
 #: Damages of a market: the changed fields, and the number of values of the key that stay readable.
-_DAMAGES = (
+DAMAGES = (
     ({"outcomes": [{"name": "1", "odds": 0.5}]}, 4),
     ({"line": "far"}, 1),
     ({"betpawa_market_id": ""}, 0),
@@ -45,43 +48,60 @@ def offered(draw: st.DrawFn, older: bool = False) -> list[dict[str, Any]]:
 
     With `older`, the schema of older releases can hold them.
     """
-    kinds = [key for key in _KEYS if not (older and key[-1])]
-    prices = _PRICES.filter(lambda price: not older or price[0] is not None)
-    keys = draw(st.lists(st.sampled_from(kinds), max_size=4, unique=True))
+    keys, prices = form_of(older)
     return [
-        {
-            "betpawa_market_id": market_id,
-            "betpawa_market_name": draw(st.sampled_from(["Total", "Total", "Goals"])),
-            "line": line,
-            "handicap_type": kind,
-            "handicap_home": None if kind is None else line,
-            "handicap_away": None if kind is None else -line,
-            "specifiers": specifiers,
-            "outcomes": draw(
+        market(
+            key,
+            draw(st.sampled_from(NAMES)),
+            draw(
                 st.permutations(
                     [
-                        dict(zip(("name", "odds", "is_active"), (name, *draw(prices)), strict=True))
-                        for name in draw(st.sampled_from([["1"], ["1", "2"], ['é"\\\n!']]))
+                        (name, *draw(st.sampled_from(prices)))
+                        for name in draw(st.sampled_from(OUTCOMES))
                     ]
                 )
             ),
-        }
-        for market_id, line, kind, specifiers in keys
+        )
+        for key in draw(st.lists(st.sampled_from(keys), max_size=4, unique=True))
     ]
+
+
+def form_of(older: bool) -> tuple[list[Any], list[Any]]:
+    """List the keys of markets and the prices that the schema of a release can hold."""
+    if not older:
+        return KEYS, PRICES
+    return [key for key in KEYS if not key[-1]], [price for price in PRICES if price[0] is not None]
+
+
+def market(key: Any, name: str, outcomes: Sequence[tuple[str, Any, bool]]) -> dict[str, Any]:
+    """Build a market of a capture from its key, its name, and names and prices of outcomes."""
+    market_id, line, kind, specifiers = key
+    return {
+        "betpawa_market_id": market_id,
+        "betpawa_market_name": name,
+        "line": line,
+        "handicap_type": kind,
+        "handicap_home": None if kind is None else line,
+        "handicap_away": None if kind is None else -line,
+        "specifiers": specifiers,
+        "outcomes": [
+            dict(zip(("name", "odds", "is_active"), outcome, strict=True)) for outcome in outcomes
+        ],
+    }
 
 
 @st.composite
 def damaged(draw: st.DrawFn, markets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Draw markets of which some are refused. The first one stays good."""
     return [
-        market | draw(st.sampled_from(_DAMAGES))[0] if place and draw(st.booleans()) else market
+        market | draw(st.sampled_from(DAMAGES))[0] if place and draw(st.booleans()) else market
         for place, market in enumerate(markets)
     ]
 
 
 def refused_key(market: dict[str, Any]) -> Any:
     """Return the key of a damaged market as far as it is readable; None of a good market."""
-    for damage, readable in _DAMAGES:
+    for damage, readable in DAMAGES:
         if market.items() >= damage.items():
             return market_key(market)[:readable]
     return None

@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 NIGHTLY = settings.get_current_profile_name() == "nightly"
 
 #: The numbers of random points for kills, crashes and cancellations; they differ in cost.
-KILLS, CRASHES, CANCELS = (100, 20, 200) if NIGHTLY else (3, 2, 10)
+KILLS, CRASHES, CANCELS = (200, 20, 200) if NIGHTLY else (3, 2, 10)
 
 #: 540 captures of 8 markets each.
 MANY = scrapes(range(20), range(9), markets=8)

@@ -68,15 +68,23 @@ SELECT source, id, $1, $1, 'A - B', 'A', 'B', now() FROM competitor_tournaments 
 }
 
 
-async def insert_histories(connection: Any, side: Side, histories: Sequence[StoredHistory]) -> None:
-    """Insert an event of this side with each history."""
+async def insert_histories(
+    connection: Any,
+    side: Side,
+    histories: Sequence[StoredHistory],
+    first: int = 0,
+    start: datetime = START,
+) -> None:
+    """Insert an event of this side with each history; the first event has this number."""
     await connection.execute(_TOURNAMENTS)
     bookmaker_id = await connection.fetchval("SELECT min(id) FROM bookmakers")
     columns = {"bookmaker_id": bookmaker_id} if side is BETPAWA else {}
-    for number, history in enumerate(histories):
-        event_id = await connection.fetchval(_INSERT_EVENT[side.events], f"{side.events} {number}")
+    for number, history in enumerate(histories, first):
+        event_id = await connection.fetchval(
+            _INSERT_EVENT[side.events], sportradar_id(side, number)
+        )
         for minute, instant in enumerate(history):
-            at = START + timedelta(minutes=minute)
+            at = start + timedelta(minutes=minute)
             snapshot_id = await _insert(
                 connection,
                 side.snapshots,
@@ -102,6 +110,11 @@ async def insert_histories(connection: Any, side: Side, histories: Sequence[Stor
                         **row.columns,
                     },
                 )
+
+
+def sportradar_id(side: Side, number: int) -> str:
+    """Return the SportRadar id of an event that `insert_histories` inserts."""
+    return f"{side.events} {number}"
 
 
 async def _insert(connection: Any, table: str, columns: dict[str, Any]) -> int:
