@@ -53,10 +53,16 @@ def run_round(server: Server, seed: int, number: int, writers: int) -> Figures:
     try:
         asyncio.run(current.run())
     except BaseExceptionGroup as group:
-        raise RoundError(f"{current}: {_first(group)!r}"[:5000]) from group
+        raise RoundError(f"{current}: {_shown(_first(group))}") from group
     except (AssertionError, TimeoutError) as error:
-        raise RoundError(f"{current}: {error!r}"[:5000]) from error
+        raise RoundError(f"{current}: {_shown(error)}") from error
     return current.figures
+
+
+def _shown(error: BaseException) -> str:
+    """Return the text of an error, not too long, with its class if it is no assertion."""
+    text = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+    return text[:5000]
 
 
 def _first(error: BaseException) -> BaseException:
