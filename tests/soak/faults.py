@@ -34,7 +34,7 @@ SESSION_ERRORS = (
 _MIGRATIONS = 6
 
 #: The most upgrades of which each waits too long for a lock, or is part of a deadlock.
-_ATTEMPTS = 20
+_ATTEMPTS = 100
 
 #: Revisions without the tables of the competitors, or without any table.
 LOSING_REVISIONS = ("base", "oddsschema_0001", "oddsschema_0002")
@@ -231,7 +231,7 @@ class Faults:
     async def _close_stale(self) -> None:
         while await self._pause(0.5, 2):
             try:
-                await close_stale(self._url, timedelta(hours=1))
+                await close_stale(self._url, timedelta(0))
             except SESSION_ERRORS as error:
                 self._explained("close_stale", error)
 
