@@ -8,7 +8,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.clock import Clock, server_clock
@@ -152,29 +152,32 @@ class Batch:
         """
         self._is_ended = True
         is_cancelled = error is not None and not isinstance(error, Exception)
-        failures: list[BaseException] = []
+        failure: BaseException | None = None
         try:
-            failures += await self._close_runs(error)
+            if is_cancelled:
+                await self._close_at_once(error)
+            else:
+                for run in self.runs:
+                    await run.close(error)
         except asyncio.CancelledError as cancelled:
-            is_cancelled = True
-            failures += [cancelled, *await self._close_runs(cancelled)]
-        if failures and not is_cancelled:
-            raise failures[0]
+            is_cancelled, failure = True, cancelled
+            with suppress(asyncio.CancelledError):
+                await self._close_at_once(cancelled)
+        except Exception as failed:
+            await self._close_at_once(failed)
+            raise
         ending = asyncio.create_task(self._end())
-        if cancellation := await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled):
-            failures.append(cancellation)
-        if failures:
-            raise failures[0]
+        cancellation = await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled)
+        if (failure := cancellation or failure) is not None:
+            raise failure
         if ending.done() and not ending.cancelled():
             ending.result()
         else:
             _log.error("batch %d could not be closed: it is stale", self.id)
 
-    async def _close_runs(self, error: BaseException | None) -> list[BaseException]:
-        """Close the open runs at the same time. Return the errors of those that failed to close."""
-        closing = (run.close(error) for run in self.runs)
-        results = await asyncio.gather(*closing, return_exceptions=True)
-        return [result for result in results if result is not None]
+    async def _close_at_once(self, error: BaseException | None) -> None:
+        """Close the runs that are still open, all at the same time."""
+        await asyncio.gather(*(run.close(error) for run in self.runs), return_exceptions=True)
 
     async def _end(self) -> None:
         """Derive the status of the batch from its runs, and record it."""

@@ -306,6 +306,7 @@ def test_second_ctrl_c(database: str, run: Run, with_: signal.Signals) -> None:
         ("sportybet", "completed", events, 0, events),
         ("sportybet", "failed", 0, len(captures) - events, 0),
     ]
+    assert run(stale_batches(database, timedelta(0))) == []
     run(redeliver(database, captures))
 
 

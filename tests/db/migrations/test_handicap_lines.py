@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oddsschema import migrations
 from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.revision import HEAD
 from oddsschema.errors import CheckViolationError
 from oddsschema.migrations import CheckState
 from oddsschema.models.sides import BETPAWA, SIDES
@@ -234,7 +235,7 @@ def test_rows(
 
 def test_sql_text(old_database: str, run: Run) -> None:
     """The SQL text of the revisions changes the rows as the upgrade does."""
-    sql = migrations.upgrade_sql(f"{OLD_REVISION}:oddsschema_0009")
+    sql = migrations.upgrade_sql(f"{OLD_REVISION}:{HEAD}")
     both_sides = [
         StoredInstant(COMPLETE, [handicap(None, 2), handicap(-1, 3)]),
         StoredInstant(CHANGES, [handicap(-1, 3, is_gone=GONE)]),

@@ -195,7 +195,7 @@ def test_captures_within_the_limit_stay(database: str, run: Run) -> None:
         _, wrong = scraped_by_a_wrong_clock(datetime.now(UTC))
         capture = wrong[0]
         now = datetime.now(UTC)
-        times = [now + MAX_AHEAD * share for share in (0.0, 0.5, 1.5, 3.5)]
+        times = [now + MAX_AHEAD * share for share in (-0.5, 0.5, 1.5, 3.5)]
         for time in times:
             for confirmed in (time, time + timedelta(seconds=1)):
                 await stored(database, [capture | {"captured_at": confirmed}])

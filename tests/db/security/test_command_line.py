@@ -55,6 +55,7 @@ TEXT_ARGUMENTS = {
         (
             *("lock_timeout", "statement_timeout", "retry_for", "patience"),
             *("keyframe_age", "older_than", "window"),
+            *("flush_after", "close_within", "max_ahead"),
         ),
         "test_other_arguments",
     ),
