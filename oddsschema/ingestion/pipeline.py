@@ -63,10 +63,17 @@ class Pipeline:
         self._writing: asyncio.Task[None] | None = None
         #: The reading of the clock after which a capture waits for the chunk that is written.
         self._written_by: float | None = None
+        #: The refusals in the chunk that is written, or that could not be written.
+        self._writing_refusals: list[Refusal] = []
         #: The last attempt at the chunk that is written, until its result is known.
         self._attempt: ChunkResult | None = None
         # Cleared during a chunk's small statements: validation would delay their round trips.
         self._is_copying = asyncio.Event()
+
+    @property
+    def unwritten_refusals(self) -> list[Refusal]:
+        """The refusals that are in no chunk that was committed."""
+        return [*self._writing_refusals, *self._chunk.refusals]
 
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture to the chunk."""
@@ -190,11 +197,11 @@ class Pipeline:
 
     async def _write(self, chunk: Chunk) -> None:
         """Commit a chunk, and report its result."""
+        self._writing_refusals = chunk.refusals
         try:
             result = await self._commit(chunk)
             if self._attempt is not None:
-                self._attempt = None
-                self._on_written(result)
+                self._count(result)
             if result.new_events:
                 # Link again after the commit: two concurrent transactions that insert the events
                 # of a match do not see each other's rows. The later one sees both now.
@@ -268,8 +275,14 @@ class Pipeline:
             counted = await bookkeeping.read_counts(connection, self._run_id)
         except asyncpg.LockNotAvailableError as error:
             raise UncertainCommitError(run_id=self._run_id) from error
-        self._attempt = None
         if counted < attempt.counted:
+            self._attempt = None
             return None
-        self._on_written(attempt)
+        self._count(attempt)
         return attempt
+
+    def _count(self, attempt: ChunkResult) -> None:
+        """Report the result of a chunk that is committed."""
+        self._attempt = None
+        self._writing_refusals = []
+        self._on_written(attempt)

@@ -27,7 +27,7 @@ from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
-from oddsschema.scrapes.bookkeeping import DOUBT
+from oddsschema.scrapes.bookkeeping import DOUBT, REFUSED
 
 #: The longest error of a run, in characters: the database's messages can quote rows.
 _LONGEST_ERROR = 2000
@@ -194,9 +194,12 @@ class Run:
             self.status = ScrapeStatus.PARTIAL if self._accepted else ScrapeStatus.FAILED
         error_type = type(error).__name__
 
+        unwritten = list(map(str, self._pipeline.unwritten_refusals))
+
         async def record(connection: Connection) -> None:
-            lost = self._lost if self.error is not None else 0
-            if await bookkeeping.close_run(connection, self.id, self.status, lost=lost):
+            failed = self._captures_refused + (self._lost if self.error is not None else 0)
+            if await bookkeeping.close_run(connection, self.id, self.status, failed=failed):
+                await bookkeeping.record_errors(connection, self.id, REFUSED, unwritten)
                 await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
                 if self.error is not None:
                     await bookkeeping.record_errors(connection, self.id, error_type, [self.error])

@@ -13,6 +13,9 @@ from oddsschema.database.connections import Connection
 from oddsschema.errors import BatchNotFoundError, SequenceError
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
+#: The error_type of a refusal.
+REFUSED = "refused"
+
 #: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
 DOUBT = "doubt"
 
@@ -82,7 +85,7 @@ _LOCK_RUN = "SELECT status FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE"
 # End a run. In the transaction of a caller, now() would be its start.
 _CLOSE_RUN = """
 UPDATE scrape_runs
-SET status = $2, events_failed = events_failed + $3,
+SET status = $2, events_failed = $3,
     completed_at = statement_timestamp(), heartbeat_at = statement_timestamp()
 WHERE id = $1
 """
@@ -194,9 +197,9 @@ async def read_counts(connection: Connection, run_id: int) -> int:
 
 
 async def close_run(
-    connection: Connection, run_id: int, status: ScrapeStatus, *, lost: int = 0
+    connection: Connection, run_id: int, status: ScrapeStatus, *, failed: int
 ) -> bool:
-    """End a run, whose `lost` captures count as failed. Return False if it had ended before.
+    """End a run with the number of all its failed captures. Return False if it had ended before.
 
     The end as stale does not count: another process has recorded that.
     """
@@ -204,7 +207,7 @@ async def close_run(
     was_stale = bool(await connection.fetch(_REVIVE, run_id))
     if before is None or not (was_stale or ScrapeStatus(before).is_open):
         return False
-    await connection.execute(_CLOSE_RUN, run_id, status, lost)
+    await connection.execute(_CLOSE_RUN, run_id, status, failed)
     return True
 
 

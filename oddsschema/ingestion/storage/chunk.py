@@ -20,6 +20,7 @@ from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
 from oddsschema.ingestion.storage.sports import StoredSport, find_sports
 from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.bookkeeping import REFUSED
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ async def write_chunk(
     result.new_events = stored.new_events
     result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
     refusals = [*chunk.refusals, *result.refusals]
-    await bookkeeping.record_errors(connection, run_id, "refused", list(map(str, refusals)))
+    await bookkeeping.record_errors(connection, run_id, REFUSED, list(map(str, refusals)))
     failed = sum(refusal.markets is None for refusal in refusals)
     result.counted = await bookkeeping.add_counts(
         connection, run_id, scraped=stored.written.stored + stored.written.known, failed=failed

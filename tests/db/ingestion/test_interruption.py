@@ -191,7 +191,7 @@ def piped(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def wait_for(run: Run, url: str, query: str, *, seconds: float = 10) -> None:
+def wait_for(run: Run, url: str, query: str, *, seconds: float = 30) -> None:
     """Wait until a query returns true."""
     deadline = time.monotonic() + seconds
     while run(fetch(url, query)) != [(True,)]:
@@ -231,7 +231,7 @@ def test_ctrl_c(database: str, run: Run, with_: signal.Signals) -> None:
         wait_for(run, database, "SELECT count(*) > 0 FROM competitor_odds_snapshots")
         process.send_signal(with_)
         errors = process.stderr.read()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         feeding.join()
         with contextlib.suppress(BrokenPipeError):
             stdin.close()
@@ -324,6 +324,7 @@ def test_commit_that_takes_too_long(database: str, run: Run, close_within: float
             batch.run("sportybet") as sportybet,
         ):
             await sportybet.ingest(captures[events:])
+            await sportybet.ingest(["not JSON"])
             await asyncio.sleep(60)
 
     async def body() -> float:
@@ -337,10 +338,15 @@ def test_commit_that_takes_too_long(database: str, run: Run, close_within: float
             return time.monotonic() - began
 
     assert close_within <= run(body()) < close_within + 5
+    # The refused capture is on record as well.
     assert run(fetch(database, RUNS)) == [
         ("sportybet", "completed", events, 0, events),
-        ("sportybet", "failed", 0, len(captures) - events, 0),
+        ("sportybet", "failed", 0, len(captures) - events + 1, 0),
     ]
+    kinds = """
+        SELECT error_type FROM scrape_errors
+        WHERE scrape_run_id = 2 AND error_type <> 'doubt' ORDER BY id"""
+    assert run(fetch(database, kinds)) == [("refused",), ("CancelledError",)]
     assert run(fetch(database, "SELECT status FROM scrape_batches ORDER BY id")) == [
         ("completed",),
         ("failed",),
