@@ -44,10 +44,13 @@ class Connections:
         *,
         pool: "asyncpg.Pool[Any] | None" = None,
         connection: "Connection | None" = None,
+        begin: Callable[[], Awaitable[None]] | None = None,
         retry_for: timedelta = timedelta(0),
     ) -> None:
         self._pool = pool
         self._connection = connection
+        #: Begins the transaction of a caller whose library does so with its next statement.
+        self._begin = begin
         self._retry_for = retry_for
         self._lock = asyncio.Lock()
         #: The number of repetitions so far.
@@ -83,8 +86,11 @@ class Connections:
     async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._connection is not None:
             # Concurrent transactions on a single connection would nest.
-            async with self._lock, self._connection.transaction():
-                return await work(self._connection)
+            async with self._lock:
+                if self._begin is not None:
+                    await self._begin()
+                async with self._connection.transaction():
+                    return await work(self._connection)
         assert self._pool is not None  # without a connection of the caller's
         async for attempt in self._retrying(is_transient):
             with attempt:
@@ -138,11 +144,16 @@ async def open_connections(
         finally:
             await _close(pool)
     elif isinstance(target, AsyncConnection):
-        # SQLAlchemy sends its BEGIN with its first statement. Without this statement, COPY would
-        # run outside the caller's transaction and survive its rollback.
-        await target.exec_driver_sql("SELECT 1")
+        connection = target
+
+        async def begin() -> None:
+            # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit.
+            # Without this statement, we would write outside the caller's transaction.
+            if not connection.in_transaction():
+                await connection.exec_driver_sql("SELECT 1")
+
         raw = await target.get_raw_connection()
-        yield Connections(connection=raw.driver_connection)
+        yield Connections(connection=raw.driver_connection, begin=begin)
     else:
         yield Connections(connection=target)
 
