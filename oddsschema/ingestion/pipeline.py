@@ -117,7 +117,10 @@ class Pipeline:
                 self._writing.cancel()
             await asyncio.wait([self._writing])
         if self._attempt is not None:
-            await self._connections.transact(self._resolve_commit)
+            committed = await self._connections.transact(self._resolve_commit)
+            self._attempt = None
+            if committed is not None:
+                self._count(committed)
 
     # -- the moment of a chunk ---------------------------------------------------------------------
 
@@ -200,8 +203,7 @@ class Pipeline:
         self._writing_refusals = chunk.refusals
         try:
             result = await self._commit(chunk)
-            if self._attempt is not None:
-                self._count(result)
+            self._count(result)
             if result.new_events:
                 # Link again after the commit: two concurrent transactions that insert the events
                 # of a match do not see each other's rows. The later one sees both now.
@@ -264,7 +266,7 @@ class Pipeline:
 
         The run's counters show it: nobody else changes them. (The transaction's id is not enough:
         after a crash, the server reassigns ids that were not in the WAL.) Returns the
-        attempt if it was committed, and reports its result.
+        attempt if it was committed.
         """
         import asyncpg
 
@@ -275,11 +277,7 @@ class Pipeline:
             counted = await bookkeeping.read_counts(connection, self._run_id)
         except asyncpg.LockNotAvailableError as error:
             raise UncertainCommitError(run_id=self._run_id) from error
-        if counted < attempt.counted:
-            self._attempt = None
-            return None
-        self._count(attempt)
-        return attempt
+        return attempt if counted >= attempt.counted else None
 
     def _count(self, attempt: ChunkResult) -> None:
         """Report the result of a chunk that is committed."""
