@@ -46,30 +46,37 @@ async def batch(
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
-    async with open_connections(target, retry_for=options.retry_for) as connections:
+    signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
+    with signals, raised_gc_threshold():
+        async with open_connections(target, retry_for=options.retry_for) as connections:
 
-        async def reserve(connection: Connection) -> tuple[Reserved | int, Clock]:
-            await require_migrated(connection)
-            clock = await server_clock(connection)
-            if batch_id is not None:
-                return batch_id, clock
-            return await bookkeeping.reserve(connection, "scrape_batches"), clock
+            async def reserve(connection: Connection) -> tuple[Reserved | int, Clock]:
+                await require_migrated(connection)
+                clock = await server_clock(connection)
+                if batch_id is not None:
+                    return batch_id, clock
+                return await bookkeeping.reserve(connection, "scrape_batches"), clock
 
-        found, clock = await connections.transact(reserve)
+            found, clock = await connections.transact(reserve)
 
-        async def open_or_join(connection: Connection) -> int:
-            if isinstance(found, Reserved):
-                await bookkeeping.open_batch(connection, found, trigger, notes)
-                return found.id
-            if not await bookkeeping.join_batch(connection, found):
-                raise BatchNotFoundError(batch_id=found)
-            return found
+            async def open_or_join(connection: Connection) -> None:
+                if isinstance(found, Reserved):
+                    await bookkeeping.open_batch(connection, found, trigger, notes)
+                elif not await bookkeeping.join_batch(connection, found):
+                    raise BatchNotFoundError(batch_id=found)
 
-        opened = Batch(connections, await connections.transact(open_or_join), options, clock)
-        signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
-        with signals, raised_gc_threshold():
+            opening = asyncio.create_task(connections.transact(open_or_join))
+            cancellation = await wait_through(opening, RECORDS_WITHIN)
+            if cancellation is None:
+                await opening
+            elif not opening.done() or opening.cancelled() or opening.exception() is not None:
+                raise cancellation
+            row_id = found.id if isinstance(found, Reserved) else found
+            opened = Batch(connections, row_id, options, clock)
             async with beating(connections, opened.runs):
                 try:
+                    if cancellation is not None:
+                        raise cancellation
                     yield opened
                 except BaseException as error:
                     try:
@@ -125,9 +132,6 @@ class Batch:
         reserved, clock = await self._connections.transact(reserve)
         # A batch may be open for weeks: its clock would no longer be exact.
         self.horizon = Horizon(clock, self.options.max_ahead)
-        await self._connections.transact(
-            lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform)
-        )
         run = Run(
             self._connections,
             reserved.id,
@@ -136,7 +140,20 @@ class Batch:
             self._report_progress,
             self.horizon,
         )
+        # Before its row: after a cancellation, the end of the batch closes the run.
         self.runs.append(run)
+        opening = asyncio.create_task(
+            self._connections.transact(
+                lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform)
+            )
+        )
+        if (cancellation := await wait_through(opening, RECORDS_WITHIN)) is not None:
+            raise cancellation
+        try:
+            await opening
+        except Exception:
+            self.runs.remove(run)
+            raise
         return run
 
     def _report_progress(self) -> None:
@@ -151,23 +168,23 @@ class Batch:
         With an error, the runs end as failed.
         """
         self._is_ended = True
-        is_cancelled = error is not None and not isinstance(error, Exception)
+        interruption = None if isinstance(error, Exception) else error
         failure: BaseException | None = None
         try:
-            if is_cancelled:
+            if interruption is not None:
                 await self._close_at_once(error)
             else:
                 for run in self.runs:
                     await run.close(error)
         except asyncio.CancelledError as cancelled:
-            is_cancelled, failure = True, cancelled
+            interruption = failure = cancelled
             with suppress(asyncio.CancelledError):
                 await self._close_at_once(cancelled)
         except Exception as failed:
+            failure = failed
             await self._close_at_once(failed)
-            raise
-        ending = asyncio.create_task(self._end())
-        cancellation = await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled)
+        ending = asyncio.create_task(self._end(error or failure))
+        cancellation = await wait_through(ending, RECORDS_WITHIN, after=interruption)
         if (failure := cancellation or failure) is not None:
             raise failure
         if ending.done() and not ending.cancelled():
@@ -179,10 +196,11 @@ class Batch:
         """Close the runs that are still open, all at the same time."""
         await asyncio.gather(*(run.close(error) for run in self.runs), return_exceptions=True)
 
-    async def _end(self) -> None:
+    async def _end(self, error: BaseException | None) -> None:
         """Derive the status of the batch from its runs, and record it."""
+        without_runs = ScrapeStatus.COMPLETED if error is None else ScrapeStatus.FAILED
         self.status = await self._connections.transact(
-            lambda connection: bookkeeping.close_batch(connection, self.id)
+            lambda connection: bookkeeping.close_batch(connection, self.id, without_runs)
         )
 
     def report(self) -> IngestReport:

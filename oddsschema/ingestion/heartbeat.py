@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from oddsschema.database.connections import Connections
+from oddsschema.ingestion.interruption import RECORDS_WITHIN
 from oddsschema.ingestion.run import Run
 
 #: The seconds between two signs of life.
@@ -28,7 +29,8 @@ async def beating(connections: Connections, runs: Sequence[Run]) -> AsyncIterato
         yield
     finally:
         heartbeat.cancel()
-        await asyncio.wait([heartbeat])
+        # A server that does not answer can keep it from ending.
+        await asyncio.wait([heartbeat], timeout=RECORDS_WITHIN.total_seconds())
 
 
 async def _beat(runs: Sequence[Run]) -> None:

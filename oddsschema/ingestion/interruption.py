@@ -13,29 +13,50 @@ RECORDS_WITHIN = timedelta(seconds=2)
 
 
 async def wait_through(
-    task: "asyncio.Task[Any]", within: timedelta, *, is_cancelled: bool = False
+    task: "asyncio.Task[Any]", within: timedelta, *, after: BaseException | None = None
 ) -> asyncio.CancelledError | None:
-    """Wait for a task, also after a cancellation of the calling task, which is returned.
+    """Wait for a task, also after cancellations of the calling task. Return the last of them.
 
-    After the cancellation, or from the start if `is_cancelled`, the task has the time `within`. At
-    the end of it, and at a second cancellation, the task is cancelled.
+    After the first cancellation, or from the start if there was an interruption before (`after`),
+    the task has the time `within`. At the end of it, and at another cancellation, the task is
+    cancelled.
     """
-    cancellation = None
-    if not is_cancelled:
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as first:
-            cancellation = first
+    last, again = None, None
+    if after is None:
+        last = after = await _wait(task, None)
     if not task.done():
-        try:
-            await asyncio.wait([task], timeout=within.total_seconds())
-        except asyncio.CancelledError as again:
-            cancellation = again
+        again = await _wait(task, within, after)
     if not task.done():
         task.cancel()
         # A server that does not answer can keep it from ending.
-        await asyncio.wait([task], timeout=RECORDS_WITHIN.total_seconds())
-    return cancellation
+        again = await _wait(task, RECORDS_WITHIN, again or after) or again
+    return again or last
+
+
+async def _wait(
+    task: "asyncio.Task[Any]", within: timedelta | None, before: BaseException | None = None
+) -> asyncio.CancelledError | None:
+    """Wait for a task until a cancellation, which is returned, or for a time.
+
+    A scope of anyio cancels again and again until its end, with the same message: these repetitions
+    of the cancellation `before` are ignored.
+    """
+    clock = asyncio.get_running_loop().time
+    until = None if within is None else clock() + within.total_seconds()
+    while not task.done():
+        try:
+            await asyncio.wait([task], timeout=None if until is None else until - clock())
+        except asyncio.CancelledError as cancellation:
+            if before is None or not before.args or cancellation.args != before.args:
+                return cancellation
+        if until is not None and clock() >= until:
+            break
+    return None
+
+
+#: The handlers of SIGTERM before each use of `sigterm_as_sigint` that lasts: the program's own one,
+#: then ours. The uses may overlap, and end in any order.
+_handlers_before: list[Any] = []
 
 
 @contextmanager
@@ -44,16 +65,18 @@ def sigterm_as_sigint() -> Iterator[None]:
 
     Raises ValueError outside the main thread, which alone can handle signals.
     """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if callable(signal.getsignal(signal.SIGINT)):
-            signal.raise_signal(signal.SIGINT)
-        else:
-            # A shell lets its background jobs ignore SIGINT.
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    _handlers_before.append(signal.signal(signal.SIGTERM, _interrupt))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        last = _handlers_before.pop()
+        if not _handlers_before:
+            signal.signal(signal.SIGTERM, last)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    if callable(signal.getsignal(signal.SIGINT)):
+        signal.raise_signal(signal.SIGINT)
+    else:
+        # A shell lets its background jobs ignore SIGINT.
+        raise KeyboardInterrupt

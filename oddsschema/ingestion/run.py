@@ -69,6 +69,7 @@ class Run:
             connections, run_id, platform, options, on_written=self._add_result
         )
         self._is_ending = False
+        self._has_ended = asyncio.Event()
         self._written = WriteCounts()
         self._accepted = 0
         self._markets_accepted = 0
@@ -146,29 +147,37 @@ class Run:
 
         Captures that were delivered before the error are committed all the same. After a
         cancellation (Ctrl-C), `close_within` limits the time for that. A second cancellation ends
-        the commit at once. Captures that are not committed then are counted as lost. Raises the
-        errors of callbacks.
+        the commit at once. Captures that are not committed then are counted as lost. If another
+        task closes the run already, waits for it. Raises the errors of callbacks.
         """
+        interruption = None if isinstance(error, Exception) else error
         if self._is_ending:
+            ended = asyncio.create_task(self._has_ended.wait())
+            within = self._options.close_within + 2 * RECORDS_WITHIN
+            if (cancellation := await wait_through(ended, within, after=interruption)) is not None:
+                raise cancellation
             return
         self._is_ending = True
-        is_cancelled = error is not None and not isinstance(error, Exception)
+        try:
+            await self._close(error, interruption)
+        finally:
+            self._has_ended.set()
+
+    async def _close(self, error: BaseException | None, interruption: BaseException | None) -> None:
         failure: BaseException | None = None
         flushing = asyncio.create_task(self._pipeline.flush())
-        cancellation = await wait_through(
-            flushing, self._options.close_within, is_cancelled=is_cancelled
-        )
+        cancellation = await wait_through(flushing, self._options.close_within, after=interruption)
         if flushing.done() and not flushing.cancelled():
             failure = flushing.exception()
             error = error or failure
         else:
             error = error or cancellation
-        is_cancelled = is_cancelled or cancellation is not None
+        interruption = cancellation or interruption
         ending = asyncio.create_task(self._end(error))
         cancellation = (
-            await wait_through(ending, RECORDS_WITHIN, is_cancelled=is_cancelled) or cancellation
+            await wait_through(ending, RECORDS_WITHIN, after=interruption) or cancellation
         )
-        if not is_cancelled and cancellation is None:
+        if interruption is None and cancellation is None:
             ending.result()
         elif not ending.done() or ending.cancelled() or ending.exception() is not None:
             _log.error("run %d could not be closed: it is stale", self.id)
@@ -180,6 +189,9 @@ class Run:
     async def _end(self, error: BaseException | None) -> None:
         """Set the status of the run, and record it."""
         await self._pipeline.cancel()
+        if error is None and self._lost:
+            # Other code of the program has cancelled the task that wrote them.
+            error = asyncio.CancelledError()
         if error is not None:
             _log.error("run %d (%s) failed", self.id, self.platform, exc_info=error)
             text = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -269,8 +281,8 @@ class Run:
 
     def _add_result(self, result: ChunkResult) -> None:
         self._written.add(result.written)
+        self._accepted -= len(result.refusals)
         for refusal in result.refusals:
-            self._accepted -= 1
             self._report_refusal(refusal)
         for doubt in result.doubts:
             self._report_doubt(doubt)

@@ -94,10 +94,12 @@ WHERE id = $1
 _LOCK_BATCH = "SELECT FROM scrape_batches WHERE id = $1 FOR NO KEY UPDATE"
 
 # End a batch without open runs: completed if all runs are, failed if all failed, else partial.
+# Without any run, it has the status $2.
 _CLOSE_BATCH = f"""
 UPDATE scrape_batches AS b
 SET completed_at = statement_timestamp(),
     status = CASE
+        WHEN runs.total = 0 THEN $2
         WHEN runs.completed = runs.total THEN 'completed'
         WHEN runs.failed = runs.total THEN 'failed'
         ELSE 'partial'
@@ -211,10 +213,15 @@ async def close_run(
     return True
 
 
-async def close_batch(connection: Connection, batch_id: int) -> ScrapeStatus:
-    """End a batch without open runs. Return the status of the batch."""
+async def close_batch(
+    connection: Connection, batch_id: int, without_runs: ScrapeStatus
+) -> ScrapeStatus:
+    """End a batch without open runs. Return the status of the batch.
+
+    `without_runs` is the status of a batch that has no run at all.
+    """
     await connection.execute(_LOCK_BATCH, batch_id)
-    await connection.execute(_CLOSE_BATCH, batch_id)
+    await connection.execute(_CLOSE_BATCH, batch_id, without_runs)
     status = await connection.fetchval("SELECT status FROM scrape_batches WHERE id = $1", batch_id)
     return ScrapeStatus(status)
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from oddsschema.contracts.scalars import OPEN_STATUSES
+from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.scrapes.bookkeeping import STALE, close_batch, record_errors
@@ -40,12 +40,6 @@ _FAIL_RUNS = f"""
 UPDATE scrape_runs SET status = 'failed', completed_at = statement_timestamp()
 WHERE batch_id = ANY ($1) AND status IN {OPEN_STATUSES}
 RETURNING id
-"""
-
-# End batches without runs as failed: their processes died before the first run.
-_FAIL_EMPTY = """
-UPDATE scrape_batches AS b SET status = 'failed'
-WHERE id = ANY ($1) AND NOT EXISTS (SELECT FROM scrape_runs AS r WHERE r.batch_id = b.id)
 """
 
 
@@ -92,8 +86,8 @@ async def close_stale(
         for run in runs:
             await record_errors(connection, run["id"], STALE, ["no sign of life: closed"])
         for batch_id in batch_ids:
-            await close_batch(connection, batch_id)
-        await connection.execute(_FAIL_EMPTY, batch_ids)
+            # Without runs, its process died before the first one.
+            await close_batch(connection, batch_id, ScrapeStatus.FAILED)
         return len(runs)
 
     async with open_connections(target) as connections:
