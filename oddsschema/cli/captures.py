@@ -75,10 +75,20 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
+def _open_files(
+    _ctx: click.Context, param: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse standard input if it is closed."""
+    if "-" in names and sys.stdin is None:
+        raise click.BadParameter("standard input is closed: give a file or a pipe", param=param)
+    return names
+
+
 files_argument = click.argument(
     "files",
     nargs=-1,
     required=True,
+    callback=_open_files,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
 )
 

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from pydantic import BaseModel
@@ -48,9 +48,14 @@ def print_json(report: BaseModel) -> None:
     click.echo(escape(report.model_dump_json(indent=2)))
 
 
+def _is_terminal(stream: IO[str] | None) -> bool:
+    """Return whether a standard stream is a terminal. Python has none for a closed one."""
+    return stream is not None and stream.isatty()
+
+
 def terminal() -> "Console | None":
     """Open the terminal of standard output; None if standard output is not a terminal."""
-    if not sys.stdout.isatty():
+    if not _is_terminal(sys.stdout):
         return None
     from rich.console import Console
 
@@ -95,7 +100,7 @@ class ProgressLine:
     """A line on standard error that shows the progress; nothing if that is not a terminal."""
 
     def __init__(self) -> None:
-        self.is_shown = sys.stderr.isatty()
+        self.is_shown = _is_terminal(sys.stderr)
         self._updated = 0.0
         self._live: Live | None = None
 

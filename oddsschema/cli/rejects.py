@@ -108,9 +108,10 @@ def check_output(path: Path, inputs: Iterable[str]) -> None:
 
 
 def _open_for_appending(path: Path) -> int:
-    with suppress(FileNotFoundError):
-        found = path.stat()
-        for standard in (1, 2):
+    for standard in (1, 2):
+        # The file may be missing, and the standard output or error closed.
+        with suppress(OSError):
+            found = path.stat()
             if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(standard)):
                 # Opened again, the file would have two positions: what is printed later would be
                 # written over the rejects.

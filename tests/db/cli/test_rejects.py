@@ -254,3 +254,40 @@ def test_text_that_is_not_unicode(program: Program, tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.ndjson"
     assert program(path, "--rejects", rejects).returncode == 1
     assert [refusal["line"] for refusal in refused(rejects)] == [1, 2]
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
+def test_closed_standard_streams(
+    database: str, tmp_path: Path, mixed: Path, run: Run, closed: str
+) -> None:
+    """Without standard output or error, as in some daemons, captures and rejects are stored."""
+    command = [sys.executable, "-m", "oddsschema", "ingest", mixed, "--rejects", "rejects"]
+    environment = {**os.environ, "DATABASE_URL": database}
+    for path in (tmp_path / "rejects", tmp_path / "rejects"):  # missing, then there
+        before = path.read_bytes() if path.exists() else b""
+        script = f'exec "$@" {closed}'
+        done = subprocess.run(["sh", "-c", script, "sh", *command], env=environment, cwd=tmp_path)
+        assert done.returncode == 1
+        assert path.read_bytes().startswith(before)
+        assert len(path.read_bytes().splitlines()) == len(before.splitlines()) + 3
+    assert run(fetch(database, "SELECT count(*) FROM competitor_odds_snapshots")) == [(3,)]
+
+
+@pytest.mark.parametrize("rejects", [(), ("--rejects", "rejects")])
+def test_closed_standard_input(
+    database: str, tmp_path: Path, run: Run, rejects: tuple[str, ...]
+) -> None:
+    """A closed standard input is an error of its own."""
+    (tmp_path / "rejects").touch()
+    command = [sys.executable, "-m", "oddsschema", "ingest", "-", *rejects]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        env={**os.environ, "DATABASE_URL": database},
+        cwd=tmp_path,
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert batches(run, database) == 0
