@@ -218,11 +218,13 @@ async def close_batch(
 ) -> ScrapeStatus:
     """End a batch without open runs. Return the status of the batch.
 
-    `without_runs` is the status of a batch that has no run at all.
+    `without_runs` is the status of a batch that has no run at all. Raises BatchNotFoundError.
     """
     await connection.execute(_LOCK_BATCH, batch_id)
     await connection.execute(_CLOSE_BATCH, batch_id, without_runs)
     status = await connection.fetchval("SELECT status FROM scrape_batches WHERE id = $1", batch_id)
+    if status is None:
+        raise BatchNotFoundError(batch_id=batch_id)
     return ScrapeStatus(status)
 
 

@@ -15,11 +15,12 @@ from sqlalchemy import make_url
 import oddsschema
 from oddsschema import IngestOptions, ScrapeStatus
 from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.errors import BatchNotFoundError
 from oddsschema.ingestion import heartbeat
 from oddsschema.scrapes.stale import stale_batches
 from tests.support.interrupted_ingestion import RUNS
 from tests.support.scrapes import Capture, scrapes
-from tests.support.sessions import fetch, holding, waiting
+from tests.support.sessions import execute, fetch, holding, waiting
 
 Run = Callable[..., Any]
 
@@ -257,6 +258,20 @@ def test_batch_without_runs(database: str, run: Run) -> None:
 
     run(body())
     assert run(fetch(database, STATUSES)) == [("completed",), ("failed",)]
+
+
+def test_batch_that_is_deleted(database: str, run: Run) -> None:
+    """A batch whose row is deleted meanwhile ends with an error of its own; captures are stored."""
+
+    async def body() -> None:
+        async with oddsschema.batch(database) as batch, batch.run("bet9ja") as bet9ja:
+            await bet9ja.ingest(CAPTURES)
+            await execute(database, "DELETE FROM scrape_batches")
+
+    with pytest.raises(BatchNotFoundError):
+        run(body())
+    stored = len(CAPTURES)
+    assert run(fetch(database, RUNS)) == [("bet9ja", "completed", stored, 0, stored)]
 
 
 def test_signals_outside_the_main_thread(database: str, run: Run) -> None:
