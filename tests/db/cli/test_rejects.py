@@ -261,7 +261,7 @@ def test_closed_standard_streams(
     database: str, tmp_path: Path, mixed: Path, run: Run, closed: str
 ) -> None:
     """Without standard output or error, as in some daemons, captures and rejects are stored."""
-    command = [sys.executable, "-m", "oddsschema", "ingest", mixed, "--rejects", "rejects"]
+    command = [sys.executable, "-m", "oddsschema", "ingest", str(mixed), "--rejects", "rejects"]
     environment = {**os.environ, "DATABASE_URL": database}
     for path in (tmp_path / "rejects", tmp_path / "rejects"):  # missing, then there
         before = path.read_bytes() if path.exists() else b""
