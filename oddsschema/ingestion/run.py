@@ -118,6 +118,7 @@ class Run:
             self._markets_accepted += len(capture.markets)
             self._markets_empty += capture.markets_empty
         if refusal is not None:
+            self._count_refusal(refusal)
             self._report_refusal(refusal)
         for doubt in doubts:
             self._report_doubt(doubt)
@@ -248,11 +249,13 @@ class Run:
         written = self._written
         return self._accepted - written.stored - written.known
 
-    def _report_refusal(self, refusal: Refusal) -> None:
+    def _count_refusal(self, refusal: Refusal) -> None:
         if refusal.markets is None:
             self._captures_refused += 1
         else:
             self._markets_refused += refusal.markets
+
+    def _report_refusal(self, refusal: Refusal) -> None:
         if len(self.refusals) < REFUSALS_KEPT:
             self.refusals.append(refusal.model_copy(update={"capture": None}))
         if self._options.on_refusal is not None:
@@ -281,7 +284,10 @@ class Run:
 
     def _add_result(self, result: ChunkResult) -> None:
         self._written.add(result.written)
+        # All are counted before a callback can fail.
         self._accepted -= len(result.refusals)
+        for refusal in result.refusals:
+            self._count_refusal(refusal)
         for refusal in result.refusals:
             self._report_refusal(refusal)
         for doubt in result.doubts:

@@ -245,6 +245,19 @@ def test_callback_that_fails_at_the_end(database: str, run: Run) -> None:
     assert run(stale_batches(database, timedelta(0))) == []
 
 
+def test_callback_that_fails_at_a_refusal(database: str, run: Run) -> None:
+    """Captures that are refused while they are written are counted once if the callback fails."""
+    run(oddsschema.ingest(database, CAPTURES[:1]))
+
+    def fail(_: oddsschema.Refusal) -> None:
+        raise RuntimeError("the callback's own")
+
+    options = IngestOptions(strict=True, on_refusal=fail)
+    with pytest.raises(RuntimeError, match="the callback's own"):
+        run(oddsschema.ingest(database, RENAMED[1:], options=options))
+    assert run(fetch(database, RUNS))[1:] == [("bet9ja", "failed", 0, len(RENAMED) - 1, 0)]
+
+
 def test_batch_without_runs(database: str, run: Run) -> None:
     """A batch without runs is completed, or failed if an error ended it."""
 
