@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from oddsschema.database.retry import is_starting_up, is_transient, retrying
+from oddsschema.database.retry import is_answering, is_transient, retrying
 from oddsschema.database.revision import require_migrated
 from oddsschema.database.urls import normalize, redact
 from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError, SequenceError
@@ -103,12 +103,12 @@ class Connections:
         raise AssertionError("tenacity returns or raises")
 
     async def wait_for_server(self) -> None:
-        """Connect once, waiting for a server that starts up. Any other failure is final.
+        """Connect once, waiting for a server that answers. Any other failure is final.
 
         Raises DatabaseUnavailableError.
         """
         assert self._pool is not None  # for a URL
-        async for attempt in self._retrying(is_starting_up):
+        async for attempt in self._retrying(is_answering):
             with attempt:
                 async with self._pool.acquire():
                     return

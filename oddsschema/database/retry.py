@@ -44,11 +44,16 @@ def retrying(
     )
 
 
-def is_starting_up(error: BaseException) -> bool:
-    """Return whether the server refused a connection because it is starting up."""
-    import asyncpg
+def is_answering(error: BaseException) -> bool:
+    """Return whether a connection failed at a server that is there, and may serve it later.
 
-    return isinstance(error.__cause__, asyncpg.CannotConnectNowError)
+    The server is starting up, or the connection was lost while it was opened. A server that refuses
+    connections is most likely another one than the user means.
+    """
+    cause = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
+    return (
+        cause is not None and is_transient(cause) and not isinstance(cause, ConnectionRefusedError)
+    )
 
 
 def is_transient(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """An ingestion survives lost connections, also at a commit."""
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,33 @@ def test_connection_cut_at_a_commit(
     assert report.retries == 1
     assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert report.status is ScrapeStatus.COMPLETED
+    assert_completed(run, database, captures)
+
+
+class LosingProxy(Proxy):
+    """A proxy that loses its first connections while they are opened."""
+
+    lost = 0
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        if self.lost == 3:
+            await super()._serve(client, to_client)
+        else:
+            self.lost += 1
+            to_client.close()
+
+
+def test_connection_lost_at_the_start(database: str, run: Run, short_path: Path) -> None:
+    """An ingestion whose connections are lost while they are opened begins a little later."""
+    captures = scrapes(range(3), range(2), ["sportybet"])
+    proxy = LosingProxy(database, short_path, 0, before=True)
+
+    async def ingest() -> IngestReport:
+        async with proxy.serving() as url:
+            return await oddsschema.ingest(url, captures)
+
+    assert run(ingest()).all_stored
+    assert proxy.lost == 3
     assert_completed(run, database, captures)
 
 
