@@ -145,15 +145,16 @@ async def open_connections(
             await _close(pool)
     elif isinstance(target, AsyncConnection):
         connection = target
+        raw = await target.get_raw_connection()
+        driver_connection: Any = raw.driver_connection
 
         async def begin() -> None:
             # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit.
             # Without this statement, we would write outside the caller's transaction.
-            if not connection.in_transaction():
+            if not driver_connection.is_in_transaction():
                 await connection.exec_driver_sql("SELECT 1")
 
-        raw = await target.get_raw_connection()
-        yield Connections(connection=raw.driver_connection, begin=begin)
+        yield Connections(connection=driver_connection, begin=begin)
     else:
         yield Connections(connection=target)
 
