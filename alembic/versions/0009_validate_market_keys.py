@@ -107,8 +107,8 @@ FROM wanted
 WHERE t.id = wanted.id
 """
 
-# Keep writers away, in the order in which ingestion uses the tables: in one transaction, a row that
-# came after the locks of rows would be changed by what was read of it before. Readers continue.
+# Keep writers away, in the order in which ingestion uses the tables: in a single transaction, rows
+# that others insert or change after the first read would get outdated values. Readers continue.
 LOCK_TABLES = """
 LOCK TABLE tournaments, competitor_tournaments, events, competitor_events,
     competitor_odds_snapshots, competitor_market_odds, odds_snapshots, market_odds

@@ -9,9 +9,6 @@ branch_labels = None
 depends_on = None
 
 
-YEARS = "{} >= '1970-01-01 00:00:00+00:00' AND {} < '2201-01-01 00:00:00+00:00'"
-
-
 def upgrade() -> None:
     op.add_column(
         "scrape_runs", sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True)
@@ -19,7 +16,8 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_scrape_runs_heartbeat_at"),
         "scrape_runs",
-        YEARS.replace("{}", "heartbeat_at"),
+        "heartbeat_at >= '1970-01-01 00:00:00+00:00' "
+        "AND heartbeat_at < '2201-01-01 00:00:00+00:00'",
     )
 
 

@@ -40,8 +40,8 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
     def write(self, refusal: Refusal) -> None:
         """Append the reject of a refusal.
 
-        After an error, which is printed, no more rejects are written: the ingestion goes on, since
-        the captures that are accepted are worth more than the copies of the others.
+        After an error, which is printed, no more rejects are written. The ingestion continues:
+        accepted captures are worth more than copies of refused ones.
         """
         if self._has_failed:
             return
@@ -56,9 +56,9 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
             self._has_failed = True
             print_text(
                 f"error: {self._path}: {error.strerror}: the reject of {refusal.file}:"
-                f"{refusal.line} and those after it are not written there, and the ingestion goes "
-                "on. Ingest the same captures again, with another file for the rejects: captures "
-                "that are stored are not stored twice",
+                f"{refusal.line} and those after it are not written there. The ingestion "
+                "continues. Ingest the same captures again, with another file for the rejects: "
+                "captures that are stored are not stored twice",
                 err=True,
             )
 
@@ -113,8 +113,8 @@ def _open_for_appending(path: Path) -> int:
         with suppress(OSError):
             found = path.stat()
             if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(standard)):
-                # Opened again, the file would have two positions: what is printed later would be
-                # written over the rejects.
+                # Opened again, the file would have two positions: later output would be written
+                # over the rejects.
                 return os.dup(standard)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 

@@ -35,8 +35,8 @@ def is_own_revision(revision: str) -> bool:
 async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     """Keep migrations from changing the rows of a history until the transaction ends.
 
-    Any SELECT locks the table `snapshots` so: a migration that changes what rows mean locks it
-    before it reads. Raises NotMigratedError if one did so before this transaction.
+    A SELECT suffices to lock the table `snapshots`: a migration that gives rows another meaning
+    locks it before it reads. Raises NotMigratedError if such a migration ran before.
     """
     await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
     # Read after the lock, for which a migration may have been waited.

@@ -194,7 +194,7 @@ def require_known_revisions(connection: Connection) -> None:
 
 
 def require_read_committed(connection: Connection) -> None:
-    """Raise MigrationError at an isolation level that hides what others commit meanwhile."""
+    """Raise MigrationError at an isolation level that hides the commits of others meanwhile."""
     level = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
     if level != "read committed":
         raise MigrationError(

@@ -66,7 +66,7 @@ async def prune_ahead(
 
     A clock that was wrong has made them, and each capture after them was stored as a late one.
     Their snapshots and confirmations are deleted; every earlier instant reads as before. Events,
-    runs and errors stay. With `dry_run` nothing is deleted, and the report counts what would be.
+    runs and errors stay. With `dry_run` nothing is deleted, and the report counts these rows.
 
     Otherwise as `prune`. Raises ValueError for a negative `max_ahead`.
     """

@@ -47,14 +47,14 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE r.started_at = exc
 RETURNING r.id
 """
 
-# Add to the counts of a run, which is running. Return their sum, and the status before.
+# Add to the counts of a run, which is running. Return their sum, its status before and its batch.
 _COUNT = """
 UPDATE scrape_runs AS r
 SET events_scraped = r.events_scraped + $2, events_failed = r.events_failed + $3,
     status = 'running', completed_at = NULL, heartbeat_at = statement_timestamp()
 FROM (SELECT id, status FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE) AS before
 WHERE r.id = before.id
-RETURNING r.events_scraped + r.events_failed AS total, before.status
+RETURNING r.events_scraped + r.events_failed AS total, before.status, r.batch_id
 """
 
 # Record a sign of life of a run.
@@ -63,15 +63,9 @@ UPDATE scrape_runs SET heartbeat_at = statement_timestamp()
 WHERE id = $1 AND status IN {OPEN_STATUSES}
 """
 
-# Delete the error of a run that was taken for dead; return whether it was.
+# Delete the error of a run that was closed as stale; return its id if there was one.
 _REVIVE = f"""
 DELETE FROM scrape_errors WHERE scrape_run_id = $1 AND error_type = '{STALE}' RETURNING id
-"""
-
-# Set the batch of a run running again.
-_REOPEN_BATCH_OF_RUN = """
-UPDATE scrape_batches SET status = 'running', completed_at = NULL
-WHERE id = (SELECT batch_id FROM scrape_runs WHERE id = $1)
 """
 
 # Read the counts of a run, unless an open transaction changes them.
@@ -179,7 +173,7 @@ async def add_counts(connection: Connection, run_id: int, *, scraped: int, faile
         raise LookupError(f"the row of run {run_id} was deleted")
     if not ScrapeStatus(counts["status"]).is_open:
         await connection.execute(_REVIVE, run_id)
-        await connection.execute(_REOPEN_BATCH_OF_RUN, run_id)
+        await connection.execute(_REOPEN_BATCH, counts["batch_id"])
     total: int = counts["total"]
     return total
 

@@ -41,7 +41,7 @@ LOSING_REVISIONS = ("base", "oddsschema_0001", "oddsschema_0002")
 
 
 def _is_beginning(error: str) -> bool:
-    """Return whether work could not begin: only what has begun waits for a server."""
+    """Return whether work could not begin: only work that has begun waits for a server."""
     return error.startswith("DatabaseUnavailableError: cannot connect")
 
 

@@ -142,7 +142,7 @@ class Round:
         )
 
     async def _compare_migrated(self, faults: Faults, deliveries: Deliveries) -> None:
-        """Compare what is stored after the migrations; then deliver everything again."""
+        """Compare the stored captures after the migrations; then deliver everything again."""
         await faults.upgrade()
         await settled(self._url)
         connection = await asyncpg.connect(self._url)

@@ -61,7 +61,7 @@ class Kind:
     migrations: bool = False
 
 
-#: Prunes of refusal rounds delete only what is older than every writer's capture: a capture that is
+#: Prunes of refusal rounds delete only captures older than those of every writer: a capture that is
 #: older than a deleted one, in whose place a market was refused, is read correctly only before it.
 KINDS = (
     Kind("refusals", refusals=True, last_cutoff=-1, kills=True, cuts=True),

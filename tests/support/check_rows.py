@@ -15,14 +15,9 @@ from sqlalchemy import ARRAY, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema import Outcome, Table
-from oddsschema.contracts.base import metadata
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.contracts.scalars import WHITE_SPACE, sort_specifiers
-
-TABLES = {
-    table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata
-}
 
 #: Rows that contracts refuse and PostgreSQL accepts: a predicate on the values for each reason.
 EXCEPTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {

@@ -73,7 +73,7 @@ async def scrape(target: Any) -> None:
     ) as opened:
         async with opened.run("sportybet") as failing:
             raise ConnectionError("the site did not answer")
-        # A run that is taken for dead goes on.
+        # A run that is closed as stale commits again.
         async with opened.run("bet9ja") as living:
             await living.record_sign_of_life()
             assert await close_stale(target, timedelta(seconds=-1)) == 1

@@ -3,10 +3,10 @@
 Rows of the small tables come first. Missing rows are inserted; then the events are locked, always
 in the order of (source, external_id). A capture changes its event only if it is newer than every
 stored capture of the event, and its tournament only if it is newer than those of all events of the
-tournament: a late delivery, or a repeated one, changes no name and no kickoff. A soft-deleted row
-comes back by such a capture that was taken after `deleted_at`. A capture without a SportRadar id,
-of the event or of the tournament, leaves the stored one; any capture with an id replaces a missing
-one.
+tournament: a late delivery, or a repeated one, changes no name and no kickoff. Such a
+capture restores a soft-deleted row if it was taken after `deleted_at`. A capture without a
+SportRadar id, of the event or of the tournament, leaves the stored id; any capture with an id
+fills in a missing one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -107,7 +107,7 @@ ORDER BY c.external_id
 ON CONFLICT (source, external_id) DO NOTHING
 """
 
-# Lock the tournaments $2 of source $1. The update after it sees what their last writers committed.
+# Lock the tournaments $2 of source $1. The update after it sees the commits of their writers.
 _LOCK_TOURNAMENTS = """
 SELECT FROM competitor_tournaments
 WHERE source = $1 AND external_id = ANY ($2)

@@ -1,4 +1,4 @@
-"""Migrations beside an ingestion: what it would write in another form, it does not write."""
+"""Migrations beside an ingestion: it writes no rows in another form than the schema's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

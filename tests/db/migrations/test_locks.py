@@ -174,7 +174,7 @@ def test_sequence_behind(empty_database: str, run: Run) -> None:
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_isolation_level(level: str, old_database: str, run: Run) -> None:
-    """A transaction that would not see what others commit is refused; a default is overridden."""
+    """A transaction that hides the commits of others is refused; a default is overridden."""
 
     async def migrate() -> None:
         async with sqlalchemy_connect(old_database) as connection:

@@ -20,7 +20,6 @@ from tests.support.check_rows import (
     GOOD,
     NO_UNIQUE,
     ROWS,
-    TABLES,
     assert_agreed,
     by_contract,
     by_insert,
@@ -28,6 +27,7 @@ from tests.support.check_rows import (
     same,
 )
 from tests.support.check_values import arbitrary_rows, beyond
+from tests.support.tables import TABLES
 
 Run = Callable[..., Any]
 

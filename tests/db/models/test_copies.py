@@ -2,8 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,18 +14,12 @@ from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from oddsschema import CompetitorOddsSnapshot, Event, MarketOdds, Outcome, Table
-from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.strategies import rows
 from tests.support.example_world import opened, stored
 from tests.support.stored_captures import comparable
+from tests.support.tables import TABLES
 
 Run = Callable[..., Any]
-
-TABLES = sorted(
-    (table for table in Table.__subclasses__() if table.metadata is metadata),
-    key=lambda table: table.__name__,
-)
 
 #: The ways to copy the fields of a row.
 SHALLOW: dict[str, Callable[[Any], Any]] = {
@@ -44,15 +37,7 @@ DEEP: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.fixture
-def connection(database: str, run: Run) -> Iterator[AsyncConnection]:
-    """Open a connection for all examples of a test. Each example rolls back."""
-    stack = AsyncExitStack()
-    yield run(stack.enter_async_context(sqlalchemy_connect(database)))
-    run(stack.aclose())
-
-
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 @given(data=st.data())
 def test_copies_are_inserted(
     table: type[Table], data: st.DataObject, connection: AsyncConnection, run: Run

@@ -63,7 +63,7 @@ async def read(stored: Stored) -> dict[str, Any]:
 
 @given(parts=poisoned())
 def test_reads_of_now(parts: list[Any], connection: Any, run: Run) -> None:
-    """Every read without an instant yields what it yields without the captures of the future."""
+    """Captures of the future change no read without an instant."""
     found = []
 
     async def check(stored: Stored) -> None:

@@ -13,16 +13,12 @@ from sqlalchemy.orm import make_transient_to_detached, registry
 from sqlmodel import Field, Relationship
 
 import oddsschema
-from oddsschema.contracts.base import Contract, Rule, metadata
+from oddsschema.contracts.base import Contract, Rule
 from oddsschema.contracts.columns import foreign_key
 from oddsschema.contracts.scalars import Int4, Name50
 from oddsschema.contracts.table import Table
 from oddsschema.strategies import contracts, json_values
-
-TABLES = sorted(
-    (table for table in Table.__subclasses__() if table.metadata is metadata),
-    key=lambda table: table.__name__,
-)
+from tests.support.tables import TABLES
 
 #: The number of calls of each field validator and rule below.
 CALLS: Counter[str] = Counter()
@@ -172,7 +168,7 @@ def test_related_rows_are_no_fields() -> None:
         Ticket(**TICKET, reel={"id": 1})
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 @given(data=st.data())
 def test_every_construction_accepts_the_same(table: type[Table], data: st.DataObject) -> None:
     """Constructor, mapping, object and JSON make the same row."""
@@ -233,7 +229,7 @@ JUNK: st.SearchStrategy[Any] = json_values() | st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 @given(data=st.data())
 def test_refused_assignment_changes_nothing(table: type[Table], data: st.DataObject) -> None:
     """An assignment stores the constructor's value, or raises and changes nothing."""
@@ -254,7 +250,7 @@ def test_refused_assignment_changes_nothing(table: type[Table], data: st.DataObj
             assert getattr(row, name) == expected
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 @given(data=st.data())
 def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) -> None:
     """SQLAlchemy marks an accepted assignment as a change to write."""
@@ -265,7 +261,7 @@ def test_accepted_assignment_is_seen(table: type[Table], data: st.DataObject) ->
     assert inspect(row).attrs.id.history.deleted == [1]
 
 
-@pytest.mark.parametrize("contract", [*TABLES, oddsschema.Capture, oddsschema.Market])
+@pytest.mark.parametrize("contract", [*TABLES.values(), oddsschema.Capture, oddsschema.Market])
 @given(data=st.data())
 def test_unknown_keys_are_refused(contract: type[Contract], data: st.DataObject) -> None:
     """A key that is no field and no relationship is an error in every way."""

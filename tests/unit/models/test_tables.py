@@ -15,10 +15,8 @@ import oddsschema
 from oddsschema.contracts.base import metadata
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
+from tests.support.tables import TABLES
 
-TABLES = {
-    table.__tablename__: table for table in Table.__subclasses__() if table.metadata is metadata
-}
 COLUMNS = [column for table in metadata.sorted_tables for column in table.columns]
 
 #: The action of every foreign key at the deletion of the row that it refers to.

@@ -14,7 +14,7 @@ from oddsschema.queries import Offer
 async def latest_odds(event: Event, session: AsyncSession) -> list[BookmakerOdds]:
     """Read the markets on offer at each bookmaker that lists the event.
 
-    The rows of the last snapshot are only what has changed since the one before, so `offers()`
+    The last snapshot has rows only for the changes since the snapshot before it, so `offers()`
     answers this. `captured_at` is the time of the last capture. A market that was refused in it is
     as before. A bookmaker that has nothing on offer is left out.
     """

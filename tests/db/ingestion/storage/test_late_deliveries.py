@@ -1,4 +1,4 @@
-"""Late, equal-time and repeated deliveries: only what is newer than what is stored changes it."""
+"""Late, equal-time and repeated deliveries: only newer captures change stored attributes."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -208,7 +208,7 @@ ROWS = "SELECT deleted_at IS NULL FROM {}"
 @pytest.mark.parametrize("table", ["competitor_events", "competitor_tournaments"])
 @pytest.mark.parametrize(("minute", "comes_back"), [(1, False), (2, False), (3, False), (4, True)])
 def test_deleted_row(table: str, minute: int, comes_back: bool, connection: Any, run: Run) -> None:
-    """A row that was deleted at minute 3 comes back by a capture taken later, by no other."""
+    """Only a capture that was taken after the deletion at minute 3 restores a row."""
 
     def at(minute: int) -> Captured:
         return captured(COMPETITOR, "1", INSTANTS[minute], 0, "7", named=0, has_id=True)
