@@ -8,6 +8,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── DatabaseUnavailableError
     │   └── DatabaseURLError
     ├── ReadOnlyDatabaseError
+    ├── TransactionError
     ├── NotMigratedError
     ├── SequenceError
     ├── MigrationError
@@ -89,6 +90,25 @@ class ReadOnlyDatabaseError(OddsSchemaError):
             f"{self.reason}; {self.operation} needs a primary server, and a transaction that may "
             "write"
         )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TransactionError(OddsSchemaError):
+    """A transaction that the server ended, also when it was repeated: a time limit, a deadlock."""
+
+    #: The server's message.
+    reason: str
+    #: The SQLSTATE of the server's error; None for an error of the driver.
+    sqlstate: str | None = None
+
+    def __post_init__(self) -> None:
+        cure = {
+            "25P03": "raise idle_in_transaction_session_timeout of this role",
+            "25P04": "raise transaction_timeout of this role",
+            "55P03": "end the transaction that has the lock, or raise lock_timeout of this role",
+            "57014": "raise statement_timeout of this role",
+        }.get(self.sqlstate or "", "try again later")
+        super().__init__(f"{self.reason}: {cure}")
 
 
 # -- migrations ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from oddsschema.cli.options import (
     duration_option,
     json_option,
     max_ahead_option,
+    retry_for_option,
     run_on_database,
     url_option,
 )
@@ -195,7 +196,12 @@ def validate_files(
     IngestOptions.flush_after,
     "Commit captures after this time, even if they do not fill a transaction; 0 for never.",
 )
-@duration_option("--retry-for", IngestOptions.retry_for, "Time for retries after transient errors.")
+@retry_for_option
+@duration_option(
+    "--answer-within",
+    IngestOptions.answer_within,
+    "Longest wait for the server's answer to a statement. 0 for no limit.",
+)
 @duration_option(
     "--close-within",
     IngestOptions.close_within,

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from oddsschema.cli.options import duration_option, json_option, run_on_database, url_option
+from oddsschema.cli.options import (
+    duration_option,
+    json_option,
+    retry_for_option,
+    run_on_database,
+    url_option,
+)
 from oddsschema.cli.output import print_json, print_text
 from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
@@ -36,8 +42,15 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("revision", default="head")
 @click.option("--sql", is_flag=True, help="Print the SQL, without a connection.")
 @timeouts_options
+@retry_for_option
 @url_option
-def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str | None) -> None:
+def upgrade(
+    revision: str,
+    sql: bool,
+    timeouts: dict[str, timedelta],
+    retry_for: timedelta,
+    url: str | None,
+) -> None:
     """Create the tables, or upgrade them to REVISION (the newest).
 
     Rows that keep an older form are reported as notes.
@@ -49,10 +62,10 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str |
         return
 
     async def run(url: str) -> None:
-        before = await migrations.current(url)
-        notes = await migrations.upgrade(url, revision, **timeouts)
+        before = await migrations.current(url, retry_for=retry_for)
+        notes = await migrations.upgrade(url, revision, retry_for=retry_for, **timeouts)
         _print_notes(notes)
-        _print_move(before, await migrations.current(url))
+        _print_move(before, await migrations.current(url, retry_for=retry_for))
 
     run_on_database(url, run)
 
@@ -60,8 +73,11 @@ def upgrade(revision: str, sql: bool, timeouts: dict[str, timedelta], url: str |
 @click.command()
 @click.argument("revision")
 @timeouts_options
+@retry_for_option
 @url_option
-def downgrade(revision: str, timeouts: dict[str, timedelta], url: str | None) -> None:
+def downgrade(
+    revision: str, timeouts: dict[str, timedelta], retry_for: timedelta, url: str | None
+) -> None:
     """Downgrade the tables to REVISION; "base" drops all tables, with their rows.
 
     Rows that the older tables cannot hold are deleted or changed, and counted in notes.
@@ -69,10 +85,10 @@ def downgrade(revision: str, timeouts: dict[str, timedelta], url: str | None) ->
     from oddsschema import migrations
 
     async def run(url: str) -> None:
-        before = await migrations.current(url)
-        notes = await migrations.downgrade(url, revision, **timeouts)
+        before = await migrations.current(url, retry_for=retry_for)
+        notes = await migrations.downgrade(url, revision, retry_for=retry_for, **timeouts)
         _print_notes(notes)
-        _print_move(before, await migrations.current(url))
+        _print_move(before, await migrations.current(url, retry_for=retry_for))
 
     run_on_database(url, run)
 

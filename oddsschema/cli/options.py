@@ -9,6 +9,7 @@ import click
 
 from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.database.durations import format_duration, parse_duration
+from oddsschema.database.time_limits import RETRY_FOR
 from oddsschema.embedded import database_url
 
 _Result = TypeVar("_Result")
@@ -85,6 +86,10 @@ def max_ahead_option(help: str) -> Callable[[_Command], _Command]:
         help=help,
     )
 
+
+retry_for_option = duration_option(
+    "--retry-for", RETRY_FOR, "Time for retries after transient errors, from the first failure."
+)
 
 url_option = click.option(
     "--url",

@@ -16,6 +16,7 @@ from oddsschema.cli.output import print_text
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
+from oddsschema.database.retry import as_package_error, driver_error, logger
 from oddsschema.errors import OddsSchemaError
 from oddsschema.ingestion import problems
 from oddsschema.ingestion.interruption import sigterm_as_sigint
@@ -25,6 +26,7 @@ def main() -> NoReturn:
     """Run the program `oddsschema`."""
     # The commands print the logged messages themselves.
     logging.getLogger("oddsschema").addHandler(logging.NullHandler())
+    logger.addHandler(_Warnings())
     try:
         with sigterm_as_sigint():
             cli(standalone_mode=False)
@@ -47,6 +49,17 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+class _Warnings(logging.Handler):
+    """The printing of warnings on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        print_text(f"warning: {record.getMessage()}", err=True)
+
+
 def explain(error: Exception) -> str | None:
     """Describe an error that a user can act on. Return None for a bug of this package."""
     import asyncpg
@@ -55,8 +68,9 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ValidationError):
         return "; ".join(map(str, problems(error)))
-    # SQLAlchemy wraps the errors of the driver.
-    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    if (failure := as_package_error(error)) is not None:
+        return str(failure)
+    cause = driver_error(error)
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
         return f"{cause}: this role lacks a privilege (docs/how-to/roles.md lists them)"
     return None

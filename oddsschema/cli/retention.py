@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from oddsschema.cli.options import (
     json_option,
     read_bytes,
     read_duration,
+    retry_for_option,
     run_on_database,
     url_option,
 )
@@ -49,7 +51,12 @@ from oddsschema.retention import size as measure
 @duration_option(
     "--patience", PruneOptions.patience, "Longest wait for an event that another session locks."
 )
-@duration_option("--retry-for", PruneOptions.retry_for, "Time for retries after transient errors.")
+@retry_for_option
+@duration_option(
+    "--answer-within",
+    PruneOptions.answer_within,
+    "Longest wait for the server's answer to a statement. 0 for no limit.",
+)
 @json_option("PruneReport")
 @url_option
 def prune(
@@ -60,6 +67,7 @@ def prune(
     chunk_rows: int,
     patience: timedelta,
     retry_for: timedelta,
+    answer_within: timedelta,
     as_json: bool,
     url: str | None,
 ) -> None:
@@ -91,14 +99,18 @@ def prune(
             if keep is None
             else partial(prune_history, url, keep)
         )
+        options = PruneOptions(
+            chunk_rows=chunk_rows,
+            patience=patience,
+            retry_for=retry_for,
+            answer_within=answer_within,
+            on_progress=on_progress,
+        )
         if not as_json or dry_run:
-            planned = await delete(dry_run=True)
+            planned = await delete(dry_run=True, options=replace(options, on_progress=None))
             if dry_run:
                 return planned
             print_text(str(planned))
-        options = PruneOptions(
-            chunk_rows=chunk_rows, patience=patience, retry_for=retry_for, on_progress=on_progress
-        )
         return await delete(options=options)
 
     try:

@@ -6,15 +6,25 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from oddsschema.database.retry import is_answering, is_transient, retrying
+from oddsschema.database.backends import APPLICATION_NAME, Backend
+from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
+from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
 from oddsschema.database.urls import normalize, redact
-from oddsschema.errors import DatabaseUnavailableError, ReadOnlyDatabaseError, SequenceError
+from oddsschema.errors import (
+    DatabaseUnavailableError,
+    OddsSchemaError,
+    ReadOnlyDatabaseError,
+    SequenceError,
+)
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
     from tenacity import AsyncRetrying
+
+    from oddsschema.database.deadlines import DeadlineConnection
 
 #: A connection of the driver.
 Connection: TypeAlias = "asyncpg.Connection[Any]"
@@ -34,9 +44,10 @@ _Result = TypeVar("_Result")
 class Connections:
     """The connections that transactions run on: a pool, or a connection of the caller's.
 
-    On a pool, a transaction that fails with a transient error (a lost connection, a deadlock, a
-    serialization failure, a server that starts up) is repeated, with back-off, for `retry_for`.
-    On a connection of the caller's, nothing is repeated.
+    On a pool, a transaction that fails with a transient error (a lost connection, no answer, a
+    deadlock, a time limit, a server that starts up or accepts no writes) is repeated, with
+    back-off, for `retry_for` from the first failure. On a connection of the caller's, nothing is
+    repeated.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class Connections:
         self._begin = begin
         self._retry_for = retry_for
         self._lock = asyncio.Lock()
+        #: The backends of connections that were lost: they may still have locks.
+        self._lost: list[Backend] = []
         #: The number of repetitions so far.
         self.retries = 0
 
@@ -61,29 +74,46 @@ class Connections:
         """Whether there is a single connection, which belongs to the caller."""
         return self._connection is not None
 
-    async def transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
+    async def transact(
+        self,
+        work: Callable[[Connection], Awaitable[_Result]],
+        *,
+        is_final: Callable[[BaseException], bool] = lambda _: False,
+    ) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
-        Raises ReadOnlyDatabaseError when the server or the transaction accepts no writes,
+        A transient error for which `is_final` returns true is not repeated.
+
+        Raises DatabaseUnavailableError when the connection is lost or the server does not answer,
+        TransactionError when the server ended the transaction with another transient error,
+        ReadOnlyDatabaseError when the server or the transaction accepts no writes,
         SequenceError when a new row got the id of another row, and NotMigratedError when a table or
         a column is missing since a migration.
         """
         import asyncpg
 
         try:
-            return await self._transact(work)
-        except asyncpg.ReadOnlySQLTransactionError as error:
-            raise ReadOnlyDatabaseError(reason=str(error)) from error
-        except asyncpg.UniqueViolationError as error:
-            failure = SequenceError.of_violation(error)
-            if failure is None:
-                raise
-            raise failure from error
+            return await self._transact(work, is_final)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             await self._transact(require_migrated)
             raise
+        except Exception as error:
+            failure: OddsSchemaError | None = None
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                failure = ReadOnlyDatabaseError(reason=str(error))
+            elif isinstance(error, asyncpg.UniqueViolationError):
+                failure = SequenceError.of_violation(error)
+            elif not (self.is_borrowed or is_final(error)):
+                failure = as_package_error(error)
+            if failure is None:
+                raise
+            raise failure from error
 
-    async def _transact(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
+    async def _transact(
+        self,
+        work: Callable[[Connection], Awaitable[_Result]],
+        is_final: Callable[[BaseException], bool] = lambda _: False,
+    ) -> _Result:
         if self._connection is not None:
             # Concurrent transactions on a single connection would nest.
             async with self._lock:
@@ -91,11 +121,10 @@ class Connections:
                     await self._begin()
                 async with self._connection.transaction():
                     return await work(self._connection)
-        assert self._pool is not None  # without a connection of the caller's
-        async for attempt in self._retrying(is_transient):
+        async for attempt in self._retrying(is_final):
             with attempt:
                 async with (
-                    self._pool.acquire() as connection,
+                    self._acquired() as connection,
                     # Rows that others commit meanwhile must be visible, whatever the default is.
                     connection.transaction(isolation="read_committed"),
                 ):
@@ -103,17 +132,46 @@ class Connections:
         raise AssertionError("tenacity returns or raises")
 
     async def wait_for_server(self) -> None:
-        """Connect once, waiting for a server that answers. Any other failure is final.
-
-        Raises DatabaseUnavailableError.
-        """
-        assert self._pool is not None  # for a URL
-        async for attempt in self._retrying(is_answering):
+        """Connect once, waiting for the server. Raises DatabaseUnavailableError."""
+        async for attempt in self._retrying():
             with attempt:
-                async with self._pool.acquire():
+                async with self._acquired():
                     return
 
-    def _retrying(self, should_retry: Callable[[BaseException], bool]) -> "AsyncRetrying":
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator["DeadlineConnection"]:
+        """Take a connection from the pool, after the end of the backends that were lost.
+
+        Raises DatabaseUnavailableError in place of the error of a connection that was lost.
+        """
+        import asyncpg
+
+        assert self._pool is not None  # without a connection of the caller's
+        backend: Backend | None = None
+        try:
+            async with self._pool.acquire() as connection:
+                backend = Backend.of(connection.unproxied)
+                while self._lost:
+                    await self._lost[-1].end(connection)
+                    self._lost.pop()
+                yield connection
+        except Exception as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                # After a failover, a new connection may reach the new primary server.
+                await self._pool.expire_connections()
+            if backend is None or not backend.is_lost:
+                raise
+            self._lost.append(backend)
+            if backend.connection.gave_up:
+                raise backend.connection.no_answer() from error
+            raise
+
+    def _retrying(
+        self, is_final: Callable[[BaseException], bool] = lambda _: False
+    ) -> "AsyncRetrying":
+        def should_retry(error: BaseException) -> bool:
+            return is_transient(error) and not is_final(error)
+
         return retrying(should_retry, self._retry_for, self._count_retry)
 
     def _count_retry(self) -> None:
@@ -122,9 +180,15 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections(
-    target: Target, *, retry_for: timedelta = timedelta(minutes=1)
+    target: Target,
+    *,
+    retry_for: timedelta = timedelta(0),
+    answer_within: timedelta = LONG_ANSWER_WITHIN,
 ) -> AsyncIterator[Connections]:
     """Open connections to a URL, or wrap an open connection of asyncpg or SQLAlchemy.
+
+    On a URL, transient errors are retried for `retry_for`, and a statement that gets no answer
+    within `answer_within` (0: no limit) is such an error.
 
     Raises DatabaseUnavailableError when no connection to the URL can be opened.
     """
@@ -134,7 +198,9 @@ async def open_connections(
         import asyncpg
 
         pool = asyncpg.create_pool(
-            connect=lambda *_, **options: _open(target, options), min_size=0, max_size=10
+            connect=lambda *_, **options: _open(target, answer_within, options),
+            min_size=0,
+            max_size=10,
         )
         await pool
         try:
@@ -169,42 +235,81 @@ async def _close(pool: "asyncpg.Pool[Any]") -> None:
 
 
 @asynccontextmanager
-async def sqlalchemy_connect(url: str) -> AsyncIterator["AsyncConnection"]:
-    """Connect to a URL through SQLAlchemy, for migrations.
+async def sqlalchemy_connect(
+    url: str, *, answer_within: timedelta = LONG_ANSWER_WITHIN
+) -> AsyncIterator["AsyncConnection"]:
+    """Connect to a URL through SQLAlchemy, for migrations and reads.
+
+    A statement that gets no answer within `answer_within` (0: no limit) loses the connection.
 
     Raises DatabaseUnavailableError when no connection can be opened.
     """
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
+    opened: list[DeadlineConnection] = []
+
+    async def connect() -> DeadlineConnection:
+        opened.append(await _open(url, answer_within))
+        return opened[-1]
+
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: _open(url),
+        async_creator=connect,
         poolclass=NullPool,
         # After a lock, the rows that others committed before must be visible, whatever the default.
         isolation_level="READ COMMITTED",
     )
+    _limit_answers(engine.sync_engine)
     try:
         async with engine.connect() as connection:
             yield connection
+    except Exception as error:
+        if opened and opened[-1].gave_up:
+            raise opened[-1].no_answer() from error
+        raise
     finally:
         await engine.dispose()
 
 
-async def _open(url: str, options: Mapping[str, Any] | None = None) -> Connection:
+def _limit_answers(engine: "Engine") -> None:
+    """Apply the deadline of connections to the statements that SQLAlchemy prepares itself."""
+    from sqlalchemy import event
+
+    def begin(connection: Any, *_: Any) -> None:
+        connection.connection.driver_connection.begin_deadline()
+
+    def end(connection: Any, *_: Any) -> None:
+        connection.connection.driver_connection.end_deadline()
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+
+
+async def _open(
+    url: str, answer_within: timedelta, options: Mapping[str, Any] | None = None
+) -> "DeadlineConnection":
     import asyncpg
+
+    from oddsschema.database.deadlines import DeadlineConnection
 
     dsn = normalize(url)
     try:
-        return await asyncpg.connect(
+        connection: DeadlineConnection = await asyncpg.connect(
             dsn,
-            server_settings={"application_name": "oddsschema"},
-            # Cached statements would fail after a concurrent migration, and behind PgBouncer.
-            statement_cache_size=0,
-            **(options or {}),
+            **{
+                **(options or {}),
+                "connection_class": DeadlineConnection,
+                "timeout": min(OPEN_WITHIN, answer_within or OPEN_WITHIN).total_seconds(),
+                "server_settings": {"application_name": APPLICATION_NAME},
+                # Cached statements would fail after a concurrent migration, and behind PgBouncer.
+                "statement_cache_size": 0,
+            },
         )
     except (
         *(OSError, TimeoutError, ValueError, OverflowError),
-        *(asyncpg.PostgresError, asyncpg.InterfaceError),
+        *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     ) as e:
         raise DatabaseUnavailableError(reason=str(e) or type(e).__name__, url=redact(url)) from e
+    connection.answer_within = answer_within
+    return connection

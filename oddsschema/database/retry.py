@@ -1,83 +1,146 @@
 """The retry policy: which errors are transient, and how long a transaction is repeated."""
 
 import logging
+import ssl
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, UncertainCommitError
+from oddsschema.database.durations import format_duration
+from oddsschema.errors import (
+    DatabaseUnavailableError,
+    DatabaseURLError,
+    LockTimeoutError,
+    MigrationDeadlockError,
+    OddsSchemaError,
+    ReadOnlyDatabaseError,
+    TransactionError,
+    UncertainCommitError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenacity import AsyncRetrying, RetryCallState
 
-_log = logging.getLogger(__name__)
+#: The logger of retries. It gets a warning at the first failure; the others are for debugging.
+logger = logging.getLogger(__name__)
 
 #: Messages of asyncpg's InterfaceError when a connection died while it was in use. The class has no
 #: SQLSTATE, and no other task uses our connections.
 _DEAD_CONNECTION_MESSAGES = ("connection is closed", "another operation is in progress")
 
+#: The beginnings of the SQLSTATEs of errors that may be gone a little later. Source: PostgreSQL's
+#: documentation, "PostgreSQL Error Codes".
+_TRANSIENT_STATES = (
+    "08",  # a connection that was lost
+    "25006",  # a server that accepts no writes, as after a failover
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "40001",  # a serialization failure
+    "40P01",  # a deadlock
+    "53300",  # too many connections
+    "55P03",  # lock_timeout
+    "57014",  # statement_timeout, or a statement that an administrator cancelled
+    "57P",  # a server that starts up, shuts down, or has ended the connection
+)
+
+#: The database itself is gone: no later attempt finds it.
+_DATABASE_DROPPED = "57P04"
+
+#: The beginnings of the SQLSTATEs of connections that were lost.
+_LOST_STATES = ("08", "57P")
+
+#: The time limits of the server on the work of a transaction. Less work may keep them.
+_TIME_LIMITS = ("25P04", "57014")
+
 
 def retrying(
     should_retry: "Callable[[BaseException], bool]",
     retry_for: timedelta,
-    on_retry: "Callable[[], None]",
+    on_retry: "Callable[[], None]" = lambda: None,
 ) -> "AsyncRetrying":
-    """Return attempts with exponential back-off and jitter, for `retry_for`.
+    """Return attempts with exponential back-off and jitter, for `retry_for` from the first failure.
 
     `on_retry` is called before each further attempt. The last error is raised unchanged.
     """
-    from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
+    from tenacity import AsyncRetrying, retry_if_exception
     from tenacity.wait import wait_random_exponential
+
+    failed_at: float | None = None
+
+    def is_too_late(state: "RetryCallState") -> bool:
+        nonlocal failed_at
+        now = state.outcome_timestamp or 0.0
+        failed_at = now if failed_at is None else failed_at
+        return now + state.upcoming_sleep - failed_at >= retry_for.total_seconds()
 
     def before_sleep(state: "RetryCallState") -> None:
         on_retry()
-        error: Any = state.outcome.exception() if state.outcome is not None else None
-        _log.warning("trying again: %s", error)
+        error = state.outcome.exception() if state.outcome is not None else None
+        level = logging.WARNING if state.attempt_number == 1 else logging.DEBUG
+        logger.log(level, "%s: trying again for %s", error, format_duration(retry_for))
 
     return AsyncRetrying(
         retry=retry_if_exception(should_retry),
-        stop=stop_before_delay(retry_for),
+        stop=is_too_late,
         wait=wait_random_exponential(multiplier=0.1, max=5),
         before_sleep=before_sleep,
         reraise=True,
     )
 
 
-def is_answering(error: BaseException) -> bool:
-    """Return whether a connection failed at a server that is there, and may serve it later.
-
-    The server is starting up, or the connection was lost while it was opened. A server that refuses
-    connections is most likely another one than the user means.
-    """
-    cause = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
-    return (
-        cause is not None and is_transient(cause) and not isinstance(cause, ConnectionRefusedError)
-    )
+def driver_error(error: BaseException) -> BaseException:
+    """Return the error of asyncpg that SQLAlchemy has wrapped, or the error itself."""
+    wrapped: BaseException | None = getattr(getattr(error, "orig", None), "__cause__", None)
+    return wrapped or error
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the same transaction may succeed a little later."""
     import asyncpg
 
-    if isinstance(error, DatabaseURLError):
-        return False
-    if isinstance(error, asyncpg.InterfaceError):
-        return any(message in str(error) for message in _DEAD_CONNECTION_MESSAGES)
-    return isinstance(
-        error,
-        (
-            asyncpg.PostgresConnectionError,  # a lost connection
-            asyncpg.ConnectionDoesNotExistError,
-            asyncpg.SerializationError,
-            asyncpg.DeadlockDetectedError,
-            asyncpg.CannotConnectNowError,  # a server that is starting up or shutting down
-            asyncpg.AdminShutdownError,
-            asyncpg.CrashShutdownError,
-            asyncpg.TooManyConnectionsError,
-            asyncpg.InternalClientError,  # a connection that died while it was in use
-            ConnectionError,
-            DatabaseUnavailableError,
-            UncertainCommitError,
-        ),
-    )
+    match error := driver_error(error):
+        case DatabaseURLError():
+            return False
+        case DatabaseUnavailableError(__cause__=OSError() as cause):
+            return not isinstance(cause, ssl.SSLError)
+        case DatabaseUnavailableError() | TransactionError() | ReadOnlyDatabaseError():
+            return error.__cause__ is None or is_transient(error.__cause__)
+        case UncertainCommitError() | LockTimeoutError() | MigrationDeadlockError():
+            return True
+        case ConnectionError():
+            return True
+        case asyncpg.InternalClientError():  # a connection that died while it was in use
+            return True
+        case asyncpg.InterfaceError():
+            return any(message in str(error) for message in _DEAD_CONNECTION_MESSAGES)
+        case asyncpg.PostgresError():
+            return _has_state(error, _TRANSIENT_STATES) and error.sqlstate != _DATABASE_DROPPED
+    return False
+
+
+def as_package_error(error: BaseException) -> OddsSchemaError | None:
+    """Build the error of this package for a transient error of the driver; None for any other.
+
+    It is a DatabaseUnavailableError or a TransactionError.
+    """
+    import asyncpg
+
+    cause = driver_error(error)
+    if not is_transient(cause) or isinstance(cause, OddsSchemaError):
+        return None
+    if isinstance(cause, asyncpg.PostgresError) and not _has_state(cause, _LOST_STATES):
+        return TransactionError(reason=str(cause), sqlstate=cause.sqlstate)
+    return DatabaseUnavailableError(reason=f"the connection was lost: {cause}")
+
+
+def is_time_limit(error: BaseException | None) -> bool:
+    """Return whether the server's time limit on a statement or a transaction was reached."""
+    if isinstance(error, TransactionError):
+        error = error.__cause__
+    return error is not None and _has_state(driver_error(error), _TIME_LIMITS)
+
+
+def _has_state(error: Any, states: tuple[str, ...]) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(states)

@@ -1,6 +1,15 @@
-"""The default time limits of migrations. Importing them does not import alembic."""
+"""The default time limits of connections and migrations. Importing them does not import alembic."""
 
 from datetime import timedelta
+
+#: The limit on the opening of a connection.
+OPEN_WITHIN = timedelta(minutes=1)
+#: The limit on the server's answer to a statement of an ingestion.
+ANSWER_WITHIN = timedelta(minutes=5)
+#: The limit on the server's answer to a statement that may read whole tables.
+LONG_ANSWER_WITHIN = timedelta(hours=1)
+#: The time for retries after transient errors.
+RETRY_FOR = timedelta(minutes=1)
 
 #: The limit on waiting for a lock. Every session that needs the table queues behind the migration.
 LOCK_TIMEOUT = timedelta(seconds=5)

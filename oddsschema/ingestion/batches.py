@@ -48,7 +48,9 @@ async def batch(
     """
     signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
     with signals, raised_gc_threshold():
-        async with open_connections(target, retry_for=options.retry_for) as connections:
+        async with open_connections(
+            target, retry_for=options.retry_for, answer_within=options.answer_within
+        ) as connections:
 
             async def reserve(connection: Connection) -> tuple[Reserved | int, Clock]:
                 await require_migrated(connection)

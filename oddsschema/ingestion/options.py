@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from oddsschema.database.clock import MAX_AHEAD
+from oddsschema.database.time_limits import ANSWER_WITHIN, RETRY_FOR
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
 
@@ -49,8 +50,11 @@ class IngestOptions(StorageOptions):
     chunk_rows: int = 20_000
     #: The time after which captures are committed, even if they do not fill a chunk; 0 for never.
     flush_after: timedelta = timedelta(seconds=5)
-    #: The time for retries after transient errors.
-    retry_for: timedelta = timedelta(minutes=1)
+    #: The time for retries after transient errors, from the first failure.
+    retry_for: timedelta = RETRY_FOR
+    #: The time for the server's answer to a statement, after which the connection is lost; 0 for no
+    #: limit. For a COPY, it counts from the last block that the connection took.
+    answer_within: timedelta = ANSWER_WITHIN
     #: The time for the commit of accepted captures after a cancellation (Ctrl-C).
     close_within: timedelta = timedelta(seconds=10)
     #: Whether SIGTERM is handled as SIGINT (Ctrl-C) while the batch is open. Only the main thread

@@ -9,9 +9,11 @@ commit whose answer was lost took place, and they could not tell two chunks apar
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from oddsschema.database.connections import Connection, Connections
+from oddsschema.database.retry import is_time_limit
 from oddsschema.errors import ChunkError, UncertainCommitError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
@@ -52,6 +54,8 @@ class Pipeline:
         self._options = options
         self._on_written = on_written
         self._chunk = Chunk()
+        #: The number of rows of a full chunk.
+        self._most_rows = options.chunk_rows
         #: The reading of the event loop's clock at which the chunk is due, and the timer for it.
         self._due_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -93,8 +97,8 @@ class Pipeline:
         if self._is_due():
             # The source may block the event loop for long: nothing would be written meanwhile.
             await self.flush()
-        elif self._chunk.is_full(self._options.chunk_rows):
-            await self._begin(lambda: self._chunk.is_full(self._options.chunk_rows))
+        elif self._chunk.is_full(self._most_rows):
+            await self._begin(lambda: self._chunk.is_full(self._most_rows))
         elif self.error is not None:
             raise self.error
         await self._yield_to_writer()
@@ -202,20 +206,50 @@ class Pipeline:
         """Commit a chunk, and report its result."""
         self._writing_refusals = chunk.refusals
         try:
-            result = await self._commit(chunk)
-            self._count(result)
-            if result.new_events:
-                # Link again after the commit: two concurrent transactions that insert the events
-                # of a match do not see each other's rows. The later one sees both now.
-                await self._link_again(chunk, result.new_events)
+            await self._write_parts(chunk)
         except Exception as error:
             self.error = error
         finally:
             self._is_copying.set()
             self._writing = self._written_by = None
 
+    async def _write_parts(self, chunk: Chunk) -> None:
+        """Commit a chunk; in halves, and halves of these, if it reaches a time limit of the server.
+
+        Later chunks begin with the size of the part that kept the limit, and grow by a tenth each.
+
+        Raises ChunkError.
+        """
+        parts = [chunk]
+        while parts:
+            part = parts.pop(0)
+            try:
+                result = await self._commit(part)
+            except ChunkError as error:
+                if not self._is_too_large(part, error.__cause__):
+                    raise
+                parts[:0] = halves = part.halves()
+                self._most_rows = min(self._most_rows, max(half.rows for half in halves))
+                continue
+            self._most_rows = min(self._options.chunk_rows, self._most_rows * 11 // 10 + 1)
+            self._count(result)
+            self._writing_refusals = [refusal for rest in parts for refusal in rest.refusals]
+            if result.new_events:
+                # Link again after the commit: two concurrent transactions that insert the events
+                # of a match do not see each other's rows. The later one sees both now.
+                await self._link_again(part, result.new_events)
+
+    def _is_too_large(self, chunk: Chunk, error: BaseException | None) -> bool:
+        """Return whether a chunk that failed may be stored in parts."""
+        # If its commit got no answer, the whole chunk may be committed.
+        is_uncertain = self._attempt is not None and self._attempt.counted is not None
+        return len(chunk.captures) > 1 and is_time_limit(error) and not is_uncertain
+
     async def _commit(self, chunk: Chunk) -> ChunkResult:
-        """Commit a chunk exactly once, in as many attempts as it takes. Raises ChunkError."""
+        """Commit a chunk exactly once, in as many attempts as it takes. Raises ChunkError.
+
+        A chunk that is too large is not repeated.
+        """
 
         async def write(connection: Connection) -> ChunkResult:
             settled = await self._resolve_commit(connection)
@@ -233,13 +267,16 @@ class Pipeline:
             )
             return self._attempt
 
-        return await self._transact(chunk, write)
+        return await self._transact(chunk, write, partial(self._is_too_large, chunk))
 
     async def _transact(
-        self, chunk: Chunk, work: Callable[[Connection], Awaitable[_Result]]
+        self,
+        chunk: Chunk,
+        work: Callable[[Connection], Awaitable[_Result]],
+        is_final: Callable[[BaseException], bool] = lambda _: False,
     ) -> _Result:
         try:
-            return await self._connections.transact(work)
+            return await self._connections.transact(work, is_final=is_final)
         except Exception as error:
             raise ChunkError(
                 reason=f"{type(error).__name__}: {error}",

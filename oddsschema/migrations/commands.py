@@ -1,10 +1,12 @@
 """The migration commands: upgrade, downgrade, current, check, and the location of the revisions."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 from alembic import command
@@ -21,8 +23,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import MigrationTarget, sqlalchemy_connect
+from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import HEAD, is_own_revision
-from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import (
+    LOCK_TIMEOUT,
+    LONG_ANSWER_WITHIN,
+    RETRY_FOR,
+    STATEMENT_TIMEOUT,
+)
 from oddsschema.errors import (
     ComparisonError,
     DatabaseUnavailableError,
@@ -39,6 +47,14 @@ from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.violations import translate_violations
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
+
+#: A revision relative to the current one or to another: -1, head-2.
+_RELATIVE = re.compile(r"[+-]\d+$")
+
+#: The time between the server's own limit on a statement and the loss of the connection.
+_ANSWER_LATER_BY = timedelta(minutes=1)
+
+_Result = TypeVar("_Result")
 
 
 def script_location() -> Path:
@@ -57,14 +73,18 @@ async def upgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    retry_for: timedelta = RETRY_FOR,
 ) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
 
     Each revision is a transaction of its own, unless a connection was handed over; those that
     change stored rows have many. An upgrade that was interrupted is run again. The migration
-    ends with an error after waiting `lock_timeout` for a lock, since every session that
-    needs the same table waits behind it, or after `statement_timeout` in a statement; a duration
-    of 0 means no limit.
+    gives up after waiting `lock_timeout` for a lock, since every session that needs the same table
+    waits behind it, or after `statement_timeout` in a statement; a duration of 0 means no limit.
+
+    With a URL as `target`, transient errors are retried for `retry_for`, from the first failure: a
+    wait for a lock that was too long, a deadlock, a lost connection, a server that starts up. A
+    server that does not answer for a minute more than `statement_timeout` loses the connection.
 
     Returns notes: sentences about rows that keep an older form.
 
@@ -74,7 +94,7 @@ async def upgrade(
     A sequence that is behind raises SequenceError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    return await _migrate(target, config, revision, command.upgrade)
+    return await _migrate(target, config, revision, command.upgrade, retry_for)
 
 
 async def downgrade(
@@ -83,6 +103,7 @@ async def downgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    retry_for: timedelta = RETRY_FOR,
 ) -> tuple[str, ...]:
     """Downgrade the database to `revision`; "base" drops every table of this package.
 
@@ -90,7 +111,7 @@ async def downgrade(
     changed, with their number. Limits and errors are those of `upgrade`.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    return await _migrate(target, config, revision, command.downgrade)
+    return await _migrate(target, config, revision, command.downgrade, retry_for)
 
 
 def upgrade_sql(
@@ -111,16 +132,20 @@ def upgrade_sql(
     return config.output_buffer.getvalue()
 
 
-async def current(target: MigrationTarget) -> str | None:
+async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0)) -> str | None:
     """Return the database's revision of this package; None when it has none.
 
     When only other projects' revisions are recorded, which may depend on this package's, it is the
-    revision that `check` concludes from the tables. Raises DatabaseUnavailableError.
+    revision that `check` concludes from the tables. With a URL as `target`, transient errors are
+    retried for `retry_for`. Raises DatabaseUnavailableError.
     """
-    async with _connected(target) as connection:
+
+    async def read(connection: AsyncConnection) -> str | None:
         recorded = await connection.run_sync(recorded_revisions)
         own = next(filter(is_own_revision, recorded), None)
         return (await check(connection)).revision if recorded and own is None else own
+
+    return await _repeated(target, read, retry_for)
 
 
 async def check(target: MigrationTarget) -> CheckReport:
@@ -243,9 +268,13 @@ async def _migrate(
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
+    retry_for: timedelta,
 ) -> tuple[str, ...]:
     """Run alembic, and return the notes of the revisions and of the rows that they left."""
     config.stdout = notes = StringIO()
+    #: The recorded revisions before each attempt.
+    before: list[tuple[str, ...]] = []
+    kept: list[str] = []
 
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
@@ -256,32 +285,53 @@ async def _migrate(
         ):
             move(config, revision)
 
-    async with _connected(target) as connection:
+    async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_known_revisions)
-        before = await connection.run_sync(recorded_revisions)
+        before.append(await connection.run_sync(recorded_revisions))
         if isinstance(target, str):
             # Alembic would take this transaction for the caller's, and not commit.
             await connection.rollback()
         await connection.run_sync(on_connection)
-        found = notes.getvalue().splitlines()
-        if HEAD not in before and HEAD in await connection.run_sync(recorded_revisions):
-            found += describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
+        if HEAD not in before[0] and HEAD in await connection.run_sync(recorded_revisions):
+            kept[:] = describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
         if isinstance(target, str):
             await connection.commit()
-    return tuple(found)
+
+    if _RELATIVE.search(revision):
+        # An attempt that fails may have moved the database before.
+        retry_for = timedelta(0)
+    limit = config.attributes["timeouts"]["statement_timeout"]
+    await _repeated(target, migrate, retry_for, limit and limit + _ANSWER_LATER_BY)
+    return (*notes.getvalue().splitlines(), *kept)
 
 
-@asynccontextmanager
-async def _connected(target: MigrationTarget) -> AsyncIterator[AsyncConnection]:
-    if isinstance(target, str):
-        async with sqlalchemy_connect(target) as connection:
-            yield connection
-    else:
+async def _repeated(
+    target: MigrationTarget,
+    work: Callable[[AsyncConnection], Awaitable[_Result]],
+    retry_for: timedelta,
+    answer_within: timedelta = LONG_ANSWER_WITHIN,
+) -> _Result:
+    """Run `work(connection)`; on a URL, repeat it after transient errors for `retry_for`.
+
+    Raises DatabaseUnavailableError and TransactionError in place of the driver's errors.
+    """
+    if not isinstance(target, str):
         if not target.in_transaction():
             # Without a transaction, alembic would begin and commit its own.
             await target.begin()
-        yield target
+        return await work(target)
+    async for attempt in retrying(is_transient, retry_for):
+        with attempt:
+            try:
+                async with sqlalchemy_connect(target, answer_within=answer_within) as connection:
+                    return await work(connection)
+            except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                failure = as_package_error(error)
+                if failure is None:
+                    raise
+                raise failure from error
+    raise AssertionError("tenacity returns or raises")
 
 
 # -- comparing -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, RETRY_FOR
 from oddsschema.retention.report import PruneReport
 
 
@@ -17,7 +18,10 @@ class PruneOptions:
     #: The longest wait for an event that another session has locked. After a wait that failed,
     #: the prune waits for no other event.
     patience: timedelta = timedelta(seconds=10)
-    #: The time for retries after transient errors.
-    retry_for: timedelta = timedelta(minutes=1)
+    #: The time for retries after transient errors, from the first failure.
+    retry_for: timedelta = RETRY_FOR
+    #: The time for the server's answer to a statement, after which the connection is lost; 0 for no
+    #: limit.
+    answer_within: timedelta = LONG_ANSWER_WITHIN
     #: Callback for the report so far, called after each transaction.
     on_progress: Callable[[PruneReport], None] | None = None

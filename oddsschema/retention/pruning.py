@@ -43,7 +43,9 @@ async def prune(
         raise ValueError(f"keep must have a time zone: {keep}")
     if isinstance(keep, timedelta) and keep < timedelta(0):
         raise ValueError(f"keep must not be negative: {keep}")
-    async with open_connections(target, retry_for=options.retry_for) as connections:
+    async with open_connections(
+        target, retry_for=options.retry_for, answer_within=options.answer_within
+    ) as connections:
         cutoff = await connections.transact(partial(cutoff_of, keep))
         session = PruneSession(
             connections, cutoff, options, dry_run, owns_connection=isinstance(target, str)
@@ -72,7 +74,9 @@ async def prune_ahead(
     """
     if max_ahead < timedelta(0):
         raise ValueError(f"max_ahead must not be negative: {max_ahead}")
-    async with open_connections(target, retry_for=options.retry_for) as connections:
+    async with open_connections(
+        target, retry_for=options.retry_for, answer_within=options.answer_within
+    ) as connections:
         session = PruneSession(
             connections,
             await connections.transact(partial(horizon_of, max_ahead)),

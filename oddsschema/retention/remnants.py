@@ -5,11 +5,18 @@ from datetime import timedelta
 from functools import partial
 
 from oddsschema.database.connections import Connection
-from oddsschema.database.durations import in_milliseconds
 from oddsschema.models.sides import SIDES, Side
 from oddsschema.retention import statements
 from oddsschema.retention.report import Removed
-from oddsschema.retention.session import LOCKED, NO_PATIENCE, PAGE_SIZE, PruneSession, Step
+from oddsschema.retention.session import (
+    LOCKED,
+    NO_PATIENCE,
+    PAGE_SIZE,
+    PruneSession,
+    RowsLockedError,
+    Step,
+    fetch_locked,
+)
 from oddsschema.retention.statements import REMNANTS, Remnants, for_side, measured
 
 
@@ -70,8 +77,6 @@ class RemnantPrune:
 
     async def delete_unused(self, remnants: Remnants) -> None:
         """Delete unused rows: first those that nobody has locked, then the others one by one."""
-        import asyncpg
-
         skip: list[int] = []
         free = partial(self.delete_locked, remnants, NO_PATIENCE)
         await self._session.repeat(remnants.table, free, self._session.options.chunk_rows, skip)
@@ -80,7 +85,7 @@ class RemnantPrune:
             try:
                 await self._session.repeat(remnants.table, each, 1, skip)
                 return
-            except asyncpg.LockNotAvailableError:
+            except RowsLockedError:
                 self._session.patience = NO_PATIENCE
         ((left,),) = await self._session.fetch(remnants.left(), skip)
         if left:
@@ -94,10 +99,11 @@ class RemnantPrune:
         connection: Connection,
     ) -> None:
         """Lock unused rows and delete those that are still unused."""
-        if patience:
-            await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
-        candidates = await connection.fetch(
-            remnants.candidates(waiting=bool(patience)), self._session.cutoff, step.limit, step.skip
+        candidates = await fetch_locked(
+            connection,
+            patience,
+            remnants.candidates(waiting=bool(patience)),
+            *(self._session.cutoff, step.limit, step.skip),
         )
         step.is_last = not candidates
         # Again, now that they are locked: another transaction may have referred to them before.

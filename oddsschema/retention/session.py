@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.durations import in_milliseconds
+from oddsschema.database.retry import is_time_limit
 from oddsschema.database.revision import keep_migrated
 from oddsschema.models.sides import Side
 from oddsschema.retention import statements
@@ -45,6 +46,27 @@ class Step:
     tables: dict[str, Removed] = field(default_factory=dict)
     keyframe_rows: int = 0
     confirmations: int = 0
+
+
+class RowsLockedError(Exception):
+    """The error that ends a wait for rows that another session has locked."""
+
+
+async def fetch_locked(
+    connection: Connection, patience: timedelta, statement: str, *arguments: Any
+) -> list[Any]:
+    """Fetch rows with locks, waiting at most `patience` for them. Raises RowsLockedError."""
+    import asyncpg
+
+    if patience:
+        await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
+    try:
+        rows: list[Any] = await connection.fetch(statement, *arguments)
+    except asyncpg.LockNotAvailableError as error:
+        if patience:
+            raise RowsLockedError from error
+        raise
+    return rows
 
 
 class PruneSession:
@@ -141,21 +163,33 @@ class PruneSession:
     ) -> None:
         """Repeat a step until no row is left to delete.
 
-        A row that the database refuses to delete is found by bisection, and added to `skip`.
+        A row that the database refuses to delete is found by bisection, and added to `skip`. A step
+        that reaches a time limit of the server is halved.
         """
         import asyncpg
 
         size = limit
         while True:
             step = Step(size, skip)
+
+            def is_too_large(error: BaseException, step: Step = step) -> bool:
+                return len(step.ids) > 1 and is_time_limit(error)
+
             try:
-                await self.connections.transact(partial(self._begin_and, work, step))
+                await self.connections.transact(
+                    partial(self._begin_and, work, step), is_final=is_too_large
+                )
             except asyncpg.IntegrityConstraintViolationError as error:
                 if len(step.ids) > 1:
                     size = len(step.ids) // 2
                 else:
                     skip.extend(step.ids)
                     self.keep(table, refusal_reason(error))
+                continue
+            except asyncpg.PostgresError as error:
+                if not is_too_large(error):
+                    raise
+                size = limit = len(step.ids) // 2
                 continue
             if step.is_last:
                 return
@@ -184,12 +218,10 @@ class PruneSession:
     ) -> list[int]:
         """Lock events as ingestion does: the free ones, or all, waiting at most `patience`.
 
-        Raises NotMigratedError after a migration.
+        Raises RowsLockedError, and NotMigratedError after a migration.
         """
-        if patience:
-            await connection.execute(f"SET LOCAL lock_timeout = {in_milliseconds(patience)}")
-        statement = statements.LOCK if patience else statements.LOCK_FREE
-        locked = await connection.fetch(for_side(side, statement), list(events))
+        statement = for_side(side, statements.LOCK if patience else statements.LOCK_FREE)
+        locked = await fetch_locked(connection, patience, statement, list(events))
         await keep_migrated(connection, side.snapshots)
         return [row["id"] for row in locked]
 
@@ -203,13 +235,11 @@ class PruneSession:
 
         The waiting transaction has no other event locked: no other one can wait for it.
         """
-        import asyncpg
-
         left = 0
         for event in events:
             try:
                 left += len(await work([event], self.patience))
-            except asyncpg.LockNotAvailableError:
+            except RowsLockedError:
                 # The transaction that keeps one locked so long may well have locked them all.
                 self.patience = NO_PATIENCE
                 left += 1

@@ -76,6 +76,20 @@ class Chunk:
         self.text_bytes += len(str(refusal))
         self.rows += 1
 
+    def halves(self) -> "list[Chunk]":
+        """Split the chunk into two: its first captures with its refusals, and the others."""
+        middle = len(self.captures) // 2
+        first, second = Chunk(), Chunk()
+        for refusal in self.refusals:
+            first.refuse(refusal)
+        for half, captures in (
+            (first, self.captures[:middle]),
+            (second, self.captures[middle:]),
+        ):
+            for item, capture in captures:
+                half.accept(item, capture)
+        return [first, second]
+
     def is_full(self, rows: int) -> bool:
         """Return whether the chunk has `rows` rows, or too much text, and must be written."""
         return self.rows >= rows or self.text_bytes >= _MOST_TEXT_BYTES

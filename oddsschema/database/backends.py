@@ -1,0 +1,60 @@
+"""The server's processes of connections that were lost, and their end."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from oddsschema.database.time_limits import OPEN_WITHIN
+
+if TYPE_CHECKING:
+    from oddsschema.database.deadlines import DeadlineConnection
+
+#: The name of connections in pg_stat_activity.
+APPLICATION_NAME = "oddsschema"
+
+#: The difference between two clocks in the time since the opening of a connection.
+_TOLERANCE = timedelta(seconds=1)
+
+# End the backend $1, if it is of this role and package and was started $2 to $3 ago. Wait a second
+# for its end.
+_END = f"""
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE pid = $1 AND usename = session_user AND application_name = '{APPLICATION_NAME}'
+    AND clock_timestamp() - backend_start BETWEEN $2 AND $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The server's process of a connection.
+
+    It outlives a connection that was lost without the server's notice, and keeps its locks.
+    """
+
+    connection: "DeadlineConnection"
+    pid: int
+
+    @classmethod
+    def of(cls, connection: "DeadlineConnection") -> "Backend":
+        """Return the backend of an open connection."""
+        return cls(connection, connection.get_server_pid())
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is closed."""
+        is_closed: bool = self.connection.is_closed()
+        return is_closed
+
+    async def end(self, connection: "DeadlineConnection") -> None:
+        """End the process through another connection.
+
+        Behind a pooler, the process has another id, and is the pooler's.
+        """
+        import asyncpg
+
+        # Another process may have got the same id since: its age tells them apart.
+        age = timedelta(seconds=time.monotonic() - self.connection.opened_at)
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(_END, self.pid, age - _TOLERANCE, age + OPEN_WITHIN)

@@ -1,0 +1,155 @@
+"""Connections of asyncpg that are terminated when the server does not answer.
+
+A network that drops packets silently closes no connection, and neither does a server process that
+is stopped. asyncio's sockets have no keepalive, and asyncpg waits for an answer for ever.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from oddsschema.database.durations import format_duration
+from oddsschema.errors import DatabaseUnavailableError
+
+#: The seconds after which the system ends a connection whose peer acknowledges nothing.
+_PEER_SILENT_FOR = 60
+
+#: The options of a socket, by name: not every system has all of them. Source: tcp(7) of Linux.
+_SOCKET_OPTIONS = {
+    "TCP_KEEPIDLE": _PEER_SILENT_FOR // 2,
+    "TCP_KEEPALIVE": _PEER_SILENT_FOR // 2,  # the name of TCP_KEEPIDLE on macOS
+    "TCP_KEEPINTVL": _PEER_SILENT_FOR // 6,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": _PEER_SILENT_FOR * 1000,
+}
+
+#: The number of parts in which a deadline is counted.
+_PARTS = 10
+
+
+class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
+    """A connection that is terminated when a statement gets no answer within a time.
+
+    The time is counted in parts by the event loop: while a program blocks the loop, which answers
+    may wait for, it does not pass. During a COPY, it counts from the last block that was taken.
+    """
+
+    __slots__ = ("_parts_left", "_timer", "answer_within", "gave_up", "opened_at")
+
+    def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
+        super().__init__(protocol, transport, *args)
+        _watch_peer(transport.get_extra_info("socket"))
+        #: The time for the answer to a statement; 0 for no limit.
+        self.answer_within = timedelta(0)
+        self._parts_left = 0
+        self._timer: asyncio.TimerHandle | None = None
+        #: Whether the connection was terminated because the server did not answer.
+        self.gave_up = False
+        #: The time of the opening, by the monotonic clock.
+        self.opened_at = time.monotonic()
+
+    def no_answer(self) -> DatabaseUnavailableError:
+        """Build the error for a server that did not answer."""
+        limit = format_duration(self.answer_within)
+        return DatabaseUnavailableError(reason=f"the server did not answer within {limit}")
+
+    @property
+    def unproxied(self) -> "DeadlineConnection":
+        """The connection itself: asyncpg's pool hands out proxies."""
+        return self
+
+    @contextmanager
+    def awaiting_answer(self) -> Iterator[None]:
+        """Terminate the connection if the server does not answer meanwhile."""
+        is_first = self.begin_deadline()
+        try:
+            yield
+        finally:
+            if is_first:
+                self.end_deadline()
+
+    def begin_deadline(self) -> bool:
+        """Begin the time for an answer; return whether it was not running yet."""
+        if not self.answer_within or self._timer is not None:
+            return False
+        self._parts_left = _PARTS
+        self._set_timer()
+        return True
+
+    def end_deadline(self) -> None:
+        """End the time for an answer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self) -> None:
+        part = self.answer_within.total_seconds() / _PARTS
+        self._timer = asyncio.get_running_loop().call_later(part, self._count_part)
+
+    def _count_part(self) -> None:
+        self._parts_left -= 1
+        if self._parts_left > 0:
+            self._set_timer()
+        elif not self.is_closed():
+            self.gave_up = True
+            self.terminate()
+
+    # -- the methods that wait for an answer -------------------------------------------------------
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a statement, or several without arguments."""
+        with self.awaiting_answer():
+            return await super().execute(*args, **options)
+
+    async def executemany(self, *args: Any, **options: Any) -> None:
+        """Execute a statement for each sequence of arguments."""
+        with self.awaiting_answer():
+            await super().executemany(*args, **options)
+
+    async def prepare(self, *args: Any, **options: Any) -> Any:
+        """Prepare a statement. Its own executions have no deadline."""
+        with self.awaiting_answer():
+            return await super().prepare(*args, **options)
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        """Fetch the rows of a statement."""
+        with self.awaiting_answer():
+            return await super().fetch(*args, **options)
+
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        """Fetch the first row of a statement."""
+        with self.awaiting_answer():
+            return await super().fetchrow(*args, **options)
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        """Fetch a value of the first row of a statement."""
+        with self.awaiting_answer():
+            return await super().fetchval(*args, **options)
+
+    async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:
+        """Copy blocks of rows into a table."""
+        with self.awaiting_answer():
+            return await super().copy_to_table(*args, source=self._taken(source), **options)
+
+    async def _taken(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Begin the time for an answer again whenever the connection asks for the next block."""
+        async for block in blocks:
+            self._parts_left = _PARTS
+            yield block
+        self._parts_left = _PARTS
+
+
+def _watch_peer(connected: socket.socket) -> None:
+    """Let the system end a TCP connection whose peer is gone."""
+    if connected.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SOCKET_OPTIONS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
