@@ -249,7 +249,7 @@ async def sqlalchemy_connect(
 
     opened: list[DeadlineConnection] = []
 
-    async def connect() -> DeadlineConnection:
+    async def connect() -> "DeadlineConnection":
         opened.append(await _open(url, answer_within))
         return opened[-1]
 

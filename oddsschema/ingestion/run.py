@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
-from oddsschema.database.retry import is_transient
-from oddsschema.errors import ChunkError, RunEndedError
+from oddsschema.errors import (
+    ChunkError,
+    DatabaseUnavailableError,
+    RunEndedError,
+    UncertainCommitError,
+)
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, wait_through
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
@@ -34,6 +38,9 @@ _LONGEST_ERROR = 2000
 
 #: The number of different doubts that a run keeps in scrape_errors.
 _DOUBTS_RECORDED = 100
+
+#: The errors of a connection: of the database's, or of the source's own.
+_UNREACHABLE = (ConnectionError, DatabaseUnavailableError, UncertainCommitError)
 
 _log = logging.getLogger(__name__)
 
@@ -199,7 +206,7 @@ class Run:
             if not isinstance(error, Exception):
                 text = "interrupted"
             self.error = shortened(text, _LONGEST_ERROR)
-            is_unreachable = is_transient(error.__cause__ or error)
+            is_unreachable = isinstance(error.__cause__ or error, _UNREACHABLE)
             self.status = ScrapeStatus.CONNECTION_FAILED if is_unreachable else ScrapeStatus.FAILED
         elif not (self._captures_refused or self._markets_refused):
             self.status = ScrapeStatus.COMPLETED

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,7 @@ import pytest
 
 import oddsschema
 from oddsschema import ChunkError, IngestOptions, IngestReport, ScrapeStatus, migrations
+from oddsschema.errors import TransactionError
 from tests.support.contents import content, expected
 from tests.support.interrupted_ingestion import (
     MANY,
@@ -29,6 +31,10 @@ SELECT FROM competitor_events WHERE source = 'sportybet' AND external_id = 'spor
 """
 
 
+#: Options with which an error is final soon.
+SOON = IngestOptions(retry_for=timedelta(seconds=0.2))
+
+
 async def set_for_all(url: str, setting: str) -> None:
     """Set a parameter for new sessions of this database."""
     connection = await asyncpg.connect(url)
@@ -40,14 +46,14 @@ async def set_for_all(url: str, setting: str) -> None:
 
 
 def test_statement_timeout(database: str, run: Run) -> None:
-    """A statement's timeout fails its own run only, with an error that names the captures."""
+    """A statement that times out again and again fails its run, with an error about one capture."""
     first, second = scrapes(range(10), [0]), scrapes(range(10), [1])
 
     async def ingest() -> IngestReport:
         await oddsschema.ingest(database, first)
         await set_for_all(database, "statement_timeout = '300ms'")
         async with holding(database, LOCK_AN_EVENT):
-            return await oddsschema.ingest(database, second)
+            return await oddsschema.ingest(database, second, options=SOON)
 
     report = run(ingest())
     assert report.status is ScrapeStatus.PARTIAL
@@ -57,19 +63,20 @@ def test_statement_timeout(database: str, run: Run) -> None:
     }
     assert statuses == {
         "betpawa": (ScrapeStatus.COMPLETED, 10),
-        "sportybet": (ScrapeStatus.FAILED, 0),
+        "sportybet": (ScrapeStatus.FAILED, 7),
         "bet9ja": (ScrapeStatus.COMPLETED, 10),
     }
-    assert (report.total.captures_lost, report.retries) == (10, 0)
-    assert ("sportybet", "failed", 0, 10, 0) in run(fetch(database, RUNS))
+    assert report.total.captures_lost == 3
+    assert ("sportybet", "failed", 7, 3, 0) in run(fetch(database, RUNS))
     [(kind, message)] = run(fetch(database, "SELECT error_type, error_message FROM scrape_errors"))
     assert kind == "ChunkError"
-    for part in ("captures:11 to captures:20 of sportybet", "statement timeout"):
+    for part in ("captures:18 to captures:18 of sportybet", "raise statement_timeout"):
         assert part in message
-    known = first + [capture for capture in second if capture not in of("sportybet", second)]
+    lost = of("sportybet", second)[7:]
+    known = first + [capture for capture in second if capture not in lost]
     assert run(content(database)) == expected(known)
     again = run(oddsschema.ingest(database, first + second))
-    assert (again.total.captures_stored, again.total.captures_known) == (10, 50)
+    assert (again.total.captures_stored, again.total.captures_known) == (3, 57)
     assert run(content(database)) == expected(first + second)
 
 
@@ -80,7 +87,7 @@ def test_chunk_error(database: str, run: Run) -> None:
     async def ingest() -> tuple[oddsschema.Run, ChunkError]:
         await oddsschema.ingest(database, first)
         await set_for_all(database, "statement_timeout = '300ms'")
-        options = IngestOptions(chunk_rows=30)
+        options = IngestOptions(chunk_rows=30, retry_for=SOON.retry_for)
         async with (
             holding(database, LOCK_AN_EVENT),
             oddsschema.batch(database, options=options) as batch,
@@ -92,10 +99,10 @@ def test_chunk_error(database: str, run: Run) -> None:
 
     sportybet, error = run(ingest())
     assert (error.platform, error.run_id) == ("sportybet", sportybet.id)
-    assert (error.first, error.last) == ("captures:7", "captures:12")
-    assert isinstance(error.__cause__, asyncpg.QueryCanceledError)
+    assert (error.first, error.last) == ("captures:8", "captures:8")
+    assert isinstance(error.__cause__, TransactionError)
     assert sportybet.status is ScrapeStatus.FAILED
-    assert run(content(database)) == expected(first + second[:6])
+    assert run(content(database)) == expected(first + second[:7])
 
 
 def test_deadlock(database: str, run: Run) -> None:

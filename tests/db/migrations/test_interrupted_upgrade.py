@@ -108,7 +108,9 @@ def test_lock_timeout(old_database: str, run: Run) -> None:
         await filled(old_database)
         async with holding(old_database, last_event(side)):
             with pytest.raises(LockTimeoutError, match=r"waited 0\.2 s"):
-                await migrations.upgrade(old_database, lock_timeout=timedelta(seconds=0.2))
+                await migrations.upgrade(
+                    old_database, lock_timeout=timedelta(seconds=0.2), retry_for=timedelta(0)
+                )
         await migrations.upgrade(old_database)
 
     run(upgrade())

@@ -64,7 +64,9 @@ def test_lock_timeout(older: str, run: Run) -> None:
             with pytest.raises(
                 LockTimeoutError, match=r"waited 0\.3 s .*: ALTER TABLE comp.*\n.*Run the migration"
             ) as raised:
-                await migrations.upgrade(older, lock_timeout=timedelta(seconds=0.3))
+                await migrations.upgrade(
+                    older, lock_timeout=timedelta(seconds=0.3), retry_for=timedelta(0)
+                )
             assert raised.value.timeout == timedelta(seconds=0.3)
             assert isinstance(raised.value.__cause__, DBAPIError)
             assert 0.3 <= time.monotonic() - began < 5
@@ -86,7 +88,7 @@ def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
     async def upgrade() -> None:
         async with reader(older) as other, connected(older) as writer:
             migration = asyncio.create_task(
-                migrations.upgrade(older, lock_timeout=timedelta(seconds=1))
+                migrations.upgrade(older, lock_timeout=timedelta(seconds=1), retry_for=timedelta(0))
             )
             while not await waits(other):  # noqa: ASYNC110 - the server sends no event
                 await asyncio.sleep(0.01)
@@ -224,7 +226,7 @@ def test_command_line(older: str, run: Run) -> None:
         return moving.returncode, message.decode()
 
     url = ("--url", older)
-    code, message = run(move("upgrade", *url, "--lock-timeout", "200ms"))
+    code, message = run(move("upgrade", *url, "--lock-timeout", "200ms", "--retry-for=0"))
     assert code == 2
     assert message.startswith("error: waited 0.2 s for a lock that another session holds")
     code, message = run(
