@@ -67,7 +67,7 @@ def test_statement_timeout(database: str, run: Run) -> None:
         "bet9ja": (ScrapeStatus.COMPLETED, 10),
     }
     assert report.total.captures_lost == 3
-    assert ("sportybet", "failed", 7, 3, 0) in run(fetch(database, RUNS))
+    assert ("sportybet", "failed", 7, 3, 7) in run(fetch(database, RUNS))
     [(kind, message)] = run(fetch(database, "SELECT error_type, error_message FROM scrape_errors"))
     assert kind == "ChunkError"
     for part in ("captures:18 to captures:18 of sportybet", "raise statement_timeout"):
