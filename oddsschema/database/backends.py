@@ -17,10 +17,9 @@ APPLICATION_NAME = "oddsschema"
 #: The difference between two clocks in the time since the opening of a connection.
 _TOLERANCE = timedelta(seconds=1)
 
-# End the backend $1, if it is of this role and package and was started $2 to $3 ago. Wait a second
-# for its end.
+# End the backend $1, if it is of this role and package and was started $2 to $3 ago.
 _END = f"""
-SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = $1 AND usename = session_user AND application_name = '{APPLICATION_NAME}'
     AND clock_timestamp() - backend_start BETWEEN $2 AND $3
 """

@@ -78,7 +78,8 @@ def retrying(
         on_retry()
         error = state.outcome.exception() if state.outcome is not None else None
         level = logging.WARNING if state.attempt_number == 1 else logging.DEBUG
-        logger.log(level, "%s: trying again for %s", error, format_duration(retry_for))
+        reason = str(error).partition("\n")[0]
+        logger.log(level, "%s: trying again for %s", reason, format_duration(retry_for))
 
     return AsyncRetrying(
         retry=retry_if_exception(should_retry),

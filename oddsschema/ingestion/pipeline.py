@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_time_limit
-from oddsschema.errors import ChunkError, UncertainCommitError
+from oddsschema.errors import ChunkError, OddsSchemaError, UncertainCommitError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.records import CaptureRecord
@@ -278,8 +278,9 @@ class Pipeline:
         try:
             return await self._connections.transact(work, is_final=is_final)
         except Exception as error:
+            is_ours = isinstance(error, OddsSchemaError)
             raise ChunkError(
-                reason=f"{type(error).__name__}: {error}",
+                reason=str(error) if is_ours else f"{type(error).__name__}: {error}",
                 platform=self._platform,
                 run_id=self._run_id,
                 first=chunk.first,
