@@ -1,12 +1,13 @@
 """Errors of a real server: the class that each case raises, and its data."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from oddsschema import batch, errors, ingest, migrations
+from oddsschema import IngestOptions, batch, errors, ingest, migrations
 from oddsschema.database.revision import HEAD
 
 Run = Callable[..., Any]
@@ -21,18 +22,19 @@ def read_only(database: str) -> str:
 
 def test_read_only_database(read_only: str, run: Run) -> None:
     """Ingestion and migrations raise ReadOnlyDatabaseError where they cannot write."""
+    options = IngestOptions(retry_for=timedelta(seconds=0.1))
 
     async def on_connection() -> None:
         connection = await asyncpg.connect(read_only)
         try:
-            await ingest(connection, [])
+            await ingest(connection, [], options=options)
         finally:
             await connection.close()
 
     for work in (
         on_connection(),
-        ingest(read_only, []),
-        migrations.downgrade(read_only, "base"),
+        ingest(read_only, [], options=options),
+        migrations.downgrade(read_only, "base", retry_for=options.retry_for),
     ):
         with pytest.raises(errors.ReadOnlyDatabaseError, match="needs a primary server") as raised:
             run(work)

@@ -7,6 +7,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,10 @@ URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
 
 
+#: The time for retries.
+AT_ONCE = timedelta(0)
+
+
 def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
     """List every public function that takes a URL, as a function of the URL alone."""
     for found in pkgutil.walk_packages(oddsschema.__path__, "oddsschema."):
@@ -91,6 +96,12 @@ def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
                     parameter.name: NEEDED[parameter.name]
                     for parameter in others
                     if parameter.default is parameter.empty
+                } | {
+                    parameter.name: replace(parameter.default, retry_for=AT_ONCE)
+                    if parameter.name == "options"
+                    else AT_ONCE
+                    for parameter in others
+                    if parameter.name in ("options", "retry_for")
                 }
                 yield f"{found.name}.{name}", _with(function, needed)
 
@@ -118,6 +129,8 @@ def commands(file: Path) -> Iterator[list[str]]:
             for option in command.params:
                 if isinstance(option, click.Option) and option.required:
                     arguments += [option.opts[-1], "14d"]
+                if option.name == "retry_for":
+                    arguments.append("--retry-for=0")
             yield [name, *arguments]
             for option in command.params:
                 # With --sql a command opens no connection.

@@ -53,7 +53,7 @@ TEXT_ARGUMENTS = {
     "free_bytes": "test_other_arguments",
     **dict.fromkeys(
         (
-            *("lock_timeout", "statement_timeout", "retry_for", "patience"),
+            *("lock_timeout", "statement_timeout", "retry_for", "answer_within", "patience"),
             *("keyframe_age", "older_than", "window"),
             *("flush_after", "close_within", "max_ahead"),
         ),
@@ -110,7 +110,7 @@ def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, 
             f"postgresql://{encoded}",
             text,
         ):
-            code, output = program("ingest", str(file), "--url", hostile)
+            code, output = program("ingest", str(file), "--retry-for=0", "--url", hostile)
             assert code == 2, f"{hostile}: {output}"
             assert output.startswith("error: ")
     assert run(structure(database)) == before
