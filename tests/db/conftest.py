@@ -1,11 +1,16 @@
-"""The connection that all examples of a test share."""
+"""A connection for all examples of a test, a server to kill, and a directory for sockets."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+
+from tests.support.crashing_server import Server, crashing_server
 
 Run = Callable[..., Any]
 
@@ -18,3 +23,19 @@ def connection(database: str, run: Run) -> Iterator[Any]:
     stack.push_async_callback(opened.close)
     yield opened
     run(stack.aclose())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Start a server that may be killed; the test that kills it starts it again."""
+    with crashing_server() as server:
+        yield server
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """Create a directory with a path short enough for a socket, which everybody can enter."""
+    path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)

@@ -2,13 +2,9 @@
 
 import asyncio
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,7 +17,7 @@ from tests.soak.faults import Deliveries, Faults
 from tests.soak.figures import Figures
 from tests.soak.scenario import KINDS, MINUTES, OVER, PAST, Instant, Scenario
 from tests.soak.writer import Writer
-from tests.support.crashing_server import Server
+from tests.support.crashing_server import Server, crashing_server
 from tests.support.prune_checks import REPEATED_MARKETS, assert_pruned
 from tests.support.pruned_histories import at
 from tests.support.sessions import settled
@@ -32,19 +28,6 @@ PATIENCE = 300
 
 class RoundError(AssertionError):
     """A round whose database differs from its model, or that did not end."""
-
-
-@contextmanager
-def soak_server() -> Iterator[Server]:
-    """Run a server for a soak, which the rounds may kill."""
-    path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
-    path.chmod(0o711)
-    server = Server(path / "db")
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def run_round(server: Server, seed: int, number: int, writers: int) -> Figures:
@@ -249,7 +232,7 @@ def soak(
 ) -> Iterator[tuple[int, str, Figures]]:
     """Run rounds until a number, or until a time, and yield the figures of each."""
     began = time.monotonic()
-    with soak_server() as server:
+    with crashing_server() as server:
         number = first
         while (
             number < first + rounds

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.soak.rounds import run_round, soak_server
+from tests.soak.rounds import run_round
 from tests.soak.scenario import KINDS
-from tests.support.crashing_server import Server
+from tests.support.crashing_server import Server, crashing_server
 
 SEED, WRITERS = 1, 3
 
@@ -15,7 +15,7 @@ SEED, WRITERS = 1, 3
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """Start a server that a round may kill."""
-    with soak_server() as server:
+    with crashing_server() as server:
         yield server
 
 

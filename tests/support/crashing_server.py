@@ -1,11 +1,14 @@
-"""A server that tests kill."""
+"""A server that tests kill, stop and continue."""
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -51,6 +54,27 @@ class Server:
         """Send SIGKILL to the server's first process; its other processes end by themselves."""
         os.kill(self._pid, signal.SIGKILL)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server meanwhile (SIGSTOP), as a machine that hangs does."""
+        # The first process is stopped first: it would start others.
+        os.kill(self._pid, signal.SIGSTOP)
+        listing = ["ps", "-A", "-o", "ppid=,pid="]
+        lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+        pids = [
+            int(pid)
+            for parent, pid in map(str.split, lines.splitlines())
+            if int(parent) == self._pid
+        ]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in [*pids, self._pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     async def new_database(self) -> str:
         """Create a migrated database and return its URL."""
         self._databases += 1
@@ -94,3 +118,16 @@ class Server:
             (self.data / "promote").touch()
             os.kill(self._pid, signal.SIGUSR1)
             await self._accepting()
+
+
+@contextmanager
+def crashing_server() -> Iterator[Server]:
+    """Run a server that may be killed; whoever kills it starts it again."""
+    path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
+    path.chmod(0o711)
+    server = Server(path / "db")
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(path, ignore_errors=True)

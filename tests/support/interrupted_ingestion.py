@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 
 import oddsschema
-from oddsschema import IngestOptions, ScrapeStatus
+from oddsschema import IngestOptions, IngestReport, ScrapeStatus
 from tests.support.contents import assert_whole, content, expected
 from tests.support.scrapes import PLATFORMS, Capture, scrapes
 from tests.support.sessions import fetch
@@ -25,6 +25,9 @@ KILLS, CRASHES, CANCELS = (200, 20, 200) if NIGHTLY else (3, 2, 10)
 MANY = scrapes(range(20), range(9), markets=8)
 SMALL_CHUNKS = IngestOptions(chunk_rows=300)
 
+#: The time in seconds after which a test takes an ingestion for one that hangs.
+PATIENCE = 30
+
 RUNS = """
 SELECT r.platform, r.status, r.events_scraped, r.events_failed,
     (SELECT count(*) FROM odds_snapshots AS s WHERE s.scrape_run_id = r.id)
@@ -37,6 +40,12 @@ def of(platform: str, captures: Sequence[Capture]) -> list[Capture]:
     """List one platform's captures."""
     kind, key = ("event", "bookmaker") if platform == "betpawa" else ("competitor_event", "source")
     return [capture for capture in captures if kind in capture and capture[kind][key] == platform]
+
+
+async def patient_ingest(url: str, captures: Any, options: IngestOptions) -> IngestReport:
+    """Ingest, and raise TimeoutError if that hangs."""
+    async with asyncio.timeout(PATIENCE):
+        return await oddsschema.ingest(url, captures, options=options)
 
 
 async def redeliver(url: str, captures: Sequence[Capture]) -> None:

@@ -14,7 +14,7 @@ import oddsschema
 from oddsschema import Doubt, IngestOptions, IngestReport, Refusal, ScrapeStatus, ingest
 from oddsschema.ingestion import reject
 from oddsschema.scrapes.summaries import newest_batches
-from tests.support.commit_proxy import Proxy
+from tests.support.proxy import Proxy
 from tests.support.scrapes import capture
 from tests.support.sessions import fetch
 

@@ -14,9 +14,9 @@ import pytest
 import oddsschema
 from oddsschema import IngestOptions, Run
 from oddsschema.errors import BatchEndedError, ChunkError, RunEndedError
-from tests.support.commit_proxy import Proxy
 from tests.support.contents import content, expected
 from tests.support.interrupted_ingestion import assert_completed
+from tests.support.proxy import Proxy
 from tests.support.scrapes import Capture, scrapes
 from tests.support.sessions import fetch
 

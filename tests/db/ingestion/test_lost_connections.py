@@ -11,7 +11,6 @@ import pytest
 
 import oddsschema
 from oddsschema import IngestOptions, IngestReport, ScrapeStatus
-from tests.support.commit_proxy import Proxy
 from tests.support.interrupted_ingestion import (
     CRASHES,
     MANY,
@@ -20,6 +19,7 @@ from tests.support.interrupted_ingestion import (
     assert_completed,
     repeatedly,
 )
+from tests.support.proxy import Proxy
 from tests.support.scrapes import Capture, scrapes
 from tests.support.sessions import fetch
 
@@ -65,7 +65,7 @@ def test_connection_cut_at_a_commit(
             return await oddsschema.ingest(url, captures, options=IngestOptions(chunk_rows=30))
 
     report = run(ingest())
-    assert proxy.commits > commit
+    assert proxy.found > commit
     assert report.retries == 1
     assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert report.status is ScrapeStatus.COMPLETED

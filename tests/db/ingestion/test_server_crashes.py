@@ -3,10 +3,8 @@
 import asyncio
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
@@ -19,7 +17,6 @@ import pytest
 import oddsschema
 from oddsschema import IngestOptions, IngestReport, OddsSchemaError, ScrapeStatus
 from oddsschema.scrapes.stale import close_stale, stale_batches
-from tests.support.commit_proxy import Proxy
 from tests.support.contents import assert_whole
 from tests.support.crashing_server import Server
 from tests.support.interrupted_ingestion import (
@@ -31,21 +28,11 @@ from tests.support.interrupted_ingestion import (
     of,
     redeliver,
 )
+from tests.support.proxy import Proxy
 from tests.support.scrapes import Capture, scrapes
 from tests.support.sessions import fetch
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """Start a server that may be killed; the test that kills it starts it again."""
-    path = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
-    path.chmod(0o711)
-    server = Server(path / "db")
-    yield server
-    server.stop()
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.mark.parametrize("seed", range(CRASHES))

@@ -1,4 +1,4 @@
-"""A proxy that cuts the connection at a commit."""
+"""A proxy that cuts a connection, or lets it fall silent, at a message of the client."""
 
 import asyncio
 import contextlib
@@ -9,29 +9,46 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+#: Parts of the messages at which a connection may fail.
+MESSAGES = {
+    "opening": b"application_name",
+    "begin": b"BEGIN ISOLATION",
+    "copy": b"COPY ",
+    "copied rows": b"PGCOPY",
+    "commit": b"COMMIT;",
+    "reset": b"RESET ALL",
+}
+
 
 class Proxy:
-    """A proxy between a client and its server that cuts the connection at a commit.
+    """A proxy between a client and its server that fails at a message, by default at a commit.
 
-    The cut happens before the commit reaches the server, or after the commit and before its answer
-    reaches the client. `meanwhile` then runs before anybody can connect again.
+    The connection fails before the message reaches the server, or after that and before the answer
+    reaches the client: `meanwhile` then runs before anybody can connect again. A connection that
+    fails silently stays open on both sides: no bytes pass any more, and the server keeps its locks.
     """
 
     def __init__(
         self,
         url: str,
         directory: Path,
-        cut_at: int,
+        fail_at: int,
         *,
         before: bool,
+        message: bytes = MESSAGES["commit"],
+        silently: bool = False,
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.commits = 0
-        self._cut_at = cut_at
+        #: The number of messages so far with these bytes.
+        self.found = 0
+        self._fail_at = fail_at
         self._before = before
+        self._message = message
+        self._silently = silently
         self._meanwhile = meanwhile
         self._open = asyncio.Event()
         self._open.set()
+        self._is_over = asyncio.Event()
         self._url = make_url(url)
         self._directory = directory
         self._connections: list[asyncio.Task[Any]] = []
@@ -45,8 +62,18 @@ class Proxy:
         """Serve, and yield the URL to connect to."""
         path = self._directory / ".s.PGSQL.5432"
         async with await asyncio.start_unix_server(self._serve, path):
-            yield self.url
-        await asyncio.wait_for(asyncio.gather(*self._connections), 10)
+            try:
+                yield self.url
+            finally:
+                self._is_over.set()
+                await asyncio.wait_for(asyncio.gather(*self._connections), 10)
+
+    def fails(self, data: bytes) -> bool:
+        """Return whether the connection fails at these bytes of the client."""
+        if self._message not in data:
+            return False
+        self.found += 1
+        return self.found == self._fail_at
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -59,28 +86,31 @@ class Proxy:
             server, to_server = await asyncio.open_connection(
                 self._url.host, self._url.port or 5432
             )
-        cut = False
+        failed = False
 
         async def forward() -> None:
-            nonlocal cut
+            nonlocal failed
             while data := await client.read(1 << 16):
-                if b"COMMIT;" in data:
-                    self.commits += 1
-                    cut = self.commits == self._cut_at
-                    if cut and self._meanwhile is not None:
+                if not failed and self.fails(data):
+                    failed = True
+                    if self._meanwhile is not None:
                         self._open.clear()
                         await self._meanwhile()
                         self._open.set()
-                    if cut and self._before:
+                    if self._before:
                         break
                 to_server.write(data)
+            if failed and self._silently:
+                await self._is_over.wait()
             to_server.close()
 
         async def backward() -> None:
             while data := await server.read(1 << 16):
-                if cut:
+                if failed:
                     break
                 to_client.write(data)
+            if failed and self._silently:
+                await self._is_over.wait()
             to_client.close()
             to_server.close()
 
