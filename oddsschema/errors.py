@@ -94,7 +94,7 @@ class ReadOnlyDatabaseError(OddsSchemaError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TransactionError(OddsSchemaError):
-    """A transaction that the server ended, also when it was repeated: a time limit, a deadlock."""
+    """A transaction that the server ended, also when repeated: a time limit, or a full disk."""
 
     #: The server's message.
     reason: str
@@ -105,6 +105,7 @@ class TransactionError(OddsSchemaError):
         cure = {
             "25P03": "raise idle_in_transaction_session_timeout of this role",
             "25P04": "raise transaction_timeout of this role",
+            "53100": "make room on the server's disk",
             "55P03": "end the transaction that has the lock, or raise lock_timeout of this role",
             "57014": "raise statement_timeout of this role",
         }.get(self.sqlstate or "", "try again later")

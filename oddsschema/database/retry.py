@@ -50,6 +50,9 @@ _DATABASE_DROPPED = "57P04"
 #: The beginnings of the SQLSTATEs of connections that were lost.
 _LOST_STATES = ("08", "57P")
 
+#: A disk that is full. The same transaction has no room a little later; a smaller one may have.
+_DISK_FULL = "53100"
+
 #: The time limits of the server on the work of a transaction. Less work may keep them.
 _TIME_LIMITS = ("25P04", "57014")
 
@@ -121,14 +124,14 @@ def is_transient(error: BaseException) -> bool:
 
 
 def as_package_error(error: BaseException) -> OddsSchemaError | None:
-    """Build the error of this package for a transient error of the driver; None for any other.
+    """Build the error of this package for a transient error or a full disk; None for any other.
 
     It is a DatabaseUnavailableError or a TransactionError.
     """
     import asyncpg
 
     cause = driver_error(error)
-    if not is_transient(cause) or isinstance(cause, OddsSchemaError):
+    if isinstance(cause, OddsSchemaError) or not (is_transient(cause) or is_disk_full(cause)):
         return None
     if isinstance(cause, asyncpg.PostgresError) and not _has_state(cause, _LOST_STATES):
         return TransactionError(reason=str(cause), sqlstate=cause.sqlstate)
@@ -140,6 +143,13 @@ def is_time_limit(error: BaseException | None) -> bool:
     if isinstance(error, TransactionError):
         error = error.__cause__
     return error is not None and _has_state(driver_error(error), _TIME_LIMITS)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether the server's disk had no room for a transaction."""
+    if isinstance(error, TransactionError) and error.__cause__ is not None:
+        error = error.__cause__
+    return _has_state(driver_error(error), (_DISK_FULL,))
 
 
 def _has_state(error: Any, states: tuple[str, ...]) -> bool:

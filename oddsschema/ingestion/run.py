@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
+from oddsschema.database.retry import is_disk_full
 from oddsschema.errors import (
     ChunkError,
     DatabaseUnavailableError,
@@ -216,15 +217,25 @@ class Run:
 
         unwritten = list(map(str, self._pipeline.unwritten_refusals))
 
-        async def record(connection: Connection) -> None:
+        async def record_status(connection: Connection) -> bool:
             failed = self._captures_refused + (self._lost if self.error is not None else 0)
-            if await bookkeeping.close_run(connection, self.id, self.status, failed=failed):
+            return await bookkeeping.close_run(connection, self.id, self.status, failed=failed)
+
+        async def record(connection: Connection) -> None:
+            if await record_status(connection):
                 await bookkeeping.record_errors(connection, self.id, REFUSED, unwritten)
                 await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
                 if self.error is not None:
                     await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
 
-        await self._connections.transact(record)
+        try:
+            await self._connections.transact(record)
+        except Exception as failure:
+            if not is_disk_full(failure):
+                raise
+            # The update of a row finds room where new rows find none.
+            _log.error("the errors of run %d could not be recorded: %s", self.id, failure)
+            await self._connections.transact(record_status)
 
     def report(self) -> RunReport:
         """Report the run so far."""

@@ -1,8 +1,10 @@
 """Servers that are killed, stay away, start up or have a full disk."""
 
 import asyncio
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +32,8 @@ from tests.support.interrupted_ingestion import (
 )
 from tests.support.proxy import Proxy
 from tests.support.scrapes import Capture, scrapes
-from tests.support.sessions import fetch
+from tests.support.sessions import execute, fetch
+from tests.support.small_disk import mounted
 
 Run = Callable[..., Any]
 
@@ -141,16 +144,8 @@ def test_server_that_is_starting_up(server: Server, run: Run) -> None:
 @pytest.fixture
 def small_disk(short_path: Path) -> Iterator[Path]:
     """Mount a directory of 2 MB, which `mount -o remount,size=` changes."""
-    path = short_path / "disk"
-    path.mkdir()
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small disk takes Linux and root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(path)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
+    with mounted(short_path / "disk", "2m") as path:
+        yield path
 
 
 ERRORS = "SELECT error_type FROM scrape_errors WHERE error_type <> 'doubt'"
@@ -185,3 +180,37 @@ def test_disk_full(server: Server, run: Run, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
     run(redeliver(url, captures))
     run(server.drop(url))
+
+
+def test_data_directory_full(run: Run, short_path: Path) -> None:
+    """A run that fails since the server's whole disk is full has ended, also on record."""
+    # 4 MB of odds.
+    captures = scrapes(range(40), range(6), ["sportybet"], markets=60)
+    scrape = short_path / "scrape.ndjson"
+    scrape.write_text("".join(json.dumps(each) + "\n" for each in captures))
+    with mounted(short_path / "disk", "200m") as disk:
+        server = Server(disk / "db")
+        try:
+            url = run(server.new_database())
+            # Segments of the WAL that are there already keep the server from a crash.
+            run(execute(url, "CHECKPOINT"))
+            filler = disk / "filler"
+            filler.write_bytes(bytes(shutil.disk_usage(disk).free - (1 << 20)))
+            arguments = "ingest", "--chunk-rows", "1000", "--retry-for", "2s", str(scrape)
+            done = subprocess.run(
+                [sys.executable, "-m", "oddsschema", *arguments],
+                env={"DATABASE_URL": url},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            filler.unlink()
+            assert done.returncode == 1
+            assert "No space left on device" in done.stderr
+            assert "Traceback" not in done.stderr
+            [(_, status, stored, lost, snapshots)] = run(fetch(url, RUNS))
+            assert (status, stored, stored + lost) == ("failed", snapshots, len(captures))
+            assert run(fetch(url, "SELECT status FROM scrape_batches")) == [("failed",)]
+            run(redeliver(url, captures))
+        finally:
+            server.stop()
