@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from oddsschema.database.backends import APPLICATION_NAME, Backend
+from oddsschema.database.durations import format_duration
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
@@ -151,9 +152,7 @@ class Connections:
         try:
             async with self._pool.acquire() as connection:
                 backend = Backend.of(connection.unproxied)
-                while self._lost:
-                    await self._lost[-1].end(connection)
-                    self._lost.pop()
+                await self._end_lost(connection)
                 yield connection
         except Exception as error:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
@@ -165,6 +164,16 @@ class Connections:
             if backend.connection.gave_up:
                 raise backend.connection.no_answer() from error
             raise
+
+    async def _end_lost(self, connection: "DeadlineConnection") -> None:
+        """End the backends that were lost; other transactions may do so at the same time."""
+        while self._lost:
+            backend = self._lost.pop()
+            try:
+                await backend.end(connection)
+            except BaseException:
+                self._lost.append(backend)
+                raise
 
     def _retrying(
         self, is_final: Callable[[BaseException], bool] = lambda _: False
@@ -294,13 +303,14 @@ async def _open(
     from oddsschema.database.deadlines import DeadlineConnection
 
     dsn = normalize(url)
+    open_within = min(OPEN_WITHIN, answer_within or OPEN_WITHIN)
     try:
         connection: DeadlineConnection = await asyncpg.connect(
             dsn,
             **{
                 **(options or {}),
                 "connection_class": DeadlineConnection,
-                "timeout": min(OPEN_WITHIN, answer_within or OPEN_WITHIN).total_seconds(),
+                "timeout": open_within.total_seconds(),
                 "server_settings": {"application_name": APPLICATION_NAME},
                 # Cached statements would fail after a concurrent migration, and behind PgBouncer.
                 "statement_cache_size": 0,
@@ -310,6 +320,9 @@ async def _open(
         *(OSError, TimeoutError, ValueError, OverflowError),
         *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     ) as e:
-        raise DatabaseUnavailableError(reason=str(e) or type(e).__name__, url=redact(url)) from e
+        reason = str(e) or type(e).__name__
+        if isinstance(e, TimeoutError):
+            reason = f"the server did not answer within {format_duration(open_within)}"
+        raise DatabaseUnavailableError(reason=reason, url=redact(url)) from e
     connection.answer_within = answer_within
     return connection
