@@ -155,15 +155,20 @@ class Connections:
                 await self._end_lost(connection)
                 yield connection
         except Exception as error:
+            # The end of a transaction fails on a closed connection, and hides the reason of both.
+            if isinstance(error, asyncpg.InterfaceError) and isinstance(
+                error.__context__, asyncpg.PostgresError
+            ):
+                error = error.__context__
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 # After a failover, a new connection may reach the new primary server.
                 await self._pool.expire_connections()
             if backend is None or not backend.is_lost:
-                raise
+                raise error
             self._lost.append(backend)
             if backend.connection.gave_up:
                 raise backend.connection.no_answer() from error
-            raise
+            raise error
 
     async def _end_lost(self, connection: "DeadlineConnection") -> None:
         """End the backends that were lost; other transactions may do so at the same time."""

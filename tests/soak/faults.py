@@ -14,9 +14,10 @@ from oddsschema.errors import MigrationError
 from oddsschema.scrapes.stale import close_stale
 from tests.soak.comparison import differences
 from tests.soak.figures import Figures
+from tests.soak.hangs import Hangs
 from tests.soak.plain_writer import PlainWriter
 from tests.soak.scenario import MINUTES, OVER, PAST, Instant, Kind
-from tests.soak.writer import Answer, Writer
+from tests.soak.writer import ANSWER_WITHIN, Answer, Writer
 from tests.support.crashing_server import Server
 from tests.support.histories import Model
 from tests.support.pruned_histories import at
@@ -130,6 +131,11 @@ class Faults:
             work.append(self._cut())
         if kind.crashes:
             work.append(self._crash())
+        if kind.hangs:
+            hangs = Hangs(
+                self._server, self._url, self._rng, self._figures, self._pause, self._in_session
+            )
+            work += [hangs.stop_backends(), hangs.change_server()]
         if kind.migrations:
             work += [self._migrate(), self._write_plainly(), self._write_plainly()]
         return work
@@ -207,7 +213,7 @@ class Faults:
 
     def _explained(self, who: str, error: Exception) -> None:
         kind = self._kind
-        assert kind.migrations or kind.cuts or kind.crashes, repr(error)
+        assert kind.migrations or kind.cuts or kind.crashes or kind.hangs, repr(error)
         self._figures.errors[f"{who} {type(error).__name__}"] += 1
 
     async def _prune(self) -> None:
@@ -216,7 +222,9 @@ class Faults:
             cutoff = at(rng.uniform(PAST.start, self._kind.last_cutoff))
             self.cutoff = max(self.cutoff, cutoff)
             options = PruneOptions(
-                chunk_rows=rng.randint(5, 500), patience=timedelta(seconds=rng.uniform(0.1, 5))
+                chunk_rows=rng.randint(5, 500),
+                patience=timedelta(seconds=rng.uniform(0.1, 5)),
+                answer_within=ANSWER_WITHIN,
             )
             try:
                 report = await prune(self._url, cutoff, options=options)

@@ -17,6 +17,11 @@ class Figures:
     cuts: int = 0
     #: Kills of the server.
     crashes: int = 0
+    #: Connections that fell silent.
+    silent_connections: int = 0
+    stopped_backends: int = 0
+    #: Freezes of the server, limits on its statements, and times without writes.
+    conditions: int = 0
     #: Retries of transactions by writers.
     retries: int = 0
     prunes: int = 0

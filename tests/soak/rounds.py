@@ -2,9 +2,12 @@
 
 import asyncio
 import random
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,6 +18,7 @@ from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.soak.comparison import STORED_INSTANTS, differences, stored_instants
 from tests.soak.faults import Deliveries, Faults
 from tests.soak.figures import Figures
+from tests.soak.hangs import SilentProxy
 from tests.soak.scenario import KINDS, MINUTES, OVER, PAST, Instant, Scenario
 from tests.soak.writer import Writer
 from tests.support.crashing_server import Server, crashing_server
@@ -92,8 +96,8 @@ class Round:
             deliveries,
             self.figures,
         )
-        writers = [Writer(self._url, script) for script in self._scenario.scripts]
-        async with asyncio.TaskGroup() as tasks:
+        async with self._writing_to() as url, asyncio.TaskGroup() as tasks:
+            writers = [Writer(url, script) for script in self._scenario.scripts]
             for work in faults.beside(writers):
                 tasks.create_task(work)
             async with asyncio.TaskGroup() as writing:
@@ -104,6 +108,17 @@ class Round:
             await self._compare_migrated(faults, deliveries)
         await settled(self._url)
         await self._compare(faults, deliveries, report.batch_id)
+
+    @asynccontextmanager
+    async def _writing_to(self) -> AsyncIterator[str]:
+        """Yield the URL that writers connect to."""
+        if not self.kind.hangs:
+            yield self._url
+            return
+        with tempfile.TemporaryDirectory(prefix="oddstest-", dir="/tmp") as directory:
+            proxy = SilentProxy(self._url, Path(directory), self._rng, self.figures)
+            async with proxy.serving() as url:
+                yield url
 
     def _instants(self, cutoff: datetime, is_past_lost: bool) -> list[Instant]:
         """List all instants from a cutoff on, and instants between them."""

@@ -59,6 +59,8 @@ class Kind:
     crashes: bool = False
     #: Whether the schema is downgraded and upgraded.
     migrations: bool = False
+    #: Whether connections, backends and the server do not answer, or accept no writes, for a while.
+    hangs: bool = False
 
 
 #: Prunes of refusal rounds delete only captures older than those of every writer: a capture that is
@@ -68,6 +70,8 @@ KINDS = (
     Kind("prunes", kills=True, cuts=True),
     Kind("migrations", late=False, older=True, kills=True, migrations=True),
     Kind("crashes", refusals=True, last_cutoff=-1, cuts=True, crashes=True),
+    # Nobody would end the backend of a silent connection whose writer was killed.
+    Kind("hangs", refusals=True, last_cutoff=-1, hangs=True),
 )
 
 

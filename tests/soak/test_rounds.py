@@ -30,3 +30,4 @@ def test_round(server: Server, number: int, caplog: pytest.LogCaptureFixture) ->
     kind = KINDS[number]
     assert (figures.kills > 0, figures.cuts > 0) == (kind.kills, kind.cuts)
     assert (figures.crashes > 0, figures.migrations > 0) == (kind.crashes, kind.migrations)
+    assert (figures.stopped_backends > 0, figures.conditions > 0) == (kind.hangs, kind.hangs)

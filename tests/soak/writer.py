@@ -4,12 +4,16 @@ import asyncio
 import json
 import logging
 import multiprocessing
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any, NamedTuple
 
 from oddsschema import IngestOptions, ingest
 from tests.soak.scenario import Script
+
+#: The time for the server's answer. Only a round of hangs has longer waits.
+ANSWER_WITHIN = timedelta(seconds=2)
 
 #: A server that has imported this module starts a process in milliseconds.
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -39,8 +43,9 @@ async def _deliver(url: str, script: Script, answers: "Connection[Answer, Any]")
         captures: list[Any] = delivery.captures
         if number % 2:
             captures = [json.dumps(each, default=lambda at: at.isoformat()) for each in captures]
+        options = IngestOptions(**delivery.options, answer_within=ANSWER_WITHIN)
         try:
-            report = await ingest(url, captures, options=IngestOptions(**delivery.options))
+            report = await ingest(url, captures, options=options)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             answers.send(Answer(number, 0, 0, 0, 0, 0, text))
