@@ -25,8 +25,10 @@ Run = Callable[..., Any]
 PATIENCE = 120
 
 SHORT = timedelta(milliseconds=100)
-#: Locks that every migration needs.
-BLOCK = "LOCK TABLE alembic_version"
+#: Locks of a session that reads the tables, for which every downgrade waits.
+BLOCK = """
+    LOCK TABLE competitor_market_odds, market_odds, competitor_odds_snapshots, odds_snapshots,
+    competitor_events, events, scrape_runs, scrape_batches IN ACCESS SHARE MODE"""
 
 
 async def patient(migration: Coroutine[Any, Any, Any]) -> None:
