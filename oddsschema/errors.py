@@ -409,8 +409,8 @@ class MarketNotFoundError(OddsSchemaError):
 
     def __post_init__(self) -> None:
         super().__init__(
-            f"{self.event_name} never had a market {self.market}: give its BetPawa id, or a part "
-            f"of its name (`oddsschema history {self.event}` lists the markets on offer)"
+            f"{self.event_name!r} never had a market {self.market!r}: give its BetPawa id, or a "
+            f"part of its name (`oddsschema history {self.event}` lists the markets on offer)"
         )
 
 

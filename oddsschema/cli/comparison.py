@@ -16,6 +16,7 @@ from oddsschema.cli.markets import (
     open_odds,
     outcomes_by_label,
 )
+from oddsschema.cli.output import align_left, align_right, escape_cell
 from oddsschema.queries import BestPrice
 from oddsschema.queries.event_reports import OfferedMarket
 
@@ -98,6 +99,7 @@ def _compare_market(
 def format_row(label: str, cells: Iterable[str], *, label_width: int = 20, width: int = 12) -> str:
     """Print a row; the mark of a price has a place of its own behind the column."""
     padded = (
-        f"{cell:>{width + 1}}" if cell.endswith("*") else f"{cell:>{width}} " for cell in cells
+        align_right(cell, width + 1) if cell.endswith("*") else align_right(cell, width) + " "
+        for cell in map(escape_cell, cells)
     )
-    return f"  {label:<{label_width}}{''.join(padded)}".rstrip()
+    return f"  {align_left(escape_cell(label), label_width)}{''.join(padded)}".rstrip()

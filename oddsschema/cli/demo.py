@@ -16,7 +16,6 @@ from operator import attrgetter
 from typing import Any
 
 import click
-from click import style
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import joinedload
 from sqlmodel import col
@@ -24,6 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema.cli.comparison import Comparison, compare, format_row
 from oddsschema.cli.markets import format_odds, outcome_label
+from oddsschema.cli.output import print_line
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import EmbeddedPostgres
 from oddsschema.ingestion import batch
@@ -60,8 +60,8 @@ NEXT = (
 @click.command()
 def demo() -> None:
     """Show the package at work in a few seconds, in a database of its own."""
-    _print(style("Three bookmakers' odds in a PostgreSQL of your own", bold=True))
-    _print("Starting the server, which takes a few seconds the first time ...")
+    print_line("Three bookmakers' odds in a PostgreSQL of your own", bold=True)
+    print_line("Starting the server, which takes a few seconds the first time ...")
     with EmbeddedPostgres() as server, _without_tracebacks():
         asyncio.run(_demo(server))
 
@@ -73,17 +73,18 @@ async def _demo(server: EmbeddedPostgres) -> None:
     async with scratch_database(server.url, DATABASE):
         url = server.url_for(DATABASE)
         await migrations.upgrade(url)
-        _print(f"Created the tables in the new database {DATABASE}.")
+        print_line(f"Created the tables in the new database {DATABASE}.")
         # On the hour, so that the times to kickoff are the same in each run.
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - INTERVAL
         first, second = simulate(seed=1202, scrapes=2, start=start, interval=INTERVAL)
         await _store(url, first)
         await _store(url, second, unreachable="bet9ja")
-        _print(_heading("Two scrapes of made-up odds, five minutes apart; one run fails"))
+        _print_heading("Two scrapes of made-up odds, five minutes apart; one run fails")
         for summary in reversed(await newest_batches(url, limit=2)):
             # A line of `oddsschema batches`, folded.
-            runs = "\n           ".join(map(str, summary.runs))
-            _print(f"  Batch {summary.batch_id}  {runs}")
+            for number, run in enumerate(summary.runs):
+                name = "" if number else f"Batch {summary.batch_id}"
+                print_line(f"  {name:<9}{run}")
         async with sqlalchemy_connect(url) as connection:
             changes = await _read_changes(connection)
             # The event with the most changes.
@@ -91,10 +92,10 @@ async def _demo(server: EmbeddedPostgres) -> None:
             match = await _read_match(connection, event)
         _print_match(match)
         _print_changes(changes, match)
-    _print(_heading("Your turn"))
+    _print_heading("Your turn")
     for command, purpose in NEXT:
-        _print(f"  {command:<55}{_dim(purpose)}")
-    _print("  They use this server too, or the one of --url or DATABASE_URL.")
+        print_line(f"  {command:<55}{purpose}")
+    print_line("  They use this server too, or the one of --url or DATABASE_URL.")
 
 
 async def _store(url: str, scrape: Scrape, unreachable: str | None = None) -> None:
@@ -148,26 +149,27 @@ async def _read_match(connection: AsyncConnection, sportradar_id: str) -> _Match
 
 def _print_match(match: _Match) -> None:
     event, comparison = match.event, match.comparison
-    _print(_heading(f"{event.name}, side by side"))
+    _print_heading(f"{event.name}, side by side")
     seconds = round((event.kickoff - max(comparison.seen_at.values())).total_seconds())
     hours, minutes = divmod(seconds // 60, 60)
     tournament = event.tournament
-    _print(f"  {tournament.name}, {tournament.country}, kickoff in {hours} h {minutes} min")
+    print_line(f"  {tournament.name}, {tournament.country}, kickoff in {hours} h {minutes} min")
     competitors = sorted(event.competitor_events, key=attrgetter("id"))
-    _print(f"  matched with {' and '.join(competitor.name for competitor in competitors)}")
-    _print()
-    _print(_row("", TITLES))
+    print_line(f"  matched with {' and '.join(competitor.name for competitor in competitors)}")
+    print_line()
+    print_line(_row("", TITLES))
     batches = {platform: f"batch {batch_id}" for platform, batch_id in match.batches.items()}
-    _print(_dim(_row("as of", batches)))
+    print_line(_row("as of", batches), dim=True)
     for market in sorted(comparison.markets, key=lambda market: _place(market.market)):
         for label, prices in market.prices.items():
-            _print(_row(_label(market.market, label), prices))
-        _print(_dim(_row("overround", market.overrounds)) + "\n")
-    _print("  * the best price   overround: the bookmaker's margin, the sum of 1/odds - 1")
+            print_line(_row(_label(market.market, label), prices))
+        print_line(_row("overround", market.overrounds), dim=True)
+        print_line()
+    print_line("  * the best price   overround: the bookmaker's margin, the sum of 1/odds - 1")
 
 
 def _print_changes(changes: Iterable[Move], match: _Match) -> None:
-    _print(_heading("What moved there between the two batches"))
+    _print_heading("What moved there between the two batches")
     labels = [
         _label(market.market, label)
         for market in sorted(match.comparison.markets, key=lambda market: _place(market.market))
@@ -181,9 +183,9 @@ def _print_changes(changes: Iterable[Move], match: _Match) -> None:
     for label, platform in product(labels, TITLES):
         if (change := of_match.get((label, platform))) is not None:
             before, after = format_odds(change.odds_before), format_odds(change.odds_after)
-            _print(f"  {label:<20}{TITLES[platform]:<11}{before:>6} → {after}")
+            print_line(f"  {label:<20}{TITLES[platform]:<11}{before:>6} → {after}")
     others = [change.event_id for change in changes if change.event_id != match.event.id]
-    _print(f"  and {len(others)} prices of {len(set(others))} other events")
+    print_line(f"  and {len(others)} prices of {len(set(others))} other events")
 
 
 def _place(market: MarketType) -> int:
@@ -203,17 +205,9 @@ def _row(label: str, cells: Mapping[Any, str]) -> str:
     return format_row(label, (cells.get(platform, "-") for platform in TITLES))
 
 
-def _heading(text: str) -> str:
-    return f"\n{style(text, bold=True)}"
-
-
-def _dim(text: str) -> str:
-    return style(text, dim=True)
-
-
-def _print(text: str = "") -> None:
-    """Print a line of at most 80 columns, which may be styled (ANSI)."""
-    click.echo(text)
+def _print_heading(text: str) -> None:
+    print_line()
+    print_line(text, bold=True)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import click
 from oddsschema.cli.comparison import Comparison, MarketComparison, compare, format_row
 from oddsschema.cli.markets import market_title
 from oddsschema.cli.options import json_option, run_on_database, url_option
-from oddsschema.cli.output import escape_cell, print_json, print_table, print_text, terminal
-from oddsschema.cli.pictures import draw, new_figure, save
+from oddsschema.cli.output import print_json, print_line, print_table, terminal
+from oddsschema.cli.pictures import draw, new_figure, plain_texts, save
 from oddsschema.cli.price_changes import describe_changes
 from oddsschema.contracts.scalars import sort_specifiers
 from oddsschema.database.connections import sqlalchemy_connect
@@ -115,12 +115,12 @@ def _print_offers(
     if as_json:
         print_json(offers)
         return
-    print_text(_title(identity))
+    print_line(_title(identity))
     comparison = compare(offers.root, best)
     console = terminal()
     if console is None or not comparison.markets:
         for text in _comparison_lines(comparison):
-            print_text(text)
+            print_line(text)
         return
     heads = ["", *comparison.listings]
     sections = [("", [_cells(comparison, "seen", _seen(comparison))])]
@@ -129,7 +129,7 @@ def _print_offers(
         sections.append((market_title(market.market), rows))
     print_table(console, heads, sections)
     for text in _legend(comparison):
-        print_text(text)
+        print_line(text)
 
 
 def _print_changes(
@@ -147,19 +147,20 @@ def _print_changes(
     if not points.root:
         raise MarketNotFoundError(event=event, event_name=identity.name, market=market)
     if figure is not None and plot is not None:
-        draw(figure, _title(identity), points.root)
-        save(figure, plot)
-        print_text(f"drawn in {plot}", err=True)
+        with plain_texts():
+            draw(figure, _title(identity), points.root)
+            save(figure, plot)
+        print_line(f"drawn in {plot}", err=True)
     if as_json:
         print_json(points)
         return
-    print_text(_title(identity))
+    print_line(_title(identity))
     for text in describe_changes(points.root):
-        print_text(text.rstrip())
+        print_line(text.rstrip())
 
 
 def _title(identity: EventIdentity) -> str:
-    return f"{escape_cell(identity.name)}, kickoff {identity.kickoff:%Y-%m-%d %H:%M} UTC"
+    return f"{identity.name}, kickoff {identity.kickoff:%Y-%m-%d %H:%M} UTC"
 
 
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:
@@ -168,13 +169,13 @@ def _comparison_lines(comparison: Comparison) -> Iterator[str]:
         return
 
     def line(label: str, cells: Mapping[str, str]) -> str:
-        label, *texts = map(escape_cell, _cells(comparison, label, cells))
+        label, *texts = _cells(comparison, label, cells)
         return format_row(label, texts, label_width=24, width=13)
 
     yield line("", {listing: listing for listing in comparison.listings})
     yield line("seen", _seen(comparison))
     for market in comparison.markets:
-        yield escape_cell(market_title(market.market))
+        yield market_title(market.market)
         for label, cells in _rows(market):
             yield line(label, cells)
     for text in _legend(comparison):

@@ -1,9 +1,11 @@
 """The output on standard output and standard error: text, JSON, tables and progress.
 
-Control characters in texts are printed as escapes, so that names cannot control a terminal. rich is
-imported only for a terminal.
+Control characters and invisible characters in texts are printed as the escapes of JSON, so that
+names can neither control a terminal nor look like other names. rich is imported only for a terminal
+and for the width of names that are not ASCII.
 """
 
+import json
 import re
 import sys
 import time
@@ -17,45 +19,97 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-#: Control characters but tab and line feed, and those that change the direction of text.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_CONTROL_OR_BREAK = re.compile(rf"[\t\n]|{_CONTROL.pattern}")
+#: The characters that are escaped:
+#: control characters but tab and line feed; soft hyphens; marks of direction, embeddings and
+#: overrides (bidirectional text); separators of lines and paragraphs; characters without a width,
+#: except the joiners of Persian and Indian names and of emoji (U+200C, U+200D); annotations; tags;
+#: and the code points that neither UTF-8 nor XML has.
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_UNSAFE_OR_BREAK = re.compile(rf"[\t\n]|{_UNSAFE.pattern}")
 #: Seconds between two updates of the progress.
 _INTERVAL = 0.2
 
 
 def escape(text: str) -> str:
-    """Replace control characters by escapes; tabs and line breaks stay."""
-    return _CONTROL.sub(_escaped, text)
+    """Replace control characters and invisible characters by escapes; tabs and line feeds stay."""
+    return _UNSAFE.sub(_escaped, text)
 
 
 def escape_cell(text: str) -> str:
-    """Replace control characters by escapes, tabs and line breaks as well."""
-    return _CONTROL_OR_BREAK.sub(_escaped, text)
+    """Replace the same characters by escapes, tabs and line feeds as well."""
+    return _UNSAFE_OR_BREAK.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    # JSON escapes a character beyond the first 65,536 as two surrogates.
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
-def print_text(text: str = "", *, err: bool = False) -> None:
-    """Print a line or lines of plain text, which are not wrapped."""
-    click.echo(escape(text), err=err)
+def cell_width(text: str) -> int:
+    """Return the number of columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def align_left(text: str, width: int) -> str:
+    """Fill a text with spaces behind it, up to a width."""
+    return text + " " * (width - cell_width(text))
+
+
+def align_right(text: str, width: int) -> str:
+    """Fill a text with spaces before it, up to a width."""
+    return " " * (width - cell_width(text)) + text
+
+
+def print_line(text: str = "", *, err: bool = False, **style: bool) -> None:
+    """Print a line, which is not wrapped. Line breaks in the text are escaped.
+
+    On a terminal, the line has a style: `bold=True` or `dim=True`.
+    """
+    line = escape_cell(text)
+    if style and is_terminal(sys.stdout):
+        line = click.style(line, **style)
+    _print(line, err=err)
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, whose line breaks are this package's own."""
+    _print(escape(text), err=err)
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal. Return whether the answer is yes."""
+    _print(f"{escape_cell(question)} [y/N] ", err=True, end="")
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+def _print(text: str, *, err: bool = False, end: str = "\n") -> None:
+    # Each line at once, so that lines of both streams keep their order in a log.
+    print(text, end=end, file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def print_json(report: BaseModel) -> None:
     """Print a report as JSON."""
-    click.echo(escape(report.model_dump_json(indent=2)))
+    # pydantic's own JSON refuses lone surrogates, which the name of a file can have.
+    document = json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    print_text(document)
 
 
-def _is_terminal(stream: IO[str] | None) -> bool:
+def is_terminal(stream: IO[str] | None) -> bool:
     """Return whether a standard stream is a terminal. Python has none for a closed one."""
     return stream is not None and stream.isatty()
 
 
 def terminal() -> "Console | None":
     """Open the terminal of standard output; None if standard output is not a terminal."""
-    if not _is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         return None
     from rich.console import Console
 
@@ -71,13 +125,12 @@ def print_table(
 
     The first column is left-aligned, the others are right-aligned.
     """
-    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     every_row = [heads, *(row for _, rows in sections for row in rows)]
     widths = [
-        max(cell_len(escape_cell(cell)) for cell in column)
+        max(cell_width(escape_cell(cell)) for cell in column)
         for column in zip(*every_row, strict=True)
     ]
 
@@ -100,7 +153,7 @@ class ProgressLine:
     """A line on standard error that shows the progress; nothing if that is not a terminal."""
 
     def __init__(self) -> None:
-        self.is_shown = _is_terminal(sys.stderr)
+        self.is_shown = is_terminal(sys.stderr)
         self._updated = 0.0
         self._live: Live | None = None
 

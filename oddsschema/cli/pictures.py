@@ -1,10 +1,12 @@
 """The price history of markets as a picture, drawn by matplotlib."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from oddsschema.cli.markets import (
     grouped,
@@ -14,6 +16,7 @@ from oddsschema.cli.markets import (
     market_order,
     market_title,
 )
+from oddsschema.cli.output import escape_cell
 from oddsschema.cli.price_changes import odds_at
 from oddsschema.errors import MissingExtraError, PlotError
 from oddsschema.queries.event_reports import MarketPoint
@@ -28,21 +31,37 @@ def new_figure() -> Any:
     return Figure(layout="constrained")
 
 
+@contextmanager
+def plain_texts() -> Iterator[None]:
+    """Draw and save pictures whose texts are shown as they are.
+
+    matplotlib takes `$...$` in a name for a formula otherwise.
+    """
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False, "text.usetex": False}), catch_warnings():
+        # The font of a name is the reader's in an SVG, and a box in other formats.
+        simplefilter("ignore", UserWarning)
+        yield
+
+
 def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
     """Draw a panel for each market: a colour for each outcome, a line style for each bookmaker.
 
     Prices are steps. A dot marks a change and the last capture; a gap marks a time without a price.
+    Names are escaped as on a terminal, since XML has no control characters.
     """
     from matplotlib import dates
 
     markets = grouped(points, key=market_order)
     figure.set_size_inches(10, 1 + 3.5 * len(markets))
-    figure.suptitle(title)
+    figure.suptitle(escape_cell(title))
     names = listing_names(points)
     styles = dict(zip(names, cycle(["-", "--", ":", "-."]), strict=False))
     panels = figure.subplots(len(markets), squeeze=False, sharex=True)[:, 0]
     for axes, of_market in zip(panels, markets, strict=True):
         colours = {label: f"C{number}" for number, label in enumerate(labels_of(of_market))}
+        names_of_lines = []
         for of_listing in grouped(of_market, key=listing_order):
             listing = listing_order(of_listing[0])
             for label in labels_of(of_listing):
@@ -54,11 +73,20 @@ def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
                     color=colours[label],
                     linestyle=styles[listing],
                     marker=".",
-                    label=f"{label}, {names[listing]}",
                 )
-        axes.set(title=market_title(of_market[0]), ylabel="decimal odds")
+                names_of_lines.append(f"{label}, {names[listing]}")
+        axes.set(title=escape_cell(market_title(of_market[0])), ylabel="decimal odds")
         axes.grid(alpha=0.3)
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        legend = axes.legend(
+            # matplotlib leaves out lines whose names begin with an underscore.
+            axes.lines,
+            [str(number) for number in range(len(names_of_lines))],
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+            frameon=False,
+        )
+        for text, name in zip(legend.get_texts(), names_of_lines, strict=True):
+            text.set_text(escape_cell(name))
     untyped: Any = dates
     locator = untyped.AutoDateLocator()
     panels[-1].xaxis.set_major_locator(locator)
@@ -75,7 +103,8 @@ def save(figure: Any, path: Path) -> None:
 
     picture = BytesIO()
     try:
-        with rc_context({"svg.fonttype": "none"}):  # keeps text searchable
+        # Keeps the text of an SVG searchable.
+        with rc_context({"svg.fonttype": "none"}):
             figure.savefig(picture, format=path.suffix.removeprefix(".") or "svg")
         path.write_bytes(picture.getvalue())
     except (OSError, ValueError) as error:

@@ -14,7 +14,7 @@ from oddsschema.cli.markets import (
     open_odds,
     outcomes_by_label,
 )
-from oddsschema.cli.output import escape_cell
+from oddsschema.cli.output import align_left, align_right, cell_width, escape_cell
 from oddsschema.queries import PricePoint
 from oddsschema.queries.event_reports import MarketPoint
 
@@ -33,16 +33,16 @@ def describe_changes(points: Iterable[MarketPoint]) -> Iterator[str]:
     names = listing_names(points)
     for of_market in grouped(points, key=market_order):
         yield ""
-        yield escape_cell(market_title(of_market[0]))
+        yield market_title(of_market[0])
         for of_listing in grouped(of_market, key=listing_order):
             yield from _listing_lines(names[listing_order(of_listing[0])], of_listing)
 
 
 def _listing_lines(name: str, points: Sequence[MarketPoint]) -> Iterator[str]:
     labels = labels_of(points)
-    widths = [max(8, len(label) + 2) for label in labels]
-    heads = map(escape_cell, labels)
-    yield f"  {name:<21}{_columns(heads, widths)}  overround"
+    heads = [escape_cell(label) for label in labels]
+    widths = [max(8, cell_width(head) + 2) for head in heads]
+    yield f"  {align_left(escape_cell(name), 21)}{_columns(heads, widths)}  overround"
     before: _State | None = None
     for point in points:
         state = _state(point)
@@ -56,8 +56,8 @@ def _listing_lines(name: str, points: Sequence[MarketPoint]) -> Iterator[str]:
             )
             yield f"  {point.at:%Y-%m-%d %H:%M:%S}  {cells}"
         before = state
-    for label in labels:
-        yield f"    {escape_cell(label):<17}  {_plot(points, label)}"
+    for label, head in zip(labels, heads, strict=True):
+        yield f"    {align_left(head, 17)}  {_plot(points, label)}"
 
 
 def _state(point: PricePoint) -> _State:
@@ -87,7 +87,7 @@ def _prices(
 
 
 def _columns(cells: Iterable[str], widths: Iterable[int]) -> str:
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "".join(map(align_right, cells, widths))
 
 
 def odds_at(point: PricePoint, label: str) -> float | None:

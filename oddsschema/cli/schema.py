@@ -4,6 +4,8 @@ import json
 
 import click
 
+from oddsschema.cli.output import print_text
+
 
 @click.group()
 def schema() -> None:
@@ -23,7 +25,7 @@ def print_json(name: str | None) -> None:
     if name is not None and name.casefold() not in names:
         raise click.BadParameter(f"{name!r} is none of {', '.join(NAMES)}", param_hint="NAME")
     document = json_schema(None if name is None else names[name.casefold()])
-    click.echo(json.dumps(document, indent=2))
+    print_text(json.dumps(document, indent=2))
 
 
 @schema.command("sql")
@@ -31,7 +33,7 @@ def print_sql() -> None:
     """Print the tables as SQL. To create them, use `oddsschema upgrade`."""
     from oddsschema.schema import sql
 
-    click.echo(sql(), nl=False)
+    print_text(sql().removesuffix("\n"))
 
 
 @schema.command("erd")
@@ -39,4 +41,4 @@ def print_erd() -> None:
     """Print the tables as a diagram in the language of Mermaid."""
     from oddsschema.schema import erd
 
-    click.echo(erd(), nl=False)
+    print_text(erd().removesuffix("\n"))

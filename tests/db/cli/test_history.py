@@ -310,7 +310,7 @@ def test_plot_is_a_picture(history: History) -> None:
     [
         (["9"], "no event 9: give a SportRadar id, or the id of a BetPawa event"),
         (["live", "--specifiers", "15"], "Specifiers should be written as 'minute=15|player="),
-        (["31", "corners"], "A - B never had a market corners: give its BetPawa id"),
+        (["31", "corners"], "'A - B' never had a market 'corners': give its BetPawa id"),
         (["31", "--plot", "a.svg"], "--plot draws the prices of a MARKET: name one"),
         (["31", "3743", "--at", "2024-01-09"], "--at is for what was on offer: leave MARKET out"),
         (["31", "3743", "--plot", "a.doc"], "cannot draw a.doc: Format 'doc' is not supported"),

@@ -1,17 +1,28 @@
 """Output of the command line: escapes, and plain text where there is no terminal."""
 
+import io
 import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from rich.cells import cell_len
 
-from oddsschema.cli.output import ProgressLine, escape, escape_cell, print_json
+from oddsschema.cli.output import (
+    ProgressLine,
+    align_left,
+    align_right,
+    escape,
+    escape_cell,
+    print_json,
+)
+from tests.support.screens import unsafe_characters, unsafe_texts
 
 
 class Report(BaseModel):
@@ -20,24 +31,32 @@ class Report(BaseModel):
     text: str
 
 
-@given(st.text())
+@given(st.text() | unsafe_texts())
 def test_no_control_character_is_printed(text: str) -> None:
     """Escapes leave no control character; those of cells leave no line break either."""
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", escape(text))
+    assert unsafe_characters(escape(text)) <= {"\t", "\n"}
+    assert unsafe_characters(escape_cell(text)) == set()
     assert escape_cell(text).isascii() >= text.isascii()
-    assert not re.search(r"[\t\n\x00-\x1f\x7f-\x9f]", escape_cell(text))
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
+@given(st.text() | unsafe_texts())
 def test_json_stays_the_same(text: str) -> None:
-    """JSON with escapes has the same values."""
-    from _pytest.monkeypatch import MonkeyPatch
+    """JSON with escapes has the same values, also of the name of a file that is not UTF-8."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        print_json(Report.model_construct(text=text))
+    assert unsafe_characters(printed.getvalue()) <= {"\n"}
+    # A pair of surrogates is one character in JSON.
+    expected = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    assert json.loads(printed.getvalue()) == {"text": expected}
 
-    printed: list[str] = []
-    with MonkeyPatch.context() as patched:
-        patched.setattr("click.echo", printed.append)
-        print_json(Report(text=text))
-    assert json.loads(printed[0]) == {"text": text}
+
+@given(st.text(["e", "\u0301", "日", "\U0001f600", "\x1b"], max_size=9))
+def test_columns_are_as_wide_as_on_a_terminal(text: str) -> None:
+    """Wide characters and characters without a width keep the columns of a table."""
+    cell = escape_cell(text)
+    assert cell_len(align_left(cell, 60)) == cell_len(align_right(cell, 60)) == 60
+    assert align_left(cell, 60).rstrip(" ") == align_right(cell, 60).lstrip(" ") == cell
 
 
 def test_progress_is_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
