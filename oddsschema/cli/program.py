@@ -12,10 +12,11 @@ from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
 from oddsschema.cli.migrations import check, current, downgrade, upgrade
-from oddsschema.cli.output import print_text
+from oddsschema.cli.output import escape_cell, print_line, print_text
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
+from oddsschema.cli.streams import lossy_streams
 from oddsschema.database.retry import as_package_error, driver_error, logger
 from oddsschema.errors import OddsSchemaError
 from oddsschema.ingestion import problems
@@ -26,27 +27,44 @@ def main() -> NoReturn:
     """Run the program `oddsschema`."""
     # The commands print the logged messages themselves.
     logging.getLogger("oddsschema").addHandler(logging.NullHandler())
-    logger.addHandler(_Warnings())
+    logger.addHandler(_warnings)
+    with lossy_streams() as output:
+        status = _run()
+        # A reader that has seen enough, such as `head`, closes the pipe: no error.
+        if output is not None and not isinstance(output.error, BrokenPipeError | None):
+            print_line(
+                f"error: standard output cannot be written: {output.error.strerror}. Only output "
+                "is lost: the command ran to its end",
+                err=True,
+            )
+            status = 2
+    sys.exit(status)
+
+
+def _run() -> int:
+    """Run the command, print its error, and return the exit code."""
     try:
         with sigterm_as_sigint():
             cli(standalone_mode=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"{error.ctx.get_usage()}\n", err=True)
+            print_text(f"{error.ctx.get_usage()}\n", err=True)
         # click repeats a misplaced argument, which may be a URL with a password.
         message = re.sub(r"://[^@\s]*@", "://…@", error.format_message())
         print_text(f"Error: {message}", err=True)
-        sys.exit(2)
+        return 2
     except click.Abort:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+        print_line("interrupted", err=True)
+        return 130
     except Exception as error:
         explanation = explain(error)
         if explanation is None:
             raise
         print_text(f"error: {explanation}", err=True)
-        sys.exit(2)
-    sys.exit(0)
+        return 2
+    return 0
 
 
 class _Warnings(logging.Handler):
@@ -60,6 +78,9 @@ class _Warnings(logging.Handler):
         print_text(f"warning: {record.getMessage()}", err=True)
 
 
+_warnings = _Warnings()
+
+
 def explain(error: Exception) -> str | None:
     """Describe an error that a user can act on. Return None for a bug of this package."""
     import asyncpg
@@ -67,7 +88,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OddsSchemaError):
         return str(error)
     if isinstance(error, ValidationError):
-        return "; ".join(map(str, problems(error)))
+        return escape_cell("; ".join(map(str, problems(error))))
     if (failure := as_package_error(error)) is not None:
         return str(failure)
     cause = driver_error(error)
@@ -79,7 +100,15 @@ def explain(error: Exception) -> str | None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="oddsschema")
 def cli() -> None:
-    """Betting odds in PostgreSQL: migrate, validate, ingest, read."""
+    """Betting odds in PostgreSQL: migrate, validate, ingest, read.
+
+    \b
+    Exit codes, unless a command lists its own:
+      0    success; also if the reader of the output closes the pipe
+      1    something was refused, failed or differs, or you answered no
+      2    the command could not start, or its output could not be written
+      130  interrupted by Ctrl-C or SIGTERM
+    """
 
 
 for _command in (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from oddsschema.cli.output import print_text
+from oddsschema.cli.output import escape, print_line
 from oddsschema.ingestion import Refusal, reject
 
 _GZIP = b"\x1f\x8b"
@@ -25,6 +25,8 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
     """
 
     def __init__(self, path: Path, inputs: Iterable[str]) -> None:
+        if path == Path("-") and sys.stdout is None:
+            raise _bad("standard output is closed: give a file or a pipe")
         self._path = Path("/dev/stdout") if path == Path("-") else path
         self._descriptor: int | None = None
         #: The file opened for reading its end; None for pipes and devices, which have none.
@@ -45,16 +47,15 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
         """
         if self._has_failed:
             return
-        text = json.dumps(reject(refusal), ensure_ascii=False, default=str)
-        # A lone surrogate, which UTF-8 cannot encode, becomes its escape in JSON.
-        line = text.encode(errors="backslashreplace") + b"\n"
+        # The escapes are JSON's: each text keeps its value.
+        line = escape(json.dumps(reject(refusal), ensure_ascii=False, default=str)).encode() + b"\n"
         try:
             if self._descriptor is None:
                 self._open()
             self._write(line)
         except OSError as error:
             self._has_failed = True
-            print_text(
+            print_line(
                 f"error: {self._path}: {error.strerror}: the reject of {refusal.file}:"
                 f"{refusal.line} and those after it are not written there. The ingestion "
                 "continues. Ingest the same captures again, with another file for the rejects: "

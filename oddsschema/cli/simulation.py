@@ -1,11 +1,12 @@
 """The command `simulate`: simulated captures as NDJSON."""
 
 import json
-import os
 import sys
 
 import click
 
+from oddsschema.cli.output import print_line
+from oddsschema.cli.streams import is_lost
 from oddsschema.simulate import BOOKMAKERS, simulate, stream
 
 
@@ -48,9 +49,8 @@ def simulate_captures(
         raise click.BadParameter(str(error), param_hint="--scrapes") from error
     try:
         for capture in stream(simulated, rate=rate):
-            click.echo(json.dumps(capture, ensure_ascii=False))
-    except BrokenPipeError:
-        # The reader has closed the pipe. The flush at exit must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print_line(json.dumps(capture, ensure_ascii=False))
+            if is_lost():
+                break
     except KeyboardInterrupt:
         sys.exit(130)
