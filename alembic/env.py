@@ -5,7 +5,6 @@ The URL is `-x url=...`, else DATABASE_URL, else that of the embedded PostgreSQL
 """
 
 import asyncio
-import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -65,7 +64,7 @@ elif connection := context.config.attributes.get("connection"):
     run(connection=connection)
 else:
     try:
-        with database_url(arguments.get("url") or os.environ.get("DATABASE_URL")) as url:
+        with database_url(arguments.get("url")) as url:
             asyncio.run(connect_and_run(url))
     except OddsSchemaError as error:
         raise CommandError(str(error)) from error

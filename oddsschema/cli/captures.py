@@ -21,7 +21,7 @@ from oddsschema.cli.options import (
     run_on_database,
     url_option,
 )
-from oddsschema.cli.output import ProgressLine, print_json, print_text
+from oddsschema.cli.output import ProgressLine, print_json, print_line
 from oddsschema.cli.rejects import RejectsFile
 from oddsschema.ingestion import (
     Doubt,
@@ -124,12 +124,12 @@ def validate_files(
         if refusal is not None:
             captures_refused += refusal.markets is None
             markets_refused += refusal.markets or 0
-            print_text(f"refused: {refusal}", err=True)
+            print_line(f"refused: {refusal}", err=True)
             if len(refusals) < REFUSALS_KEPT:
                 refusals.append(refusal.model_copy(update={"capture": None}))
         for doubt in doubts_of_item:
             doubts_found += 1
-            print_text(f"doubt: {doubt}", err=True)
+            print_line(f"doubt: {doubt}", err=True)
             if len(doubts) < REFUSALS_KEPT:
                 doubts.append(doubt)
     report = ValidateReport(
@@ -144,7 +144,7 @@ def validate_files(
     if as_json:
         print_json(report)
     else:
-        print_text(_validate_summary(report))
+        print_line(_validate_summary(report))
     if not report.all_valid:
         sys.exit(1)
 
@@ -227,13 +227,13 @@ def ingest(
 
     def on_refusal(refusal: Refusal) -> None:
         progress.clear()
-        print_text(f"refused: {refusal}", err=True)
+        print_line(f"refused: {refusal}", err=True)
         if rejects_file is not None:
             rejects_file.write(refusal)
 
     def on_doubt(doubt: Doubt) -> None:
         progress.clear()
-        print_text(f"doubt: {doubt}", err=True)
+        print_line(f"doubt: {doubt}", err=True)
 
     def on_progress(counts: IngestProgress) -> None:
         progress.update(lambda: _progress_line(counts, time.monotonic() - start))
@@ -253,16 +253,16 @@ def ingest(
         return report, await newest_batches(url, batch_id=report.batch_id)
 
     with progress, rejects_file or nullcontext():
-        report, batches = run_on_database(url, run)
+        report, batches = run_on_database(url, run, writes=True)
     if as_json:
         print_json(report)
     else:
         for batch in batches:
-            print_text(str(batch))
-        print_text(_summary(report))
+            print_line(str(batch))
+        print_line(_summary(report))
     for run_report in report.runs:
         if run_report.error is not None:
-            print_text(f"error: {run_report.platform}: {run_report.error}", err=True)
+            print_line(f"error: {run_report.platform}: {run_report.error}", err=True)
     if not report.all_stored or any(run_report.error for run_report in report.runs):
         sys.exit(1)
 
@@ -283,8 +283,8 @@ def batches(
     if close:
         if as_json:
             raise click.UsageError("--close prints no list: leave out --json")
-        closed = run_on_database(url, lambda url: close_stale(url, older_than))
-        print_text(f"{closed:,} stale runs closed")
+        closed = run_on_database(url, lambda url: close_stale(url, older_than), writes=True)
+        print_line(f"{closed:,} stale runs closed")
         return
     summaries = run_on_database(
         url, lambda url: stale_batches(url, older_than) if stale else newest_batches(url, limit)
@@ -293,7 +293,7 @@ def batches(
         print_json(BatchList(tuple(summaries)))
         return
     for batch in summaries:
-        print_text(str(batch))
+        print_line(str(batch))
 
 
 def _progress_line(progress: IngestProgress, seconds: float) -> str:

@@ -1,15 +1,18 @@
 """The options that commands share, and the types of their values."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
+from oddsschema.cli.output import print_line
 from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.database.durations import format_duration, parse_duration
 from oddsschema.database.time_limits import RETRY_FOR
+from oddsschema.database.urls import given_url, normalize, redact
 from oddsschema.embedded import database_url
 
 _Result = TypeVar("_Result")
@@ -93,15 +96,34 @@ retry_for_option = duration_option(
 
 url_option = click.option(
     "--url",
-    envvar="DATABASE_URL",
     metavar="URL",
     help="postgresql://user@host/name. The default is DATABASE_URL, or a private PostgreSQL.",
 )
 
 
+@contextmanager
+def chosen_database(option: str | None, *, writes: bool = False) -> Iterator[str]:
+    """Yield the URL of `--url`, of DATABASE_URL, or of the embedded server, which runs meanwhile.
+
+    For a command that writes, the database is printed on standard error.
+    """
+    given = given_url(option)
+    if given is not None:
+        # A URL that cannot be read is an error, and no database.
+        normalize(given)
+    with database_url(given) as url:
+        if writes:
+            private = "" if given is not None else "a private PostgreSQL, "
+            print_line(f"database: {private}{redact(url)}", err=True)
+        yield url
+
+
 def run_on_database(
-    option: str | None, run: Callable[[str], Coroutine[Any, Any, _Result]]
+    option: str | None,
+    run: Callable[[str], Coroutine[Any, Any, _Result]],
+    *,
+    writes: bool = False,
 ) -> _Result:
-    """Run a coroutine with the URL of `--url`, or of the embedded server, which runs meanwhile."""
-    with database_url(option) as url:
+    """Run a coroutine with the URL of the chosen database."""
+    with chosen_database(option, writes=writes) as url:
         return asyncio.run(run(url))

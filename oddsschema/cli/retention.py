@@ -19,7 +19,14 @@ from oddsschema.cli.options import (
     run_on_database,
     url_option,
 )
-from oddsschema.cli.output import ProgressLine, print_json, print_table, print_text, terminal
+from oddsschema.cli.output import (
+    ProgressLine,
+    print_json,
+    print_line,
+    print_table,
+    print_text,
+    terminal,
+)
 from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport
 from oddsschema.retention import prune as prune_history
@@ -115,9 +122,9 @@ def prune(
 
     try:
         with progress:
-            report = run_on_database(url, run)
+            report = run_on_database(url, run, writes=not dry_run)
     except KeyboardInterrupt:
-        print_text(f"interrupted: {deleted:,} rows are deleted; run it again to continue", err=True)
+        print_line(f"interrupted: {deleted:,} rows are deleted; run it again to continue", err=True)
         sys.exit(130)
     if as_json:
         print_json(report)
@@ -125,9 +132,9 @@ def prune(
         print_text(str(report))
     else:
         seconds = time.monotonic() - start
-        print_text(f"{report.total.rows:,} rows deleted in {seconds:,.1f} s")
+        print_line(f"{report.total.rows:,} rows deleted in {seconds:,.1f} s")
     for kept in report.kept:
-        print_text(f"kept: {kept}", err=True)
+        print_line(f"kept: {kept}", err=True)
     if report.kept:
         sys.exit(1)
 
@@ -155,4 +162,4 @@ def size(window: timedelta, free_bytes: int | None, as_json: bool, url: str | No
         print_table(console, SizeReport.heads(), [("", report.rows())])
         print_text(report.forecast())
     if report.free_bytes is None:
-        print_text("--free-bytes 80G adds the time until the disk is full")
+        print_line("--free-bytes 80G adds the time until the disk is full")

@@ -1,5 +1,6 @@
-"""Database URLs: their normal form for asyncpg, and their form without secrets for messages."""
+"""Database URLs: their source, their normal form for asyncpg, and their form for messages."""
 
+import os
 import re
 from urllib.parse import quote, unquote
 
@@ -33,6 +34,22 @@ _PARAMETERS = _SECRETS | {
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslnegotiation"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
 }
+
+
+def given_url(url: str | None = None) -> str | None:
+    """Return a URL, or without one the URL of the variable DATABASE_URL; None without either.
+
+    Raises DatabaseURLError for an empty or blank one: an unset secret must not lead to another
+    database.
+    """
+    given = os.environ.get("DATABASE_URL") if url is None else url
+    if given is not None and not given.strip():
+        source = "DATABASE_URL" if url is None else "the given database URL"
+        raise DatabaseURLError(
+            reason=f"{source} is empty: it should look like postgresql://user@host/name. "
+            "To use the private PostgreSQL of this user, give no URL, and unset DATABASE_URL"
+        )
+    return given
 
 
 def normalize(url: str) -> str:

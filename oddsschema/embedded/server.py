@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote
 
+from oddsschema.database.urls import given_url
 from oddsschema.embedded.account import Result, command_line, run_as, server_account
 from oddsschema.embedded.binaries import (
     are_runnable,
@@ -321,9 +322,13 @@ class EmbeddedPostgres:
 
 
 @contextlib.contextmanager
-def database_url(given: str | None) -> Iterator[str]:
-    """Yield the given URL; without one, run the user's embedded server and yield its URL."""
-    if given:
+def database_url(given: str | None = None) -> Iterator[str]:
+    """Yield the given URL, or that of DATABASE_URL; else run the user's embedded server.
+
+    Raises DatabaseURLError for an empty URL.
+    """
+    given = given_url(given)
+    if given is not None:
         yield given
     else:
         with EmbeddedPostgres() as server:

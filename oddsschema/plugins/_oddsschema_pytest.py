@@ -55,10 +55,10 @@ def oddsschema_run() -> Iterator[Callable[[Coroutine[Any, Any, _Result]], _Resul
 @pytest.fixture(scope="session")
 def oddsschema_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the URL of a database on the server for tests. No test writes to this database."""
-    from oddsschema.database.urls import normalize
+    from oddsschema.database.urls import given_url, normalize
     from oddsschema.embedded import ephemeral
 
-    if given := os.environ.get("DATABASE_URL"):
+    if (given := given_url()) is not None:
         yield RedactedURL(normalize(given))
     elif shared := shared_server_url(request.config):
         yield shared
@@ -245,7 +245,7 @@ _SHARED_SERVER = pytest.StashKey["SharedServer"]()
 def pytest_configure_node(node: Any) -> None:
     """Give a worker, before it starts, the path of the socket of the shared server."""
     stash = node.config.stash
-    if os.name == "posix" and not os.environ.get("DATABASE_URL"):
+    if os.name == "posix" and "DATABASE_URL" not in os.environ:
         if _SHARED_SERVER not in stash:
             stash[_SHARED_SERVER] = SharedServer()
             node.config.add_cleanup(stash[_SHARED_SERVER].close)

@@ -20,6 +20,7 @@ import pytest
 from pydantic import ValidationError
 
 from oddsschema import Capture
+from oddsschema.database.urls import redact
 from oddsschema.simulate import simulate
 from tests.support.paths import ROOT
 
@@ -79,7 +80,7 @@ def _printed(command: str, directory: Path, url: str) -> str:
         text=True,
         check=False,
     )
-    return done.stdout
+    return done.stdout.replace(redact(url), "postgresql://localhost/odds")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

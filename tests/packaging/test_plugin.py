@@ -221,6 +221,13 @@ def test_password_is_not_shown(environment: Environment, tmp_path: Path, server:
     assert "hunter2" not in output
 
 
+def test_empty_url(environment: Environment, tmp_path: Path) -> None:
+    """An empty DATABASE_URL is an error, not the embedded server."""
+    files = {"test_any.py": "def test_any(oddsschema_database): ..."}
+    output = environment.pytest(written(tmp_path, files), url="", error=1)
+    assert "DATABASE_URL is empty: it should look like" in output
+
+
 def test_role_that_may_not_create_databases(
     environment: Environment, tmp_path: Path, server: str, run: Any
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from oddsschema.cli import cli
+from oddsschema.database.urls import redact
 from tests.support.scrapes import capture, written
 from tests.support.sessions import fetch
 
@@ -27,6 +28,7 @@ def test_doubts_are_printed(database: str, run: Run, tmp_path: Path) -> None:
     result = ingested(database, str(path))
     assert result.exit_code == 0
     assert result.stderr.startswith(
+        f"database: {redact(database)}\n"
         f"doubt: {path}:1: $.competitor_event.tournament.country_iso: 'XX' is no ISO 3166-1"
     )
     assert result.stdout.endswith(", 1 doubts\n")
@@ -45,7 +47,8 @@ def test_strict(database: str, run: Run, tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.ndjson"
     result = ingested(database, "--strict", "--rejects", str(rejects), str(path))
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"refused: {path}:1: $.competitor_event.tournament.country_iso")
+    refused = f"\nrefused: {path}:1: $.competitor_event.tournament.country_iso"
+    assert refused in result.stderr
     assert run(fetch(database, "SELECT count(*) FROM competitor_odds_snapshots")) == [(1,)]
     # Without the option, the reject is stored.
     assert ingested(database, str(rejects)).exit_code == 0
@@ -59,6 +62,6 @@ def test_array(database: str, run: Run, tmp_path: Path) -> None:
         path.write_text(json.dumps([capture("bet9ja", 1, 0)] * 100, indent=indent))
         result = ingested(database, str(path))
         assert result.exit_code == 1
-        assert result.stderr.count("\n") == 1
+        assert result.stderr.count("\n") == 2
         assert "`jq -c '.[]'` makes lines of an array" in result.stderr
     assert run(fetch(database, "SELECT count(*) FROM competitor_odds_snapshots")) == [(0,)]

@@ -21,7 +21,9 @@ def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
         [*command, "--url", database, str(path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
-    assert result.stderr == (f"refused: {path}:1: $.markets: 2 markets: the limit is 1 (markets)\n")
+    assert result.stderr.endswith(
+        f"\nrefused: {path}:1: $.markets: 2 markets: the limit is 1 (markets)\n"
+    )
     assert "1 captures stored in 1 market rows, 0 were already there, 1 refused" in result.stdout
 
 
