@@ -1,5 +1,6 @@
 """The commands of migrations: `upgrade`, `downgrade`, `current` and `check`."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -9,16 +10,17 @@ from typing import Any
 import click
 
 from oddsschema.cli.options import (
+    chosen_database,
     duration_option,
     json_option,
     retry_for_option,
     run_on_database,
     url_option,
 )
-from oddsschema.cli.output import print_json, print_text
+from oddsschema.cli.output import ask, is_terminal, print_json, print_line, print_text
 from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-from oddsschema.errors import DatabaseUnavailableError
+from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError
 
 
 def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +60,7 @@ def upgrade(
     from oddsschema import migrations
 
     if sql:
-        click.echo(migrations.upgrade_sql(revision, **timeouts), nl=False)
+        print_text(migrations.upgrade_sql(revision, **timeouts).removesuffix("\n"))
         return
 
     async def run(url: str) -> None:
@@ -67,18 +69,26 @@ def upgrade(
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
-    run_on_database(url, run)
+    run_on_database(url, run, writes=True)
 
 
 @click.command()
 @click.argument("revision")
+@click.option("--yes", is_flag=True, help="Do not ask: drop the tables and columns.")
 @timeouts_options
 @retry_for_option
 @url_option
 def downgrade(
-    revision: str, timeouts: dict[str, timedelta], retry_for: timedelta, url: str | None
+    revision: str,
+    yes: bool,
+    timeouts: dict[str, timedelta],
+    retry_for: timedelta,
+    url: str | None,
 ) -> None:
     """Downgrade the tables to REVISION; "base" drops all tables, with their rows.
+
+    Prints the revisions to be undone, the tables to be dropped with their rows, and the columns to
+    be dropped; then asks. Without a terminal, --yes is necessary.
 
     Rows that the older tables cannot hold are deleted or changed, and counted in notes.
     """
@@ -90,7 +100,13 @@ def downgrade(
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
-    run_on_database(url, run)
+    with chosen_database(url, writes=True) as chosen:
+        plan = asyncio.run(migrations.plan_downgrade(chosen, revision))
+        if plan.revisions:
+            print_text(str(plan), err=True)
+            if not yes:
+                _require_consent()
+        asyncio.run(run(chosen))
 
 
 @click.command()
@@ -105,7 +121,7 @@ def current(as_json: bool, url: str | None) -> None:
     if as_json:
         print_json(RevisionReport(revision=revision, newest=HEAD))
     else:
-        print_text(revision or "none")
+        print_line(revision or "none")
 
 
 @click.command()
@@ -130,18 +146,20 @@ def check(as_json: bool, url: str | None) -> None:
 
     try:
         report = run_on_database(url, compare)
+    except DatabaseURLError:
+        raise
     except DatabaseUnavailableError as error:
         report = CheckReport(state=CheckState.UNREACHABLE, message=str(error))
     if as_json:
         print_json(report)
     elif report.state is CheckState.UNREACHABLE:
-        print_text(f"error: {report}", err=True)
+        print_line(f"error: {report}", err=True)
     else:
         for difference in report.differences:
             print_text(str(difference))
         _print_notes(report.notes, err=bool(report.differences))
         # Standard output holds the differences only, so that a program can read them.
-        print_text(str(report), err=bool(report.differences))
+        print_line(str(report), err=bool(report.differences))
     exit_codes = {
         CheckState.CLEAN: 0,
         CheckState.DRIFT: 1,
@@ -156,11 +174,20 @@ def check(as_json: bool, url: str | None) -> None:
 
 def _print_notes(notes: Sequence[str], *, err: bool = False) -> None:
     for note in notes:
-        print_text(f"note: {note}", err=err)
+        print_line(f"note: {note}", err=err)
 
 
 def _print_move(before: str | None, after: str | None) -> None:
     if before == after:
-        print_text(f"already at {after or 'base'}")
+        print_line(f"already at {after or 'base'}")
     else:
-        print_text(f"{before or 'base'} -> {after or 'base'}")
+        print_line(f"{before or 'base'} -> {after or 'base'}")
+
+
+def _require_consent() -> None:
+    """Ask on the terminal, and end the program unless the answer is yes."""
+    if not is_terminal(sys.stdin):
+        raise click.UsageError("without a terminal, nobody can be asked: give --yes to downgrade")
+    if not ask("Downgrade?"):
+        print_line("nothing was changed", err=True)
+        sys.exit(1)

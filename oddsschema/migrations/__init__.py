@@ -7,6 +7,7 @@ project with tables of its own adds `script_location()`/versions to its `version
 The public names are imported from here. The modules:
 
 - `commands`: upgrade, downgrade, current, check, and the location of the revisions
+- `downgrade_plan`: the revisions, tables and columns that a downgrade removes
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
 - `time_limits`: the time limits of a migration, for any env.py
 - `violations`: the stored rows that break a new CHECK
@@ -33,6 +34,12 @@ from oddsschema.migrations.commands import (
     upgrade_sql,
 )
 from oddsschema.migrations.comparison import Difference
+from oddsschema.migrations.downgrade_plan import (
+    DowngradePlan,
+    DroppedTable,
+    UndoneRevision,
+    plan_downgrade,
+)
 from oddsschema.migrations.report import CheckReport, CheckState, RevisionReport
 from oddsschema.migrations.time_limits import timeouts
 
@@ -42,12 +49,16 @@ __all__ = [
     "CheckReport",
     "CheckState",
     "Difference",
+    "DowngradePlan",
+    "DroppedTable",
     "RevisionReport",
+    "UndoneRevision",
     "autogenerate_options",
     "check",
     "current",
     "downgrade",
     "include_object",
+    "plan_downgrade",
     "render_item",
     "require_dependency_on_tables",
     "script_location",

@@ -50,7 +50,7 @@ def test_migrations_run_from_an_empty_directory(
     assert f"base -> {HEAD}" in run("oddsschema", "upgrade", url=empty_database)
     assert run("oddsschema", "current", url=empty_database).strip() == HEAD
     assert "matches this release" in run("oddsschema", "check", url=empty_database)
-    assert "-> base" in run("oddsschema", "downgrade", "base", url=empty_database)
+    assert "-> base" in run("oddsschema", "downgrade", "--yes", "base", url=empty_database)
     assert "oddsschema upgrade" in run("oddsschema", "check", url=empty_database, status=6)
 
 

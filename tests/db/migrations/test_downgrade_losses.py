@@ -130,7 +130,7 @@ def test_losses_are_counted(database: str, run: Run) -> None:
 
     run(fill())
     done = subprocess.run(
-        [*PROGRAM, "downgrade", OLD_REVISION],
+        [*PROGRAM, "downgrade", "--yes", OLD_REVISION],
         env=os.environ | {"DATABASE_URL": database},
         capture_output=True,
         text=True,

@@ -228,12 +228,12 @@ def test_command_line(older: str, run: Run) -> None:
     url = ("--url", older)
     code, message = run(move("upgrade", *url, "--lock-timeout", "200ms", "--retry-for=0"))
     assert code == 2
-    assert message.startswith("error: waited 0.2 s for a lock that another session holds")
+    assert "\nerror: waited 0.2 s for a lock that another session holds" in message
     code, message = run(
-        move("downgrade", "base", *url, "--lock-timeout=0", "--statement-timeout", "300ms")
+        move("downgrade", "--yes", "base", *url, "--lock-timeout=0", "--statement-timeout", "300ms")
     )
     assert code == 2
-    assert message.startswith("error: a statement did not end within 0.3 s")
+    assert "\nerror: a statement did not end within 0.3 s" in message
     assert run(migrations.current(older)) == BEFORE
 
     code, sql = run(move("upgrade", "--sql", "--lock-timeout", "7s"))
