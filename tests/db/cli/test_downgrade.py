@@ -1,9 +1,11 @@
 """`oddsschema downgrade` names its losses, and asks before it drops them."""
 
+import fcntl
 import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +82,9 @@ def asked(url: str, revision: str, answer: bytes) -> tuple[int, str]:
         stdin=of_command,
         stdout=of_command,
         stderr=of_command,
+        start_new_session=True,
+        # So that Ctrl-C interrupts the command.
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     ) as process:
         os.close(of_command)
         printed = b""
