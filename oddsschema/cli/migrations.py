@@ -94,19 +94,19 @@ def downgrade(
     """
     from oddsschema import migrations
 
-    async def run(url: str) -> None:
-        before = await migrations.current(url, retry_for=retry_for)
+    async def run(url: str, before: str | None) -> None:
         notes = await migrations.downgrade(url, revision, retry_for=retry_for, **timeouts)
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
     with chosen_database(url, writes=True) as chosen:
+        before = asyncio.run(migrations.current(chosen, retry_for=retry_for))
         plan = asyncio.run(migrations.plan_downgrade(chosen, revision))
         if plan.revisions:
             print_text(str(plan), err=True)
             if not yes:
                 _require_consent()
-        asyncio.run(run(chosen))
+        asyncio.run(run(chosen, before))
 
 
 @click.command()
