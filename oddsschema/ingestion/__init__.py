@@ -3,8 +3,8 @@
 The way of a capture, from the top module down:
 
 1. `dispatch` (`ingest`: one stream, a run for each platform) or `batches` and `run` (a program
-   opens a batch and its runs itself) ask `sources` for the next `item`, which `files` cuts out of
-   files and pipes, and obey `options`.
+   opens a batch and its runs itself) ask `sources` for the next `item`, and obey `options`.
+   `files` reads files and pipes; `lines`, and `gzip_lines` for a .gz, cut them into items.
 2. `validation.validator` turns the item into a record (`records`) or a refusal (`report`):
    `validation.fast_path` accepts nearly every line of JSON text, `validation.bounded_validator`
    decides on the others, and `validation.diagnosis` finds all errors of a bad one and the part of

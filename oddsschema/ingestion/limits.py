@@ -20,6 +20,10 @@ _OUTCOMES: int = next(
 )
 
 
+#: The greatest limit on the bytes of a line.
+_LONGEST_LINE = 32 * 2**20
+
+
 def _limit(default: int, at_least: int, at_most: int, help: str) -> int:
     metadata = {"at_least": at_least, "at_most": at_most, "help": help}
     limit: int = field(default=default, metadata=metadata)
@@ -33,12 +37,17 @@ class Limits:
     #: Bytes of a line. A capture that is a Python object has no line: the limit applies to its
     #: raw_response, as JSON, when that is stored. (JSONB takes 256 MiB in one array or object, and
     #: up to six times as much as the JSON text.)
-    line_bytes: int = _limit(4 * 2**20, 1, 32 * 2**20, "Bytes of a line.")
+    line_bytes: int = _limit(4 * 2**20, 1, _LONGEST_LINE, "Bytes of a line.")
     #: Nested arrays and objects, without the capture itself. Outcomes are on the fourth level.
     depth: int = _limit(PARSER_DEPTH, 4, PARSER_DEPTH, "Nested arrays and objects.")
     markets: int = _limit(5_000, 1, 1_000_000, "Markets of a capture.")
     outcomes: int = _limit(_OUTCOMES, 1, _OUTCOMES, "Outcomes of a market.")
     gzip_bytes: int = _limit(4 * 2**30, 1, 2**50, "Bytes that a .gz file may unpack to.")
+    #: Bytes after which a line that has not ended ends its file, as /dev/zero. A line that could be
+    #: accepted never does.
+    endless_line_bytes: int = _limit(
+        2**30, _LONGEST_LINE, 2**50, "Bytes after which a line without an end ends its file."
+    )
 
     def __post_init__(self) -> None:
         for limit in fields(self):

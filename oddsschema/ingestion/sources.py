@@ -8,9 +8,10 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any
 
-from oddsschema.ingestion.files import items_of_file, items_of_stream, stream_files
+from oddsschema.ingestion.files import block_reader, items_of_stream, stream_files
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
+from oddsschema.ingestion.lines import LineSplitter
 
 #: A source: the path of an NDJSON file, NDJSON as bytes, an open file or stream of it, or single
 #: captures.
@@ -32,16 +33,18 @@ async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterato
     name = getattr(source, "name", None)
     file = name if isinstance(name, str) else "captures"
     number = 0
+    lines = LineSplitter(file, limits)
+    if isinstance(source, AsyncIterable) and hasattr(source, "read"):
+        # asyncio.StreamReader, or an object like it
+        source = items_of_stream(source.read, lines)
+    elif is_file(source):
+        source = items_of_stream(block_reader(source, lines), lines)
     if isinstance(source, AsyncIterable):
-        if hasattr(source, "read"):  # asyncio.StreamReader, or an object like it
-            source = items_of_stream(file, source.read, limits)
         async for payload in source:
             number += 1
             if not is_blank(payload):
                 yield payload if isinstance(payload, Item) else Item(file, number, payload)
     else:
-        if is_file(source):
-            source = items_of_file(file, source, limits)
         for payload in source:
             number += 1
             if not is_blank(payload):

@@ -14,9 +14,9 @@ from pydantic_core import from_json, to_json
 
 from oddsschema.capture import Capture, is_empty
 from oddsschema.contracts.scalars import Slug
-from oddsschema.ingestion.files import ARRAY_IN_PLACE_OF_LINES
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, PARSER_DEPTH, Limits
+from oddsschema.ingestion.lines import ARRAY_IN_PLACE_OF_LINES
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, capture_record
 from oddsschema.ingestion.report import Doubt, Problem, Refusal
 from oddsschema.ingestion.validation.bounded_validator import UnknownKeyError, bounded_validator
