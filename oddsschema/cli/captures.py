@@ -22,6 +22,7 @@ from oddsschema.cli.options import (
     url_option,
 )
 from oddsschema.cli.output import ProgressLine, print_json, print_line
+from oddsschema.cli.refusals import RefusalLines
 from oddsschema.cli.rejects import RejectsFile
 from oddsschema.ingestion import (
     Doubt,
@@ -38,7 +39,7 @@ from oddsschema.ingestion import (
     validate,
 )
 from oddsschema.ingestion.options import Store
-from oddsschema.ingestion.report import REFUSALS_KEPT
+from oddsschema.ingestion.report import MOST_LISTED
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from oddsschema.scrapes.summaries import BatchList, BatchSummary, newest_batches
 
@@ -114,24 +115,25 @@ def validate_files(
     refusals: list[Refusal] = []
     doubts: list[Doubt] = []
     names, horizon = ScrapeNames(), Horizon(max_ahead=max_ahead)
-    for item in read_files(files, limits):
-        capture, refusal, _, doubts_of_item = validate(
-            item, strict=strict, limits=limits, names=names, horizon=horizon
-        )
-        if capture is not None:
-            captures_valid += 1
-            markets_valid += len(capture.markets)
-        if refusal is not None:
-            captures_refused += refusal.markets is None
-            markets_refused += refusal.markets or 0
-            print_line(f"refused: {refusal}", err=True)
-            if len(refusals) < REFUSALS_KEPT:
-                refusals.append(refusal.model_copy(update={"capture": None}))
-        for doubt in doubts_of_item:
-            doubts_found += 1
-            print_line(f"doubt: {doubt}", err=True)
-            if len(doubts) < REFUSALS_KEPT:
-                doubts.append(doubt)
+    with RefusalLines("refused") as refused, RefusalLines("doubt") as doubted:
+        for item in read_files(files, limits):
+            capture, refusal, _, doubts_of_item = validate(
+                item, strict=strict, limits=limits, names=names, horizon=horizon
+            )
+            if capture is not None:
+                captures_valid += 1
+                markets_valid += len(capture.markets)
+            if refusal is not None:
+                captures_refused += refusal.markets is None
+                markets_refused += refusal.markets or 0
+                refused.add(refusal)
+                if len(refusals) < MOST_LISTED:
+                    refusals.append(refusal.model_copy(update={"capture": None}))
+            for doubt in doubts_of_item:
+                doubts_found += 1
+                doubted.add(doubt)
+                if len(doubts) < MOST_LISTED:
+                    doubts.append(doubt)
     report = ValidateReport(
         captures_valid=captures_valid,
         captures_refused=captures_refused,
@@ -222,18 +224,15 @@ def ingest(
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
     progress = ProgressLine()
+    refused = RefusalLines("refused", before=progress.clear)
+    doubted = RefusalLines("doubt", before=progress.clear)
     rejects_file = None if rejects is None else RejectsFile(rejects, files)
     start = time.monotonic()
 
     def on_refusal(refusal: Refusal) -> None:
-        progress.clear()
-        print_line(f"refused: {refusal}", err=True)
+        refused.add(refusal)
         if rejects_file is not None:
             rejects_file.write(refusal)
-
-    def on_doubt(doubt: Doubt) -> None:
-        progress.clear()
-        print_line(f"doubt: {doubt}", err=True)
 
     def on_progress(counts: IngestProgress) -> None:
         progress.update(lambda: _progress_line(counts, time.monotonic() - start))
@@ -241,7 +240,7 @@ def ingest(
     options = IngestOptions(
         limits=limits,
         on_refusal=on_refusal,
-        on_doubt=on_doubt,
+        on_doubt=doubted.add,
         on_progress=on_progress if progress.is_shown else None,
         **fields_of_options,
     )
@@ -252,7 +251,7 @@ def ingest(
         )
         return report, await newest_batches(url, batch_id=report.batch_id)
 
-    with progress, rejects_file or nullcontext():
+    with progress, refused, doubted, rejects_file or nullcontext():
         report, batches = run_on_database(url, run, writes=True)
     if as_json:
         print_json(report)

@@ -30,7 +30,8 @@ async def ingest(
 
     Each capture is validated by the contract. A market that breaks it is refused and the rest of
     its capture stored; any other error refuses the capture. A capture that is stored and most
-    likely wrong has a doubt. Refusals and doubts are in the report and in `scrape_errors`. Good
+    likely wrong has a doubt. The first 1,000 refusals and doubts of a run are in the report and in
+    `scrape_errors`; all are counted. Good
     captures are committed in chunks of `options.chunk_rows`, or after `options.flush_after`.
     Captures that had been stored before are counted, and change nothing.
 

@@ -18,7 +18,7 @@ from oddsschema.errors import ChunkError, OddsSchemaError, UncertainCommitError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.records import CaptureRecord
-from oddsschema.ingestion.report import Refusal
+from oddsschema.ingestion.report import MOST_LISTED, Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
 from oddsschema.ingestion.storage.matching import Match, link_events
 from oddsschema.scrapes import bookkeeping
@@ -48,6 +48,8 @@ class Pipeline:
     ) -> None:
         #: The error that ended the writing: a ChunkError, or the error of `on_written`.
         self.error: Exception | None = None
+        #: The number of refusals that committed chunks have listed in scrape_errors.
+        self.refusals_listed = 0
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
@@ -76,8 +78,13 @@ class Pipeline:
 
     @property
     def unwritten_refusals(self) -> list[Refusal]:
-        """The refusals that are in no chunk that was committed."""
-        return [*self._writing_refusals, *self._chunk.refusals]
+        """The refusals to list that are in no chunk that was committed."""
+        unwritten = [*self._writing_refusals, *self._chunk.refusals]
+        return unwritten[: self._most_listed]
+
+    @property
+    def _most_listed(self) -> int:
+        return MOST_LISTED - self.refusals_listed
 
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture to the chunk."""
@@ -263,6 +270,7 @@ class Pipeline:
                 self._attempt,
                 storage=self._options,
                 strict=self._options.strict,
+                most_listed=self._most_listed,
                 before_markets=self._is_copying.set,
             )
             return self._attempt
@@ -321,4 +329,5 @@ class Pipeline:
         """Report the result of a chunk that is committed."""
         self._attempt = None
         self._writing_refusals = []
+        self.refusals_listed += attempt.listed
         self._on_written(attempt)

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from oddsschema.contracts.scalars import ScrapeStatus
 
-#: The number of refusals, and of doubts, that a report lists of each run. All are counted.
-REFUSALS_KEPT = 1000
+#: The number of refusals, and of doubts, that are listed of a run: in its report, in scrape_errors,
+#: and in the output of a program. All are counted.
+MOST_LISTED = 1000
 
 #: The number of problems in the text of a refusal.
 _PROBLEMS_SHOWN = 10

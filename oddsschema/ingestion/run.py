@@ -18,7 +18,7 @@ from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
 from oddsschema.ingestion.report import (
-    REFUSALS_KEPT,
+    MOST_LISTED,
     Doubt,
     Problem,
     Refusal,
@@ -32,13 +32,10 @@ from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
-from oddsschema.scrapes.bookkeeping import DOUBT, REFUSED
+from oddsschema.scrapes.bookkeeping import DOUBT, REFUSED, UNLISTED
 
 #: The longest error of a run, in characters: the database's messages can quote rows.
 _LONGEST_ERROR = 2000
-
-#: The number of different doubts that a run keeps in scrape_errors.
-_DOUBTS_RECORDED = 100
 
 #: The errors of a connection: of the database's, or of the source's own.
 _UNREACHABLE = (ConnectionError, DatabaseUnavailableError, UncertainCommitError)
@@ -83,6 +80,7 @@ class Run:
         self._markets_accepted = 0
         self._captures_refused = 0
         self._markets_refused = 0
+        self._refusals_found = 0
         self._markets_empty = 0
         self._doubts_found = 0
         #: The first of the different doubts, and the number of doubts equal to each.
@@ -216,6 +214,7 @@ class Run:
         error_type = type(error).__name__
 
         unwritten = list(map(str, self._pipeline.unwritten_refusals))
+        unlisted = self._unlisted_texts(self._pipeline.refusals_listed + len(unwritten))
 
         async def record_status(connection: Connection) -> bool:
             failed = self._captures_refused + (self._lost if self.error is not None else 0)
@@ -225,6 +224,7 @@ class Run:
             if await record_status(connection):
                 await bookkeeping.record_errors(connection, self.id, REFUSED, unwritten)
                 await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
+                await bookkeeping.record_errors(connection, self.id, UNLISTED, unlisted)
                 if self.error is not None:
                     await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
 
@@ -268,13 +268,14 @@ class Run:
         return self._accepted - written.stored - written.known
 
     def _count_refusal(self, refusal: Refusal) -> None:
+        self._refusals_found += 1
         if refusal.markets is None:
             self._captures_refused += 1
         else:
             self._markets_refused += refusal.markets
 
     def _report_refusal(self, refusal: Refusal) -> None:
-        if len(self.refusals) < REFUSALS_KEPT:
+        if len(self.refusals) < MOST_LISTED:
             self.refusals.append(refusal.model_copy(update={"capture": None}))
         if self._options.on_refusal is not None:
             self._options.on_refusal(refusal)
@@ -282,9 +283,9 @@ class Run:
     def _report_doubt(self, doubt: Doubt) -> None:
         self._doubts_found += 1
         first, count = self._different_doubts.get(doubt.problem, (doubt, 0))
-        if count or len(self._different_doubts) < _DOUBTS_RECORDED:
+        if count or len(self._different_doubts) < MOST_LISTED:
             self._different_doubts[doubt.problem] = first, count + 1
-        if len(self.doubts) < REFUSALS_KEPT:
+        if len(self.doubts) < MOST_LISTED:
             self.doubts.append(doubt)
         if self._options.on_doubt is not None:
             self._options.on_doubt(doubt)
@@ -295,6 +296,15 @@ class Run:
             str(doubt) if count == 1 else f"{doubt} ({count:,} times in this run)"
             for doubt, count in self._different_doubts.values()
         ]
+
+    def _unlisted_texts(self, refusals_listed: int) -> list[str]:
+        """Phrase the numbers of the refusals and the doubts that scrape_errors does not list."""
+        doubts_listed = sum(count for _, count in self._different_doubts.values())
+        unlisted = {
+            "refusals": self._refusals_found - refusals_listed,
+            "doubts": self._doubts_found - doubts_listed,
+        }
+        return [f"{more:,} more {kind} are not listed" for kind, more in unlisted.items() if more]
 
     def _require_open(self) -> None:
         if self._is_ending:

@@ -1,4 +1,4 @@
-"""The record of a scrape: a row for the batch, for each run, and for each refusal and error.
+"""The record of a scrape: a row for the batch, for each run, and for each error.
 
 The status of a batch follows from the status of its runs. The last run to end sets it, so that the
 runs of a batch may be in several processes.
@@ -18,6 +18,10 @@ REFUSED = "refused"
 
 #: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
 DOUBT = "doubt"
+
+#: The error_type of the number of refusals, or of doubts, beyond those that are listed. It is
+#: written at the end of a run, and no error either.
+UNLISTED = "unlisted"
 
 #: The error_type of a run that was closed because it gave no sign of life.
 STALE = "stale"

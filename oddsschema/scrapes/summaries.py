@@ -14,7 +14,7 @@ from oddsschema.database.revision import require_migrated
 from oddsschema.database.statements import compiled
 from oddsschema.models import ScrapeError
 from oddsschema.queries import Coverage, coverage
-from oddsschema.scrapes.bookkeeping import DOUBT
+from oddsschema.scrapes.bookkeeping import DOUBT, UNLISTED
 
 # The newest batches under a condition.
 _BATCHES = """
@@ -127,7 +127,7 @@ def _runs(batch_ids: list[int]) -> tuple[Any, ...]:
         select(col(ScrapeError.error_message))
         .where(
             col(ScrapeError.scrape_run_id) == Coverage.run_id,
-            col(ScrapeError.error_type) != DOUBT,
+            col(ScrapeError.error_type).not_in([DOUBT, UNLISTED]),
         )
         .order_by(col(ScrapeError.id).desc())
         .limit(1)

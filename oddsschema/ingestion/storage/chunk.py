@@ -13,7 +13,7 @@ from oddsschema.database.connections import Connection
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
-from oddsschema.ingestion.report import Doubt, Problem, Refusal
+from oddsschema.ingestion.report import MOST_LISTED, Doubt, Problem, Refusal
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
 from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.storage.matching import Match, contradictions
@@ -34,6 +34,8 @@ class ChunkResult:
     doubts: list[Doubt] = field(default_factory=list)
     #: SportRadar ids of new events: another transaction may be writing the other side.
     new_events: list[str] = field(default_factory=list)
+    #: The number of refusals that were listed in scrape_errors.
+    listed: int = 0
     #: The run's counter with this chunk included; set just before the commit.
     counted: int | None = None
 
@@ -48,7 +50,10 @@ class Chunk:
     """Captures that were accepted, and refusals, since the last chunk."""
 
     captures: list[tuple[Item, CaptureRecord]] = field(default_factory=list)
+    #: The first refusals: a run lists no more.
     refusals: list[Refusal] = field(default_factory=list)
+    #: The number of captures that were refused as a whole.
+    captures_refused: int = 0
     #: The number of snapshots, markets and refusals: about the number of rows.
     rows: int = 0
     #: The size of the text, in bytes.
@@ -72,16 +77,17 @@ class Chunk:
 
     def refuse(self, refusal: Refusal) -> None:
         """Add a refusal, without the capture that it refuses."""
-        self.refusals.append(refusal.model_copy(update={"capture": None}))
-        self.text_bytes += len(str(refusal))
+        self.captures_refused += refusal.markets is None
         self.rows += 1
+        if len(self.refusals) < MOST_LISTED:
+            self.refusals.append(refusal.model_copy(update={"capture": None}))
+            self.text_bytes += len(str(refusal))
 
     def halves(self) -> "list[Chunk]":
         """Split the chunk into two: its first captures with its refusals, and the others."""
         middle = len(self.captures) // 2
-        first, second = Chunk(), Chunk()
-        for refusal in self.refusals:
-            first.refuse(refusal)
+        first = Chunk(refusals=self.refusals, captures_refused=self.captures_refused)
+        second = Chunk()
         for half, captures in (
             (first, self.captures[:middle]),
             (second, self.captures[middle:]),
@@ -103,11 +109,13 @@ async def write_chunk(
     *,
     storage: StorageOptions,
     strict: bool,
+    most_listed: int,
     before_markets: Callable[[], None],
 ) -> None:
     """Write a chunk in the caller's transaction; fill in its result.
 
     The run's counters and errors are part of the transaction: they count committed captures only.
+    Refusals beyond `most_listed` are counted, and not listed in scrape_errors.
     `before_markets` is called after the many small statements, before the large COPY. With
     `strict`, captures that give a sport another name, or make a doubtful match, are refused.
     """
@@ -134,9 +142,10 @@ async def write_chunk(
     result.refusals = [*stored.refusals, *refused]
     result.new_events = stored.new_events
     result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
-    refusals = [*chunk.refusals, *result.refusals]
-    await bookkeeping.record_errors(connection, run_id, REFUSED, list(map(str, refusals)))
-    failed = sum(refusal.markets is None for refusal in refusals)
+    listed = [*chunk.refusals, *result.refusals][:most_listed]
+    await bookkeeping.record_errors(connection, run_id, REFUSED, list(map(str, listed)))
+    result.listed = len(listed)
+    failed = chunk.captures_refused + sum(refusal.markets is None for refusal in result.refusals)
     result.counted = await bookkeeping.add_counts(
         connection, run_id, scraped=stored.written.stored + stored.written.known, failed=failed
     )

@@ -233,17 +233,20 @@ def without_country(event: int, minute: int = 0, country: str = "XX") -> dict[st
 
 
 def test_equal_doubts_are_one_row(database: str, run: Run) -> None:
-    """Equal doubts are one row of scrape_errors with their number; at most 100 rows are kept."""
+    """Equal doubts are one row with their number; beyond 1,000 rows, the others are counted."""
 
     async def body() -> None:
         report = await ingest(database, [without_country(event) for event in range(7)])
         assert report.total.doubts == len(report.doubts) == 7
         ((message,),) = await fetch(database, DOUBTS)
         assert message == f"{report.doubts[0]} (7 times in this run)"
-        many = [without_country(event, country=f"X{event}") for event in range(150)]
-        report = await ingest(database, many)
-        assert report.total.doubts == len(report.doubts) == 150
-        assert len(await fetch(database, DOUBTS)) == 1 + 100
+        many = [without_country(event, country=f"X{event}") for event in range(1030)]
+        report = await ingest(database, [*many, *many[::-1]])
+        assert report.total.doubts == 2060
+        assert len(report.doubts) == 1000
+        assert len(await fetch(database, DOUBTS)) == 1 + 1000
+        unlisted = "SELECT error_message FROM scrape_errors WHERE error_type = 'unlisted'"
+        assert await fetch(database, unlisted) == [("60 more doubts are not listed",)]
         stored = "SELECT count(*) FROM competitor_tournaments WHERE country_iso IS NULL"
         ((tournaments,),) = await fetch(database, stored)
         assert tournaments > 0

@@ -136,7 +136,7 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def test_memory(tmp_path: Path) -> None:
-    """`oddsschema validate /dev/zero` ends at the default limit, with the memory of a small file."""
+    """`oddsschema validate /dev/zero` ends at the default limit, with a small file's memory."""
     path = tmp_path / "empty"
     path.write_bytes(b"")
     peaks = []
