@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import Self
 
 import click
 
@@ -19,9 +20,9 @@ _GZIP = b"\x1f\x8b"
 class RejectsFile(AbstractContextManager["RejectsFile"]):
     """A file to which refused captures are appended, one a line.
 
-    It is opened, and created, at the first refusal. Nothing in it is ever overwritten. Each line is
-    written at once, so that several ingestions may share the file. The file may be a pipe or
-    standard output.
+    It is opened, and created, at the first refusal; a named pipe is opened at the beginning.
+    Nothing in it is ever overwritten. Each line is written at once, so that several ingestions may
+    share the file. The file may be a pipe or standard output.
     """
 
     def __init__(self, path: Path, inputs: Iterable[str]) -> None:
@@ -33,6 +34,12 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
         self._end: int | None = None
         self._has_failed = False
         check_output(self._path, inputs)
+
+    def __enter__(self) -> Self:
+        # A named pipe waits for its reader: Ctrl-C ends this wait only before the ingestion.
+        if self._path.is_fifo():
+            self._open()
+        return self
 
     def __exit__(self, *_: object) -> None:
         for descriptor in (self._descriptor, self._end):
@@ -113,9 +120,9 @@ def _open_for_appending(path: Path) -> int:
         # The file may be missing, and the standard output or error closed.
         with suppress(OSError):
             found = path.stat()
-            if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(standard)):
-                # Opened again, the file would have two positions: later output would be written
-                # over the rejects.
+            if os.path.samestat(found, os.fstat(standard)):
+                # Opened again, a file would have two positions: later output would be written over
+                # the rejects. A pipe whose reader has ended would wait for another one.
                 return os.dup(standard)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 

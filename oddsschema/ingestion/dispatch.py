@@ -31,9 +31,9 @@ async def ingest(
     Each capture is validated by the contract. A market that breaks it is refused and the rest of
     its capture stored; any other error refuses the capture. A capture that is stored and most
     likely wrong has a doubt. The first 1,000 refusals and doubts of a run are in the report and in
-    `scrape_errors`; all are counted. Good
-    captures are committed in chunks of `options.chunk_rows`, or after `options.flush_after`.
-    Captures that had been stored before are counted, and change nothing.
+    `scrape_errors`; all are counted. Good captures are committed in chunks of `options.chunk_rows`,
+    or after `options.flush_after`. Captures that had been stored before are counted, and change
+    nothing.
 
     With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
     each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy

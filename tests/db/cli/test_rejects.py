@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -95,6 +97,37 @@ def test_input_is_refused(
     assert f"{rejects} is " in ended.stderr
     assert ended.stderr.endswith(": give another file\n")
     assert batches(run, database) == 0
+
+
+def test_pipe_without_reader(mixed: Path, database: str, run: Run, tmp_path: Path) -> None:
+    """Ctrl-C ends the wait for the reader of a named pipe, before anything is stored."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "oddsschema", "ingest", str(mixed), "--rejects", str(pipe)]
+    with subprocess.Popen(
+        command, env={"DATABASE_URL": database}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            opens = Path(f"/proc/{process.pid}/wchan")
+            deadline = time.monotonic() + 30
+            while "wait_for_partner" not in opens.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=5)
+        finally:
+            process.kill()
+    assert (process.returncode, errors.split()[-1]) == (130, "interrupted")
+    assert batches(run, database) == 0
+
+
+def test_pipe_whose_reader_has_ended(mixed: Path, program: Program) -> None:
+    """Rejects that a closed standard output does not take are reported, and the rest is stored."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        ended = program(mixed, "--rejects", "-", stdout=pipe)
+    assert "error: /dev/stdout: Broken pipe: the reject of " in ended.stderr
 
 
 def test_pipe_is_no_output_of_its_own(mixed: Path, program: Program, tmp_path: Path) -> None:

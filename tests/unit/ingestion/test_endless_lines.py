@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from oddsschema.cli import cli
 from oddsschema.ingestion import Item, Limits, read_files, stream_files
 from oddsschema.ingestion.sources import items
 
@@ -102,6 +104,13 @@ def test_other_files_follow(tmp_path: Path) -> None:
     assert [
         (item.line, item.payload, item.unreadable) for item in read_files(paths, LIMITS)
     ] == wanted
+    option = f"--max-endless-line-bytes={MOST}"
+    refused = CliRunner().invoke(cli, ["validate", option, *paths]).stderr.splitlines()
+    assert refused[0] == f"refused: /dev/zero:1: $: {REASON}"
+    assert [line.partition(": $")[0] for line in refused[1:]] == [
+        f"refused: {path}:1",
+        f"refused: {path}:2",
+    ]
 
 
 def test_array_in_one_line(tmp_path: Path) -> None:
