@@ -7,8 +7,9 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Callable
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsschema.ingestion import Item, Limits, read_files
+from oddsschema.ingestion.gzip_lines import FileSplitter
+from oddsschema.ingestion.lines import UnreadableFileError
 from oddsschema.ingestion.sources import items
 
 
@@ -230,3 +233,40 @@ def test_other_files_follow_an_array(tmp_path: Path) -> None:
         (1, b'{"a": 1}'),
         (2, b'{"a": 2}'),
     ]
+
+
+def unpacked(blocks: list[bytes]) -> tuple[list[tuple[int, Any]], str | None]:
+    """List the lines of a file that arrives in blocks, and the reason for its early end."""
+    lines = FileSplitter("file", Limits())
+    found: list[tuple[int, Any]] = []
+    try:
+        for item in chain(chain.from_iterable(map(lines.cut, blocks)), lines.end()):
+            found.append((item.line, item.payload))
+    except UnreadableFileError as error:
+        return found, str(error)
+    return found, None
+
+
+@given(content=LINES, members=st.integers(1, 3), data=st.data())
+def test_damaged_gzip(content: bytes, members: int, data: st.DataObject) -> None:
+    """All lines before a damage are found, in whatever blocks the file arrives."""
+    cuts = [len(content) * at // members for at in range(members + 1)]
+    packed = b"".join(gzip.compress(content[start:end]) for start, end in pairwise(cuts))
+    at = data.draw(st.integers(2, len(packed) - 1))
+    damaged = packed[:at] + data.draw(st.sampled_from([b"", b"\xff" + packed[at + 1 :]]))
+    size = data.draw(st.integers(1, 70))
+    found = unpacked([damaged])
+    assert found == unpacked([damaged[at : at + size] for at in range(0, len(damaged), size)])
+    # zlib alone, a byte at a time, until it fails.
+    whole = b""
+    member = zlib.decompressobj(31)
+    try:
+        for byte in damaged:
+            if member.eof:
+                member = zlib.decompressobj(31)
+            whole += member.decompress(bytes([byte]))
+    except zlib.error:
+        assert found[1] is not None
+    # The last line before a damage may be cut.
+    ended = whole if found[1] is None else whole.rpartition(b"\n")[0]
+    assert found[0] == expected_items(ended, Limits())
