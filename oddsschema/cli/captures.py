@@ -224,8 +224,8 @@ def ingest(
 ) -> None:
     """Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch."""
     progress = ProgressLine()
-    refused = RefusalLines("refused", before=progress.clear)
-    doubted = RefusalLines("doubt", before=progress.clear)
+    refused = RefusalLines("refused")
+    doubted = RefusalLines("doubt")
     rejects_file = None if rejects is None else RejectsFile(rejects, files)
     start = time.monotonic()
 

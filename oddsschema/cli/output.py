@@ -91,6 +91,8 @@ def ask(question: str) -> bool:
 
 
 def _print(text: str, *, err: bool = False, end: str = "\n") -> None:
+    for progress in _shown:
+        progress.clear()
     # Each line at once, so that lines of both streams keep their order in a log.
     print(text, end=end, file=sys.stderr if err else sys.stdout, flush=True)
 
@@ -158,10 +160,12 @@ class ProgressLine:
         self._live: Live | None = None
 
     def __enter__(self) -> "ProgressLine":
+        _shown.append(self)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.clear()
+        _shown.remove(self)
 
     def update(self, describe: Callable[[], str]) -> None:
         """Show the line that `describe` returns, at most five times a second."""
@@ -190,3 +194,7 @@ class ProgressLine:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+#: The lines of progress that are open.
+_shown: list[ProgressLine] = []

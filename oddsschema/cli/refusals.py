@@ -1,6 +1,5 @@
 """The refusals, and the doubts, on standard error: the first ones, and the number of the others."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from oddsschema.cli.output import print_line
@@ -11,12 +10,11 @@ from oddsschema.ingestion.report import MOST_LISTED
 class RefusalLines(AbstractContextManager["RefusalLines"]):
     """Lines that begin with a word, for refusals or for doubts, as many as a run lists.
 
-    At the end, a last line has the number of the others. `before` is called before each line.
+    At the end, a last line has the number of the others.
     """
 
-    def __init__(self, word: str, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, word: str) -> None:
         self._word = word
-        self._before = before
         self._found = 0
 
     def __exit__(self, *_: object) -> None:
@@ -30,5 +28,4 @@ class RefusalLines(AbstractContextManager["RefusalLines"]):
             self._print(str(found))
 
     def _print(self, text: str) -> None:
-        self._before()
         print_line(f"{self._word}: {text}", err=True)
