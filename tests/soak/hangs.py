@@ -10,11 +10,15 @@ from typing import Any
 from tests.soak.figures import Figures
 from tests.support.crashing_server import Server
 from tests.support.proxy import Proxy
+from tests.support.sessions import execute
 from tests.support.settings import END_SESSIONS, role_setting
 from tests.support.stopped_backends import stopped
 
-#: The share of messages at which a connection falls silent.
-_SILENT = 1 / 1500
+#: The share of messages at which a connection falls silent, and the most of these connections.
+_SILENT, _MOST_SILENT = 1 / 300, 8
+
+#: The number of backends that are stopped.
+_STOPS = 12
 
 #: Backends of the package's own connections.
 _BACKENDS = """
@@ -32,7 +36,8 @@ class SilentProxy(Proxy):
 
     def fails(self, data: bytes) -> bool:
         """Return whether the connection falls silent now."""
-        if self._rng.random() >= _SILENT:
+        is_enough = self._figures.silent_connections >= _MOST_SILENT
+        if is_enough or self._rng.random() >= _SILENT:
             return False
         self._before = self._rng.random() < 0.5
         self._figures.silent_connections += 1
@@ -65,7 +70,9 @@ class Hangs:
         async def find(session: Any) -> None:
             pids[:] = [pid for (pid,) in await session.fetch(_BACKENDS)]
 
-        while await self._pause(0.3, 2):
+        for _ in range(_STOPS):
+            if not await self._pause(0.1, 1):
+                return
             await self._in_session(find)
             with suppress(IndexError, ProcessLookupError), stopped(self._rng.choice(pids)):
                 self._figures.stopped_backends += 1
@@ -103,4 +110,4 @@ class Hangs:
             # The sessions that are open already have the old limit.
             await session.execute(END_SESSIONS)
             await asyncio.sleep(self._rng.uniform(0.5, 1.5))
-            await session.execute(END_SESSIONS)
+        await execute(self._url, END_SESSIONS)
