@@ -15,10 +15,10 @@ from tests.support.settings import END_SESSIONS, role_setting
 from tests.support.stopped_backends import stopped
 
 #: The share of messages at which a connection falls silent, and the most of these connections.
-_SILENT, _MOST_SILENT = 1 / 300, 8
+_SILENT, _MOST_SILENT = 1 / 300, 3
 
 #: The number of backends that are stopped.
-_STOPS = 12
+_STOPS = 6
 
 #: Backends of the package's own connections.
 _BACKENDS = """
