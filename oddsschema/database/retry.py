@@ -94,9 +94,17 @@ def retrying(
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """Return the error of asyncpg that SQLAlchemy has wrapped, or the error itself."""
+    """Return the error that SQLAlchemy, or asyncpg, has wrapped; or the error itself."""
+    import asyncpg
+
     wrapped: BaseException | None = getattr(getattr(error, "orig", None), "__cause__", None)
-    return wrapped or error
+    error = wrapped or error
+    # The server's last message before it closed the connection.
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError) and isinstance(
+        error.__cause__, asyncpg.PostgresError
+    ):
+        return error.__cause__
+    return error
 
 
 def is_transient(error: BaseException) -> bool:

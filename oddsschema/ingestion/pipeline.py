@@ -233,7 +233,7 @@ class Pipeline:
             try:
                 result = await self._commit(part)
             except ChunkError as error:
-                if not self._is_too_large(part, error.__cause__):
+                if not self._is_too_large(len(part.captures), error.__cause__):
                     raise
                 parts[:0] = halves = part.halves()
                 self._most_rows = min(self._most_rows, max(half.rows for half in halves))
@@ -246,11 +246,11 @@ class Pipeline:
                 # of a match do not see each other's rows. The later one sees both now.
                 await self._link_again(part, result.new_events)
 
-    def _is_too_large(self, chunk: Chunk, error: BaseException | None) -> bool:
-        """Return whether a chunk that failed may be stored in parts."""
+    def _is_too_large(self, captures: int, error: BaseException | None) -> bool:
+        """Return whether a chunk of so many captures that failed may be stored in parts."""
         # If its commit got no answer, the whole chunk may be committed.
         is_uncertain = self._attempt is not None and self._attempt.counted is not None
-        return len(chunk.captures) > 1 and is_time_limit(error) and not is_uncertain
+        return captures > 1 and is_time_limit(error) and not is_uncertain
 
     async def _commit(self, chunk: Chunk) -> ChunkResult:
         """Commit a chunk exactly once, in as many attempts as it takes. Raises ChunkError.
@@ -275,7 +275,9 @@ class Pipeline:
             )
             return self._attempt
 
-        return await self._transact(chunk, write, partial(self._is_too_large, chunk))
+        # Not the chunk itself: the state of retries keeps it until the next collection of garbage.
+        is_final = partial(self._is_too_large, len(chunk.captures))
+        return await self._transact(chunk, write, is_final)
 
     async def _transact(
         self,

@@ -124,7 +124,7 @@ def test_private_database(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sentence_without_a_connection(run: Run, database: str) -> None:
     """A database that cannot be reached is named before the error."""
     url = "postgresql://odds:hunter2@127.0.0.1:1/odds"
-    ended = program("upgrade", "--url", url)
+    ended = program("upgrade", "--url", url, "--retry-for=0")
     named, error = ended.stderr.splitlines()
     assert named == "database: postgresql://odds:***@127.0.0.1:1/odds"
     assert error.startswith("error: cannot connect to postgresql://odds:***@127.0.0.1:1/odds: ")
