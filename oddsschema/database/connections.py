@@ -143,18 +143,28 @@ class Connections:
     async def _acquired(self) -> AsyncIterator["DeadlineConnection"]:
         """Take a connection from the pool, after the end of the backends that were lost.
 
-        Raises DatabaseUnavailableError in place of the error of a connection that was lost.
+        Raises DatabaseUnavailableError in place of the error of a connection that was lost, and
+        CancelledError after a cancellation of the task, also if the rollback fails.
         """
         import asyncpg
 
         assert self._pool is not None  # without a connection of the caller's
         backend: Backend | None = None
+        cancellations = _cancellations()
         try:
             async with self._pool.acquire() as connection:
                 backend = Backend.of(connection.unproxied)
                 await self._end_lost(connection)
                 yield connection
-        except Exception as error:
+        except BaseException as error:
+            is_lost = backend is not None and backend.is_lost
+            if backend is not None and is_lost:
+                self._lost.append(backend)
+            if not isinstance(error, Exception):
+                raise
+            if _cancellations() > cancellations:
+                # The rollback failed, and its error hides the cancellation: it would be retried.
+                raise asyncio.CancelledError from error
             # The end of a transaction fails on a closed connection, and hides the reason of both.
             if isinstance(error, asyncpg.InterfaceError) and isinstance(
                 error.__context__, asyncpg.PostgresError
@@ -163,10 +173,7 @@ class Connections:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 # After a failover, a new connection may reach the new primary server.
                 await self._pool.expire_connections()
-            if backend is None or not backend.is_lost:
-                raise error
-            self._lost.append(backend)
-            if backend.connection.gave_up:
+            if backend is not None and is_lost and backend.connection.gave_up:
                 raise backend.connection.no_answer() from error
             raise error
 
@@ -190,6 +197,12 @@ class Connections:
 
     def _count_retry(self) -> None:
         self.retries += 1
+
+
+def _cancellations() -> int:
+    """Return the number of cancellations of the current task."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -32,15 +32,21 @@ _SOCKET_OPTIONS = {
 #: The number of parts in which a deadline is counted.
 _PARTS = 10
 
+#: The time in seconds for the next answer after a cancellation, and for the end of a connection.
+_END_WITHIN = 2.0
+
 
 class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
     """A connection that is terminated when a statement gets no answer within a time.
 
     The time is counted in parts by the event loop: while a program blocks the loop, which answers
     may wait for, it does not pass. During a COPY, it counts from the last block that was taken.
+
+    After the cancellation of a statement, asyncpg waits until the server has ended the statement.
+    This wait, and that for the rollback, have a short time of their own.
     """
 
-    __slots__ = ("_parts_left", "_timer", "answer_within", "gave_up", "opened_at")
+    __slots__ = ("_cancellation", "_parts_left", "_timer", "answer_within", "gave_up", "opened_at")
 
     def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
         super().__init__(protocol, transport, *args)
@@ -49,6 +55,8 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
         self.answer_within = timedelta(0)
         self._parts_left = 0
         self._timer: asyncio.TimerHandle | None = None
+        #: Terminates the connection unless an answer follows a cancellation.
+        self._cancellation: asyncio.TimerHandle | None = None
         #: Whether the connection was terminated because the server did not answer.
         self.gave_up = False
         #: The time of the opening, by the monotonic clock.
@@ -70,6 +78,12 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
         is_first = self.begin_deadline()
         try:
             yield
+            self._end_cancellation()
+        except asyncio.CancelledError:
+            if self._cancellation is None:
+                loop = asyncio.get_running_loop()
+                self._cancellation = loop.call_later(_END_WITHIN, self._give_up)
+            raise
         finally:
             if is_first:
                 self.end_deadline()
@@ -96,11 +110,25 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
         self._parts_left -= 1
         if self._parts_left > 0:
             self._set_timer()
-        elif not self.is_closed():
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self.is_closed():
             self.gave_up = True
             self.terminate()
 
+    def _end_cancellation(self) -> None:
+        if self._cancellation is not None:
+            self._cancellation.cancel()
+            self._cancellation = None
+
     # -- the methods that wait for an answer -------------------------------------------------------
+
+    async def close(self, **options: Any) -> None:
+        """Close the connection; terminate it if the server does not answer soon."""
+        with suppress(TimeoutError):
+            await super().close(**{"timeout": _END_WITHIN, **options})
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a statement, or several without arguments."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oddsschema import IngestOptions, IngestReport, OddsSchemaError, ScrapeStatus
+from oddsschema.database.connections import sqlalchemy_connect
 from tests.support.contents import assert_whole
 from tests.support.crashing_server import Server
 from tests.support.interrupted_ingestion import (
@@ -204,4 +205,25 @@ def test_command(server: Server, run: Run) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "did not answer within 1s" in done.stderr
+    run(server.drop(url))
+
+
+def test_cancelled_read(server: Server, run: Run) -> None:
+    """A read that is cancelled ends soon if its backend does not answer."""
+    url = run(server.new_database())
+
+    async def read() -> None:
+        async with sqlalchemy_connect(url) as connection:
+            raw = await connection.get_raw_connection()
+            await raw.driver_connection.execute("BEGIN; SELECT pg_sleep(60)")
+
+    async def body() -> None:
+        reading = asyncio.create_task(read())
+        with stopped(await backend_at_work(url, "%pg_sleep%")):
+            reading.cancel()
+            done, _ = await asyncio.wait([reading], timeout=7)
+        assert done
+        assert reading.cancelled()
+
+    run(body())
     run(server.drop(url))

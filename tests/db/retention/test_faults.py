@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from oddsschema import PruneOptions, PruneReport, ingest, prune
@@ -72,6 +73,29 @@ def test_stopped_backend(server: Server, run: Run, seed: int) -> None:
     assert run(body()).retries > 0
     run(assert_states(url, going_on, range(30, MINUTES)))
     run(assert_pruned(url, CUTOFF))
+    run(server.drop(url))
+
+
+def test_cancelled_beside_a_stopped_backend(server: Server, run: Run) -> None:
+    """A prune that is cancelled ends soon, and as cancelled, if its backend does not answer."""
+    url = run(server.new_database())
+
+    async def body() -> None:
+        locks = await asyncpg.connect(url)
+        await locks.execute("BEGIN; LOCK TABLE odds_snapshots IN ACCESS EXCLUSIVE MODE")
+        await locks.execute("SELECT 'locked'")
+        options = PruneOptions(answer_within=timedelta(seconds=8), retry_for=timedelta(minutes=1))
+        pruning = asyncio.create_task(prune(url, CUTOFF, options=options))
+        try:
+            with stopped(await backend_at_work(url, "%odds_snapshots%")):
+                pruning.cancel()
+                done, _ = await asyncio.wait([pruning], timeout=7)
+            assert done
+            assert pruning.cancelled()
+        finally:
+            await locks.close()
+
+    run(body())
     run(server.drop(url))
 
 
