@@ -91,10 +91,13 @@ def ask(question: str) -> bool:
 
 
 def _print(text: str, *, err: bool = False, end: str = "\n") -> None:
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:  # a closed one: print would take standard output in its place
+        return
     for progress in _shown:
         progress.clear()
     # Each line at once, so that lines of both streams keep their order in a log.
-    print(text, end=end, file=sys.stderr if err else sys.stdout, flush=True)
+    print(text, end=end, file=stream, flush=True)
 
 
 def print_json(report: BaseModel) -> None:

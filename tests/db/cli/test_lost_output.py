@@ -1,6 +1,7 @@
 """Output that cannot be written or encoded ends no command, and hides no result."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -117,6 +118,15 @@ def test_closed_streams(url: str, file: Path, closed: str, run: Run) -> None:
     )
     assert done.returncode == 1
     assert run(fetch(url, STORED)) == [(before + 1,)]
+
+
+def test_closed_standard_error(url: str, file: Path) -> None:
+    """Nothing of a closed standard error is printed on standard output."""
+    words = ["ingest", str(file), "--json", "--url", url]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM, *words], stdout=subprocess.PIPE, check=False
+    )
+    assert json.loads(done.stdout)["status"] == "partial"
 
 
 def test_rejects_need_their_output(url: str, file: Path, run: Run) -> None:
