@@ -241,6 +241,8 @@ def translate_alembic_errors(revision: str) -> Iterator[None]:
         if isinstance(error.__cause__, RevisionError) or ":" in revision:
             raise _unknown_revision(revision, str(error)) from error
         raise MigrationError(str(error)) from error
+    except RevisionError as error:  # of its scripts; its commands raise CommandError
+        raise _unknown_revision(revision, str(error)) from error
     except (AssertionError, ValueError) as error:
         # Alembic's answer to malformed revisions ("", "@", "head+1").
         raise _unknown_revision(revision) from error

@@ -143,3 +143,12 @@ def test_nothing_to_downgrade(stored: str) -> None:
     """A database that is at the revision already needs no consent."""
     ended = program("downgrade", "oddsschema_0010", "--url", stored)
     assert (ended.code, ended.stdout) == (0, "already at oddsschema_0010\n")
+
+
+@pytest.mark.parametrize("revision", ["+1", "head+1", "0099", "no_such"])
+def test_unknown_revision(database: str, revision: str) -> None:
+    """A revision that does not exist is an error, before the question."""
+    ended = program("downgrade", revision, "--url", database)
+    assert ended.code == 2
+    assert f"error: {revision!r} leads to no revision" in ended.stderr
+    assert "Traceback" not in ended.stderr
