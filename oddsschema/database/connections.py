@@ -309,8 +309,13 @@ def _limit_answers(engine: "Engine") -> None:
     def end(connection: Any, *_: Any) -> None:
         connection.connection.driver_connection.end_deadline()
 
+    def end_failed(context: Any) -> None:
+        if context.connection is not None and not context.connection.closed:
+            end(context.connection)
+
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", end_failed)
 
 
 async def _open(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from oddsschema import IngestOptions, IngestReport, OddsSchemaError, ScrapeStatus
 from oddsschema.database.connections import sqlalchemy_connect
@@ -214,8 +215,8 @@ def test_cancelled_read(server: Server, run: Run) -> None:
 
     async def read() -> None:
         async with sqlalchemy_connect(url) as connection:
-            raw = await connection.get_raw_connection()
-            await raw.driver_connection.execute("BEGIN; SELECT pg_sleep(60)")
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.execute("BEGIN; SELECT pg_sleep(60)")
 
     async def body() -> None:
         reading = asyncio.create_task(read())
@@ -227,3 +228,18 @@ def test_cancelled_read(server: Server, run: Run) -> None:
 
     run(body())
     run(server.drop(url))
+
+
+def test_statement_that_fails(database: str, run: Run) -> None:
+    """The time for an answer ends with a statement that fails: the connection stays open."""
+
+    async def body() -> None:
+        limit = timedelta(seconds=0.5)
+        async with sqlalchemy_connect(database, answer_within=limit) as connection:
+            with pytest.raises(DBAPIError):
+                await connection.exec_driver_sql("SELECT 1 / 0")
+            await connection.rollback()
+            await asyncio.sleep(2 * limit.total_seconds())
+            assert (await connection.exec_driver_sql("SELECT 1")).scalar_one() == 1
+
+    run(body())
