@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -274,12 +274,22 @@ async def _migrate(
 ) -> tuple[str, ...]:
     """Run alembic, and return the notes of the revisions and of the rows that they left."""
     config.stdout = notes = StringIO()
+    committed: list[str] = []
     #: The recorded revisions before each attempt.
     before: list[tuple[str, ...]] = []
     kept: list[str] = []
 
+    def take_notes() -> list[str]:
+        taken = notes.getvalue().splitlines()
+        notes.seek(0)
+        notes.truncate()
+        return taken
+
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
+        take_notes()  # of an attempt whose transaction was rolled back
+        if isinstance(target, str):
+            event.listen(connection, "commit", lambda _: committed.extend(take_notes()))
         with (
             translate_alembic_errors(revision),
             translate_violations(connection),
@@ -305,7 +315,7 @@ async def _migrate(
         retry_for = timedelta(0)
     limit = config.attributes["timeouts"]["statement_timeout"]
     await _repeated(target, migrate, retry_for, limit and limit + _ANSWER_LATER_BY)
-    return (*notes.getvalue().splitlines(), *kept)
+    return (*committed, *take_notes(), *kept)
 
 
 async def _repeated(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from oddsschema import migrations
+from oddsschema import ingest, migrations
 from oddsschema.errors import DatabaseUnavailableError, LockTimeoutError
 from oddsschema.migrations import CheckState
 from tests.support.crashing_server import Server
 from tests.support.interrupted_ingestion import CRASHES, NIGHTLY
 from tests.support.proxy import Proxy
+from tests.support.scrapes import capture
 from tests.support.sessions import holding
 from tests.support.settings import END_SESSIONS, role_setting
 
@@ -69,6 +70,27 @@ def test_any_message(
     run(upgrade())
     assert proxy.found > 60
     assert_migrated(run, empty_database)
+
+
+@pytest.mark.parametrize("message", [b"DROP COLUMN unavailable_at", b"DROP COLUMN specifiers"])
+def test_notes_of_a_repeated_downgrade(
+    database: str, run: Run, short_path: Path, message: bytes
+) -> None:
+    """Losses are counted once, also if the connection fails after they were counted."""
+    lossy = capture("sportybet", 1, 0)
+    for market in lossy["markets"]:
+        market["specifiers"] = "minute=15"
+    run(ingest(database, [lossy]))
+    proxy = Proxy(database, short_path, 1, before=True, message=message)
+
+    async def downgrade() -> tuple[str, ...]:
+        async with proxy.serving() as url:
+            return await migrations.downgrade(url, "oddsschema_0005")
+
+    assert run(downgrade()) == (
+        "competitor_market_odds: 4 rows of markets with specifiers were deleted",
+    )
+    assert proxy.found > 1
 
 
 @pytest.mark.parametrize("seed", range(CRASHES))
