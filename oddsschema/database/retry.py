@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 #: SQLSTATE, and no other task uses our connections.
 _DEAD_CONNECTION_MESSAGES = ("connection is closed", "another operation is in progress")
 
+#: A part of the message of asyncpg's ConnectionError when the server has no TLS.
+_NO_TLS = "rejected SSL upgrade"
+
 #: The beginnings of the SQLSTATEs of errors that may be gone a little later. Source: PostgreSQL's
 #: documentation, "PostgreSQL Error Codes".
 _TRANSIENT_STATES = (
@@ -115,7 +118,7 @@ def is_transient(error: BaseException) -> bool:
         case DatabaseURLError():
             return False
         case DatabaseUnavailableError(__cause__=OSError() as cause):
-            return not isinstance(cause, ssl.SSLError)
+            return not (isinstance(cause, ssl.SSLError) or _NO_TLS in str(cause))
         case DatabaseUnavailableError() | TransactionError() | ReadOnlyDatabaseError():
             return error.__cause__ is None or is_transient(error.__cause__)
         case UncertainCommitError() | LockTimeoutError() | MigrationDeadlockError():

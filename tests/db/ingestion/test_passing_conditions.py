@@ -291,3 +291,28 @@ def test_retry_of_long_work(database: str, run: Run) -> None:
     report = run(ingest())
     assert report.retries > 0
     assert_completed(run, database, CAPTURES)
+
+
+def test_server_without_tls(server_url: str, run: Run) -> None:
+    """A server that has no TLS, where the URL requires it, is an error at once."""
+    directory = make_url(server_url).query.get("host")
+    if not isinstance(directory, str):
+        pytest.skip("the server has no socket of its own, and may have TLS")
+
+    async def forward(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_unix_connection(f"{directory}/.s.PGSQL.5432")
+        to_server.write(await client.read(1 << 16))
+        to_client.write(await server.read(1 << 16))
+        to_client.close()
+        to_server.close()
+
+    async def body() -> None:
+        async with await asyncio.start_server(forward, "127.0.0.1", 0) as listening:
+            _, port = listening.sockets[0].getsockname()
+            url = f"postgresql://nobody@127.0.0.1:{port}/odds?sslmode=require"
+            await patient_ingest(url, CAPTURES, IngestOptions())
+
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailableError, match="rejected SSL upgrade"):
+        run(body())
+    assert time.monotonic() - began < 10
