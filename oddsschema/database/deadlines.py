@@ -33,7 +33,7 @@ _SOCKET_OPTIONS = {
 _PARTS = 10
 
 #: The time in seconds for the next answer after a cancellation, and for the end of a connection.
-_END_WITHIN = 2.0
+_END_WITHIN = 1.0
 
 
 class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+import oddsschema
 from oddsschema import IngestOptions, IngestReport, OddsSchemaError, ScrapeStatus
 from oddsschema.database.connections import sqlalchemy_connect
 from tests.support.contents import assert_whole
@@ -28,7 +29,7 @@ from tests.support.interrupted_ingestion import (
 )
 from tests.support.proxy import MESSAGES, Proxy
 from tests.support.scrapes import Capture, capture, scrapes
-from tests.support.sessions import execute, fetch
+from tests.support.sessions import execute, fetch, holding
 from tests.support.settings import FAST_ROWS, SLOW_ROWS
 from tests.support.stopped_backends import backend_at_work, stopped, stopping_backend
 
@@ -206,6 +207,28 @@ def test_command(server: Server, run: Run) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "did not answer within 1s" in done.stderr
+    run(server.drop(url))
+
+
+def test_cancelled_beside_a_stopped_backend(server: Server, run: Run) -> None:
+    """The end of a cancelled run is on record although its backend does not answer."""
+    url = run(server.new_database())
+    lock = "LOCK TABLE competitor_odds_snapshots IN SHARE MODE"
+
+    async def body() -> None:
+        async with holding(url, lock):
+            options = IngestOptions(close_within=timedelta(seconds=0.5))
+            ingesting = asyncio.create_task(oddsschema.ingest(url, WIDE, options=options))
+            with stopped(await backend_at_work(url, "COPY %")):
+                ingesting.cancel()
+                done, _ = await asyncio.wait([ingesting], timeout=15)
+            assert done
+            assert ingesting.cancelled()
+
+    run(body())
+    runs = "SELECT status, events_scraped, events_failed FROM scrape_runs"
+    assert run(fetch(url, runs)) == [("failed", 0, len(WIDE))]
+    assert run(fetch(url, "SELECT status FROM scrape_batches")) == [("failed",)]
     run(server.drop(url))
 
 
