@@ -103,11 +103,9 @@ def driver_error(error: BaseException) -> BaseException:
     wrapped: BaseException | None = getattr(getattr(error, "orig", None), "__cause__", None)
     error = wrapped or error
     # The server's last message before it closed the connection.
-    if isinstance(error, asyncpg.ConnectionDoesNotExistError) and isinstance(
-        error.__cause__, asyncpg.PostgresError
-    ):
-        return error.__cause__
-    return error
+    reason = error.__cause__
+    is_closed = isinstance(error, asyncpg.ConnectionDoesNotExistError)
+    return reason if is_closed and isinstance(reason, asyncpg.PostgresError) else error
 
 
 def is_transient(error: BaseException) -> bool:
