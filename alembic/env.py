@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.durations import parse_duration
+from oddsschema.database.time_limits import STATEMENT_TIMEOUT, answer_after
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options, timeouts
@@ -53,7 +54,8 @@ async def connect_and_run(url: str) -> None:
     def on_connection(connection: Connection) -> None:
         run(connection=connection)
 
-    async with sqlalchemy_connect(url) as connection:
+    limit = limits_of(arguments).get("statement_timeout", STATEMENT_TIMEOUT)
+    async with sqlalchemy_connect(url, answer_within=answer_after(limit)) as connection:
         await connection.run_sync(on_connection)
         await connection.commit()
 

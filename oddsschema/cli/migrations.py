@@ -186,7 +186,7 @@ def _print_move(before: str | None, after: str | None) -> None:
 
 def _require_consent() -> None:
     """Ask on the terminal, and end the program unless the answer is yes."""
-    if not is_terminal(sys.stdin):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError("without a terminal, nobody can be asked: give --yes to downgrade")
     if not ask("Downgrade?"):
         print_line("nothing was changed", err=True)

@@ -1,7 +1,9 @@
 """Durations as text: `36h`, `14d`, `1h30m`, `5s`, `250ms`."""
 
 import re
+from dataclasses import fields
 from datetime import timedelta
+from typing import Any
 
 _AMOUNT = r"\d+(\.\d+)?"
 _DURATION = re.compile(rf"0|({_AMOUNT}(w|d|h|m|s|ms))+", re.ASCII)
@@ -34,3 +36,11 @@ def format_duration(duration: timedelta) -> str:
 def in_milliseconds(duration: timedelta) -> int:
     """Convert a duration to whole milliseconds, rounded up: 0 means no limit to PostgreSQL."""
     return -(-duration // timedelta(milliseconds=1))
+
+
+def require_not_negative(options: Any) -> None:
+    """Raise ValueError if a duration among the fields of a dataclass is negative."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, timedelta) and value < timedelta(0):
+            raise ValueError(f"{field.name} must not be negative: {value}")

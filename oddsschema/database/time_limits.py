@@ -15,3 +15,8 @@ RETRY_FOR = timedelta(minutes=1)
 LOCK_TIMEOUT = timedelta(seconds=5)
 #: The limit on a statement. Those that read a whole table block nobody, and can take minutes.
 STATEMENT_TIMEOUT = timedelta(hours=1)
+
+
+def answer_after(statement_timeout: timedelta) -> timedelta:
+    """Return the time for an answer that leaves the server's own limit time to work; 0 for none."""
+    return statement_timeout and statement_timeout + timedelta(minutes=1)

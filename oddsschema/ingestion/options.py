@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from oddsschema.database.clock import MAX_AHEAD
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.time_limits import ANSWER_WITHIN, RETRY_FOR
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
@@ -27,7 +28,8 @@ class StorageOptions:
     keyframe_age: timedelta = timedelta(days=1)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unknown way of storage."""
+        """Raise ValueError for an unknown way of storage, and for a negative duration."""
+        require_not_negative(self)
         if self.store not in get_args(Store):
             raise ValueError(f"store must be one of {', '.join(get_args(Store))}: {self.store!r}")
 

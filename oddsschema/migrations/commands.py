@@ -30,6 +30,7 @@ from oddsschema.database.time_limits import (
     LONG_ANSWER_WITHIN,
     RETRY_FOR,
     STATEMENT_TIMEOUT,
+    answer_after,
 )
 from oddsschema.errors import (
     ComparisonError,
@@ -50,9 +51,6 @@ _READ_ONLY_SQL_TRANSACTION = "25006"
 
 #: A revision relative to the current one or to another: -1, head-2.
 _RELATIVE = re.compile(r"[+-]\d+$")
-
-#: The time between the server's own limit on a statement and the loss of the connection.
-_ANSWER_LATER_BY = timedelta(minutes=1)
 
 _Result = TypeVar("_Result")
 
@@ -313,8 +311,8 @@ async def _migrate(
     if _RELATIVE.search(revision):
         # An attempt that fails may have moved the database before.
         retry_for = timedelta(0)
-    limit = config.attributes["timeouts"]["statement_timeout"]
-    await _repeated(target, migrate, retry_for, limit and limit + _ANSWER_LATER_BY)
+    answer_within = answer_after(config.attributes["timeouts"]["statement_timeout"])
+    await _repeated(target, migrate, retry_for, answer_within)
     return (*committed, *take_notes(), *kept)
 
 

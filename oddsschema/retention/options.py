@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, RETRY_FOR
 from oddsschema.retention.report import PruneReport
 
@@ -25,3 +26,7 @@ class PruneOptions:
     answer_within: timedelta = LONG_ANSWER_WITHIN
     #: Callback for the report so far, called after each transaction.
     on_progress: Callable[[PruneReport], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a negative duration."""
+        require_not_negative(self)

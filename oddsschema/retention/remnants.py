@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from oddsschema.database.connections import Connection
+from oddsschema.database.retry import is_time_limit
 from oddsschema.models.sides import SIDES, Side
 from oddsschema.retention import statements
 from oddsschema.retention.report import Removed
@@ -64,7 +65,11 @@ class RemnantPrune:
     async def clear_references(
         self, side: Side, events: Sequence[int], patience: timedelta = NO_PATIENCE
     ) -> list[int]:
-        """Remove references from events' snapshots; return the events that others have locked."""
+        """Remove references from events' snapshots; return the events that others have locked.
+
+        Events that reach a time limit of the server together are halved.
+        """
+        import asyncpg
 
         async def work(connection: Connection) -> list[int]:
             locked = await self._session.lock(connection, side, events, patience)
@@ -73,7 +78,19 @@ class RemnantPrune:
             )
             return list(set(events) - set(locked))
 
-        return await self._session.connections.transact(work)
+        def is_too_large(error: BaseException) -> bool:
+            return len(events) > 1 and is_time_limit(error)
+
+        try:
+            return await self._session.connections.transact(work, is_final=is_too_large)
+        except asyncpg.PostgresError as error:
+            if not is_too_large(error):
+                raise
+        middle = len(events) // 2
+        return [
+            *await self.clear_references(side, events[:middle], patience),
+            *await self.clear_references(side, events[middle:], patience),
+        ]
 
     async def delete_unused(self, remnants: Remnants) -> None:
         """Delete unused rows: first those that nobody has locked, then the others one by one."""

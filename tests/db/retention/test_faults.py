@@ -17,7 +17,7 @@ from tests.support.interrupted_ingestion import PATIENCE
 from tests.support.proxy import Proxy
 from tests.support.prune_checks import assert_pruned, assert_states
 from tests.support.pruned_histories import CHANGES, MINUTES, ROUNDS, at, scraped
-from tests.support.sessions import execute
+from tests.support.sessions import execute, fetch
 from tests.support.settings import END_SESSIONS, role_setting
 from tests.support.stopped_backends import backend_at_work, stopped
 
@@ -120,16 +120,19 @@ def test_failover(database: str, run: Run, seed: int) -> None:
     run(assert_pruned(database, CUTOFF))
 
 
-def test_time_limit(database: str, run: Run) -> None:
-    """A prune deletes less at a time when the role's statement_timeout ends its statements."""
+@pytest.mark.parametrize(("operation", "row"), [("DELETE", "OLD"), ("UPDATE", "NEW")])
+def test_time_limit(database: str, run: Run, operation: str, row: str) -> None:
+    """A prune changes fewer rows at a time when a statement_timeout of the role ends it."""
     going_on, _, captures = scraped(1)
     run(ingest(database, captures, options=CHANGES))
     run(
         execute(
             database,
-            """CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_sleep(0.005); RETURN OLD; END $$""",
-            """CREATE TRIGGER slow BEFORE DELETE ON competitor_odds_snapshots
+            # The snapshots that stay lose their references to these runs.
+            "UPDATE scrape_runs SET started_at = '2020-01-01', completed_at = '2020-01-01'",
+            f"""CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_sleep(0.005); RETURN {row}; END $$""",
+            f"""CREATE TRIGGER slow BEFORE {operation} ON competitor_odds_snapshots
             FOR EACH ROW EXECUTE FUNCTION be_slow()""",
         )
     )
@@ -145,6 +148,8 @@ def test_time_limit(database: str, run: Run) -> None:
     run(execute(database, "DROP TRIGGER slow ON competitor_odds_snapshots"))
     run(assert_states(database, going_on, range(30, MINUTES)))
     run(assert_pruned(database, CUTOFF))
+    references = "SELECT count(*) FROM competitor_odds_snapshots WHERE scrape_run_id IS NOT NULL"
+    assert run(fetch(database, references)) == [(0,)]
 
 
 def test_server_that_starts_late(server: Server, run: Run) -> None:
