@@ -1,4 +1,4 @@
-"""The formats of odds besides decimal: American and fractional, recognised in refused values."""
+"""The formats of odds besides decimal: conversion, and recognition in refused values."""
 
 import re
 from typing import Any
@@ -12,20 +12,29 @@ def other_format(value: Any) -> str | None:
     Numbers below 1 of no known format get examples. Returns None for all other values.
     """
     known = None
-    if isinstance(value, str) and (fraction := _FRACTION.fullmatch(value)):
-        numerator, denominator = map(int, fraction.groups())
-        if denominator:
-            known = (
-                f"as fractional odds, {value.strip()} is {_decimal(1 + numerator / denominator)}"
-            )
+    if isinstance(value, str) and (odds := from_fraction(value)) is not None:
+        known = f"as fractional odds, {value.strip()} is {_decimal(odds)}"
     elif (number := as_number(value)) is not None and number < 1:
         if -100_000 <= number <= -100:
-            known = f"as American odds, {number:g} is {_decimal(1 - 100 / number)}"
+            known = f"as American odds, {number:g} is {_decimal(from_american(number))}"
         elif number > 0:
             known = f"as fractional odds, {number:g} is {_decimal(1 + number)}"
         else:
             known = "American -150 is 1.667, American +120 is 2.2, and fractional 6/4 is 2.5"
     return known and f"Input should be decimal odds of at least 1: {known}"
+
+
+def from_american(odds: float) -> float:
+    """Convert American odds to decimal: +120 is the profit on 100, -150 the stake for 100."""
+    return 1 + (odds / 100 if odds > 0 else -100 / odds)
+
+
+def from_fraction(text: str) -> float | None:
+    """Convert a fraction, profit/stake, to decimal odds; return None for other texts."""
+    if (fraction := _FRACTION.fullmatch(text)) is None:
+        return None
+    numerator, denominator = map(int, fraction.groups())
+    return 1 + numerator / denominator if denominator else None
 
 
 def as_number(value: Any) -> float | None:

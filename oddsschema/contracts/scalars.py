@@ -7,7 +7,7 @@ store them.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -111,8 +111,21 @@ def sort_specifiers(value: str) -> str:
 
     Raises ValueError if one has no name or no value, or if a name is repeated.
     """
+    return write_specifiers(read_specifiers(value))
+
+
+def write_specifiers(values: Mapping[str, str]) -> str:
+    """Write specifiers, sorted by name."""
+    return "|".join(f"{name}={values[name]}" for name in sorted(values))
+
+
+def read_specifiers(text: str) -> dict[str, str]:
+    """Split specifiers, `name=value|name=value`, into names and values.
+
+    Raises ValueError as `sort_specifiers`.
+    """
     values: dict[str, str] = {}
-    for specifier in value.split("|"):
+    for specifier in text.split("|"):
         name, _, of_name = (part.strip() for part in specifier.partition("="))
         if not (name and of_name):
             raise PydanticCustomError(
@@ -125,7 +138,7 @@ def sort_specifiers(value: str) -> str:
                 {"name": repr(name)},
             )
         values[name] = of_name
-    return "|".join(f"{name}={values[name]}" for name in sorted(values))
+    return values
 
 
 def refuse_other_numerals(value: Any) -> Any:
@@ -178,8 +191,8 @@ def epoch_unit(value: Any) -> str | None:
     number = as_number(value)
     if number is None:
         return None
-    for unit, per_second in (("seconds", 1), ("milliseconds", 1000)):
-        if _LEAST_EPOCH <= number / per_second < _END.timestamp():
+    for unit, per_second in EPOCH_UNITS.items():
+        if _LEAST_EPOCH <= number / per_second < END.timestamp():
             return unit
     return None
 
@@ -384,8 +397,12 @@ Flag = Annotated[bool, ScalarJsonSchema(json_schema.flag)]
 
 # -- times and documents ---------------------------------------------------------------------------
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_END = datetime(2201, 1, 1, tzinfo=UTC)
+#: The bounds of all times: the earliest, which is the origin of epochs too, and the end.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(2201, 1, 1, tzinfo=UTC)
+
+#: The units of times that are numbers, counted from 1970: each with its number in a second.
+EPOCH_UNITS: Mapping[str, int] = {"seconds": 1, "milliseconds": 1000}
 #: The least number that looks like seconds since 1970: it is in 1973. Prices and ids are smaller.
 _LEAST_EPOCH = 100_000_000
 
@@ -393,7 +410,7 @@ _LEAST_EPOCH = 100_000_000
 UtcTime = Annotated[
     datetime,
     AwareDatetime,
-    Field(ge=_EARLIEST, lt=_END),
+    Field(ge=EARLIEST, lt=END),
     BeforeValidator(refuse_timestamp),
     ScalarJsonSchema(json_schema.time),
     AfterValidator(to_utc),
@@ -416,7 +433,7 @@ Instants = Annotated[
     ValidatorWithCheck(
         sort_instants,
         "array_position({}, NULL) IS NULL "
-        f"AND '{_EARLIEST}' <= ALL ({{}}) AND '{_END}' > ALL ({{}})",
+        f"AND '{EARLIEST}' <= ALL ({{}}) AND '{END}' > ALL ({{}})",
     ),
     ARRAY(DateTime(timezone=True), as_tuple=True),
 ]
