@@ -63,6 +63,7 @@ from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, p
 if TYPE_CHECKING:
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
+    from oddsschema import feeds as feeds
     from oddsschema import migrations as migrations
     from oddsschema import queries as queries
     from oddsschema import schema as schema
@@ -133,7 +134,9 @@ __all__ = [
 #: Modules that are imported at their first use: `oddsschema.queries` works after
 #: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
 #: for them.
-_LAZY_MODULES = frozenset({"embedded", "migrations", "queries", "schema", "simulate", "strategies"})
+_LAZY_MODULES = frozenset(
+    {"embedded", "feeds", "migrations", "queries", "schema", "simulate", "strategies"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,8 @@ def test_every_module_is_a_module(name: str) -> None:
     "path",
     [
         *("queries.offers", "migrations.upgrade", "schema.json_schema", "simulate.simulate"),
-        *("strategies.captures", "embedded.EmbeddedPostgres", "Limits", "size", "__version__"),
+        *("feeds.utc", "strategies.captures", "embedded.EmbeddedPostgres", "Limits", "size"),
+        "__version__",
     ],
 )
 def test_documented_paths_work_after_importing_the_package_alone(path: str) -> None:

@@ -1,0 +1,122 @@
+"""SportRadar's notation, which many bookmakers pass on: specifiers, and ids as URNs."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, TypedDict
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from oddsschema.contracts.odds_formats import as_number
+from oddsschema.contracts.scalars import (
+    HandicapType,
+    SportradarEventId,
+    SportradarTournamentId,
+    read_specifiers,
+    write_integer,
+    write_specifiers,
+)
+
+_SCORE = re.compile(r"([0-9]{1,3}):([0-9]{1,3})")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+_DEFERRED = ConfigDict(defer_build=True)
+_IDS: Mapping[str, TypeAdapter[str]] = {
+    "match": TypeAdapter(SportradarEventId, config=_DEFERRED),
+    "tournament": TypeAdapter(SportradarTournamentId, config=_DEFERRED),
+}
+
+
+class LineAndSpecifiers(TypedDict):
+    """The fields of `Market` that specifiers decide: `Market(..., **specifiers("total=2.5"))`."""
+
+    line: float | None
+    handicap_type: HandicapType | None
+    handicap_home: float | None
+    handicap_away: float | None
+    specifiers: str | None
+
+
+def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndSpecifiers:
+    """Split specifiers into the line, the handicap and the specifiers that are left.
+
+    - `total=2.5` is the line, in goals (in other sports: points, games, ...).
+    - `hcp=0:1` is a European handicap: the score at which the event is taken to begin, home first.
+      `hcp=-0.5` is an Asian one: the goals added to the home team's. The line is handicap_home.
+    - All others stay specifiers, and the total of a market with a handicap does too. They are
+      sorted by name.
+
+    Besides text, `total=2.5|variant=…`, this takes a mapping of names to values, in which None
+    means that the specifier is missing. Blank text and None have no specifiers.
+
+    Source: SportRadar's Unified Odds Feed. Raises ValueError if the specifiers cannot be read, or
+    if a total or a handicap is not written as above.
+    """
+    rest = _values(given)
+    home: float | None = None
+    kind: HandicapType | None = None
+    if (handicap := rest.pop("hcp", None)) is not None:
+        if score := _SCORE.fullmatch(handicap):
+            kind, home = HandicapType.EUROPEAN, float(int(score[1]) - int(score[2]))
+        else:
+            kind, home = HandicapType.ASIAN, _number("hcp", handicap, "-0.5 or 0:1")
+        line: float | None = home
+    elif (total := rest.pop("total", None)) is not None:
+        line = _number("total", total, "2.5")
+    else:
+        line = None
+    return {
+        "line": line,
+        "handicap_type": kind,
+        "handicap_home": home,
+        "handicap_away": None if home is None else 0.0 - home,
+        "specifiers": write_specifiers(rest) or None,
+    }
+
+
+def sportradar_id(urn: str | int, kind: Literal["match", "tournament"] = "match") -> str:
+    """Convert the SportRadar id of a match, or of a tournament, to the form that is stored.
+
+    `sr:match:66457014` becomes `66457014`, and of the kind "tournament" `sr:tournament:17` becomes
+    `17`. Other ids, such as `sr:stage:5`, stay whole. Captures and table classes do the same: the
+    function is for a program that compares ids itself.
+
+    Raises ValueError if the id is blank, longer than its column, or neither text nor an integer.
+    """
+    try:
+        return _IDS[kind].validate_python(urn)
+    except ValidationError as error:
+        raise ValueError(
+            f"{urn!r} is no SportRadar id, such as sr:{kind}:17: {error.errors()[0]['msg']}"
+        ) from None
+
+
+def _values(given: str | Mapping[str, str | float | None] | None) -> dict[str, str]:
+    """Read specifiers from text or a mapping: names and values, both trimmed."""
+    if given is None or isinstance(given, str):
+        text, expected = given or "", None
+    else:
+        expected = [
+            (name.strip(), str(write_integer(value)).strip())
+            for name, value in given.items()
+            if value is not None
+        ]
+        text = "|".join(f"{name}={value}" for name, value in expected)
+    if not text.strip():
+        return {}
+    try:
+        values = read_specifiers(text)
+    except ValueError as error:
+        raise ValueError(f"{given!r} are no specifiers: {error}") from None
+    if expected is not None and list(values.items()) != expected:
+        raise ValueError(
+            f"{given!r} are no specifiers: names must not have '=' or '|', values not '|'"
+        )
+    return values
+
+
+def _number(name: str, value: str, example: str) -> float:
+    """Convert the value of a specifier to a number."""
+    number = as_number(value) if _DECIMAL.fullmatch(value) else None
+    if number is None:
+        raise ValueError(f"the specifier {name}={value} should be written as {name}={example}")
+    return number + 0.0  # not -0.0
