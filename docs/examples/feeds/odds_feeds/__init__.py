@@ -1,0 +1,1 @@
+"""Adapters that convert three kinds of feeds to captures of oddsschema."""

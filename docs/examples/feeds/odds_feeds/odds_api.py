@@ -1,0 +1,97 @@
+"""A feed of many bookmakers: American prices, a point beside each outcome, player props."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from oddsschema import (
+    Capture,
+    CapturedCompetitorEvent,
+    CapturedCompetitorTournament,
+    CapturedSport,
+    Market,
+    Outcome,
+)
+from oddsschema.feeds import decimal_odds, merge_rows, specifiers
+
+log = logging.getLogger(__name__)
+
+#: The feed's ids of markets: BetPawa's ids and names, and the meaning of an outcome's point. Player
+#: props have none of BetPawa's ids: they have the feed's id after the name of the feed.
+MARKETS = {
+    "h2h": ("3743", "1X2 - Full Time", None),
+    "spreads": ("3774", "Asian Handicap - Full Time", "hcp"),
+    "totals": ("5000", "Over/Under - Full Time", "total"),
+    "alternate_totals": ("5000", "Over/Under - Full Time", "total"),
+    "player_shots_on_target": ("odds-api:player_shots_on_target", "Shots on Target", "total"),
+}
+
+#: The sports of the feed: the part of `sport_key` before the first underscore.
+SPORTS = {
+    "americanfootball": CapturedSport(slug="american-football", name="American Football"),
+    "basketball": CapturedSport(slug="basketball", name="Basketball"),
+    "soccer": CapturedSport(slug="football", name="Football"),
+}
+
+
+def captures(event: dict[str, Any], captured_at: datetime) -> Iterator[Capture]:
+    """Yield a capture for each bookmaker of an event; `captured_at` is the time of the request."""
+    for bookmaker in event["bookmakers"]:
+        try:
+            yield Capture(
+                captured_at=captured_at,
+                competitor_event=CapturedCompetitorEvent(
+                    source=bookmaker["key"],
+                    external_id=event["id"],
+                    name=f"{event['home_team']} - {event['away_team']}",
+                    home_team=event["home_team"],
+                    away_team=event["away_team"],
+                    kickoff=event["commence_time"],  # ISO 8601 with an offset
+                    tournament=CapturedCompetitorTournament(
+                        external_id=event["sport_key"],
+                        name=event["sport_title"],
+                        sport=SPORTS[event["sport_key"].partition("_")[0]],
+                    ),
+                ),
+                # A line can be in two lists, and the lines of a list are mixed.
+                markets=merge_rows(_rows(event, bookmaker)),
+            )
+        except (KeyError, ValueError) as error:
+            log.warning("event %s at %s: %r", event["id"], bookmaker.get("key"), error)
+
+
+def _rows(event: dict[str, Any], bookmaker: dict[str, Any]) -> Iterator[Market]:
+    """Yield each outcome as a row of its market.
+
+    A list with an outcome that cannot be read is left out: no market is stored in part.
+    """
+    for offered in bookmaker["markets"]:
+        if offered["key"] not in MARKETS:
+            continue
+        try:
+            yield from [_row(event, offered["key"], outcome) for outcome in offered["outcomes"]]
+        except (KeyError, ValueError) as error:
+            log.warning("event %s, %s: %r", event["id"], offered["key"], error)
+
+
+def _row(event: dict[str, Any], key: str, outcome: dict[str, Any]) -> Market:
+    """Build the row of an outcome: its market, with this outcome alone."""
+    market_id, market_name, meaning = MARKETS[key]
+    distinction = {"player": outcome.get("description")}  # None for a market of the teams
+    if meaning is not None:
+        # The feed gives each team its own goals. A handicap is the goals of the home team.
+        of_away = meaning == "hcp" and outcome["name"] != event["home_team"]
+        distinction[meaning] = -outcome["point"] if of_away else outcome["point"]
+    names = {event["home_team"]: "1", event["away_team"]: "2", "Draw": "X"}
+    return Market(
+        betpawa_market_id=market_id,
+        betpawa_market_name=market_name,
+        **specifiers(distinction),
+        outcomes=(
+            Outcome(
+                name=names.get(outcome["name"], outcome["name"]),
+                odds=decimal_odds(outcome["price"], format="american"),
+            ),
+        ),
+    )

@@ -1,0 +1,33 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from odds_feeds.odds_api import captures
+
+from oddsschema import queries
+
+READ = datetime(2026, 1, 18, 12, 0, tzinfo=UTC)
+SHOTS = "odds-api:player_shots_on_target"
+
+
+def test_offers(payload: Any, ingest: Any, fetch: Any, prices: Any) -> None:
+    """American prices are stored as decimal odds, and mixed rows as the markets they belong to."""
+    report = ingest(captures(payload("odds_api"), READ))
+    assert (report.total.captures_stored, report.total.captures_refused) == (2, 0)
+    assert report.doubts == ()
+    assert prices(fetch(queries.offers())) == {
+        ("eastbook", "3743", None, None): {"1": 1.8, "X": 3.6, "2": 4.5},
+        ("eastbook", "5000", 1.5, None): {"Over": 1.333, "Under": 3.4},
+        ("eastbook", "5000", 2.5, None): {"Over": 1.952, "Under": 1.87},
+        ("eastbook", "3774", -0.5, None): {"1": 1.8, "2": 2.0},
+        ("eastbook", SHOTS, 1.5, "player=Ada Keller"): {"Over": 2.4, "Under": 1.556},
+        ("eastbook", SHOTS, 0.5, "player=Noa Meier"): {"Over": 1.909},
+        ("westbook", "5000", 2.5, None): {"Over": 2.0, "Under": 1.833},
+    }
+
+
+def test_unreadable_price(payload: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A market with a price that is no American one is left out as a whole, and reported."""
+    _, westbook = captures(payload("odds_api"), READ)
+    assert [market.betpawa_market_id for market in westbook.markets] == ["5000"]
+    assert "h2h: ValueError('0 is no price in american odds" in caplog.text
