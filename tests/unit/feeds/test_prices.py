@@ -48,6 +48,13 @@ def test_american(profit: int) -> None:
     assert decimal_odds(f"+{profit}") == pytest.approx(wins)
 
 
+@given(price=st.floats(-100, 100, exclude_min=True, exclude_max=True))
+def test_no_american_price(price: float) -> None:
+    """Numbers between -100 and 100 are no American odds: a decimal price is not taken for one."""
+    with pytest.raises(ValueError, match="is no price in american odds"):
+        decimal_odds(price, format="american")
+
+
 @given(thousandths=st.integers(1000, 10**7))
 def test_thousandths(thousandths: int) -> None:
     """1850 thousandths are 1.85."""

@@ -60,6 +60,13 @@ def test_asian_handicap(goals: float) -> None:
         assert (stored.line, stored.handicap_away) == (goals, -goals)
 
 
+@pytest.mark.parametrize("text", ["hcp=-0", "hcp=-0.00", "hcp=1:1", "total=-0"])
+def test_zero(text: str) -> None:
+    """Zero has no sign, so that a handicap of no goals is one line."""
+    numbers = [value for value in specifiers(text).values() if isinstance(value, float)]
+    assert {str(number) for number in numbers} == {"0.0"}
+
+
 def test_handicap_and_total() -> None:
     """The line of a market with both is the handicap, and the total keeps markets apart."""
     found = specifiers("total=2.5|hcp=0:1|variant=sr:a:3+")

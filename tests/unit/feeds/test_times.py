@@ -65,6 +65,14 @@ def test_result_is_a_time_of_the_contract(epoch: Any, unit: Any) -> None:
     assert unit != "minutes"
 
 
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+@pytest.mark.parametrize("epoch", [-1, 10**13, float("nan"), float("inf"), "-1"])
+def test_outside_the_contract(epoch: Any, unit: Any) -> None:
+    """A time before 1970 or after 2200 is refused with its unit."""
+    with pytest.raises(ValueError, match=f"{unit} since 1970 are not within the years"):
+        utc(epoch, unit=unit)
+
+
 @pytest.mark.parametrize("epoch", [True, None, "soon", "1_700_000_000", "2024-01-20T17:00:00Z"])
 def test_no_number(epoch: Any) -> None:
     """A value that is no number is refused as such."""
