@@ -41,12 +41,13 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
 
     - `total=2.5` is the line, in goals (in other sports: points, games, ...).
     - `hcp=0:1` is a European handicap: the score at which the event is taken to begin, home first.
-      `hcp=-0.5` is an Asian one: the goals added to the home team's. The line is handicap_home.
+      `hcp=-0.5` is an Asian handicap: the goals added to the home team's. The line of both is
+      handicap_home.
     - All others stay specifiers, and the total of a market with a handicap does too. They are
       sorted by name.
 
-    Besides text, `total=2.5|variant=…`, this takes a mapping of names to values, in which None
-    means that the specifier is missing. Blank text and None have no specifiers.
+    Besides text, `total=2.5|variant=…`, this takes a mapping of names to values. A specifier whose
+    value is None or blank is missing; None and blank text in the place of all have none.
 
     Source: SportRadar's Unified Odds Feed. Raises ValueError if the specifiers cannot be read, or
     if a total or a handicap is not written as above.
@@ -98,7 +99,7 @@ def _values(given: str | Mapping[str, str | float | None] | None) -> dict[str, s
         expected = [
             (name.strip(), str(write_integer(value)).strip())
             for name, value in given.items()
-            if value is not None
+            if value is not None and str(value).strip()
         ]
         text = "|".join(f"{name}={value}" for name, value in expected)
     if not text.strip():

@@ -50,7 +50,7 @@ def test_american(profit: int) -> None:
 
 @given(price=st.floats(-100, 100, exclude_min=True, exclude_max=True))
 def test_no_american_price(price: float) -> None:
-    """Numbers between -100 and 100 are no American odds: a decimal price is not taken for one."""
+    """Numbers between -100 and 100 are no American odds: a decimal price is refused."""
     with pytest.raises(ValueError, match="is no price in american odds"):
         decimal_odds(price, format="american")
 

@@ -87,7 +87,7 @@ def test_numbers_in_a_mapping() -> None:
     assert specifiers({"minute": 15.0, "set": 2})["specifiers"] == "minute=15|set=2"
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  ", {}, {"total": None}])
+@pytest.mark.parametrize("nothing", [None, "", "  ", {}, {"total": None, "hcp": " ", "set": ""}])
 def test_nothing(nothing: Any) -> None:
     """A market without specifiers has no line, no handicap and none of them."""
     assert set(specifiers(nothing).values()) == {None}
@@ -98,7 +98,7 @@ def test_nothing(nothing: Any) -> None:
     [
         *("total", "total=", "=2.5", "total=2.5|", "total=2.5|total=3.5"),
         *("total=abc", "total=nan", "total=1_0", "hcp=", "hcp=0:x", "hcp=0:-1", "hcp=1/2"),
-        *({"a": "b|c=d"}, {"a=b": "c"}, {"a|b": "c"}, {"a": ""}, {"": "a"}, {"a": 1, " a": 2}),
+        *({"a": "b|c=d"}, {"a=b": "c"}, {"a|b": "c"}, {"": "a"}, {"a": 1, " a": 2}),
         *({"total": "1:0"}, {"hcp": float("nan")}, {"total": True}),
     ],
 )

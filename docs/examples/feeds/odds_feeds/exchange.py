@@ -91,7 +91,7 @@ OPEN = {"OPEN": True, "SUSPENDED": False}
 
 
 def _markets(states: list[State]) -> Iterator[Market]:
-    """Yield the markets that are on offer. One that cannot be read is left out."""
+    """Yield the markets that are on offer. A market that cannot be read is left out."""
     for state in states:
         try:
             if state.definition["status"] in OPEN:
@@ -104,7 +104,7 @@ def _market(state: State) -> Market:
     """Build a market at its last traded prices. An outcome that was never traded is closed."""
     definition = state.definition
     market_type = definition["marketType"]
-    names: dict[int, str] = {}  # by the place of a runner; others have their own names
+    names: dict[int, str] = {}  # by the place of a runner; other runners have their own names
     total = None
     if market_type == "MATCH_ODDS":
         market_id, market_name, names = "3743", "1X2 - Full Time", {1: "1", 2: "2", 3: "X"}
@@ -119,7 +119,7 @@ def _market(state: State) -> Market:
         **specifiers({"total": total}),
         outcomes=tuple(
             Outcome(
-                name=names.get(runner["sortPriority"], runner["name"]),
+                name=names.get(runner["sortPriority"]) or runner["name"],
                 odds=state.prices.get(runner["id"]),
                 is_active=OPEN[definition["status"]] and runner["id"] in state.prices,
             )

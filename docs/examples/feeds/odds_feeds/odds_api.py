@@ -90,7 +90,7 @@ def _row(event: dict[str, Any], key: str, outcome: dict[str, Any]) -> Market:
         **specifiers(distinction),
         outcomes=(
             Outcome(
-                name=names.get(outcome["name"], outcome["name"]),
+                name=names.get(outcome["name"]) or outcome["name"],
                 odds=decimal_odds(outcome["price"], format="american"),
             ),
         ),

@@ -26,8 +26,8 @@ class Mapped(NamedTuple):
     outcomes: dict[str, str]
 
 
-# The ids and names are published in SportRadar's description of markets. The last market has none
-# of BetPawa's ids: it has the feed's id after the name of the feed.
+# SportRadar's ids are those of its description of markets. BetPawa does not have the last market:
+# its id is the feed's, after the name of the feed.
 MARKETS = {
     1: Mapped("3743", "1X2 - Full Time", {"1": "1", "2": "X", "3": "2"}),
     10: Mapped("4693", "Double Chance - Full Time", {"9": "1X", "10": "12", "11": "X2"}),
@@ -82,7 +82,7 @@ def _capture(event: dict[str, Any], source: str, captured_at: datetime) -> Captu
 
 
 def _markets(event: dict[str, Any]) -> Iterator[Market]:
-    """Yield the mapped markets that are on offer. One that cannot be read is left out."""
+    """Yield the mapped markets that are on offer. An unreadable market is left out."""
     for offered in event["markets"]:
         mapped = MARKETS.get(offered["id"])
         if mapped is None or offered["status"] not in OPEN:

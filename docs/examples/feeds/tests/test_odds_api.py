@@ -27,7 +27,7 @@ def test_offers(payload: Any, ingest: Any, fetch: Any, prices: Any) -> None:
 
 
 def test_unreadable_price(payload: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A market with a price that is no American one is left out as a whole, and reported."""
+    """A market with a price that is not American is left out as a whole, and reported."""
     _, westbook = captures(payload("odds_api"), READ)
     assert [market.betpawa_market_id for market in westbook.markets] == ["5000"]
     assert "h2h: ValueError('0 is no price in american odds" in caplog.text
