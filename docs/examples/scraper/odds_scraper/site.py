@@ -19,6 +19,7 @@ from oddsschema import (
     Outcome,
     problems,
 )
+from oddsschema.feeds import utc
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +83,11 @@ class Site:
             competitor_event=CapturedCompetitorEvent(
                 source=self.slug,
                 external_id=event["id"],
-                sportradar_id=match["sportradar"].removeprefix("sr:match:"),
+                sportradar_id=match["sportradar"],  # sr:match:66457014
                 name=f"{match['home']} - {match['away']}",
                 home_team=match["home"],
                 away_team=match["away"],
-                kickoff=datetime.fromtimestamp(match["start"], UTC),
+                kickoff=utc(match["start"]),
                 tournament=CapturedCompetitorTournament(
                     external_id=league["id"],
                     name=league["name"],
