@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from oddsschema.cli.markets import (
+    all_labels,
     format_odds,
     grouped,
     is_suspended,
-    labels_of,
     listing_names,
     listing_order,
     market_key,
@@ -71,12 +71,13 @@ def _compare_market(
 ) -> MarketComparison:
     by_name = dict(zip(names, offers, strict=True))
     suspended = {name for name, offer in by_name.items() if is_suspended(offer)}
+    outcomes = {name: outcomes_by_label(offer) for name, offer in by_name.items()}
     prices: dict[str, dict[str, str]] = {}
-    for label in labels_of(offers):
+    for label in all_labels(outcomes.values()):
         odds = {
-            name: open_odds(outcome)
-            for name, offer in by_name.items()
-            if (outcome := outcomes_by_label(offer).get(label)) is not None
+            name: open_odds(by_label[label])
+            for name, by_label in outcomes.items()
+            if label in by_label
         }
         has_choice = sum(price is not None for price in odds.values()) > 1
         best_odds = best.get((*market_key(offers[0]), label)) if has_choice else None

@@ -22,7 +22,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema.cli.comparison import Comparison, compare, format_row
-from oddsschema.cli.markets import format_odds, outcome_label
+from oddsschema.cli.markets import format_odds
 from oddsschema.cli.output import print_line
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import EmbeddedPostgres
@@ -176,7 +176,7 @@ def _print_changes(changes: Iterable[Move], match: _Match) -> None:
         for label in market.prices
     ]
     of_match = {
-        (_label(change, outcome_label(change.outcome)), change.bookmaker): change
+        (_label(change, change.outcome), change.bookmaker): change
         for change in changes
         if change.event_id == match.event.id
     }

@@ -10,7 +10,7 @@ import click
 from oddsschema.cli.comparison import Comparison, MarketComparison, compare, format_row
 from oddsschema.cli.markets import market_title
 from oddsschema.cli.options import json_option, run_on_database, url_option
-from oddsschema.cli.output import print_json, print_line, print_table, terminal
+from oddsschema.cli.output import line_width, print_json, print_line, print_table, terminal
 from oddsschema.cli.pictures import draw, new_figure, plain_texts, save
 from oddsschema.cli.price_changes import describe_changes
 from oddsschema.contracts.scalars import sort_specifiers
@@ -155,7 +155,7 @@ def _print_changes(
         print_json(points)
         return
     print_line(_title(identity))
-    for text in describe_changes(points.root):
+    for text in describe_changes(points.root, line_width()):
         print_line(text.rstrip())
 
 

@@ -1,15 +1,15 @@
 """The names and the order of markets, outcomes and listings in texts and pictures."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from itertools import groupby
 from typing import Any, TypeVar
 
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
-from oddsschema.queries import OUTCOME_NAMES
-from oddsschema.queries.listings import AtBookmaker
+from oddsschema.queries import lined_up
+from oddsschema.queries.listings import AtBookmaker, MarketAtBookmaker
 
 _Item = TypeVar("_Item")
 
@@ -60,24 +60,14 @@ def market_title(market: Market) -> str:
     return ", ".join(parts)
 
 
-def outcome_label(name: str) -> str:
-    """Return the name of an outcome that all bookmakers share."""
-    return OUTCOME_NAMES.get(name, name)
+def outcomes_by_label(market: MarketAtBookmaker) -> dict[str, Outcome]:
+    """Index the outcomes of a market by their common names."""
+    return {outcome.name: outcome for outcome in lined_up(market)}
 
 
-def outcomes_by_label(market: Market) -> dict[str, Outcome]:
-    """Index the outcomes of a market by their shared names."""
-    return {
-        outcome_label(outcome.name): outcome.model_copy(
-            update={"name": outcome_label(outcome.name)}
-        )
-        for outcome in market.outcomes
-    }
-
-
-def labels_of(markets: Sequence[Market]) -> list[str]:
-    """List the labels of the outcomes of some markets, without repetition."""
-    return list(dict.fromkeys(label for market in markets for label in outcomes_by_label(market)))
+def all_labels(labels: Iterable[Iterable[str]]) -> list[str]:
+    """List the labels of several markets, without repetition."""
+    return list(dict.fromkeys(label for of_market in labels for label in of_market))
 
 
 def open_odds(outcome: Outcome) -> float | None:

@@ -7,6 +7,7 @@ and for the width of names that are not ASCII.
 
 import json
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -66,6 +67,20 @@ def align_left(text: str, width: int) -> str:
 def align_right(text: str, width: int) -> str:
     """Fill a text with spaces before it, up to a width."""
     return " " * (width - cell_width(text)) + text
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a text that takes more columns than a width; an ellipsis marks the cut."""
+    if cell_width(text) <= width:
+        return text
+    while cell_width(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def line_width() -> int:
+    """Return the columns of the terminal, or of COLUMNS; 80 without either."""
+    return shutil.get_terminal_size().columns
 
 
 def print_line(text: str = "", *, err: bool = False, **style: bool) -> None:

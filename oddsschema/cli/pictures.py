@@ -9,15 +9,16 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from oddsschema.cli.markets import (
+    all_labels,
     grouped,
-    labels_of,
     listing_names,
     listing_order,
     market_order,
     market_title,
+    outcomes_by_label,
 )
 from oddsschema.cli.output import escape_cell
-from oddsschema.cli.price_changes import odds_at
+from oddsschema.cli.price_changes import state_of
 from oddsschema.errors import MissingExtraError, PlotError
 from oddsschema.queries.event_reports import MarketPoint
 
@@ -60,12 +61,14 @@ def draw(figure: Any, title: str, points: Sequence[MarketPoint]) -> None:
     styles = dict(zip(names, cycle(["-", "--", ":", "-."]), strict=False))
     panels = figure.subplots(len(markets), squeeze=False, sharex=True)[:, 0]
     for axes, of_market in zip(panels, markets, strict=True):
-        colours = {label: f"C{number}" for number, label in enumerate(labels_of(of_market))}
+        labels = all_labels(map(outcomes_by_label, of_market))
+        colours = {label: f"C{number}" for number, label in enumerate(labels)}
         names_of_lines = []
         for of_listing in grouped(of_market, key=listing_order):
             listing = listing_order(of_listing[0])
-            for label in labels_of(of_listing):
-                prices = [odds_at(point, label) for point in of_listing]
+            states = [state_of(point) for point in of_listing]
+            for label in all_labels(map(outcomes_by_label, of_listing)):
+                prices = [state.get(label) for state in states]
                 axes.step(
                     [point.at for point in of_listing],
                     [float("nan") if price is None else price for price in prices],

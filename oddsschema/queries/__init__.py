@@ -5,7 +5,8 @@ columns of their rows: `offers().where(Offer.event_id == 5)`. Soft-deleted event
 are left out.
 """
 
-from oddsschema.queries.availability import OUTCOME_NAMES, BestPrice, Offer, best_prices, offers
+from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
+from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
 from oddsschema.queries.history import (
     Price,
     PricePoint,
@@ -29,6 +30,7 @@ __all__ = [
     "closing_prices",
     "coverage",
     "implied_probabilities",
+    "lined_up",
     "moves",
     "offers",
     "opening_prices",

@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from sqlalchemy import (
@@ -35,8 +34,9 @@ from oddsschema.contracts.scalars import Flag, Int4, Int8, Name100, Name255, Odd
 from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
-from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
-from oddsschema.queries.outcomes import is_active, outcome_rows
+from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
+from oddsschema.queries.listings import Listings, MarketAtBookmaker, on_both_sides
+from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.rows import Row, selecting
 
 #: Now, by PostgreSQL's clock: the instant of reads that are given none. Captures of the future,
@@ -53,20 +53,8 @@ _REST = (
 _NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
 _NO_TEXT: ColumnElement[str] = literal_column("''")
 
-#: The names of outcomes that differ between bookmakers, each with its usual name.
-OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "Home": "1",
-        "Draw": "X",
-        "Away": "2",
-        "Home or Draw": "1X",
-        "Home or Away": "12",
-        "Draw or Away": "X2",
-    }
-)
 
-
-class Offer(Market, AtBookmaker, Row):
+class Offer(MarketAtBookmaker, Row):
     """A market on offer at a bookmaker, at an instant."""
 
     seen_at: UtcTime = Field(description="The time of the event's last capture until then, UTC.")
@@ -83,7 +71,7 @@ class BestPrice(MarketType, Row):
 
     event_id: Int4 | None = Field(description="BetPawa's event; None where none is matched.")
     sportradar_id: Name100 = Field(description="The event's SportRadar id; BetPawa's if matched.")
-    outcome: Name255 = Field(description="The outcome's name.")
+    outcome: Name255 = Field(description="The outcome's common name.")
     odds: Odds = Field(description="The highest decimal odds.")
     bookmakers: Annotated[tuple[Slug, ...], ARRAY(String, as_tuple=True)] = Field(
         description="The bookmakers that offer these odds."
@@ -129,21 +117,19 @@ def best_prices(
 ) -> SelectOfScalar[BestPrice]:
     """Select the best price of each open outcome among offers, by default those of now.
 
-    `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are compared by name; `names`
-    maps the names that differ between bookmakers to the usual ones.
+    `best_prices(offers(at).where(Offer.event_id == 5))`. Outcomes are compared by their common
+    names: see `lined_up`, also for `names`.
     """
     offered = (offers() if among is None else among).subquery("offers")
     events = table_of(Event)
-    outcome = outcome_rows(offered.c.outcomes)
-    name = (
-        case(dict(names), value=outcome.c.name, else_=outcome.c.name) if names else outcome.c.name
-    )
+    teams = offered.c.home_team, offered.c.away_team
+    outcome = lined_up_rows(offered.c.outcomes, offered.c.line, teams, names, "outcome")
     bookmaker = offered.c.bookmaker
     which = [
         offered.c.event_id,
         func.coalesce(events.c.sportradar_id, offered.c.sportradar_id).label("sportradar_id"),
         *(offered.c[key] for key in MARKET_KEY),
-        name.label("outcome"),
+        outcome.c.name.label("outcome"),
     ]
     prices = (
         select(

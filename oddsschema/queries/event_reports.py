@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, RootModel, TypeAdapter, ValidationError
 from pydantic import Field as Bounds
-from sqlalchemy import ColumnElement, case, null
+from sqlalchemy import ColumnElement, case, null, or_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, col, select
 
@@ -142,15 +142,16 @@ async def read_history(
 ) -> MarketHistory:
     """Read the price history of a market of an event; line and specifiers as in `read_offers`.
 
-    `market` is BetPawa's id of the market, or a part of its name.
+    `market` is BetPawa's id of the market, or a part of its name. Only the id is looked up if it is
+    a number.
     """
     statement: Any = price_history().add_columns(_overround(PricePoint))
     statement = statement.where(event.has(PricePoint), *_are_chosen(PricePoint, line, specifiers))
-    if market.isdecimal():
-        statement = statement.where(PricePoint.betpawa_market_id == market)
-    else:
+    chosen = col(PricePoint.betpawa_market_id) == market
+    if not market.isdecimal():
         name = col(PricePoint.betpawa_market_name)
-        statement = statement.where(name.icontains(market, autoescape=True))
+        chosen = or_(chosen, name.icontains(market, autoescape=True))
+    statement = statement.where(chosen)
     return MarketHistory(
         tuple(
             MarketPoint.model_construct(**dict(point), overround=margin)

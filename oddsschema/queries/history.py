@@ -24,21 +24,21 @@ from oddsschema.contracts.scalars import UtcTime
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries.availability import NOW, seen_at
-from oddsschema.queries.listings import AtBookmaker, Listings, on_both_sides
+from oddsschema.queries.listings import Listings, MarketAtBookmaker, on_both_sides
 from oddsschema.queries.outcomes import Winners, has_open, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
 
 _FIELDS = tuple(Market.model_fields)
 
 
-class PricePoint(Market, AtBookmaker, Row):
+class PricePoint(MarketAtBookmaker, Row):
     """The prices of a market from an instant on, or its absence from the offer."""
 
     at: UtcTime = Field(description="The instant, UTC.")
     is_available: bool = Field(description="False: not on offer; the outcomes are the last.")
 
 
-class Price(Market, AtBookmaker, Row):
+class Price(MarketAtBookmaker, Row):
     """The opening or closing prices of a market."""
 
     seen_at: UtcTime = Field(description="The time at which they were first, or last, seen, UTC.")

@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from oddsschema.contracts.base import Contract
-from oddsschema.contracts.scalars import Int4, Name100, Slug
-from oddsschema.models import Bookmaker, CompetitorTournament, EventBookmaker
+from oddsschema.contracts.scalars import Int4, Name100, Name255, Slug
+from oddsschema.models import Bookmaker, CompetitorTournament, EventBookmaker, Market
 from oddsschema.models.sides import BETPAWA, COMPETITORS, Side, table_of
 from oddsschema.queries.rows import Row
 
@@ -39,6 +39,12 @@ class AtBookmaker(Contract):
     )
     sportradar_id: Name100 = Field(description="The event's SportRadar id.")
     bookmaker: Slug = Field(description="The bookmaker: 'betpawa', or a competitor's source.")
+    home_team: Name255 = Field(description="The home team, as this bookmaker names it.")
+    away_team: Name255 = Field(description="The away team, as this bookmaker names it.")
+
+
+class MarketAtBookmaker(Market, AtBookmaker):
+    """A market of an event at a bookmaker."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,8 @@ def reference_listings() -> Listings:
             cast(null(), Integer).label("competitor_event_id"),
             events.c.sportradar_id,
             bookmakers.c.slug.label("bookmaker"),
+            events.c.home_team,
+            events.c.away_team,
         ),
         links=((BETPAWA.event_column, events.c.id), ("bookmaker_id", bookmakers.c.id)),
     )
@@ -120,6 +128,8 @@ def competitor_listings() -> Listings:
             events.c.id.label("competitor_event_id"),
             events.c.sportradar_id,
             events.c.source.label("bookmaker"),
+            events.c.home_team,
+            events.c.away_team,
         ),
         links=((COMPETITORS.event_column, events.c.id),),
     )

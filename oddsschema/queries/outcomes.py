@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    FromClause,
     TableValuedAlias,
     Text,
     and_,
@@ -41,7 +42,7 @@ def outcome_rows(outcomes: Any, name: str = "outcome") -> TableValuedAlias:
     )
 
 
-def is_active(outcome: TableValuedAlias) -> ColumnElement[bool]:
+def is_active(outcome: FromClause) -> ColumnElement[bool]:
     """Return whether an outcome is active. Rows that are older than the CHECK may lack the key."""
     return func.coalesce(outcome.c.is_active, true())
 

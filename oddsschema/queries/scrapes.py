@@ -1,5 +1,6 @@
 """The yield of scrapes: prices that moved between two batches, coverage, unmatched events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -34,15 +35,16 @@ from oddsschema.queries.availability import (
     markets_on_offer,
     unknown_keys,
 )
+from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
 from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
-from oddsschema.queries.outcomes import is_active, outcome_rows
+from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.rows import Row, selecting
 
 
 class Move(MarketType, AtBookmaker, Row):
     """A price that changed."""
 
-    outcome: Name255 = Field(description="The outcome's name, in the bookmaker's words.")
+    outcome: Name255 = Field(description="The outcome's common name.")
     odds_before: Odds | None = Field(
         description="Decimal odds; None where it was closed or not on offer."
     )
@@ -69,11 +71,16 @@ class Coverage(Row):
 _runs = table_of(ScrapeRun)
 
 
-def moves(before: int, after: int) -> SelectOfScalar[Move]:
+def moves(
+    before: int, after: int, names: Mapping[str, str] = OUTCOME_NAMES
+) -> SelectOfScalar[Move]:
     """Select every price that differs between two batches, given by their ids.
 
     The prices after a batch are those of the event's last snapshot that this batch, or an earlier
     one, has written. A price is on offer while its market is, and its outcome is open.
+
+    Outcomes have their common names: see `lined_up`, also for `names`. A new spelling of an outcome
+    is no change.
 
     Raises ValueError when `before` is the later batch.
     """
@@ -83,7 +90,7 @@ def moves(before: int, after: int) -> SelectOfScalar[Move]:
     def ask(listings: Listings) -> Select[Any]:
         changed = changed_listings(listings, before, after)
         markets = changed_markets(listings, before, after)
-        prices = changed_prices(markets)
+        prices = changed_prices(listings, markets, names)
         return (
             listings.select.join(changed, listings.has(changed))
             .join(markets, true())
@@ -160,11 +167,15 @@ def last_snapshot(listings: Listings, batches: Any) -> FromClause:
     return listings.correlated(statement, batches).lateral("instant")
 
 
-def changed_prices(markets: FromClause) -> FromClause:
+def changed_prices(listings: Listings, markets: FromClause, names: Mapping[str, str]) -> FromClause:
     """Select the outcomes whose price differs, of markets with both outcomes."""
+    teams = listings.events.c.home_team, listings.events.c.away_team
     was, now = (
-        outcome_rows(markets.c.outcomes_before, "was"),
-        outcome_rows(markets.c.outcomes_after, "now"),
+        lined_up_rows(outcomes, markets.c.line, teams, names, alias)
+        for outcomes, alias in (
+            (markets.c.outcomes_before, "was"),
+            (markets.c.outcomes_after, "now"),
+        )
     )
     odds_before, odds_after = (case((is_active(outcome), outcome.c.odds)) for outcome in (was, now))
     statement = (
@@ -176,7 +187,7 @@ def changed_prices(markets: FromClause) -> FromClause:
         .select_from(was.outerjoin(now, was.c.name == now.c.name, full=True))
         .where(odds_before.is_distinct_from(odds_after))
     )
-    return statement.correlate(markets).lateral("prices")
+    return listings.correlated(statement, markets).lateral("prices")
 
 
 def coverage() -> SelectOfScalar[Coverage]:

@@ -115,7 +115,7 @@ def test_best_prices_are_the_highest(
     """Each open outcome has its highest odds, and every bookmaker that offers them."""
 
     async def check(stored: Stored) -> None:
-        names = {"2": "1"}
+        names = {"2": "X"}
         wanted: dict[Any, dict[float, set[str]]] = defaultdict(lambda: defaultdict(set))
         for offer in await stored.all(queries.offers(at)):
             for outcome in offer.outcomes:

@@ -1,0 +1,233 @@
+"""The common names of outcomes: the names under which the bookmakers' outcomes line up.
+
+They are BetPawa's. A name is lined up as a spelling of a common name, with the names of the event's
+teams in the place of Home and Away, and with or without the line of its market at the end. The same
+rules are written in Python, for objects, and in SQL, for selects.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    FromClause,
+    bindparam,
+    case,
+    cast,
+    collate,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from oddsschema.contracts.outcomes import Outcome
+from oddsschema.queries.listings import MarketAtBookmaker
+from oddsschema.queries.outcomes import outcome_rows
+
+#: The spellings of outcomes, each with its common name. Capital letters and spaces in them make no
+#: difference. The names of the teams take the place of Home and Away.
+OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "Home": "1",
+        "Draw": "X",
+        "Tie": "X",
+        "Away": "2",
+        "Home or Draw": "1X",
+        "Draw or Home": "1X",
+        "1 or X": "1X",
+        "Home or Away": "12",
+        "Away or Home": "12",
+        "1 or 2": "12",
+        "Draw or Away": "X2",
+        "Away or Draw": "X2",
+        "X or 2": "X2",
+        "Home/Home": "1/1",
+        "Home/Draw": "1/X",
+        "Home/Away": "1/2",
+        "Draw/Home": "X/1",
+        "Draw/Draw": "X/X",
+        "Draw/Away": "X/2",
+        "Away/Home": "2/1",
+        "Away/Draw": "2/X",
+        "Away/Away": "2/2",
+        "Yes": "Yes",
+        "No": "No",
+        "Over": "Over",
+        "Under": "Under",
+        "Odd": "Odd",
+        "Even": "Even",
+        "GG": "Yes",
+        "NG": "No",
+    }
+)
+
+#: Characters that are left out when names are compared: the space, and the space that forbids a line
+#: break.
+_SPACES = " ", "\u00a0"
+#: The letters A to Z are compared in lower case, all others as they are: the lower case of those
+#: depends on the locale of a database.
+_REDUCED = str.maketrans(ascii_uppercase, ascii_lowercase, "".join(_SPACES))
+#: The marks of the teams in a spelling: capital letters, which no reduced name has.
+_HOME, _AWAY = "H", "A"
+#: A number or a score at the end of a reduced name, for Python and PostgreSQL: 2.5, (-1.5), (0:1).
+_NUMBER = "[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$"
+#: The characters around the number itself.
+_AROUND = "()+-"
+
+
+def lined_up(
+    offer: MarketAtBookmaker, names: Mapping[str, str] = OUTCOME_NAMES
+) -> tuple[Outcome, ...]:
+    """Return the outcomes of an offer under their common names, in their order.
+
+    An offer, a point of the price history, or an opening or closing price. The spellings of a
+    common name are those of `names`, without regard to the case of A to Z and to spaces; those with
+    a team of the event, as the bookmaker names it, in the place of Home or Away; and each of them
+    with the line of the market at its end, as `Over 2.5`, `Home (-1.5)` or `Draw (0:1)`.
+
+    An outcome keeps its own name if that is a common name, or no spelling of a common name, or a
+    spelling of several, or if another outcome of the market would have the same common name.
+    """
+    spellings = _spellings(tuple(names.items()))
+    teams = _reduced(offer.home_team), _reduced(offer.away_team)
+    found = [
+        outcome.name
+        if outcome.name in spellings.common
+        else _common_name(outcome.name, teams, offer.line, spellings)
+        for outcome in offer.outcomes
+    ]
+    counts = Counter(found)
+    return tuple(
+        outcome if name == outcome.name or counts[name] > 1 else _renamed(outcome, name)
+        for outcome, name in zip(offer.outcomes, found, strict=True)
+    )
+
+
+def lined_up_rows(
+    outcomes: Any, line: Any, teams: tuple[Any, Any], names: Mapping[str, str], alias: str
+) -> FromClause:
+    """Return the outcomes of a market as a table, as `lined_up` does: name, odds, is_active."""
+    spellings = _spellings(tuple(names.items()))
+    written = outcome_rows(outcomes, "written")
+    text, home, away = map(_reduced_in_sql, (written.c.name, *teams))
+    number = case((line.is_not(None), func.substring(text, _NUMBER)))
+    # OFFSET makes PostgreSQL compute each column once.
+    columns = (text.label("text"), number.label("number"), home.label("home"), away.label("away"))
+    reduced = (
+        select(*written.c, *columns, line.label("line"))
+        .correlate_except(written)
+        .offset(literal_column("0"))
+        .subquery("reduced")
+    )
+    common = _common_name_in_sql(reduced, spellings).label("common")
+    named = select(reduced, common).subquery("named")
+    is_alone = func.count().over(partition_by=named.c.common) == 1
+    name = case((is_alone, named.c.common), else_=named.c.name).label("name")
+    return select(name, named.c.odds, named.c.is_active).correlate_except(named).lateral(alias)
+
+
+@dataclass(frozen=True)
+class _Spellings:
+    """The spellings of common names."""
+
+    #: The common names.
+    common: Sequence[str]
+    #: The common names by spelling, reduced, also with the marks of the teams.
+    names: Mapping[str, str]
+
+
+@lru_cache
+def _spellings(names: tuple[tuple[str, str], ...]) -> _Spellings:
+    common = list(dict.fromkeys(name for _, name in names))
+    reduced = {_reduced(text): name for text, name in (*zip(common, common, strict=True), *names)}
+    of_teams = {
+        text.replace("home", _HOME).replace("away", _AWAY): name for text, name in reduced.items()
+    }
+    return _Spellings(common, of_teams | reduced)
+
+
+# -- in Python -------------------------------------------------------------------------------------
+
+
+def _common_name(
+    name: str, teams: tuple[str, str], line: float | None, spellings: _Spellings
+) -> str:
+    text = _reduced(name)
+    texts = [text]
+    if line is not None and (end := re.search(_NUMBER, text)) is not None:
+        first, _, second = end[0].strip(_AROUND).partition(":")
+        if abs(float(first) - float(second or 0)) == abs(line):
+            texts.append(text[: end.start()])
+    found = {
+        spellings.names[spelling]
+        for text in texts
+        for spelling in (text, _with_marks(text, *teams))
+        if spelling in spellings.names
+    }
+    return found.pop() if len(found) == 1 else name
+
+
+def _reduced(text: str) -> str:
+    return text.translate(_REDUCED)
+
+
+def _with_marks(text: str, home: str, away: str) -> str:
+    """Replace the names of the teams by marks, the longer one first: it may hold the other one."""
+    if home == away:
+        return text
+    teams = [(home, _HOME), (away, _AWAY)]
+    for team, mark in sorted(teams, key=lambda item: len(item[0]), reverse=True):
+        if team:
+            text = text.replace(team, mark)
+    return text
+
+
+def _renamed(outcome: Outcome, name: str) -> Outcome:
+    return Outcome.model_construct(name=name, odds=outcome.odds, is_active=outcome.is_active)
+
+
+# -- in SQL ----------------------------------------------------------------------------------------
+
+
+def _common_name_in_sql(reduced: FromClause, spellings: _Spellings) -> ColumnElement[str]:
+    columns = reduced.c
+    number = func.btrim(columns.number, _AROUND)
+    first, second = (func.nullif(func.split_part(number, ":", part), "") for part in (1, 2))
+    distance = cast(first, Double) - cast(func.coalesce(second, "0"), Double)
+    is_line = func.abs(distance) == func.abs(columns.line)
+    texts = columns.text, case((is_line, func.left(columns.text, -func.length(columns.number))))
+    names = bindparam(None, spellings.names, type_=JSONB, unique=True)
+    found = [
+        names[spelling].astext
+        for text in texts
+        for spelling in (text, _with_marks_in_sql(text, columns.home, columns.away))
+    ]
+    # Both leave out NULL: texts that are no spelling.
+    least, greatest = func.least(*found), func.greatest(*found)
+    is_common = bindparam(None, spellings.common, type_=JSONB, unique=True).has_key(columns.name)
+    return case((is_common, columns.name), (least == greatest, least), else_=columns.name)
+
+
+def _reduced_in_sql(text: Any) -> ColumnElement[str]:
+    reduced: ColumnElement[str] = func.lower(collate(text, "C"))
+    for space in _SPACES:
+        reduced = func.replace(reduced, space, "")
+    return reduced
+
+
+def _with_marks_in_sql(text: Any, home: Any, away: Any) -> ColumnElement[str]:
+    home_first = func.replace(func.replace(text, home, _HOME), away, _AWAY)
+    away_first = func.replace(func.replace(text, away, _AWAY), home, _HOME)
+    return case(
+        (home == away, text),
+        (func.length(home) < func.length(away), away_first),
+        else_=home_first,
+    )
