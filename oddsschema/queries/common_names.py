@@ -69,8 +69,8 @@ OUTCOME_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Characters that are left out when names are compared: the space, and the space that forbids a line
-#: break.
+#: Characters that are left out when names are compared: the space, and the space that forbids a
+#: line break.
 _SPACES = " ", "\u00a0"
 #: The letters A to Z are compared in lower case, all others as they are: the lower case of those
 #: depends on the locale of a database.

@@ -74,6 +74,20 @@ LIVE = [
     ("sportybet", 0, [THEIRS, TOTAL]),
     ("sportybet", 20, [full_time(("1", 0.5)), TOTAL]),
 ]
+#: Outcomes with names as long as players', more than a line has room for.
+PLAYERS = [f"Player With A Name Of {number:>2} Words" for number in range(1, 8)]
+#: Captures of an event with markets of ids that are words, and of many outcomes.
+MANY = [
+    (
+        minute,
+        [
+            market("win-ot", "Winner incl. overtime", ("FC Home", 1.5 + minute), ("Away", 2.5)),
+            market("4706", "HT / FT", *((f"{a}/{b}", 9.0 + minute) for a in "1X2" for b in "1X2")),
+            market("129108", "Goalscorer", *((name, 4.0) for name in PLAYERS[minute > 0 :])),
+        ],
+    )
+    for minute in (0, 1)
+]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +108,13 @@ def url(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[s
             for platform, minutes, markets in LIVE
         ]
         assert run(ingest(url, live)).total.markets_refused == 1
+        many = [
+            capture("bet9ja", START + timedelta(minutes=minute), markets, "many")
+            for minute, markets in MANY
+        ]
+        for taken in many:
+            taken["competitor_event"] |= {"home_team": "FC Home", "away_team": "Away"}
+        assert run(ingest(url, many)).all_stored
         yield url
 
 
@@ -245,6 +266,58 @@ def test_event_is_found(history: History) -> None:
     assert history("1").output == history("31").output == history("sr:match:31").output
     assert isinstance(history("sr:match:1").exception, OddsSchemaError)
     assert "bet9ja" in history("theirs").output
+
+
+def test_market_with_an_id_of_words(history: History) -> None:
+    """A market is found by an id that is no number; a team's name is that of its outcome."""
+    assert (
+        history("many", "win-ot").output
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+
+Winner incl. overtime (win-ot)
+  bet9ja                      1       2  overround
+  2024-01-09 12:00:00      1.50    2.50       6.7%
+  2024-01-09 12:01:00      2.50    2.50     -20.0%
+    1                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█  1.50 to 2.50
+    2                  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.50
+"""
+    )
+
+
+def test_many_outcomes_are_wrapped(history: History) -> None:
+    """Blocks of outcomes follow each other; the overround is behind the last ones."""
+    output = history("many", "4706").output
+    assert (
+        output[: output.index("\n    1/1 ") + 1]
+        == """\
+A - B, kickoff 2024-01-20 17:00 UTC
+
+HT / FT (4706)
+  bet9ja                    1/1     1/X     1/2     X/1     X/X
+  2024-01-09 12:00:00      9.00    9.00    9.00    9.00    9.00
+  2024-01-09 12:01:00     10.00   10.00   10.00   10.00   10.00
+  bet9ja                    X/2     2/1     2/X     2/2  overround
+  2024-01-09 12:00:00      9.00    9.00    9.00    9.00       0.0%
+  2024-01-09 12:01:00     10.00   10.00   10.00   10.00     -10.0%
+"""
+    )
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_lines_fit(width: int, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the output; a long name is cut above the prices, and whole below."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = history("many", "129108").output.splitlines()
+    assert max(map(len, lines)) <= width
+    heads = [head for line in lines if "bet9ja" in line for head in re.findall("Player.*?…", line)]
+    assert heads == ["Player With A Name …"] * len(PLAYERS)
+    assert [line.strip() for line in lines if line.strip() in PLAYERS] == PLAYERS
+    # The first one is not offered any more, in a block with others or alone.
+    rows = [line.split()[2:] for line in lines if line.startswith("  2024-01-09 12:01")]
+    assert rows[0][:2] == ["-", "4.00"]
+    assert all(row[0] == "unchanged" for row in rows[1:-1])
+    assert rows[-1][-1] == "50.0%"
 
 
 def test_event_that_is_listed_twice(history: History) -> None:
