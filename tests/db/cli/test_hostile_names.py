@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddsschema
-from oddsschema.cli.output import escape_cell
+from oddsschema.cli.output import cell_width, escape_cell
 from tests.support.histories import START, capture
 from tests.support.screens import Ended, names, program, unsafe_characters
 
@@ -25,6 +25,14 @@ NUMBERS = itertools.count(1)
 #: The texts of an event: its name, the names of two markets, two outcomes, and an error.
 TEXTS = st.lists(names(), min_size=6, max_size=6, unique=True)
 PLAIN = ["A - B", "Market", "Other", "One", "Two", "no answer"]
+
+
+def plain_names(texts: list[str]) -> list[str]:
+    """Return plain texts; the names of the outcomes are as wide as those of other texts."""
+    plain = list(PLAIN)
+    for place, letter in ((3, "a"), (4, "b")):
+        plain[place] = letter * min(cell_width(escape_cell(texts[place])), 255)
+    return plain
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +83,7 @@ def test_lines_are_those_of_plain_names(texts: list[str], shared: str, run: Run)
     """Every command prints as many lines as for plain names, without unsafe characters."""
     number = next(NUMBERS)
     found = []
-    for event, named in ((f"{number}1", texts), (f"{number}2", PLAIN)):
+    for event, named in ((f"{number}1", texts), (f"{number}2", plain_names(texts))):
         run(store(shared, event, named))
         found.append(screens(shared, event))
     for hostile, plain in zip(*found, strict=True):
