@@ -78,7 +78,7 @@ _REDUCED = str.maketrans(ascii_uppercase, ascii_lowercase, "".join(_SPACES))
 #: The marks of the teams in a spelling: capital letters, which no reduced name has.
 _HOME, _AWAY = "H", "A"
 #: A number or a score at the end of a reduced name, for Python and PostgreSQL: 2.5, (-1.5), (0:1).
-_NUMBER = "[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$"
+_NUMBER = r"[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\Z"
 #: The characters around the number itself.
 _AROUND = "()+-"
 
@@ -97,7 +97,7 @@ def lined_up(
     spelling of several, or if another outcome of the market would have the same common name.
     """
     spellings = _spellings(tuple(names.items()))
-    teams = _reduced(offer.home_team), _reduced(offer.away_team)
+    teams = _marked_teams(offer)
     found = [
         outcome.name
         if outcome.name in spellings.common
@@ -138,16 +138,16 @@ def lined_up_rows(
 class _Spellings:
     """The spellings of common names."""
 
-    #: The common names.
-    common: Sequence[str]
+    #: The common names, by themselves.
+    common: Mapping[str, str]
     #: The common names by spelling, reduced, also with the marks of the teams.
     names: Mapping[str, str]
 
 
 @lru_cache
 def _spellings(names: tuple[tuple[str, str], ...]) -> _Spellings:
-    common = list(dict.fromkeys(name for _, name in names))
-    reduced = {_reduced(text): name for text, name in (*zip(common, common, strict=True), *names)}
+    common = {name: name for _, name in names}
+    reduced = {_reduced(text): name for text, name in (*common.items(), *names)}
     of_teams = {
         text.replace("home", _HOME).replace("away", _AWAY): name for text, name in reduced.items()
     }
@@ -158,7 +158,7 @@ def _spellings(names: tuple[tuple[str, str], ...]) -> _Spellings:
 
 
 def _common_name(
-    name: str, teams: tuple[str, str], line: float | None, spellings: _Spellings
+    name: str, teams: Sequence[tuple[str, str]], line: float | None, spellings: _Spellings
 ) -> str:
     text = _reduced(name)
     texts = [text]
@@ -169,7 +169,7 @@ def _common_name(
     found = {
         spellings.names[spelling]
         for text in texts
-        for spelling in (text, _with_marks(text, *teams))
+        for spelling in (text, _with_marks(text, teams))
         if spelling in spellings.names
     }
     return found.pop() if len(found) == 1 else name
@@ -179,12 +179,17 @@ def _reduced(text: str) -> str:
     return text.translate(_REDUCED)
 
 
-def _with_marks(text: str, home: str, away: str) -> str:
-    """Replace the names of the teams by marks, the longer one first: it may hold the other one."""
+def _marked_teams(offer: MarketAtBookmaker) -> Sequence[tuple[str, str]]:
+    """List the teams with their marks, the longer one first: it may hold the name of the other."""
+    home, away = _reduced(offer.home_team), _reduced(offer.away_team)
     if home == away:
-        return text
+        return []
     teams = [(home, _HOME), (away, _AWAY)]
-    for team, mark in sorted(teams, key=lambda item: len(item[0]), reverse=True):
+    return teams if len(home) >= len(away) else teams[::-1]
+
+
+def _with_marks(text: str, teams: Sequence[tuple[str, str]]) -> str:
+    for team, mark in teams:
         if team:
             text = text.replace(team, mark)
     return text

@@ -18,6 +18,7 @@ from sqlalchemy import (
     true,
     values,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, col
 from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.expression import select as select_entity
@@ -169,23 +170,26 @@ def last_snapshot(listings: Listings, batches: Any) -> FromClause:
 
 def changed_prices(listings: Listings, markets: FromClause, names: Mapping[str, str]) -> FromClause:
     """Select the outcomes whose price differs, of markets with both outcomes."""
-    teams = listings.events.c.home_team, listings.events.c.away_team
-    was, now = (
-        lined_up_rows(outcomes, markets.c.line, teams, names, alias)
-        for outcomes, alias in (
-            (markets.c.outcomes_before, "was"),
-            (markets.c.outcomes_after, "now"),
-        )
+    batches = (
+        values(column("outcomes", JSONB), column("is_after", Boolean), name="of_batches")
+        .data([(markets.c.outcomes_before, False), (markets.c.outcomes_after, True)])
+        .lateral()
     )
-    odds_before, odds_after = (case((is_active(outcome), outcome.c.odds)) for outcome in (was, now))
+    teams = listings.events.c.home_team, listings.events.c.away_team
+    outcome = lined_up_rows(batches.c.outcomes, markets.c.line, teams, names, "outcome")
+    odds = case((is_active(outcome), outcome.c.odds))
+    odds_before, odds_after = (
+        func.max(odds).filter(is_then) for is_then in (~batches.c.is_after, batches.c.is_after)
+    )
     statement = (
         select(
-            func.coalesce(was.c.name, now.c.name).label("outcome"),
+            outcome.c.name.label("outcome"),
             odds_before.label("odds_before"),
             odds_after.label("odds_after"),
         )
-        .select_from(was.outerjoin(now, was.c.name == now.c.name, full=True))
-        .where(odds_before.is_distinct_from(odds_after))
+        .select_from(batches.join(outcome, true()))
+        .group_by(outcome.c.name)
+        .having(odds_before.is_distinct_from(odds_after))
     )
     return listings.correlated(statement, markets).lateral("prices")
 
