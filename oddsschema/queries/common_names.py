@@ -117,7 +117,10 @@ def lined_up_rows(
     """Return the outcomes of a market as a table, as `lined_up` does: name, odds, is_active."""
     spellings = _spellings(tuple(names.items()))
     written = outcome_rows(outcomes, "written")
-    text, home, away = map(_reduced_in_sql, (written.c.name, *teams))
+    is_common = bindparam(None, spellings.common, type_=JSONB, unique=True).has_key(written.c.name)
+    # A common name needs no search: its text is NULL, and so is all that follows from it.
+    text = case((~is_common, _reduced_in_sql(written.c.name)))
+    home, away = map(_reduced_in_sql, teams)
     number = case((line.is_not(None), func.substring(text, _NUMBER)))
     # OFFSET makes PostgreSQL compute each column once.
     columns = (text.label("text"), number.label("number"), home.label("home"), away.label("away"))
@@ -217,8 +220,7 @@ def _common_name_in_sql(reduced: FromClause, spellings: _Spellings) -> ColumnEle
     ]
     # Both leave out NULL: texts that are no spelling.
     least, greatest = func.least(*found), func.greatest(*found)
-    is_common = bindparam(None, spellings.common, type_=JSONB, unique=True).has_key(columns.name)
-    return case((is_common, columns.name), (least == greatest, least), else_=columns.name)
+    return case((least == greatest, least), else_=columns.name)
 
 
 def _reduced_in_sql(text: Any) -> ColumnElement[str]:
