@@ -88,10 +88,10 @@ def lined_up(
 ) -> tuple[Outcome, ...]:
     """Return the outcomes of an offer under their common names, in their order.
 
-    An offer, a point of the price history, or an opening or closing price. The spellings of a
-    common name are those of `names`, without regard to the case of A to Z and to spaces; those with
-    a team of the event, as the bookmaker names it, in the place of Home or Away; and each of them
-    with the line of the market at its end, as `Over 2.5`, `Home (-1.5)` or `Draw (0:1)`.
+    `offer` may also be a point of the price history, or an opening or closing price. The spellings
+    of a common name are those of `names`; the same with the teams, as the bookmaker names them, in
+    the place of Home and Away; and all of them with the line of the market at the end: `Over 2.5`,
+    `Home (-1.5)`, `Draw (0:1)`. Spaces and the case of A to Z make no difference.
 
     An outcome keeps its own name if that is a common name, or no spelling of a common name, or a
     spelling of several, or if another outcome of the market would have the same common name.
