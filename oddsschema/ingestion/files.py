@@ -7,8 +7,8 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _BLOCK = 64 * 1024
 
 async def stream_files(
     paths: Iterable[str], limits: Limits = DEFAULT_LIMITS
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item, None]:
     """Read files as `read_files` does, without blocking the event loop on a pipe or a terminal."""
     for path in paths:
         lines = FileSplitter(file_name(path), limits)
@@ -32,8 +32,10 @@ async def stream_files(
                 items = items_of_pipe(file, lines)
             else:
                 items = items_of_stream(block_reader(file, lines), lines)
-            async for item in items:
-                yield item
+            # Closed before its file, also at an interruption.
+            async with aclosing(items):
+                async for item in items:
+                    yield item
 
 
 def read_files(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
@@ -67,7 +69,7 @@ def file_name(path: str) -> str:
 
 async def items_of_stream(
     read: Callable[[int], Awaitable[Any]], lines: LineSplitter
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item, None]:
     """Read the captures of a stream, one a line; `read(size)` returns its next block."""
     try:
         while block := await read(_BLOCK):
@@ -121,7 +123,7 @@ def may_wait(file: io.FileIO) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or file.isatty()
 
 
-async def items_of_pipe(pipe: io.FileIO, lines: LineSplitter) -> AsyncIterator[Item]:
+async def items_of_pipe(pipe: io.FileIO, lines: LineSplitter) -> AsyncGenerator[Item, None]:
     """Read the captures of a pipe without blocking the event loop."""
     reader = asyncio.StreamReader(limit=_BLOCK)
     # A descriptor of its own: the transport closes the one that it gets.
