@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.soak.figures import Figures
+from tests.soak.writer import PROCESSES
 from tests.support.crashing_server import Server
 from tests.support.proxy import Proxy
 from tests.support.sessions import execute
@@ -29,19 +31,51 @@ WHERE datname = current_database() AND application_name = 'oddsschema' ORDER BY 
 class SilentProxy(Proxy):
     """A proxy whose connections fall silent at random messages, in either direction."""
 
-    def __init__(self, url: str, directory: Path, rng: random.Random, figures: Figures) -> None:
+    def __init__(self, url: str, directory: Path, seed: float, silent: Any) -> None:
         super().__init__(url, directory, 0, before=True, silently=True)
-        self._rng = rng
-        self._figures = figures
+        self._rng = random.Random(seed)
+        #: The number of connections that fell silent, shared with the round.
+        self._silent = silent
 
     def fails(self, data: bytes) -> bool:
         """Return whether the connection falls silent now."""
-        is_enough = self._figures.silent_connections >= _MOST_SILENT
-        if is_enough or self._rng.random() >= _SILENT:
+        if self._silent.value >= _MOST_SILENT or self._rng.random() >= _SILENT:
             return False
         self._before = self._rng.random() < 0.5
-        self._figures.silent_connections += 1
+        self._silent.value += 1
         return True
+
+    async def serve_for_ever(self, is_serving: Any) -> None:
+        """Serve until the process is killed; set an event at the beginning."""
+        async with self.serving():
+            is_serving.set()
+            await asyncio.Event().wait()
+
+
+def _serve(url: str, directory: Path, seed: float, silent: Any, is_serving: Any) -> None:
+    asyncio.run(SilentProxy(url, directory, seed, silent).serve_for_ever(is_serving))
+
+
+@asynccontextmanager
+async def silent_proxy(url: str, rng: random.Random, figures: Figures) -> AsyncIterator[str]:
+    """Serve a SilentProxy, and yield its URL.
+
+    It has a process of its own: the comparisons of a round keep the event loop busy.
+    """
+    silent, is_serving = PROCESSES.Value("i", 0), PROCESSES.Event()
+    with tempfile.TemporaryDirectory(prefix="oddstest-", dir="/tmp") as name:
+        directory, seed = Path(name), rng.random()
+        process = PROCESSES.Process(
+            target=_serve, args=(url, directory, seed, silent, is_serving), daemon=True
+        )
+        process.start()
+        try:
+            assert await asyncio.to_thread(is_serving.wait, 30)
+            yield SilentProxy(url, directory, seed, silent).url
+        finally:
+            process.kill()
+            process.join()
+            figures.silent_connections += silent.value
 
 
 class Hangs:

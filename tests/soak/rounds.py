@@ -2,12 +2,10 @@
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -18,7 +16,7 @@ from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.soak.comparison import STORED_INSTANTS, differences, stored_instants
 from tests.soak.faults import Deliveries, Faults
 from tests.soak.figures import Figures
-from tests.soak.hangs import SilentProxy
+from tests.soak.hangs import silent_proxy
 from tests.soak.scenario import KINDS, MINUTES, OVER, PAST, Instant, Scenario
 from tests.soak.writer import Writer
 from tests.support.crashing_server import Server, crashing_server
@@ -115,10 +113,8 @@ class Round:
         if not self.kind.hangs:
             yield self._url
             return
-        with tempfile.TemporaryDirectory(prefix="oddstest-", dir="/tmp") as directory:
-            proxy = SilentProxy(self._url, Path(directory), self._rng, self.figures)
-            async with proxy.serving() as url:
-                yield url
+        async with silent_proxy(self._url, self._rng, self.figures) as url:
+            yield url
 
     def _instants(self, cutoff: datetime, is_past_lost: bool) -> list[Instant]:
         """List all instants from a cutoff on, and instants between them."""

@@ -16,8 +16,8 @@ from tests.soak.scenario import Script
 ANSWER_WITHIN = timedelta(seconds=2)
 
 #: A server that has imported this module starts a process in milliseconds.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__, "tests.soak.hangs"])
 
 
 class Answer(NamedTuple):
@@ -79,8 +79,8 @@ class Writer:
 
     async def deliver(self, take: Any) -> str | None:
         """Run a process, pass each answer to `take`, and return its error; "killed" of a kill."""
-        answers, sending = _PROCESSES.Pipe(duplex=False)
-        process = _PROCESSES.Process(
+        answers, sending = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(
             target=_write, args=(self._url, self._script, sending), daemon=True
         )
         process.start()
