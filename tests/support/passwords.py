@@ -112,7 +112,7 @@ def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str
 
 FUNCTIONS = dict(functions())
 #: Functions that open no connection.
-PURE = {"oddsschema.database.urls.normalize", "oddsschema.database.urls.redact"}
+PURE = {f"oddsschema.database.urls.{name}" for name in ("given_url", "normalize", "redact")}
 
 
 def commands(file: Path) -> Iterator[list[str]]:
