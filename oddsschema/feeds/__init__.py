@@ -7,7 +7,7 @@ both. docs/how-to/feeds.md shows three adapters that use them.
 
 from oddsschema.feeds.market_rows import merge_rows
 from oddsschema.feeds.prices import OddsFormat, decimal_odds
-from oddsschema.feeds.sportradar import LineAndSpecifiers, specifiers, sportradar_id
+from oddsschema.feeds.sportradar import LineAndSpecifiers, handicap, specifiers, sportradar_id
 from oddsschema.feeds.times import EpochUnit, utc
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LineAndSpecifiers",
     "OddsFormat",
     "decimal_odds",
+    "handicap",
     "merge_rows",
     "specifiers",
     "sportradar_id",

@@ -27,14 +27,21 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _EVENS = frozenset({"even", "evens", "evs"})
 
 
-def decimal_odds(price: str | float | Decimal, *, format: OddsFormat | None = None) -> float:
+def decimal_odds(
+    price: str | float | Decimal,
+    *,
+    format: OddsFormat | None = None,
+    otherwise: OddsFormat | None = None,
+) -> float:
     """Convert a price to decimal odds: the return on a stake of 1, stake included. Round nothing.
 
     The format may be left out if the price shows it: `"6/4"` and `"evens"` are fractional, `"+120"`
-    and -150 are American. Numbers without a sign need it: 120 is a price in each format.
+    and -150 are American. Numbers without a sign need it: 120 is a price in each format, and 1.5
+    in two. For a feed that mixes formats, `otherwise` is the format of the prices that show none.
 
-    Source: the definitions of the formats at `OddsFormat`. Raises ValueError if the format is not
-    clear, if the price is not written in it, or if the odds are below 1 or not finite.
+    Source: the definitions of the formats at `OddsFormat`. Raises ValueError if the value is no
+    price, if the format is not clear, if the price is not written in it, or if the odds are below 1
+    or not finite.
     """
     if isinstance(price, str):
         text = price.strip().replace("\N{MINUS SIGN}", "-").lower()
@@ -42,12 +49,18 @@ def decimal_odds(price: str | float | Decimal, *, format: OddsFormat | None = No
     else:
         text = str(price)
         number = None if isinstance(price, bool) else as_number(price)
+    is_number = number is not None and math.isfinite(number)
+    if not (is_number or text in _EVENS or from_fraction(text) is not None):
+        raise ValueError(
+            f"{price!r} is no price: a price is a number without a currency (1.85, +120), a "
+            "fraction (6/4) or 'evens'. An outcome without a price is closed, and its odds are None"
+        )
     if format is None:
-        format = _shown_format(text)
+        format = _shown_format(text) or otherwise
     if format is None:
         raise ValueError(
-            f"the price {price!r} does not show its format: give format, which is one of "
-            f"{', '.join(get_args(OddsFormat))}"
+            f"the price {price!r} does not show its format: give format, or otherwise for a feed "
+            f"that mixes formats, as one of {', '.join(get_args(OddsFormat))}"
         )
     odds = _convert(text, number, format)
     if odds is None or not LEAST_ODDS <= odds < math.inf:

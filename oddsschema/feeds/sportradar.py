@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal, TypedDict
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,8 +17,18 @@ from oddsschema.contracts.scalars import (
     write_specifiers,
 )
 
-_SCORE = re.compile(r"([0-9]{1,3}):([0-9]{1,3})")
+#: The fields of `Market` that `specifiers` fills in, and words for them: a specifier of such a name
+#: would leave the line empty.
+_NO_SPECIFIERS = frozenset(
+    {"handicap", "handicap_away", "handicap_home", "handicap_type", "line", "specifiers"}
+)
+
+_SCORE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_LINES = ("total", "hcp")
+_TOTAL = "total=2.5; a quarter line, such as 2/2.5, is its mean, total=2.25"
+_HANDICAP = "hcp=-0.5 or hcp=0:1; a quarter line, such as 0/-0.5, is its mean, hcp=-0.25"
+_GOALS = "-0.5; a quarter line, such as 0/-0.5, is its mean, -0.25"
 
 _DEFERRED = ConfigDict(defer_build=True)
 _IDS: Mapping[str, TypeAdapter[str]] = {
@@ -49,20 +60,27 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
     Besides text, `total=2.5|variant=…`, this takes a mapping of names to values. A specifier whose
     value is None or blank is missing; None and blank text in the place of all have none.
 
-    Source: SportRadar's Unified Odds Feed. Raises ValueError if the specifiers cannot be read, or
-    if a total or a handicap is not written as above.
+    Source: SportRadar's Unified Odds Feed. Raises ValueError if the specifiers cannot be read, if
+    a total or a handicap is not written as above, or if a specifier has the name of a field of
+    `Market` or is `total` or `hcp` in capitals.
     """
     rest = _values(given)
+    for name in rest:
+        if name.lower() in _NO_SPECIFIERS or (name not in _LINES and name.lower() in _LINES):
+            raise ValueError(
+                f"{name!r} is no name of a specifier: write 'total' for the line of a total, and "
+                "'hcp' for a handicap"
+            )
     home: float | None = None
     kind: HandicapType | None = None
     if (handicap := rest.pop("hcp", None)) is not None:
         if score := _SCORE.fullmatch(handicap):
             kind, home = HandicapType.EUROPEAN, float(int(score[1]) - int(score[2]))
         else:
-            kind, home = HandicapType.ASIAN, _number("hcp", handicap, "-0.5 or 0:1")
+            kind, home = HandicapType.ASIAN, _number(f"hcp={handicap}", handicap, _HANDICAP)
         line: float | None = home
     elif (total := rest.pop("total", None)) is not None:
-        line = _number("total", total, "2.5")
+        line = _number(f"total={total}", total, _TOTAL)
     else:
         line = None
     return {
@@ -72,6 +90,33 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
         "handicap_away": None if home is None else 0.0 - home,
         "specifiers": write_specifiers(rest) or None,
     }
+
+
+def handicap(
+    goals: str | float, *, of: Literal["home", "away"] = "home", three_way: bool = False
+) -> str:
+    """Convert the goals added to a team to the value of `hcp`: of the home team, or a score.
+
+    The goals of the away team are those of the home team with the other sign: `"+0.5"` of "away"
+    is `-0.5`. The goals of a handicap with a draw (`three_way`) are the score that the event is
+    taken to begin at: `"-1"` is `0:1`, and `"+1"` is `1:0`.
+
+    Source: SportRadar's Unified Odds Feed, as at `specifiers`. Raises ValueError if the goals are
+    no number, or if those of a handicap with a draw are not whole.
+    """
+    text = str(goals).strip().replace("\N{MINUS SIGN}", "-")
+    home = _number(f"the handicap {goals!r}", text, _GOALS)
+    if of == "away":
+        home = 0.0 - home
+    elif of != "home":
+        raise ValueError(f"of must be 'home' or 'away', not {of!r}")
+    if not three_way:
+        return f"{Decimal(str(home)):f}"
+    if not home.is_integer():
+        raise ValueError(
+            f"the handicap {goals!r} is no whole number: a handicap with a draw is a score"
+        )
+    return f"{max(int(home), 0)}:{max(int(-home), 0)}"
 
 
 def sportradar_id(urn: str | int, kind: Literal["match", "tournament"] = "match") -> str:
@@ -115,9 +160,9 @@ def _values(given: str | Mapping[str, str | float | None] | None) -> dict[str, s
     return values
 
 
-def _number(name: str, value: str, example: str) -> float:
-    """Convert the value of a specifier to a number."""
-    number = as_number(value) if _DECIMAL.fullmatch(value) else None
+def _number(place: str, text: str, example: str) -> float:
+    """Convert a text of goals to a number."""
+    number = as_number(text) if _DECIMAL.fullmatch(text) else None
     if number is None:
-        raise ValueError(f"the specifier {name}={value} should be written as {name}={example}")
+        raise ValueError(f"{place} has no number: write, for example, {example}")
     return number + 0.0  # not -0.0

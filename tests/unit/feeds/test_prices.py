@@ -69,7 +69,9 @@ def test_evens(text: str, format: OddsFormat | None) -> None:
     assert decimal_odds(text, format=format) == 2.0
 
 
-@given(price=st.integers(min_value=0) | st.floats(min_value=0, allow_nan=False))
+@given(
+    price=st.integers(0, 10**300) | st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+)
 def test_numbers_without_a_sign_need_a_format(price: float) -> None:
     """A number without a sign could be of each format: it is not guessed."""
     for ambiguous in (price, f"{price:f}" if isinstance(price, float) else str(price)):
@@ -77,11 +79,37 @@ def test_numbers_without_a_sign_need_a_format(price: float) -> None:
             decimal_odds(ambiguous)
 
 
-@given(price=anything, format=st.sampled_from([*FORMATS, None]))
-def test_result_is_a_price_of_the_contract(price: Any, format: OddsFormat | None) -> None:
+@given(odds=st.decimals(1, 1000, places=2), profit=parts, stake=parts)
+def test_mixed_formats(odds: Decimal, profit: int, stake: int) -> None:
+    """In a feed of two formats, a price that shows its format is of that, and others as stated."""
+    for price in (str(odds), float(odds)):
+        assert decimal_odds(price, otherwise="decimal") == float(odds)
+    for price in (f"{profit}/{stake}", "EVS", f"+{100 + profit}"):
+        assert decimal_odds(price, otherwise="decimal") == decimal_odds(price)
+
+
+@pytest.mark.parametrize("format", [*FORMATS, None])
+@pytest.mark.parametrize(
+    "price", ["SP", "", None, True, "$1.95", "11-4", "N/A", "1/0", float("nan")]
+)
+def test_no_price(price: Any, format: OddsFormat | None) -> None:
+    """A value that is a price in no format is refused as such, and not for its format."""
+    with pytest.raises(ValueError, match="is no price: .* closed, and its odds are None"):
+        decimal_odds(price, format=format)
+
+
+def formats() -> st.SearchStrategy[OddsFormat | None]:
+    """Build the strategy of formats and None."""
+    return st.sampled_from([*FORMATS, None])
+
+
+@given(price=anything, format=formats(), otherwise=formats())
+def test_result_is_a_price_of_the_contract(
+    price: Any, format: OddsFormat | None, otherwise: OddsFormat | None
+) -> None:
     """Whatever is given, the result is stored as it is, or the error names the price."""
     try:
-        odds = decimal_odds(price, format=format)
+        odds = decimal_odds(price, format=format, otherwise=otherwise)
     except ValueError as error:
         assert repr(price) in str(error)
     else:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsschema import CapturedCompetitorEvent, HandicapType, Market
-from oddsschema.feeds import specifiers, sportradar_id
+from oddsschema.feeds import handicap, specifiers, sportradar_id
 from oddsschema.strategies import field_values
 
 OUTCOMES = [{"name": "1", "odds": 2.0}]
@@ -60,6 +60,58 @@ def test_asian_handicap(goals: float) -> None:
         assert (stored.line, stored.handicap_away) == (goals, -goals)
 
 
+@given(goals=quarters, sign=st.sampled_from(["", " ", "+"]))
+def test_handicap_of_a_team(goals: float, sign: str) -> None:
+    """The goals of both teams, opposite in sign, are one Asian handicap of the home team."""
+    for text in (goals, str(goals), f"{sign}{goals}" if goals >= 0 else f"\N{MINUS SIGN}{-goals}"):
+        home = specifiers({"hcp": handicap(text)})
+        assert home["handicap_type"] is HandicapType.ASIAN
+        assert (home["line"], home["handicap_away"]) == (goals, -goals)
+    assert specifiers({"hcp": handicap(-goals, of="away")}) == home
+
+
+@given(goals=st.integers(-999, 999))
+def test_handicap_with_a_draw(goals: int) -> None:
+    """The goals of either team in a market with a draw are one European handicap."""
+    for text in (goals, f"{goals:+}", f"{goals}.0"):
+        home = specifiers({"hcp": handicap(text, three_way=True)})
+        assert home["handicap_type"] is HandicapType.EUROPEAN
+        assert (home["line"], home["handicap_away"]) == (goals, -goals)
+    assert specifiers({"hcp": handicap(-goals, of="away", three_way=True)}) == home
+
+
+@given(st.floats() | st.from_regex(r"[+-]?[0-9]{0,10}\.?[0-9]{0,10}", fullmatch=True))
+def test_handicap_is_readable(goals: float | str) -> None:
+    """Whatever is given, the result is a handicap that `specifiers` reads, or a ValueError."""
+    for three_way in (False, True):
+        try:
+            value = handicap(goals, three_way=three_way)
+        except ValueError:
+            continue
+        assert specifiers({"hcp": value})["line"] == float(goals)
+
+
+@pytest.mark.parametrize("goals", ["0:1", "0/-0.5", "-0.5,-1", "", None, True, float("nan"), "1e5"])
+def test_no_handicap(goals: Any) -> None:
+    """Goals that are no number are refused, with the way to write quarter lines."""
+    with pytest.raises(ValueError, match=r"has no number: .* quarter line, .* mean, -0\.25"):
+        handicap(goals)
+
+
+@pytest.mark.parametrize("goals", ["-0.5", 1.25])
+def test_handicap_that_is_no_score(goals: Any) -> None:
+    """A half goal in a market with a draw is refused: no score has it."""
+    with pytest.raises(ValueError, match="is no whole number: a handicap with a draw is a score"):
+        handicap(goals, three_way=True)
+
+
+def test_handicap_of_no_team() -> None:
+    """A handicap of anything but a team is refused: the draw has no sign of its own."""
+    of: Any = "draw"
+    with pytest.raises(ValueError, match="of must be 'home' or 'away', not 'draw'"):
+        handicap("-1", of=of)
+
+
 @pytest.mark.parametrize("text", ["hcp=-0", "hcp=-0.00", "hcp=1:1", "total=-0"])
 def test_zero(text: str) -> None:
     """Zero has no sign, so that a handicap of no goals is one line."""
@@ -104,8 +156,28 @@ def test_nothing(nothing: Any) -> None:
 )
 def test_unreadable(given_: Any) -> None:
     """Specifiers that cannot be read, or a line that is no number, are refused with a sentence."""
-    with pytest.raises(ValueError, match=r"no specifiers: |should be written as (total|hcp)="):
+    with pytest.raises(ValueError, match=r"no specifiers: |has no number: write, for example"):
         specifiers(given_)
+
+
+@pytest.mark.parametrize("text", ["total=2/2.5", "total=2,2.5", "hcp=0/-0.5", "hcp=0,-0.5"])
+def test_quarter_lines(text: str) -> None:
+    """A pair of lines is refused with the mean as the value, and not with one of the pair."""
+    mean = r"total=2\.25" if text.startswith("total") else r"hcp=-0\.25"
+    with pytest.raises(ValueError, match=f"{text} has no number: .* is its mean, {mean}$"):
+        specifiers(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["line", "Line", "handicap", "handicap_home", "specifiers", "Total", "HCP", " TOTAL "]
+)
+def test_names_that_are_no_specifiers(name: str) -> None:
+    """A line under another name than `total` or `hcp` is refused: the market would have none."""
+    for given_ in ({name: 2.5, "minute": 15}, f"minute=15|{name}=2.5"):
+        with pytest.raises(
+            ValueError, match=f"'{name.strip()}' is no name of a specifier: .*'hcp'"
+        ):
+            specifiers(given_)
 
 
 @given(
