@@ -217,13 +217,13 @@ async def open_connections(
     On a URL, transient errors are retried for `retry_for`, and a statement that gets no answer
     within `answer_within` (0: no limit) is such an error.
 
-    Raises DatabaseUnavailableError when no connection to the URL can be opened.
+    Raises DatabaseUnavailableError when no connection to the URL can be opened, and TypeError for
+    any other target.
     """
+    import asyncpg
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     if isinstance(target, str):
-        import asyncpg
-
         pool = asyncpg.create_pool(
             connect=lambda *_, **options: _open(target, answer_within, options),
             min_size=0,
@@ -248,8 +248,26 @@ async def open_connections(
                 await connection.exec_driver_sql("SELECT 1")
 
         yield Connections(connection=driver_connection, begin=begin)
-    else:
+    elif isinstance(target, asyncpg.Connection):
         yield Connections(connection=target)
+    else:
+        raise refused_target(target, "a connection of asyncpg, or an AsyncConnection of SQLAlchemy")
+
+
+def refused_target(target: object, connections: str) -> TypeError:
+    """Make the error of a target that is neither a URL nor one of the accepted connections."""
+    return TypeError(
+        "the database should be given as a URL (text such as postgresql://user@host/name), "
+        f"{connections}, not as {type(target).__name__}"
+    )
+
+
+def require_migration_target(target: MigrationTarget) -> None:
+    """Raise TypeError for a target of a migration that is neither a URL nor an AsyncConnection."""
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    if not isinstance(target, str | AsyncConnection):
+        raise refused_target(target, "or an AsyncConnection of SQLAlchemy")
 
 
 async def _close(pool: "asyncpg.Pool[Any]") -> None:

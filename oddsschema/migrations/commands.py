@@ -22,7 +22,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import MigrationTarget, sqlalchemy_connect
+from oddsschema.database.connections import (
+    MigrationTarget,
+    require_migration_target,
+    sqlalchemy_connect,
+)
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import HEAD, is_own_revision
 from oddsschema.database.time_limits import (
@@ -157,6 +161,7 @@ async def check(target: MigrationTarget) -> CheckReport:
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
     """
+    require_migration_target(target)
     async with AsyncExitStack() as stack:
         if isinstance(target, str):
             target = await stack.enter_async_context(sqlalchemy_connect(target))
@@ -326,6 +331,7 @@ async def _repeated(
 
     Raises DatabaseUnavailableError and TransactionError in place of the driver's errors.
     """
+    require_migration_target(target)
     if not isinstance(target, str):
         if not target.in_transaction():
             # Without a transaction, alembic would begin and commit its own.

@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import MigrationTarget, sqlalchemy_connect
+from oddsschema.database.connections import (
+    MigrationTarget,
+    require_migration_target,
+    sqlalchemy_connect,
+)
 from oddsschema.database.revision import is_own_revision
 from oddsschema.migrations.commands import (
     alembic_config,
@@ -84,6 +88,7 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
     Raises DatabaseUnavailableError, UnknownRevisionError, NewerDatabaseError and OtherProjectError.
     """
+    require_migration_target(target)
     async with AsyncExitStack() as stack:
         if isinstance(target, str):
             target = await stack.enter_async_context(sqlalchemy_connect(target))
