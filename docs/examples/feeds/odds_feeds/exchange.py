@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from odds_feeds.errors import reason
 from oddsschema import (
     Capture,
     CapturedCompetitorEvent,
@@ -97,7 +98,7 @@ def _markets(states: list[State]) -> Iterator[Market]:
             if state.definition["status"] in OPEN:
                 yield _market(state)
         except (KeyError, ValueError) as error:
-            log.warning("market %s: %r", state.definition, error)
+            log.warning("market %s: %s", state.definition, reason(error))
 
 
 def _market(state: State) -> Market:

@@ -1,10 +1,12 @@
 """A feed of many bookmakers: American prices, a point beside each outcome, player props."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from odds_feeds.errors import reason
 from oddsschema import (
     Capture,
     CapturedCompetitorEvent,
@@ -13,7 +15,7 @@ from oddsschema import (
     Market,
     Outcome,
 )
-from oddsschema.feeds import decimal_odds, merge_rows, specifiers
+from oddsschema.feeds import decimal_odds, handicap, merge_rows, specifiers
 
 log = logging.getLogger(__name__)
 
@@ -54,25 +56,31 @@ def captures(event: dict[str, Any], captured_at: datetime) -> Iterator[Capture]:
                         sport=SPORTS[event["sport_key"].partition("_")[0]],
                     ),
                 ),
-                # A line can be in two lists, and the lines of a list are mixed.
-                markets=merge_rows(_rows(event, bookmaker)),
+                markets=tuple(_markets(event, bookmaker)),
             )
         except (KeyError, ValueError) as error:
-            log.warning("event %s at %s: %r", event["id"], bookmaker.get("key"), error)
+            log.warning("event %s at %s: %s", event["id"], bookmaker.get("key"), reason(error))
 
 
-def _rows(event: dict[str, Any], bookmaker: dict[str, Any]) -> Iterator[Market]:
-    """Yield each outcome as a row of its market.
+def _markets(event: dict[str, Any], bookmaker: dict[str, Any]) -> Iterator[Market]:
+    """Yield the markets of a bookmaker. A market with an outcome that cannot be read is left out.
 
-    A list with an outcome that cannot be read is left out: no market is stored in part.
+    A line can be in two lists, and the lines of a list are mixed. Therefore all rows of a market
+    are collected first: no market is stored in part.
     """
+    rows: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for offered in bookmaker["markets"]:
-        if offered["key"] not in MARKETS:
+        key = offered["key"]
+        if key not in MARKETS:
             continue
+        for outcome in offered["outcomes"]:
+            goals = abs(outcome.get("point") or 0)  # the teams of a handicap have opposite signs
+            rows[MARKETS[key][0], outcome.get("description"), goals].append((key, outcome))
+    for market, of_market in rows.items():
         try:
-            yield from [_row(event, offered["key"], outcome) for outcome in offered["outcomes"]]
+            yield from merge_rows(_row(event, key, outcome) for key, outcome in of_market)
         except (KeyError, ValueError) as error:
-            log.warning("event %s, %s: %r", event["id"], offered["key"], error)
+            log.warning("event %s, market %s: %s", event["id"], market, reason(error))
 
 
 def _row(event: dict[str, Any], key: str, outcome: dict[str, Any]) -> Market:
@@ -80,9 +88,10 @@ def _row(event: dict[str, Any], key: str, outcome: dict[str, Any]) -> Market:
     market_id, market_name, meaning = MARKETS[key]
     distinction = {"player": outcome.get("description")}  # None for a market of the teams
     if meaning is not None:
-        # The feed gives each team its own goals. A handicap is the goals of the home team.
-        of_away = meaning == "hcp" and outcome["name"] != event["home_team"]
-        distinction[meaning] = -outcome["point"] if of_away else outcome["point"]
+        distinction[meaning] = outcome["point"]
+    if meaning == "hcp":  # the feed gives each team its own goals
+        of_home = outcome["name"] == event["home_team"]
+        distinction["hcp"] = handicap(outcome["point"], of="home" if of_home else "away")
     names = {event["home_team"]: "1", event["away_team"]: "2", "Draw": "X"}
     return Market(
         betpawa_market_id=market_id,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from odds_feeds.errors import reason
 from oddsschema import (
     Capture,
     CapturedCompetitorEvent,
@@ -54,7 +55,7 @@ def captures(answer: dict[str, Any], source: str) -> Iterator[Capture]:
         try:
             yield _capture(event, source, captured_at)
         except (KeyError, ValueError) as error:
-            log.warning("event %s: %r", event.get("id"), error)
+            log.warning("event %s: %s", event.get("id"), reason(error))
 
 
 def _capture(event: dict[str, Any], source: str, captured_at: datetime) -> Capture:
@@ -102,4 +103,4 @@ def _markets(event: dict[str, Any]) -> Iterator[Market]:
                 ),
             )
         except (KeyError, ValueError) as error:
-            log.warning("event %s, market %s: %r", event["id"], offered["id"], error)
+            log.warning("event %s, market %s: %s", event["id"], offered["id"], reason(error))
