@@ -94,7 +94,7 @@ def test_mixed_formats(odds: Decimal, profit: int, stake: int) -> None:
 )
 def test_no_price(price: Any, format: OddsFormat | None) -> None:
     """A value that is a price in no format is refused as such, and not for its format."""
-    with pytest.raises(ValueError, match="is no price: .* closed, and its odds are None"):
+    with pytest.raises(ValueError, match=r"is no price: .* closed, and its odds are None"):
         decimal_odds(price, format=format)
 
 
