@@ -17,15 +17,10 @@ from oddsschema.contracts.scalars import (
     write_specifiers,
 )
 
-#: The fields of `Market` that `specifiers` fills in, and words for them: a specifier of such a name
-#: would leave the line empty.
-_NO_SPECIFIERS = frozenset(
-    {"handicap", "handicap_away", "handicap_home", "handicap_type", "line", "specifiers"}
-)
-
 _SCORE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_LINES = ("total", "hcp")
+
+#: Examples in refusals.
 _TOTAL = "total=2.5; a quarter line, such as 2/2.5, is its mean, total=2.25"
 _HANDICAP = "hcp=-0.5 or hcp=0:1; a quarter line, such as 0/-0.5, is its mean, hcp=-0.25"
 _GOALS = "-0.5; a quarter line, such as 0/-0.5, is its mean, -0.25"
@@ -47,6 +42,13 @@ class LineAndSpecifiers(TypedDict):
     specifiers: str | None
 
 
+#: The specifiers that decide the line.
+_LINES = frozenset({"total", "hcp"})
+
+#: Names that, as specifiers, would leave the line of the market empty.
+_NO_SPECIFIERS = frozenset({*LineAndSpecifiers.__annotations__, "handicap"})
+
+
 def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndSpecifiers:
     """Split specifiers into the line, the handicap and the specifiers that are left.
 
@@ -62,7 +64,7 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
 
     Source: SportRadar's Unified Odds Feed. Raises ValueError if the specifiers cannot be read, if
     a total or a handicap is not written as above, or if a specifier has the name of a field of
-    `Market` or is `total` or `hcp` in capitals.
+    `Market` (`line`) or another spelling of these names (`Total`).
     """
     rest = _values(given)
     for name in rest:
@@ -95,11 +97,11 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
 def handicap(
     goals: str | float, *, of: Literal["home", "away"] = "home", three_way: bool = False
 ) -> str:
-    """Convert the goals added to a team to the value of `hcp`: of the home team, or a score.
+    """Convert the goals that a feed adds to a team to the value of the specifier `hcp`.
 
     The goals of the away team are those of the home team with the other sign: `"+0.5"` of "away"
-    is `-0.5`. The goals of a handicap with a draw (`three_way`) are the score that the event is
-    taken to begin at: `"-1"` is `0:1`, and `"+1"` is `1:0`.
+    is `-0.5`. The goals in a market with a draw (`three_way`) are the score at which the event is
+    taken to begin: `"-1"` is `0:1`, and `"+1"` is `1:0`.
 
     Source: SportRadar's Unified Odds Feed, as at `specifiers`. Raises ValueError if the goals are
     no number, or if those of a handicap with a draw are not whole.
