@@ -75,11 +75,11 @@ def specifiers(given: str | Mapping[str, str | float | None] | None) -> LineAndS
             )
     home: float | None = None
     kind: HandicapType | None = None
-    if (handicap := rest.pop("hcp", None)) is not None:
-        if score := _SCORE.fullmatch(handicap):
+    if (hcp := rest.pop("hcp", None)) is not None:
+        if score := _SCORE.fullmatch(hcp):
             kind, home = HandicapType.EUROPEAN, float(int(score[1]) - int(score[2]))
         else:
-            kind, home = HandicapType.ASIAN, _number(f"hcp={handicap}", handicap, _HANDICAP)
+            kind, home = HandicapType.ASIAN, _number(f"hcp={hcp}", hcp, _HANDICAP)
         line: float | None = home
     elif (total := rest.pop("total", None)) is not None:
         line = _number(f"total={total}", total, _TOTAL)
