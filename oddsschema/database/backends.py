@@ -57,3 +57,24 @@ class Backend:
         age = timedelta(seconds=time.monotonic() - self.connection.opened_at)
         with suppress(asyncpg.InsufficientPrivilegeError):
             await connection.execute(_END, self.pid, age - _TOLERANCE, age + OPEN_WITHIN)
+
+
+class LostBackends:
+    """The backends of connections that were lost: they may still have locks."""
+
+    def __init__(self) -> None:
+        self._backends: list[Backend] = []
+
+    def add(self, backend: Backend) -> None:
+        """Add a backend, to be ended through the next connection."""
+        self._backends.append(backend)
+
+    async def end(self, connection: "DeadlineConnection") -> None:
+        """End the backends; other transactions may do so at the same time."""
+        while self._backends:
+            backend = self._backends.pop()
+            try:
+                await backend.end(connection)
+            except BaseException:
+                self._backends.append(backend)
+                raise

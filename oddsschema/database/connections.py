@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from oddsschema.database.backends import APPLICATION_NAME, Backend
+from oddsschema.database.backends import APPLICATION_NAME, Backend, LostBackends
 from oddsschema.database.durations import format_duration
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
@@ -65,8 +65,7 @@ class Connections:
         self._begin = begin
         self._retry_for = retry_for
         self._lock = asyncio.Lock()
-        #: The backends of connections that were lost: they may still have locks.
-        self._lost: list[Backend] = []
+        self._lost = LostBackends()
         #: The number of repetitions so far.
         self.retries = 0
 
@@ -154,12 +153,12 @@ class Connections:
         try:
             async with self._pool.acquire() as connection:
                 backend = Backend.of(connection.unproxied)
-                await self._end_lost(connection)
+                await self._lost.end(connection)
                 yield connection
         except BaseException as error:
             is_lost = backend is not None and backend.is_lost
             if backend is not None and is_lost:
-                self._lost.append(backend)
+                self._lost.add(backend)
             if not isinstance(error, Exception):
                 raise
             if _cancellations() > cancellations:
@@ -176,16 +175,6 @@ class Connections:
             if backend is not None and is_lost and backend.connection.gave_up:
                 raise backend.connection.no_answer() from error
             raise error
-
-    async def _end_lost(self, connection: "DeadlineConnection") -> None:
-        """End the backends that were lost; other transactions may do so at the same time."""
-        while self._lost:
-            backend = self._lost.pop()
-            try:
-                await backend.end(connection)
-            except BaseException:
-                self._lost.append(backend)
-                raise
 
     def _retrying(
         self, is_final: Callable[[BaseException], bool] = lambda _: False
@@ -281,22 +270,29 @@ async def _close(pool: "asyncpg.Pool[Any]") -> None:
 
 @asynccontextmanager
 async def sqlalchemy_connect(
-    url: str, *, answer_within: timedelta = LONG_ANSWER_WITHIN
+    url: str,
+    *,
+    answer_within: timedelta = LONG_ANSWER_WITHIN,
+    lost: LostBackends | None = None,
 ) -> AsyncIterator["AsyncConnection"]:
     """Connect to a URL through SQLAlchemy, for migrations and reads.
 
-    A statement that gets no answer within `answer_within` (0: no limit) loses the connection.
+    A statement that gets no answer within `answer_within` (0: no limit) loses the connection. The
+    backends in `lost`, of earlier connections, are ended. That of this one is added if it is lost.
 
     Raises DatabaseUnavailableError when no connection can be opened.
     """
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    opened: list[DeadlineConnection] = []
+    backends: list[Backend] = []
 
     async def connect() -> "DeadlineConnection":
-        opened.append(await _open(url, answer_within))
-        return opened[-1]
+        connection = await _open(url, answer_within)
+        backends.append(Backend.of(connection))
+        if lost is not None:
+            await lost.end(connection)
+        return connection
 
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -310,8 +306,11 @@ async def sqlalchemy_connect(
         async with engine.connect() as connection:
             yield connection
     except Exception as error:
-        if opened and opened[-1].gave_up:
-            raise opened[-1].no_answer() from error
+        for backend in backends:
+            if lost is not None and backend.is_lost:
+                lost.add(backend)
+            if backend.connection.gave_up:
+                raise backend.connection.no_answer() from error
         raise
     finally:
         await engine.dispose()

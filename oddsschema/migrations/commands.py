@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
+from oddsschema.database.backends import LostBackends
 from oddsschema.database.connections import (
     MigrationTarget,
     require_migration_target,
@@ -337,10 +338,13 @@ async def _repeated(
             # Without a transaction, alembic would begin and commit its own.
             await target.begin()
         return await work(target)
+    lost = LostBackends()
     async for attempt in retrying(is_transient, retry_for):
         with attempt:
             try:
-                async with sqlalchemy_connect(target, answer_within=answer_within) as connection:
+                async with sqlalchemy_connect(
+                    target, answer_within=answer_within, lost=lost
+                ) as connection:
                     return await work(connection)
             except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 failure = as_package_error(error)
