@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oddsschema
@@ -78,6 +78,8 @@ def screens(url: str, event: str) -> list[Ended]:
     ]
 
 
+# Each example runs every command that prints names.
+@settings(max_examples=max(5, settings().max_examples // 3))
 @given(texts=TEXTS)
 def test_lines_are_those_of_plain_names(texts: list[str], shared: str, run: Run) -> None:
     """Every command prints as many lines as for plain names, without unsafe characters."""
