@@ -1,8 +1,8 @@
 """The standard streams of the program: output that cannot be written, or cannot be encoded.
 
-An error of writing (a full disk, a closed pipe) is recorded, and what follows is dropped: output
-that is lost must not end the work of a command, nor hide its result. A character that the encoding
-of the stream does not have is written as an escape.
+An error of writing (a full disk, a closed pipe) is recorded, and all later output is dropped: lost
+output must not end the work of a command, nor hide its result. A character that the encoding of the
+stream does not have is written as an escape.
 """
 
 import io

@@ -42,6 +42,11 @@ _CLOSE_WITHIN = 2
 _Result = TypeVar("_Result")
 
 
+def never(_error: BaseException) -> bool:
+    """Return False: no transient error is final."""
+    return False
+
+
 class Connections:
     """The connections that transactions run on: a pool, or a connection of the caller's.
 
@@ -78,7 +83,7 @@ class Connections:
         self,
         work: Callable[[Connection], Awaitable[_Result]],
         *,
-        is_final: Callable[[BaseException], bool] = lambda _: False,
+        is_final: Callable[[BaseException], bool] = never,
     ) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
@@ -112,7 +117,7 @@ class Connections:
     async def _transact(
         self,
         work: Callable[[Connection], Awaitable[_Result]],
-        is_final: Callable[[BaseException], bool] = lambda _: False,
+        is_final: Callable[[BaseException], bool] = never,
     ) -> _Result:
         if self._connection is not None:
             # Concurrent transactions on a single connection would nest.
@@ -176,9 +181,7 @@ class Connections:
                 raise backend.connection.no_answer() from error
             raise error
 
-    def _retrying(
-        self, is_final: Callable[[BaseException], bool] = lambda _: False
-    ) -> "AsyncRetrying":
+    def _retrying(self, is_final: Callable[[BaseException], bool] = never) -> "AsyncRetrying":
         def should_retry(error: BaseException) -> bool:
             return is_transient(error) and not is_final(error)
 

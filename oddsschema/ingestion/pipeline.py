@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from oddsschema.database.connections import Connection, Connections
+from oddsschema.database.connections import Connection, Connections, never
 from oddsschema.database.retry import is_time_limit
 from oddsschema.errors import ChunkError, OddsSchemaError, UncertainCommitError
 from oddsschema.ingestion.item import Item
@@ -283,7 +283,7 @@ class Pipeline:
         self,
         chunk: Chunk,
         work: Callable[[Connection], Awaitable[_Result]],
-        is_final: Callable[[BaseException], bool] = lambda _: False,
+        is_final: Callable[[BaseException], bool] = never,
     ) -> _Result:
         try:
             return await self._connections.transact(work, is_final=is_final)

@@ -1,4 +1,4 @@
-"""Faults that end no process: what does not answer, accepts no writes or is slow, for a while."""
+"""Faults that end no process: a server that hangs, accepts no writes or is slow, for a while."""
 
 import asyncio
 import random

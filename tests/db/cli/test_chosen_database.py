@@ -1,4 +1,4 @@
-"""The database of a command: an empty URL is an error, and what writes names its database."""
+"""The database of a command: an empty URL is an error, and a command that writes names it."""
 
 import os
 import subprocess

@@ -169,7 +169,7 @@ def test_refusals_that_cannot_be_written(
 
 
 def test_both_streams_full(url: str, file: Path, full: Any, run: Run) -> None:
-    """The rows are stored; only the exit code tells of the loss."""
+    """The rows are stored; the exit code reports the loss."""
     before = run(fetch(url, STORED))[0][0]
     assert ended(url, "ingest", str(file), stdout=full, stderr=full).returncode == 2
     assert run(fetch(url, STORED)) == [(before + 1,)]
