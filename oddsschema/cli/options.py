@@ -1,6 +1,7 @@
 """The options that commands share, and the types of their values."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,9 @@ from oddsschema.database.durations import format_duration, parse_duration
 from oddsschema.database.time_limits import RETRY_FOR
 from oddsschema.database.urls import given_url, normalize, redact
 from oddsschema.embedded import database_url
+
+#: A number with a unit that pydantic knows.
+_SIZE = re.compile(r"\d*\.?\d+ ?[A-Za-z]*", re.ASCII)
 
 _Result = TypeVar("_Result")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -41,8 +45,11 @@ def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
+        # pydantic reads the beginning of a text, and ignores the rest.
+        if value is not None and not _SIZE.fullmatch(value):
+            raise ValueError(value)
         return None if value is None else int(TypeAdapter(ByteSize).validate_python(value))
-    except ValidationError as error:
+    except (ValueError, ValidationError) as error:
         raise click.BadParameter(f"{value!r} is not a size such as 500M, 80G or 2T") from error
 
 

@@ -112,7 +112,10 @@ def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str
 
 FUNCTIONS = dict(functions())
 #: Functions that open no connection.
-PURE = {f"oddsschema.database.urls.{name}" for name in ("given_url", "normalize", "redact")}
+PURE = {
+    *(f"oddsschema.database.urls.{name}" for name in ("given_url", "normalize", "redact")),
+    "oddsschema.database.connections.require_migration_target",
+}
 
 
 def commands(file: Path) -> Iterator[list[str]]:

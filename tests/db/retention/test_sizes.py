@@ -80,4 +80,5 @@ def test_size_command(database: str) -> None:
     as_json = command("size", "--free-bytes", "1500", "--json", "--url", database)
     found = json.loads(as_json.stdout)
     assert (found["free_bytes"], found["bytes_per_day"], found["days_left"]) == (1500, 0, None)
-    assert command("size", "--free-bytes", "much", "--url", database).returncode == 2
+    for text in ("much", "1500 apples and pears", "1..5", "1500; 2G"):
+        assert command("size", "--free-bytes", text, "--url", database).returncode == 2

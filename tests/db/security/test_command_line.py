@@ -209,6 +209,7 @@ def test_other_arguments(database: str, program: Program, run: Run) -> None:
             if tried != "test_other_arguments":
                 continue
             if isinstance(parameter, click.Option) and not parameter.is_flag:
-                assert program(name, f"{parameter.opts[-1]}={text}")[0] == 2
+                code, output = program(name, f"{parameter.opts[-1]}={text}")
+                assert (code, "Invalid value for" in output) == (2, True), output
         assert program(text, "--url", database)[0] == 2
     assert run(structure(database)) == before
