@@ -19,6 +19,7 @@ from oddsschema.database.time_limits import STATEMENT_TIMEOUT, answer_after
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options, timeouts
+from oddsschema.migrations.version_tables import version_table_options
 
 arguments: dict[str, Any] = context.get_x_argument(as_dictionary=True)
 
@@ -31,7 +32,12 @@ def run(**options: Any) -> None:
     limits = context.config.attributes.get("timeouts")
     if limits is None:
         limits = limits_of(arguments)
-    context.configure(transaction_per_migration=True, **options, **autogenerate_options())
+    context.configure(
+        transaction_per_migration=True,
+        **options,
+        **version_table_options(options.get("connection")),
+        **autogenerate_options(),
+    )
     with timeouts(context.get_context(), **limits), context.begin_transaction():
         context.run_migrations()
 

@@ -14,6 +14,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── MigrationError
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
+    │   ├── UnversionedDatabaseError
     │   ├── OtherProjectError
     │   ├── CheckViolationError
     │   ├── LockTimeoutError
@@ -221,17 +222,43 @@ class NewerDatabaseError(MigrationError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class OtherProjectError(MigrationError):
-    """A database that also has another project's revisions, which only its alembic can migrate."""
+class UnversionedDatabaseError(MigrationError):
+    """A database with tables named like oddsschema's, and without a revision."""
 
-    #: The recorded revisions of the other project.
-    revisions: Sequence[str]
+    #: The tables, if the database has only some of oddsschema's; none if it has all.
+    only: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         super().__init__(
-            f"the database has another project's revisions ({', '.join(self.revisions)}), which "
-            "may depend on oddsschema's: migrate both with that project's alembic ('alembic "
+            f"the database records no revision, and has only some of oddsschema's tables "
+            f"({', '.join(self.only)}): if they belong to another application, give oddsschema a "
+            "schema of its own (?search_path=… in the URL); if nobody needs them, drop them; then "
+            "run 'oddsschema upgrade'"
+            if self.only
+            else "the database has the tables of oddsschema, but records no revision: run the "
+            "repairs that 'oddsschema check' lists, the revision's last"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OtherProjectError(MigrationError):
+    """A database that another project's alembic migrates, together with its own tables."""
+
+    #: The recorded revisions of the other project; none if it has none yet.
+    revisions: Sequence[str]
+    #: The version table with oddsschema's revision; None if that is not recorded.
+    table: str | None = None
+
+    def __post_init__(self) -> None:
+        place = f" in {self.table}" if self.table is not None else ""
+        super().__init__(
+            f"the database has another project's revisions{place} ({', '.join(self.revisions)}), "
+            "which may depend on oddsschema's: migrate both with that project's alembic ('alembic "
             "upgrade heads')"
+            if self.revisions
+            else f"the revision of oddsschema is recorded in {self.table}, the version table of "
+            "another project: migrate with that project's alembic ('alembic upgrade heads'), or "
+            "take the revision back by 'oddsschema hand-over oddsschema_version'"
         )
 
 
@@ -322,7 +349,7 @@ class ComparisonError(OddsSchemaError):
 
     def __post_init__(self) -> None:
         cure = {
-            "42501": "check needs SELECT on alembic_version and TEMPORARY on the database",
+            "42501": "check needs SELECT on oddsschema_version and TEMPORARY on the database",
             "42P07": "drop the temporary table of this session that has the same name",
             "55P03": "if a migration is running, check again when it has ended",
         }.get(self.sqlstate or "", "nothing was compared")

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 revision = "oddsschema_0001"
@@ -10,7 +11,31 @@ branch_labels = ("oddsschema",)
 depends_on = None
 
 
+def reject_second_owner() -> None:
+    """Raise CommandError if the tables exist and have their revision in oddsschema_version.
+
+    Another project's alembic, which looks for the revision in its own version table, would create
+    them again.
+    """
+    context = op.get_context()
+    if context.as_sql or context.version_table == "oddsschema_version":
+        return
+    connection = op.get_bind()
+    find = sa.text("SELECT to_regclass('oddsschema_version') IS NOT NULL")
+    read = sa.text("SELECT max(version_num) FROM oddsschema_version")
+    recorded = connection.scalar(read) if connection.scalar(find) else None
+    if recorded is not None:
+        names = (context.version_table_schema, context.version_table)
+        table = ".".join(filter(None, names))
+        raise CommandError(
+            f"oddsschema's tables are at {recorded}, recorded in oddsschema_version, not in the "
+            f"version table of this project: run 'oddsschema hand-over {table}', which moves the "
+            "revision there, then this command again"
+        )
+
+
 def upgrade() -> None:
+    reject_second_owner()
     op.create_table(
         "sports",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -1,8 +1,9 @@
-"""The commands of migrations: `upgrade`, `downgrade`, `current` and `check`."""
+"""The commands of migrations: `upgrade`, `downgrade`, `hand-over`, `current` and `check`."""
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -18,9 +19,29 @@ from oddsschema.cli.options import (
     url_option,
 )
 from oddsschema.cli.output import ask, is_terminal, print_json, print_line, print_text
+from oddsschema.database.recorded_revisions import DEFAULT_TABLE
 from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError
+from oddsschema.errors import (
+    DatabaseUnavailableError,
+    DatabaseURLError,
+    NewerDatabaseError,
+    UnversionedDatabaseError,
+)
+
+#: The exit codes of `check` for databases that no migration changes; those of migrations as well.
+NEWER = 4
+UNVERSIONED = 5
+
+
+@contextmanager
+def exit_codes_of_check() -> Iterator[None]:
+    """End with the exit code of `check` for a database that cannot be migrated."""
+    try:
+        yield
+    except (NewerDatabaseError, UnversionedDatabaseError) as error:
+        print_text(f"error: {error}", err=True)
+        sys.exit(NEWER if isinstance(error, NewerDatabaseError) else UNVERSIONED)
 
 
 def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,19 +64,31 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("revision", default="head")
 @click.option("--sql", is_flag=True, help="Print the SQL, without a connection.")
+@click.option(
+    "--keep-version-table",
+    is_flag=True,
+    help="Leave the revision in alembic_version, for a project whose alembic migrates the tables.",
+)
 @timeouts_options
 @retry_for_option
 @url_option
 def upgrade(
     revision: str,
     sql: bool,
+    keep_version_table: bool,
     timeouts: dict[str, timedelta],
     retry_for: timedelta,
     url: str | None,
 ) -> None:
     """Create the tables, or upgrade them to REVISION (the newest).
 
-    Rows that keep an older form are reported as notes.
+    Rows that keep an older form are reported as notes, and so is a revision that moves from
+    alembic_version to oddsschema_version.
+
+    \b
+    Exit codes besides 0, 1 and 2:
+      4  the database is at a newer revision
+      5  the database has tables of oddsschema, but no revision
     """
     from oddsschema import migrations
 
@@ -65,11 +98,18 @@ def upgrade(
 
     async def run(url: str) -> None:
         before = await migrations.current(url, retry_for=retry_for)
-        notes = await migrations.upgrade(url, revision, retry_for=retry_for, **timeouts)
+        notes = await migrations.upgrade(
+            url,
+            revision,
+            retry_for=retry_for,
+            keep_version_table=keep_version_table,
+            **timeouts,
+        )
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
-    run_on_database(url, run, writes=True)
+    with exit_codes_of_check():
+        run_on_database(url, run, writes=True)
 
 
 @click.command()
@@ -91,6 +131,11 @@ def downgrade(
     be dropped; then asks. Without a terminal, --yes is necessary.
 
     Rows that the older tables cannot hold are deleted or changed, and counted in notes.
+
+    \b
+    Exit codes besides 0, 1 and 2:
+      4  the database is at a newer revision
+      5  the database has tables of oddsschema, but no revision
     """
     from oddsschema import migrations
 
@@ -99,7 +144,7 @@ def downgrade(
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
-    with chosen_database(url, writes=True) as chosen:
+    with exit_codes_of_check(), chosen_database(url, writes=True) as chosen:
         before = asyncio.run(migrations.current(chosen, retry_for=retry_for))
         plan = asyncio.run(migrations.plan_downgrade(chosen, revision))
         if plan.revisions:
@@ -107,6 +152,30 @@ def downgrade(
             if not yes:
                 _require_consent()
         asyncio.run(run(chosen, before))
+
+
+@click.command("hand-over")
+@click.argument("table", default=DEFAULT_TABLE)
+@timeouts_options
+@retry_for_option
+@url_option
+def hand_over(
+    table: str, timeouts: dict[str, timedelta], retry_for: timedelta, url: str | None
+) -> None:
+    """Move the revision to TABLE, the version table of a project whose alembic then migrates.
+
+    TABLE (alembic_version) can have a schema: schema.table. `oddsschema hand-over
+    oddsschema_version` takes the revision back.
+    """
+    from oddsschema import migrations
+
+    async def run(url: str) -> None:
+        notes = await migrations.hand_over(url, table, retry_for=retry_for, **timeouts)
+        if not notes:
+            print_line(f"the revision is in {table} already")
+        _print_notes(notes)
+
+    run_on_database(url, run, writes=True)
 
 
 @click.command()
@@ -164,8 +233,8 @@ def check(as_json: bool, url: str | None) -> None:
         CheckState.CLEAN: 0,
         CheckState.DRIFT: 1,
         CheckState.OLDER: 3,
-        CheckState.NEWER: 4,
-        CheckState.UNVERSIONED: 5,
+        CheckState.NEWER: NEWER,
+        CheckState.UNVERSIONED: UNVERSIONED,
         CheckState.EMPTY: 6,
         CheckState.UNREACHABLE: 7,
     }

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
-from oddsschema.cli.migrations import check, current, downgrade, upgrade
+from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
 from oddsschema.cli.output import escape_cell, print_line, print_text
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
@@ -112,7 +112,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(upgrade, downgrade, current, check),
+    *(upgrade, downgrade, hand_over, current, check),
     *(validate_files, ingest, batches, history, prune, size),
     *(schema, demo, simulate_captures),
 ):

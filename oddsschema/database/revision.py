@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.errors import NotMigratedError
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ SELECT NOT EXISTS (
 """
 
 
-def is_own_revision(revision: str) -> bool:
-    """Return whether a recorded revision belongs to this package."""
-    return revision.startswith("oddsschema_")
-
-
 async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     """Keep migrations from changing the rows of a history until the transaction ends.
 
@@ -45,18 +41,10 @@ async def keep_migrated(connection: "Connection", snapshots: str) -> None:
 
 async def require_migrated(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database has the tables of this release."""
-    revisions: list[str] = []
-    if await connection.fetchval("SELECT to_regclass('alembic_version') NOTNULL"):
-        rows = await connection.fetch("SELECT version_num FROM alembic_version")
-        revisions = [row[0] for row in rows]
-    current = next(filter(is_own_revision, revisions), None)
-    if HEAD in revisions or (current is None and await has_all_parts(connection)):
+    recorded = await read_revisions(connection)
+    if HEAD in recorded.own or (not recorded.own and await has_all_parts(connection)):
         return
-    raise NotMigratedError(
-        current=current,
-        head=HEAD,
-        others=tuple(revision for revision in revisions if not is_own_revision(revision)),
-    )
+    raise NotMigratedError(current=recorded.revision, head=HEAD, others=recorded.others)
 
 
 async def has_all_parts(connection: "Connection") -> bool:

@@ -6,7 +6,8 @@ project with tables of its own adds `script_location()`/versions to its `version
 
 The public names are imported from here. The modules:
 
-- `commands`: upgrade, downgrade, current, check, and the location of the revisions
+- `commands`: upgrade, downgrade, current, check, hand_over, and the location of the revisions
+- `version_tables`: the move of the recorded revision to another project's version table
 - `downgrade_plan`: the revisions, tables and columns that a downgrade removes
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
 - `time_limits`: the time limits of a migration, for any env.py
@@ -29,6 +30,7 @@ from oddsschema.migrations.commands import (
     check,
     current,
     downgrade,
+    hand_over,
     script_location,
     upgrade,
     upgrade_sql,
@@ -57,6 +59,7 @@ __all__ = [
     "check",
     "current",
     "downgrade",
+    "hand_over",
     "include_object",
     "plan_downgrade",
     "render_item",

@@ -15,6 +15,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from oddsschema.contracts.base import metadata
 from oddsschema.contracts.outcomes import OutcomesJSONB
+from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
 
 
@@ -23,7 +24,7 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
 
     `own` is the MetaData of the project's tables, which `alembic revision` and `alembic check`
     compare with the database; without it, oddsschema's own. The project's comparison leaves out the
-    tables of oddsschema, which `oddsschema check` compares.
+    tables of oddsschema, which `oddsschema check` compares, and its version table.
 
         context.configure(connection=connection, **autogenerate_options(SQLModel.metadata))
 
@@ -59,11 +60,22 @@ def include_object(
     reflected: bool,
     compare_to: SchemaItem | None,
 ) -> bool:
-    """Leave out the tables of oddsschema: a hook of alembic's.
+    """Leave out the tables of oddsschema and its version table: a hook of alembic's.
 
-    Alembic would otherwise render them as dropped.
+    Alembic would otherwise render them as dropped. Raises alembic's CommandError for a table of the
+    project that has the name of one of them: its changes would be left out as well.
     """
-    return not (isinstance(item, Table) and item.schema is None and name in metadata.tables)
+    if not (isinstance(item, Table) and item.schema is None):
+        return True
+    ours = metadata.tables.get(item.name)
+    if ours is None and item.name != OWN_TABLE:
+        return True
+    if not reflected and item is not ours:
+        raise CommandError(
+            f"the table {item.name} of this project is named like a table of oddsschema: rename "
+            "it, or give it a schema of its own (Table.schema)"
+        )
+    return False
 
 
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:

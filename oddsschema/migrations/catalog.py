@@ -109,14 +109,6 @@ SELECT set_config('search_path', concat_ws(', ', (
     set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '10s'), true)
 """
 
-#: Read which of the tables named $1 the search path leads to.
-PRESENT = """
-SELECT given.name
-FROM unnest($1::text[]) AS given (name)
-JOIN pg_class AS c ON c.oid = to_regclass(given.name)
-WHERE c.relpersistence <> 't'
-"""
-
 #: Read the parts of the tables named $1 that the search path leads to: temporary tables if $2 is
 #: true, else all others.
 PARTS = r"""

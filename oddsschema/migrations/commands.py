@@ -1,4 +1,4 @@
-"""The migration commands: upgrade, downgrade, current, check, and the location of the revisions."""
+"""The commands: upgrade, downgrade, current, check, hand_over, and the revisions' location."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from asyncpg.pool import PoolConnectionProxy
@@ -28,8 +28,13 @@ from oddsschema.database.connections import (
     require_migration_target,
     sqlalchemy_connect,
 )
+from oddsschema.database.recorded_revisions import (
+    DEFAULT_TABLE,
+    RecordedRevisions,
+    read_revisions_sync,
+)
 from oddsschema.database.retry import as_package_error, is_transient, retrying
-from oddsschema.database.revision import HEAD, is_own_revision
+from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import (
     LOCK_TIMEOUT,
     LONG_ANSWER_WITHIN,
@@ -46,13 +51,22 @@ from oddsschema.errors import (
     ReadOnlyDatabaseError,
     UnknownRevisionError,
     UnsupportedDriverError,
+    UnversionedDatabaseError,
 )
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.report import CheckReport, Release, check_connection
+from oddsschema.migrations.time_limits import timeouts
+from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.migrations.violations import translate_violations
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
+
+#: The SQLSTATEs of objects that exist already, as tables, indexes and types of other applications.
+_DUPLICATE_OBJECT = ("42P07", "42710")
+
+#: The SQLSTATEs of tables, columns and constraints that a migration does not find.
+_UNDEFINED_OBJECT = ("42P01", "42703", "42704")
 
 #: A revision relative to the current one or to another: -1, head-2.
 _RELATIVE = re.compile(r"[+-]\d+$")
@@ -77,6 +91,7 @@ async def upgrade(
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
     retry_for: timedelta = RETRY_FOR,
+    keep_version_table: bool = False,
 ) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
 
@@ -89,15 +104,21 @@ async def upgrade(
     wait for a lock that was too long, a deadlock, a lost connection, a server that starts up. A
     server that does not answer for a minute more than `statement_timeout` loses the connection.
 
-    Returns notes: sentences about rows that keep an older form.
+    A revision that is alone in `alembic_version`, where older releases recorded it, moves to
+    `oddsschema_version` first, unless `keep_version_table` is set: for another project whose
+    alembic migrates the tables of this package, and which has no revision of its own yet.
+
+    Returns notes: sentences about rows that keep an older form, and about such a move.
 
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
-    UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
-    SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
-    A sequence that is behind raises SequenceError.
+    UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError, OtherProjectError,
+    CheckViolationError (with the SELECT that finds the rows), LockTimeoutError,
+    StatementTimeoutError, MigrationDeadlockError. A sequence that is behind raises SequenceError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    return await _migrate(target, config, revision, command.upgrade, retry_for)
+    return await _migrate(
+        target, config, revision, command.upgrade, retry_for, takes_over=not keep_version_table
+    )
 
 
 async def downgrade(
@@ -144,11 +165,42 @@ async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0
     """
 
     async def read(connection: AsyncConnection) -> str | None:
-        recorded = await connection.run_sync(recorded_revisions)
-        own = next(filter(is_own_revision, recorded), None)
-        return (await check(connection)).revision if recorded and own is None else own
+        recorded = await connection.run_sync(read_revisions_sync)
+        is_concluded = recorded.others and not recorded.own
+        return (await check(connection)).revision if is_concluded else recorded.revision
 
     return await _repeated(target, read, retry_for)
+
+
+async def hand_over(
+    target: MigrationTarget,
+    table: str = DEFAULT_TABLE,
+    *,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    retry_for: timedelta = RETRY_FOR,
+) -> tuple[str, ...]:
+    """Move the recorded revision to another project's version table, whose alembic then migrates.
+
+    `table` is the name that the project gives to alembic, "table" or "schema.table"; without a
+    schema, it is in that of our tables. A table that is missing is created. The roles that may read
+    the revision may read it afterwards. `hand_over(target, "oddsschema_version")` takes it back.
+
+    Returns notes: a sentence about the move; none if the revision is in `table` already. Limits
+    and errors are those of `upgrade`.
+    """
+    config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+    notes: list[str] = []
+
+    async def migrate(connection: AsyncConnection) -> None:
+        notes[:] = await _move(
+            connection, config, lambda connection: hand_over_revision(connection, table)
+        )
+        if isinstance(target, str):
+            await connection.commit()
+
+    await _repeated(target, migrate, retry_for, answer_after(statement_timeout))
+    return tuple(notes)
 
 
 async def check(target: MigrationTarget) -> CheckReport:
@@ -156,8 +208,8 @@ async def check(target: MigrationTarget) -> CheckReport:
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
     temporary tables and rolled back: that needs TEMPORARY on the database, SELECT on
-    alembic_version, and a primary server. The transaction of a connection that was handed over is
-    left unchanged.
+    oddsschema_version, and a primary server. The transaction of a connection that was handed over
+    is left unchanged.
 
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
@@ -204,22 +256,29 @@ def known_revisions() -> list[str]:
     return sorted(script.revision for script in scripts)
 
 
-def recorded_revisions(connection: Connection) -> tuple[str, ...]:
-    """Read the revisions that the database records, including those of other projects."""
-    return MigrationContext.configure(connection).get_current_heads()
+def require_migratable(recorded: RecordedRevisions) -> None:
+    """Check that this package's revisions alone can migrate the database.
 
-
-def require_known_revisions(connection: Connection) -> None:
-    """Check that alembic can migrate the database with this package's revisions alone.
-
-    Raises OtherProjectError and NewerDatabaseError.
+    Raises OtherProjectError, NewerDatabaseError and UnversionedDatabaseError.
     """
-    unknown = sorted(set(recorded_revisions(connection)) - set(known_revisions()))
-    others = tuple(revision for revision in unknown if not is_own_revision(revision))
-    if others:
-        raise OtherProjectError(revisions=others)
-    if unknown:
+    if not recorded.may_stand_alone:
+        table = None if recorded.table is None else str(recorded.table)
+        raise OtherProjectError(revisions=recorded.others, table=table)
+    if unknown := sorted(set(recorded.own) - set(known_revisions())):
         raise NewerDatabaseError(current=unknown[-1], head=HEAD)
+    if recorded.tables and not recorded.own:
+        is_complete = recorded.tables == set(metadata.tables)
+        raise UnversionedDatabaseError(only=() if is_complete else sorted(recorded.tables))
+
+
+def undone_revisions(recorded: str | None, revision: str) -> list[Script]:
+    """Return the revisions that a downgrade from `recorded` to `revision` undoes, newest first.
+
+    Raises UnknownRevisionError.
+    """
+    with translate_alembic_errors(revision):
+        scripts = ScriptDirectory.from_config(alembic_config())
+        return [*scripts.iterate_revisions(recorded, revision, select_for_downgrade=True)]
 
 
 def require_read_committed(connection: Connection) -> None:
@@ -257,16 +316,34 @@ def _unknown_revision(revision: str, reason: str | None = None) -> UnknownRevisi
 
 
 @contextmanager
-def translate_read_only_errors() -> Iterator[None]:
-    """Raise ReadOnlyDatabaseError in place of PostgreSQL's read_only_sql_transaction."""
+def translate_server_errors() -> Iterator[None]:
+    """Raise errors of this package in place of PostgreSQL's, for a database that others changed.
+
+    A server that accepts no writes raises ReadOnlyDatabaseError, an object that exists already or
+    that is missing raises MigrationError.
+    """
     try:
         yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _READ_ONLY_SQL_TRANSACTION:
+        state = getattr(error.orig, "sqlstate", None)
+        if error.orig is None or state is None:
             raise
-        assert error.orig is not None  # an error with a SQLSTATE
-        reason = str(error.orig.__cause__)
-        raise ReadOnlyDatabaseError(reason=reason, operation="a migration") from error
+        reason = str(error.orig.__cause__ or error.orig)
+        if state == _READ_ONLY_SQL_TRANSACTION:
+            raise ReadOnlyDatabaseError(reason=reason, operation="a migration") from error
+        if state in _DUPLICATE_OBJECT:
+            raise MigrationError(
+                f"{reason}, and a migration would create it\n"
+                "The transaction was rolled back. If it belongs to another application, give "
+                "oddsschema a schema of its own (?search_path=… in the URL)"
+            ) from error
+        if state in _UNDEFINED_OBJECT:
+            raise MigrationError(
+                f"{reason}, and a migration would change it: the tables are not those of the "
+                "recorded revision\n"
+                "The transaction was rolled back. Restore the object, then run the migration again"
+            ) from error
+        raise
 
 
 async def _migrate(
@@ -275,10 +352,16 @@ async def _migrate(
     revision: str,
     move: Callable[[Config, str], None],
     retry_for: timedelta,
+    *,
+    takes_over: bool = False,
 ) -> tuple[str, ...]:
-    """Run alembic, and return the notes of the revisions and of the rows that they left."""
+    """Run alembic, and return the notes of the revisions and of the rows that they left.
+
+    With `takes_over`, the revision moves to our own version table before.
+    """
     config.stdout = notes = StringIO()
     committed: list[str] = []
+    moved: list[str] = []
     #: The recorded revisions before each attempt.
     before: list[tuple[str, ...]] = []
     kept: list[str] = []
@@ -297,19 +380,26 @@ async def _migrate(
         with (
             translate_alembic_errors(revision),
             translate_violations(connection),
-            translate_read_only_errors(),
+            translate_server_errors(),
         ):
             move(config, revision)
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
-        await connection.run_sync(require_known_revisions)
-        before.append(await connection.run_sync(recorded_revisions))
+        recorded = await connection.run_sync(read_revisions_sync)
+        require_migratable(recorded)
+        if move is command.downgrade and not recorded.own:
+            undone_revisions(None, revision)
+            return
+        before.append(recorded.own)
+        if takes_over and recorded.is_in_default_table:
+            moved.extend(await _move(connection, config, take_over))
         if isinstance(target, str):
-            # Alembic would take this transaction for the caller's, and not commit.
-            await connection.rollback()
+            # Alembic would take an open transaction for the caller's, and not commit.
+            await connection.commit()
         await connection.run_sync(on_connection)
-        if HEAD not in before[0] and HEAD in await connection.run_sync(recorded_revisions):
+        after = await connection.run_sync(read_revisions_sync)
+        if HEAD not in before[0] and HEAD in after.own:
             kept[:] = describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
         if isinstance(target, str):
             await connection.commit()
@@ -319,7 +409,25 @@ async def _migrate(
         retry_for = timedelta(0)
     answer_within = answer_after(config.attributes["timeouts"]["statement_timeout"])
     await _repeated(target, migrate, retry_for, answer_within)
-    return (*committed, *take_notes(), *kept)
+    return (*moved, *committed, *take_notes(), *kept)
+
+
+async def _move(
+    connection: AsyncConnection, config: Config, move: Callable[[Connection], str | None]
+) -> list[str]:
+    """Move the revision to another version table, within the time limits; return the notes."""
+
+    def on_connection(connection: Connection) -> str | None:
+        context = MigrationContext.configure(connection)
+        with (
+            translate_alembic_errors("head"),
+            translate_server_errors(),
+            timeouts(context, **config.attributes["timeouts"]),
+        ):
+            return move(connection)
+
+    note = await connection.run_sync(on_connection)
+    return [] if note is None else [note]
 
 
 async def _repeated(

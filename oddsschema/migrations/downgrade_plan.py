@@ -3,7 +3,6 @@
 import re
 from contextlib import AsyncExitStack
 
-from alembic.script import ScriptDirectory
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -13,12 +12,10 @@ from oddsschema.database.connections import (
     require_migration_target,
     sqlalchemy_connect,
 )
-from oddsschema.database.revision import is_own_revision
+from oddsschema.database.recorded_revisions import read_revisions_sync
 from oddsschema.migrations.commands import (
-    alembic_config,
-    recorded_revisions,
-    require_known_revisions,
-    translate_alembic_errors,
+    require_migratable,
+    undone_revisions,
     upgrade_sql,
 )
 
@@ -86,7 +83,8 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
     Rows that the older form cannot hold are not counted: `downgrade` returns their numbers.
 
-    Raises DatabaseUnavailableError, UnknownRevisionError, NewerDatabaseError and OtherProjectError.
+    Raises DatabaseUnavailableError, and the subclasses of MigrationError: UnknownRevisionError,
+    NewerDatabaseError, UnversionedDatabaseError and OtherProjectError.
     """
     require_migration_target(target)
     async with AsyncExitStack() as stack:
@@ -96,13 +94,10 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
 
 def _plan(connection: Connection, revision: str) -> DowngradePlan:
-    require_known_revisions(connection)
-    recorded = next(filter(is_own_revision, recorded_revisions(connection)), None)
-    if recorded is None:
-        return DowngradePlan(revisions=(), tables=(), columns=())
-    with translate_alembic_errors(revision):
-        scripts = ScriptDirectory.from_config(alembic_config())
-        undone = [*scripts.iterate_revisions(recorded, revision, select_for_downgrade=True)]
+    revisions = read_revisions_sync(connection)
+    require_migratable(revisions)
+    recorded = revisions.revision
+    undone = undone_revisions(recorded, revision)
     if not undone:
         return DowngradePlan(revisions=(), tables=(), columns=())
     sql = upgrade_sql(f"{undone[-1].down_revision or 'base'}:{recorded}")

@@ -7,8 +7,14 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import is_own_revision
-from oddsschema.migrations.catalog import PRESENT, SETTINGS
+from oddsschema.database.recorded_revisions import (
+    OWN_TABLE,
+    RecordedRevisions,
+    VersionTable,
+    read_revisions,
+)
+from oddsschema.errors import NewerDatabaseError, UnversionedDatabaseError
+from oddsschema.migrations.catalog import SETTINGS
 from oddsschema.migrations.comparison import Difference, find_differences
 from oddsschema.migrations.kept_ids import read_kept_ids
 from oddsschema.migrations.sequences import describe_unreadable
@@ -79,38 +85,34 @@ class Release:
 async def check_connection(connection: Connection, release: Release) -> CheckReport:
     """Compare the database with a release, in a transaction that the caller rolls back."""
     await connection.execute(SETTINGS)
-    present = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
-    recorded, others = await read_revisions(connection)
+    recorded = await read_revisions(connection)
+    own, others = recorded.own, recorded.others
 
-    if unknown := sorted(set(recorded) - set(release.revisions)):
+    if unknown := sorted(set(own) - set(release.revisions)):
         return CheckReport(
             state=CheckState.NEWER,
-            message=f"the database is at {unknown[-1]}, which this release does not know (its "
-            f"newest is {release.head}): install a newer oddsschema",
+            message=str(NewerDatabaseError(current=unknown[-1], head=release.head)),
             revision=unknown[-1],
         )
-    if recorded and release.head not in recorded:
+    if own and release.head not in own:
         return CheckReport(
             state=CheckState.OLDER,
-            message=f"the database is at {recorded[-1]}, this release needs {release.head}: "
+            message=f"the database is at {own[-1]}, this release needs {release.head}: "
             "run 'oddsschema upgrade'",
-            revision=recorded[-1],
+            revision=own[-1],
         )
-    if not recorded and not present:
+    if not own and not recorded.tables:
         return CheckReport(
             state=CheckState.EMPTY,
             message=f"found no tables of oddsschema in {await _visible_schemas(connection)}: "
             "run 'oddsschema upgrade'",
         )
-    if not recorded and present != set(release.tables):
+    if not own and recorded.tables != set(release.tables):
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=_message_for_others(others)
             if others
-            else f"the database records no revision, and has only some of oddsschema's tables "
-            f"({', '.join(sorted(present))}): if they belong to another application, give "
-            "oddsschema a schema of its own (?search_path=… in the URL); if nobody needs them, "
-            "drop them; then run 'oddsschema upgrade'",
+            else str(UnversionedDatabaseError(only=sorted(recorded.tables))),
         )
 
     notes = (
@@ -118,23 +120,24 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
         *await describe_unreadable(connection, release.tables),
     )
     differences = await find_differences(connection, release.tables, release.statements)
-    if others and not recorded and differences:
+    if others and not own and differences:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=_message_for_others(others),
             differences=tuple(differences),
             notes=notes,
         )
-    if not others and not recorded:
+    if not others and not own:
         return CheckReport(
             state=CheckState.UNVERSIONED,
-            message="the database has the tables of oddsschema, but records no revision: run the "
-            "listed repairs, the revision's last",
-            differences=(*differences, _missing_revision(release.head)),
+            message=str(UnversionedDatabaseError()),
+            differences=(*differences, _missing_revision(recorded, release.head)),
             notes=notes,
         )
     differences += [
-        _extra_revision(revision, release.head) for revision in recorded if revision != release.head
+        _extra_revision(recorded.table, revision, release.head)
+        for revision in own
+        if recorded.table is not None and revision != release.head
     ]
     if not differences:
         return CheckReport(
@@ -153,19 +156,6 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
     )
 
 
-async def read_revisions(connection: Connection) -> tuple[list[str], list[str]]:
-    """Read the recorded revisions: those of this package, and those of other projects.
-
-    Alembic records only heads: a revision of another project that depends on ours replaces ours.
-    """
-    if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
-        return [], []
-    rows = await connection.fetch("SELECT version_num FROM alembic_version ORDER BY version_num")
-    revisions = [row[0] for row in rows]
-    own = list(filter(is_own_revision, revisions))
-    return own, [revision for revision in revisions if revision not in own]
-
-
 def _message_for_others(others: Sequence[str]) -> str:
     return (
         f"the database records only another project's revisions ({', '.join(others)}), and its "
@@ -180,23 +170,29 @@ async def _visible_schemas(connection: Connection) -> str:
     return f"the schema {', '.join(visible)}" if visible else "any schema that this role may use"
 
 
-def _missing_revision(head: str) -> Difference:
+def _missing_revision(recorded: RecordedRevisions, head: str) -> Difference:
+    # An empty row (NULL) would be a revision to alembic.
+    prepare = (
+        f"DELETE FROM {OWN_TABLE}"
+        if recorded.has_own_table
+        else f"CREATE TABLE {OWN_TABLE} (version_num varchar(32) NOT NULL "
+        f"CONSTRAINT {OWN_TABLE}_pkc PRIMARY KEY)"
+    )
     return Difference(
         kind="revision",
-        location="alembic_version",
+        location=OWN_TABLE,
         expected=head,
         actual=None,
-        repair="CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) NOT NULL "
-        "CONSTRAINT alembic_version_pkc PRIMARY KEY); "
-        f"INSERT INTO alembic_version (version_num) VALUES ('{head}');",
+        repair=f"{prepare}; INSERT INTO {OWN_TABLE} (version_num) VALUES ('{head}');",
     )
 
 
-def _extra_revision(revision: str, head: str) -> Difference:
+def _extra_revision(table: VersionTable, revision: str, head: str) -> Difference:
+    value = revision.replace("'", "''")
     return Difference(
         kind="revision",
-        location="alembic_version",
+        location=table.name,
         expected=f"only {head}",
         actual=f"also {revision}",
-        repair=f"DELETE FROM alembic_version WHERE version_num = '{revision}';",
+        repair=f"DELETE FROM {table.sql} WHERE version_num = '{value}';",
     )

@@ -1,0 +1,263 @@
+"""The revisions that a database records, and the version table that has them.
+
+A database stands alone if this package migrates it: the revision is then in `oddsschema_version`,
+beside the tables. Inside another project's alembic, the revision is in that project's version
+table, which can have any name and be in any schema. The database alone decides which of the two it
+is, in `reading`; every other part of this package asks here.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from oddsschema.errors import TransactionError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as SyncConnection
+
+    from oddsschema.database.connections import Connection
+
+#: The version table of a database that stands alone.
+OWN_TABLE = "oddsschema_version"
+
+#: Alembic's default name of a version table.
+DEFAULT_TABLE = "alembic_version"
+
+# The names of the tables of this release, as a value in SQL.
+_NAMES = "ARRAY[{names}]::name[]"
+
+# Find the schema of the tables, the tables that it has, and whether it has OWN_TABLE.
+#
+# It is the schema that most of the names lead to, else the schema that CREATE TABLE chooses: a
+# table of another application may have a name of ours.
+_FIND_SCHEMA = f"""
+WITH path AS (
+    SELECT n.oid, n.nspname, p.place
+    FROM unnest(current_schemas(false)) WITH ORDINALITY AS p (name, place)
+    JOIN pg_namespace AS n ON n.nspname = p.name
+    WHERE p.name !~ '^pg_temp_'
+), led_to AS (
+    SELECT DISTINCT ON (c.relname) c.relname, p.oid
+    FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid
+    WHERE c.relname = ANY ({_NAMES})
+    ORDER BY c.relname, p.place
+)
+SELECT chosen.nspname::text,
+    (SELECT string_agg(relname, ' ') FROM pg_class
+     WHERE relnamespace = chosen.oid AND relname = ANY ({_NAMES})),
+    EXISTS (SELECT FROM pg_class WHERE relnamespace = chosen.oid AND relname = '{OWN_TABLE}')
+FROM (
+    SELECT p.oid, p.nspname FROM path AS p
+    ORDER BY (SELECT count(*) FROM led_to WHERE led_to.oid = p.oid) * 2 > {{number}} DESC, p.place
+    LIMIT 1
+) AS chosen
+"""
+
+# Find the version tables: the schema, the name, whether this role may read it, and the number of
+# tables named like ours in its schema.
+_FIND_TABLES = f"""
+SELECT n.nspname::text, c.relname::text,
+    has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'),
+    (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid AND relname = ANY ({_NAMES}))
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE a.attname = 'version_num' AND a.atttypid IN ('varchar'::regtype, 'text'::regtype)
+    AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+ORDER BY c.relname <> '{DEFAULT_TABLE}', n.nspname, c.relname
+"""
+
+# Read the revisions of version tables, each with the number of its table.
+_READ_TABLE = "SELECT {number}, version_num FROM {table} WHERE version_num IS NOT NULL"
+
+
+def is_own_revision(revision: str) -> bool:
+    """Return whether a recorded revision belongs to this package."""
+    return revision.startswith("oddsschema_")
+
+
+@dataclass(frozen=True)
+class VersionTable:
+    """A version table of alembic's."""
+
+    schema: str
+    name: str
+
+    @property
+    def sql(self) -> str:
+        """The qualified name, quoted for SQL."""
+        return f"{quote(self.schema)}.{quote(self.name)}"
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class RecordedRevisions:
+    """The recorded revisions that concern the tables of this package in one schema."""
+
+    #: The schema of the tables, also before they are created; None if the search path has none.
+    schema: str | None = None
+    #: The relations there that have names of our tables.
+    tables: frozenset[str] = frozenset()
+    #: Whether they are more than half of our tables. Fewer can be another application's.
+    has_tables: bool = False
+    #: Whether the schema has the table `oddsschema_version`, which can be empty.
+    has_own_table: bool = False
+    #: The version table that records a revision of this package; None if none does.
+    table: VersionTable | None = None
+    #: The recorded revisions of this package, oldest first.
+    own: tuple[str, ...] = ()
+    #: The revisions of other projects, in `table`; without `table`, those beside our tables.
+    others: tuple[str, ...] = ()
+
+    @property
+    def revision(self) -> str | None:
+        """The newest recorded revision of this package; None if none is recorded."""
+        return self.own[-1] if self.own else None
+
+    @property
+    def own_table(self) -> VersionTable | None:
+        """The version table of a database that stands alone; None without a schema."""
+        return None if self.schema is None else VersionTable(self.schema, OWN_TABLE)
+
+    @property
+    def may_stand_alone(self) -> bool:
+        """Whether this package may migrate the database: no other project has a part in it."""
+        ours = (OWN_TABLE, DEFAULT_TABLE)
+        return not self.others and (
+            self.table is None or (self.table.schema == self.schema and self.table.name in ours)
+        )
+
+    @property
+    def is_in_default_table(self) -> bool:
+        """Whether the revision is alone in `alembic_version`, where older releases recorded it."""
+        return self.may_stand_alone and self.table is not None and self.table.name == DEFAULT_TABLE
+
+
+#: The steps of a reading: statements, their rows, and the result.
+Reading: TypeAlias = Generator[str, Sequence[Any], RecordedRevisions]
+
+
+def reading() -> Reading:
+    """Yield the statements that read the recorded revisions; their rows are sent back.
+
+    A database that stands alone needs two statements.
+    """
+    # The names are those of the tables' classes, which are above this layer.
+    from oddsschema.models import Sport
+
+    names = sorted(Sport.metadata.tables)
+    values = {"names": ", ".join(f"'{name}'" for name in names), "number": len(names)}
+    rows = yield _FIND_SCHEMA.format(**values)
+    if not rows:
+        return RecordedRevisions()
+    ((schema, present, has_own_table),) = rows
+    tables = frozenset((present or "").split())
+    found = RecordedRevisions(
+        schema=schema,
+        tables=tables,
+        has_tables=len(tables) * 2 > len(names),
+        has_own_table=has_own_table,
+    )
+    if has_own_table:
+        own_table = VersionTable(schema, OWN_TABLE)
+        if recorded := _by_table((yield _read_tables([own_table]))):
+            return _with_revisions(found, own_table, recorded[0])
+
+    here, elsewhere = [], []
+    for place, name, is_readable, tables_beside in (yield _FIND_TABLES.format(**values)):
+        table = VersionTable(place, name)
+        if place == schema:
+            # Without tables here, a version table that is unreadable is another application's.
+            if found.has_tables or is_readable:
+                here.append(table)
+        elif found.has_tables and is_readable and tables_beside * 2 <= len(names):
+            # A version table beside other tables of ours belongs to those.
+            elsewhere.append(table)
+    others: set[str] = set()
+    for candidates in filter(None, (here, elsewhere)):
+        recorded = _by_table((yield _read_tables(candidates)))
+        for number, revisions in sorted(recorded.items()):
+            if any(map(is_own_revision, revisions)):
+                return _with_revisions(found, candidates[number], revisions)
+            if candidates is here and found.has_tables:
+                others |= set(revisions)
+    return replace(found, others=tuple(sorted(others)))
+
+
+async def read_revisions(connection: "Connection") -> RecordedRevisions:
+    """Read the recorded revisions on a connection of the driver.
+
+    Raises TransactionError, which is transient, if the version table was moved meanwhile.
+    """
+    import asyncpg
+
+    steps = reading()
+    statement = next(steps)
+    while True:
+        try:
+            rows = await connection.fetch(statement)
+        except asyncpg.UndefinedTableError as error:
+            raise _moved(str(error)) from None
+        try:
+            statement = steps.send(rows)
+        except StopIteration as end:
+            result: RecordedRevisions = end.value
+            return result
+
+
+def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
+    """Read the recorded revisions on a connection of SQLAlchemy.
+
+    A connection without a transaction has none afterwards. Raises TransactionError, as above.
+    """
+    from sqlalchemy.exc import ProgrammingError
+
+    was_in_transaction = connection.in_transaction()
+    steps = reading()
+    statement = next(steps)
+    try:
+        while True:
+            statement = steps.send(connection.exec_driver_sql(statement).all())
+    except StopIteration as end:
+        result: RecordedRevisions = end.value
+        return result
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != "42P01":
+            raise
+        raise _moved(str(error.orig)) from None
+    finally:
+        if not was_in_transaction:
+            # Alembic would take the transaction for the caller's, and not commit.
+            connection.rollback()
+
+
+def quote(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _read_tables(tables: Sequence[VersionTable]) -> str:
+    return " UNION ALL ".join(
+        _READ_TABLE.format(number=number, table=table.sql) for number, table in enumerate(tables)
+    )
+
+
+def _by_table(rows: Sequence[Any]) -> dict[int, list[str]]:
+    revisions: dict[int, list[str]] = {}
+    for number, revision in rows:
+        revisions.setdefault(number, []).append(revision)
+    return revisions
+
+
+def _with_revisions(
+    found: RecordedRevisions, table: VersionTable, revisions: Sequence[str]
+) -> RecordedRevisions:
+    own = tuple(sorted(filter(is_own_revision, revisions)))
+    others = tuple(sorted(set(revisions) - set(own)))
+    return replace(found, table=table, own=own, others=others)
+
+
+def _moved(reason: str) -> TransactionError:
+    return TransactionError(reason=f"the revision was moved to another table meanwhile ({reason})")
