@@ -59,7 +59,7 @@ def test_newer_database(database: str, run: Run) -> None:
 
     async def make_newer() -> None:
         connection = await asyncpg.connect(database)
-        await connection.execute("UPDATE alembic_version SET version_num = 'oddsschema_9999'")
+        await connection.execute("UPDATE oddsschema_version SET version_num = 'oddsschema_9999'")
         await connection.close()
 
     run(make_newer())

@@ -6,7 +6,7 @@ from tests.support.sessions import fetch_column
 CATALOG = """
 WITH relations AS (
     SELECT * FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic_version%'
+    WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'oddsschema_version%'
 ), parts AS (
     SELECT a.attrelid AS oid, 1 AS kind, format('%I %s', a.attname, concat_ws(' ',
         format_type(a.atttypid, a.atttypmod),

@@ -53,7 +53,7 @@ TEXT_COLUMNS = """
 SELECT c.oid::regclass::text, a.attname, a.atttypid = 'jsonb'::regtype
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-    AND c.relname <> 'alembic_version'
+    AND c.relname <> 'oddsschema_version'
     AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'jsonb'::regtype)
 """
 
@@ -93,7 +93,7 @@ UNION ALL SELECT extname FROM pg_extension
 UNION ALL SELECT proname FROM pg_proc WHERE oid >= 16384
 UNION ALL SELECT concat_ws(' ', setdatabase, setrole, setconfig) FROM pg_db_role_setting
 UNION ALL SELECT relname || relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-UNION ALL SELECT version_num FROM alembic_version
+UNION ALL SELECT version_num FROM oddsschema_version
 """
 
 

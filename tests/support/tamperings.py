@@ -541,9 +541,9 @@ TAMPERINGS = [
     # -- the revision
     Tampering(
         "an old revision recorded beside the newest",
-        "INSERT INTO alembic_version VALUES ('oddsschema_0001')",
+        "INSERT INTO oddsschema_version VALUES ('oddsschema_0001')",
         "revision",
-        "alembic_version",
+        "oddsschema_version",
         "only {head}",
         "also oddsschema_0001",
     ),

@@ -21,7 +21,7 @@ Run = Callable[..., Any]
 
 TABLES = """
 SELECT relname FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'oddsschema_version'
 """
 COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns

@@ -38,10 +38,10 @@ def started(url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize(
     ("command", "lock"),
     [
-        (("downgrade", "--yes", "base"), "LOCK TABLE alembic_version"),
+        (("downgrade", "--yes", "base"), "LOCK TABLE oddsschema_version"),
         (("prune", "--keep", "1s", "--patience", "1m"), "SELECT FROM competitor_events FOR UPDATE"),
         (("batches",), "LOCK TABLE scrape_batches"),
-        (("check",), "LOCK TABLE alembic_version"),
+        (("check",), "LOCK TABLE oddsschema_version"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

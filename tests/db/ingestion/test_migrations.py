@@ -60,7 +60,7 @@ def test_downgrade_of_everything(database: str, run: Run) -> None:
     assert "the database has no tables of oddsschema" in error
 
 
-NEWER = "UPDATE alembic_version SET version_num = 'oddsschema_9999'"
+NEWER = "UPDATE oddsschema_version SET version_num = 'oddsschema_9999'"
 
 
 def test_newer_release(database: str, run: Run) -> None:
@@ -87,5 +87,5 @@ def test_chunk_that_waits_for_a_migration(platform: str, database: str, run: Run
     (report,) = run(ingest()).runs
     assert "the database is at revision oddsschema_9999" in str(report.error)
     assert report.captures_stored == 0
-    run(execute(database, f"UPDATE alembic_version SET version_num = '{HEAD}'"))
+    run(execute(database, f"UPDATE oddsschema_version SET version_num = '{HEAD}'"))
     assert run(content(database)) == expected([])

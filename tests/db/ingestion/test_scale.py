@@ -203,7 +203,7 @@ async def fingerprint(url: str) -> list[tuple[Any, ...]]:
     tables = await fetch(
         url,
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
-        "relnamespace = 'public'::regnamespace AND relname <> 'alembic_version' ORDER BY 1",
+        "relnamespace = 'public'::regnamespace AND relname <> 'oddsschema_version' ORDER BY 1",
     )
     query = " UNION ALL ".join(FINGERPRINT.format(table=table) for (table,) in tables)
     return sorted(await fetch(url, query))

@@ -62,33 +62,35 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "older",
-            "UPDATE alembic_version SET version_num = 'oddsschema_0001'",
+            "UPDATE oddsschema_version SET version_num = 'oddsschema_0001'",
             3,
             "the database is at oddsschema_0001, this release needs {head}: "
             "run 'oddsschema upgrade'",
         ),
         (
             "newer",
-            "UPDATE alembic_version SET version_num = 'oddsschema_9999'",
+            "UPDATE oddsschema_version SET version_num = 'oddsschema_9999'",
             4,
             "the database is at oddsschema_9999, which this release does not know (its newest is "
             "{head}): install a newer oddsschema",
         ),
         (
             "unversioned",
-            "DELETE FROM alembic_version",
+            "DELETE FROM oddsschema_version",
             5,
-            "the database has the tables of oddsschema, but records no revision: run the listed "
-            "repairs, the revision's last",
+            "the database has the tables of oddsschema, but records no revision: run the repairs "
+            "that 'oddsschema check' lists, the revision's last",
         ),
         (
             "clean",
+            "ALTER TABLE oddsschema_version RENAME TO alembic_version;"
             "UPDATE alembic_version SET version_num = 'theirs_0001'",
             0,
             "the database matches this release, at {head}",
         ),
         (
             "unversioned",
+            "ALTER TABLE oddsschema_version RENAME TO alembic_version;"
             "UPDATE alembic_version SET version_num = 'theirs_0001';"
             "ALTER TABLE sports DROP CONSTRAINT ck_sports_name",
             5,
@@ -98,7 +100,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "unversioned",
-            f"DROP TABLE alembic_version, {', '.join(set(metadata.tables) - {'sports', 'events'})} "
+            f"DROP TABLE oddsschema_version, {', '.join(set(metadata.tables) - {'sports', 'events'})} "
             "CASCADE",
             5,
             "the database records no revision, and has only some of oddsschema's tables (events, "
@@ -108,7 +110,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "empty",
-            f"DROP TABLE alembic_version, {', '.join(metadata.tables)}",
+            f"DROP TABLE oddsschema_version, {', '.join(metadata.tables)}",
             6,
             "found no tables of oddsschema in the schema public: run 'oddsschema upgrade'",
         ),
@@ -248,8 +250,8 @@ def test_least_privileges(database: str, run: Run) -> None:
     run(execute(database, f"REVOKE ALL ON DATABASE {name} FROM PUBLIC; CREATE ROLE {role}"))
     try:
         run(execute(database, f"GRANT TEMPORARY ON DATABASE {name} TO {role}"))
-        assert "permission denied for table alembic_version" in run(why_not())
-        run(execute(database, f"GRANT SELECT ON alembic_version TO {role}"))
+        assert "permission denied for table oddsschema_version" in run(why_not())
+        run(execute(database, f"GRANT SELECT ON oddsschema_version TO {role}"))
         report = run(migrations.check(url))
         assert report.state is CheckState.CLEAN
         (note,) = report.notes
@@ -262,7 +264,7 @@ def test_least_privileges(database: str, run: Run) -> None:
         message = run(why_not())
         assert "permission denied to create temporary tables" in message
         assert message.endswith(
-            "check needs SELECT on alembic_version and TEMPORARY on the database"
+            "check needs SELECT on oddsschema_version and TEMPORARY on the database"
         )
     finally:
         run(execute(database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
@@ -275,7 +277,7 @@ def test_check_blocks_no_writer(database: str, run: Run) -> None:
     async def beside_a_writer() -> None:
         locker = await asyncpg.connect(database)
         # Conflicts with every lock except a SELECT's.
-        await locker.execute(f"BEGIN; LOCK TABLE {tables}, alembic_version IN EXCLUSIVE MODE")
+        await locker.execute(f"BEGIN; LOCK TABLE {tables}, oddsschema_version IN EXCLUSIVE MODE")
         async with asyncio.timeout(9):
             assert (await migrations.check(database)).state is CheckState.CLEAN
         await locker.close()

@@ -166,7 +166,7 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
     assert [without_repair(difference) for difference in report.differences] == [
-        ("revision", "alembic_version", HEAD, None)
+        ("revision", "oddsschema_version", HEAD, None)
     ]
     run(execute(empty_database, report.differences[0].repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
@@ -222,6 +222,7 @@ def test_other_applications(database: str, run: Run) -> None:
             " snapshot_id bigint REFERENCES odds_snapshots ON DELETE CASCADE);"
             "CREATE VIEW kickoffs AS SELECT kickoff FROM events;"
             "CREATE SCHEMA archive; CREATE TABLE archive.events (id int);"
+            "ALTER TABLE oddsschema_version RENAME TO alembic_version;"
             "INSERT INTO alembic_version VALUES ('theirs_0042')",
         )
     )

@@ -18,7 +18,7 @@ SELECT c.relname, p.name FROM pg_class AS c JOIN (
     UNION ALL SELECT indrelid, indexrelid::regclass::text FROM pg_index
 ) AS p (relid, name) ON p.relid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-    AND c.relname <> 'alembic_version'
+    AND c.relname <> 'oddsschema_version'
 """
 
 
@@ -33,7 +33,7 @@ def test_names_of_revision_7(revision: str, old_database: str, run: Run) -> None
         assert len(parts) > 200
         assert await connection.fetchval(HAS_ALL_PARTS, tables, parts)
         await migrations.upgrade(old_database, revision)
-        await connection.execute("DROP TABLE alembic_version")
+        await connection.execute("DROP TABLE oddsschema_version")
         assert not await connection.fetchval(HAS_ALL_PARTS, tables, parts)
         await connection.close()
 

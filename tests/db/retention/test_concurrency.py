@@ -229,7 +229,7 @@ def test_migration_meanwhile(database: str, run: Run) -> None:
         async with holding(
             database,
             "LOCK TABLE competitor_odds_snapshots, odds_snapshots IN ACCESS EXCLUSIVE MODE",
-            "UPDATE alembic_version SET version_num = 'oddsschema_9999'",
+            "UPDATE oddsschema_version SET version_num = 'oddsschema_9999'",
         ) as migration:
             pruning = asyncio.create_task(prune(database, at(30)))
             await waiting(migration, unless=pruning)

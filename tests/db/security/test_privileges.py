@@ -103,8 +103,8 @@ DENIED = (
     "SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1)",
 )
 DENIED_ANYWHERE = (
-    "UPDATE alembic_version SET version_num = 'other'",
-    "DELETE FROM alembic_version",
+    "UPDATE oddsschema_version SET version_num = 'other'",
+    "DELETE FROM oddsschema_version",
     "CREATE TABLE mine (id INTEGER)",
     "CREATE SCHEMA mine",
     "CREATE ROLE mine",
