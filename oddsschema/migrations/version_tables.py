@@ -30,6 +30,9 @@ SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 've
 FROM pg_class AS c WHERE c.oid = to_regclass('{table}')
 """
 
+# Return whether a schema exists.
+_FIND_SCHEMA = "SELECT to_regnamespace('{schema}') IS NOT NULL"
+
 # Find the name of a version table's primary key.
 _FIND_KEY = (
     "SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'p'"
@@ -124,6 +127,9 @@ def _move(connection: Connection, recorded: RecordedRevisions, target: VersionTa
         )
     is_emptied = not recorded.others and source.schema == recorded.schema
     is_dropped = is_emptied and source.name in (OWN_TABLE, DEFAULT_TABLE)
+    schema = _in_text(quote(target.schema))
+    if not connection.exec_driver_sql(_FIND_SCHEMA.format(schema=schema)).scalar_one():
+        raise MigrationError(f"no schema {target.schema} for the table {target}: create it first")
     found = connection.exec_driver_sql(_FIND_TABLE.format(table=_in_text(target.sql))).all()
     if found == [(False,)]:
         raise MigrationError(f"{target} is no version table: it has no column version_num")

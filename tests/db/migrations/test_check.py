@@ -100,8 +100,8 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "unversioned",
-            f"DROP TABLE oddsschema_version, {', '.join(set(metadata.tables) - {'sports', 'events'})} "
-            "CASCADE",
+            "DROP TABLE oddsschema_version, "
+            f"{', '.join(set(metadata.tables) - {'sports', 'events'})} CASCADE",
             5,
             "the database records no revision, and has only some of oddsschema's tables (events, "
             "sports): if they belong to another application, give oddsschema a schema of its own "
