@@ -45,7 +45,11 @@ WITH path AS (
 SELECT chosen.nspname::text,
     (SELECT string_agg(relname, ' ') FROM pg_class
      WHERE relnamespace = chosen.oid AND relname = ANY ({_NAMES})),
-    EXISTS (SELECT FROM pg_class WHERE relnamespace = chosen.oid AND relname = '{OWN_TABLE}')
+    EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relnamespace = chosen.oid AND c.relname = '{OWN_TABLE}'
+            AND a.attname = 'version_num'
+    )
 FROM (
     SELECT p.oid, p.nspname FROM path AS p
     ORDER BY (SELECT count(*) FROM led_to WHERE led_to.oid = p.oid) * 2 > {{number}} DESC, p.place

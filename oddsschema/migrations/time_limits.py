@@ -17,6 +17,7 @@ from oddsschema.errors import (
     MigrationError,
     StatementTimeoutError,
 )
+from oddsschema.migrations.version_tables import require_revision_in_table
 
 #: The longest time limit: PostgreSQL counts milliseconds in 32 bits.
 _LONGEST = timedelta(milliseconds=2**31 - 1)
@@ -44,7 +45,10 @@ def timeouts(
         with timeouts(context.get_context()), context.begin_transaction():
             context.run_migrations()
 
-    Raises alembic's CommandError for an invalid limit, and when a limit is reached or PostgreSQL
+    In another project's env.py, it also makes sure that the revision of oddsschema is in the
+    project's version table, not in `oddsschema_version`.
+
+    Raises alembic's CommandError for a revision there, for an invalid limit, and when a limit is reached or PostgreSQL
     ends a deadlock. In the latter cases, its `__cause__` is a LockTimeoutError,
     StatementTimeoutError or MigrationDeadlockError.
     """
@@ -55,6 +59,7 @@ def timeouts(
             context.execute(f"SET {name} = '{value}'")
         yield
         return
+    require_revision_in_table(context)
     connection = context.connection
     assert connection is not None  # set unless the migration is printed as SQL
 

@@ -6,6 +6,8 @@ needs it in that project's version table.
 
 from typing import Any
 
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from oddsschema.database.recorded_revisions import (
@@ -13,6 +15,7 @@ from oddsschema.database.recorded_revisions import (
     OWN_TABLE,
     RecordedRevisions,
     VersionTable,
+    is_own_revision,
     quote,
     read_revisions_sync,
 )
@@ -83,6 +86,26 @@ def drop_own_table_at_base(*, ctx: Any, heads: set[str], **_: Any) -> None:
     if not heads and ctx.version_table == OWN_TABLE:
         table = VersionTable(ctx.version_table_schema, OWN_TABLE)
         ctx.connection.exec_driver_sql(f"DROP TABLE {table.sql}")
+
+
+def require_revision_in_table(context: MigrationContext) -> None:
+    """Reject another project's migration of our tables while their revision is in our own table.
+
+    Its alembic would take them for missing or older, and migrate them again. A project that does
+    not have our revisions among its own may do anything. Raises alembic's CommandError.
+    """
+    if context.script is None or context.connection is None or context.version_table == OWN_TABLE:
+        return
+    if not any(map(is_own_revision, context.script.get_bases())):
+        return
+    recorded = read_revisions_sync(context.connection)
+    if recorded.table is not None and recorded.table == recorded.own_table:
+        table = ".".join(filter(None, (context.version_table_schema, context.version_table)))
+        raise CommandError(
+            f"oddsschema's tables are at {recorded.revision}, recorded in {OWN_TABLE}, not in the "
+            f"version table of this project: run 'oddsschema hand-over {table}', which moves the "
+            "revision there, then this command again"
+        )
 
 
 def take_over(connection: Connection) -> str | None:
@@ -156,15 +179,16 @@ def _move(connection: Connection, recorded: RecordedRevisions, target: VersionTa
 
 def _rename(connection: Connection, source: VersionTable, target: VersionTable) -> None:
     """Rename a version table, which keeps its owner and its privileges."""
-    keys = connection.exec_driver_sql(_FIND_KEY.format(table=_in_text(source.sql))).scalars().all()
-    for key in keys:
-        connection.exec_driver_sql(
-            f"ALTER TABLE {source.sql} RENAME CONSTRAINT {quote(key)} "
-            f"TO {quote(f'{target.name}_pkc')}"
-        )
-    connection.exec_driver_sql(f"ALTER TABLE {source.sql} RENAME TO {quote(target.name)}")
-    if source.schema != target.schema:
-        renamed = VersionTable(source.schema, target.name)
+    renamed = VersionTable(source.schema, target.name)
+    if source != renamed:
+        key = connection.exec_driver_sql(_FIND_KEY.format(table=_in_text(source.sql))).scalar()
+        connection.exec_driver_sql(f"ALTER TABLE {source.sql} RENAME TO {quote(target.name)}")
+        if key is not None:
+            connection.exec_driver_sql(
+                f"ALTER TABLE {renamed.sql} RENAME CONSTRAINT {quote(key)} "
+                f"TO {quote(f'{target.name}_pkc')}"
+            )
+    if renamed != target:
         connection.exec_driver_sql(f"ALTER TABLE {renamed.sql} SET SCHEMA {quote(target.schema)}")
 
 

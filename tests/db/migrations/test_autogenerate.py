@@ -137,6 +137,48 @@ def test_only_their_own(database: str, run: Run) -> None:
     on_database(database, run, change)
 
 
+def test_own_version_table(database: str, run: Run) -> None:
+    """The version table of a database that stands alone is no difference of a project."""
+
+    def compare(connection: Connection) -> None:
+        Base.metadata.create_all(connection)
+        context = MigrationContext.configure(connection, opts=autogenerate_options(Base.metadata))
+        assert "oddsschema_version" in sa.inspect(connection).get_table_names()
+        assert compare_metadata(context, Base.metadata) == []
+
+    on_database(database, run, compare)
+
+
+@pytest.mark.parametrize("name", sorted(oddsschema.metadata.tables))
+@pytest.mark.parametrize("is_there", [True, False], ids=["migrated", "empty"])
+def test_names_of_ours(is_there: bool, name: str, filled: str, server_url: str, run: Run) -> None:
+    """A table of a project that is named like ours is an error, whether ours exists or not."""
+
+    def compare(connection: Connection) -> None:
+        own = MetaData()
+        sa.Table(name, own, sa.Column("id", sa.Integer, primary_key=True))
+        context = MigrationContext.configure(connection, opts=autogenerate_options(own))
+        with pytest.raises(CommandError, match=f"the table {name} of this project is named like"):
+            compare_metadata(context, own)
+
+    on_database(filled if is_there else server_url, run, compare)
+
+
+def test_names_in_another_schema(database: str, run: Run) -> None:
+    """A project may use our names in a schema of its own, and our tables beside its own."""
+
+    def compare(connection: Connection) -> None:
+        own = MetaData()
+        sa.Table("events", own, sa.Column("id", sa.Integer, primary_key=True), schema="theirs")
+        for metadata, expected in ((own, [("add_table", "theirs")]), (oddsschema.metadata, [])):
+            options = autogenerate_options(metadata)
+            context = MigrationContext.configure(connection, opts=options)
+            differences: list[Any] = compare_metadata(context, metadata)
+            assert [(kind, table.schema) for kind, table in differences] == expected
+
+    on_database(database, run, compare)
+
+
 @pytest.mark.parametrize(
     ("wanted", "allowed"),
     [

@@ -114,3 +114,99 @@ def test_drift_below_theirs(
     assert difference.location == "competitor_events.idx_competitor_events_betpawa"
     run(execute(empty_database, difference.repair))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+
+
+# -- a database that stood alone before ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", ["oddsschema_0009", HEAD])
+def test_hand_over(
+    recorded: str, alembic: Callable[[str], Alembic], empty_database: str, run: Run
+) -> None:
+    """A project's alembic does not make our tables again, and migrates both after a hand-over."""
+    project = alembic("oddsschema_0003")
+    run(migrations.upgrade(empty_database, recorded))
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        project(empty_database, "upgrade", "heads")
+    (message,) = (refused.value.stdout + refused.value.stderr).splitlines()
+    assert f"tables are at {recorded}, recorded in oddsschema_version" in message
+    assert "run 'oddsschema hand-over alembic_version'" in message
+
+    run(migrations.hand_over(empty_database))
+    project(empty_database, "upgrade", "heads")
+    assert run(fetch_column(empty_database, RECORDED)) == [HEAD, "watch_0001"]
+    assert "No new upgrade operations" in project(empty_database, "check")
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(migrations.current(empty_database)) == HEAD
+    assert run(ingest(empty_database, captures())).all_stored
+    with pytest.raises(OtherProjectError, match=r"watch_0001\), which may.*alembic upgrade heads"):
+        run(migrations.upgrade(empty_database))
+
+
+def test_no_revision_of_theirs_yet(
+    alembic: Callable[[str], Alembic], empty_database: str, run: Run
+) -> None:
+    """A project without a revision of its own keeps its table on request, or gets it back."""
+    project = alembic("oddsschema_0003")
+    project(empty_database, "upgrade", "oddsschema@head")
+    assert run(migrations.upgrade(empty_database, keep_version_table=True)) == ()
+    assert run(fetch_column(empty_database, RECORDED)) == [HEAD]
+
+    assert run(migrations.upgrade(empty_database)) != ()
+    with pytest.raises(subprocess.CalledProcessError, match="upgrade"):
+        project(empty_database, "upgrade", "heads")
+    run(migrations.hand_over(empty_database))
+    project(empty_database, "upgrade", "heads")
+    assert run(fetch_column(empty_database, RECORDED)) == [HEAD, "watch_0001"]
+
+
+@pytest.mark.parametrize(
+    ("options", "table"),
+    [
+        ('version_table="watch_version"', "public.watch_version"),
+        ('version_table="versions", version_table_schema="app"', "app.versions"),
+    ],
+    ids=["name", "schema"],
+)
+def test_any_version_table(
+    options: str,
+    table: str,
+    alembic: Callable[[str], Alembic],
+    empty_database: str,
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    """The version table of a project can have any name, and be in any schema."""
+    project = alembic("oddsschema_0003")
+    (environment,) = tmp_path.glob("*/odds_watch/migrations/env.py")
+    text = environment.read_text()
+    environment.write_text(
+        text.replace("connection=connection,", f"connection=connection, {options},")
+    )
+    run(execute(empty_database, "CREATE SCHEMA app"))
+    project(empty_database, "upgrade", "heads")
+    read = f"SELECT version_num FROM {table} ORDER BY 1"
+    assert run(fetch_column(empty_database, read)) == [HEAD, "watch_0001"]
+    assert run(migrations.current(empty_database)) == HEAD
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(ingest(empty_database, captures())).all_stored
+    for move in (migrations.upgrade, migrations.downgrade, migrations.plan_downgrade):
+        with pytest.raises(OtherProjectError, match=f"{table}.*alembic upgrade heads"):
+            run(move(empty_database, "oddsschema_0009"))
+
+    run(
+        execute(
+            empty_database,
+            f"UPDATE {table} SET version_num = 'oddsschema_0009' WHERE version_num = '{HEAD}'",
+        )
+    )
+    assert run(migrations.check(empty_database)).state is CheckState.OLDER
+    with pytest.raises(NotMigratedError, match="oddsschema_0009"):
+        run(ingest(empty_database, captures()))
+
+    # Their alembic finds a revision that stood alone, too.
+    run(migrations.hand_over(empty_database, "oddsschema_version"))
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        project(empty_database, "upgrade", "oddsschema@head")
+    assert f"'oddsschema hand-over {table.removeprefix('public.')}'" in refused.value.stdout
+    assert "Traceback" not in refused.value.stderr

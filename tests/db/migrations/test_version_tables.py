@@ -327,14 +327,8 @@ def test_reader_beside_a_take_over(older: str, run: Run) -> None:
 def test_tables_of_hosts_stay(table: str, older: str, run: Run) -> None:
     """Only alembic_version beside the tables is taken over; another table is a host's."""
     schema, _, name = table.rpartition(".")
-    run(
-        execute(
-            older,
-            "CREATE SCHEMA app",
-            f"ALTER TABLE alembic_version RENAME TO {name}",
-            f"ALTER TABLE {name} SET SCHEMA {schema or 'public'}",
-        )
-    )
+    run(execute(older, "CREATE SCHEMA app"))
+    run(migrations.hand_over(older, table))
     before = run(versions(older))
     for move in (migrations.upgrade, migrations.downgrade):
         with pytest.raises(OtherProjectError, match=rf"recorded in {schema or 'public'}\.{name}"):
