@@ -48,9 +48,9 @@ def timeouts(
     In another project's env.py, it also makes sure that the revision of oddsschema is in the
     project's version table, not in `oddsschema_version`.
 
-    Raises alembic's CommandError for a revision there, for an invalid limit, and when a limit is reached or PostgreSQL
-    ends a deadlock. In the latter cases, its `__cause__` is a LockTimeoutError,
-    StatementTimeoutError or MigrationDeadlockError.
+    Raises alembic's CommandError for a revision there, for an invalid limit, and when a limit is
+    reached or PostgreSQL ends a deadlock. In the latter cases, its `__cause__` is a
+    LockTimeoutError, StatementTimeoutError or MigrationDeadlockError.
     """
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     values = tuple(_setting(name, limit) for name, limit in limits.items())

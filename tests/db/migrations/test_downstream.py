@@ -116,15 +116,31 @@ def test_drift_below_theirs(
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
 
 
+def change_environment(path: Path, old: str, new: str) -> None:
+    """Replace a part of the project's env.py."""
+    (environment,) = path.glob("*/odds_watch/migrations/env.py")
+    text = environment.read_text()
+    assert old in text
+    environment.write_text(text.replace(old, new))
+
+
 # -- a database that stood alone before ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("recorded", ["oddsschema_0009", HEAD])
+@pytest.mark.parametrize("has_hooks", [True, False], ids=["with-hooks", "without-hooks"])
 def test_hand_over(
-    recorded: str, alembic: Callable[[str], Alembic], empty_database: str, run: Run
+    recorded: str,
+    has_hooks: bool,
+    alembic: Callable[[str], Alembic],
+    empty_database: str,
+    tmp_path: Path,
+    run: Run,
 ) -> None:
     """A project's alembic does not make our tables again, and migrates both after a hand-over."""
     project = alembic("oddsschema_0003")
+    if not has_hooks:
+        change_environment(tmp_path, "timeouts(context.get_context()), ", "")
     run(migrations.upgrade(empty_database, recorded))
     with pytest.raises(subprocess.CalledProcessError) as refused:
         project(empty_database, "upgrade", "heads")
@@ -178,11 +194,7 @@ def test_any_version_table(
 ) -> None:
     """The version table of a project can have any name, and be in any schema."""
     project = alembic("oddsschema_0003")
-    (environment,) = tmp_path.glob("*/odds_watch/migrations/env.py")
-    text = environment.read_text()
-    environment.write_text(
-        text.replace("connection=connection,", f"connection=connection, {options},")
-    )
+    change_environment(tmp_path, "connection=connection,", f"connection=connection, {options},")
     run(execute(empty_database, "CREATE SCHEMA app"))
     project(empty_database, "upgrade", "heads")
     read = f"SELECT version_num FROM {table} ORDER BY 1"

@@ -1,6 +1,8 @@
 """The version table that records the revision: our own, or another project's."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.database.revision import HEAD, require_migrated
 from oddsschema.errors import LockTimeoutError, MigrationError, OtherProjectError
 from oddsschema.migrations import CheckState
+from tests.support.paths import ROOT
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
 
@@ -336,6 +339,53 @@ def test_tables_of_hosts_stay(table: str, older: str, run: Run) -> None:
     assert run(versions(older)) == before
     assert run(migrations.current(older)) == HEAD
     assert run(migrations.check(older)).state is CheckState.CLEAN
+
+
+# -- alembic itself, and SQL text ------------------------------------------------------------------
+
+
+def alembic(url: str, *command: str) -> str:
+    """Run alembic in the checkout. Return its standard output."""
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", "-x", f"url={url}", *command],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def test_alembic_in_the_checkout(empty_database: str, run: Run) -> None:
+    """Alembic's commands in the checkout use the same version table as the package's."""
+    run(execute(empty_database, HOST.format(table="alembic_version")))
+    alembic(empty_database, "upgrade", "head")
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert f"{HEAD} (head)" in alembic(empty_database, "current")
+    assert "No new upgrade operations" in alembic(empty_database, "check")
+    alembic(empty_database, "downgrade", "base")
+    assert run(versions(empty_database)) == {"public.alembic_version": ["theirs_1"]}
+
+
+def test_alembic_on_an_older_database(older: str, run: Run) -> None:
+    """Alembic's commands in the checkout go on with the version table of older releases."""
+    alembic(older, "downgrade", "oddsschema_0009")
+    alembic(older, "upgrade", "head")
+    assert "No new upgrade operations" in alembic(older, "check")
+    assert run(versions(older)) == {"public.alembic_version": [HEAD]}
+
+
+def test_sql_text(empty_database: str, run: Run) -> None:
+    """The SQL text records the revision of a database that stands alone, beside any other."""
+    run(execute(empty_database, HOST.format(table="alembic_version")))
+    text = migrations.upgrade_sql()
+    assert "alembic_version" not in text
+    run(execute(empty_database, text))
+    assert run(versions(empty_database)) == {
+        "public.alembic_version": ["theirs_1"],
+        "public.oddsschema_version": [HEAD],
+    }
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(migrations.upgrade(empty_database)) == ()
 
 
 # -- handing over ----------------------------------------------------------------------------------
