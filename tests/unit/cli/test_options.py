@@ -90,7 +90,16 @@ def test_commands_that_print_reports_have_json() -> None:
         for command in commands(cli)
         if not any(isinstance(option, JsonOption) for option in command.params)
     }
-    assert without == {"upgrade", "downgrade", "json", "sql", "erd", "demo", "simulate"}
+    assert without == {
+        "upgrade",
+        "downgrade",
+        "hand-over",
+        "json",
+        "sql",
+        "erd",
+        "demo",
+        "simulate",
+    }
 
 
 @pytest.mark.parametrize(
