@@ -33,7 +33,9 @@ async def create_all(url: str) -> None:
         await connection.commit()
 
 
-@pytest.mark.parametrize("command", [("upgrade",), ("downgrade", "base", "--yes")], ids=min)
+@pytest.mark.parametrize(
+    "command", [("upgrade",), ("downgrade", "base", "--yes")], ids=lambda command: command[0]
+)
 @pytest.mark.parametrize(
     ("has_tables", "sql", "code"),
     [

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from oddsschema import migrations
+from oddsschema import IngestReport, ingest, migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions
@@ -18,6 +18,7 @@ from oddsschema.database.revision import HEAD, require_migrated
 from oddsschema.errors import LockTimeoutError, MigrationError, OtherProjectError
 from oddsschema.migrations import CheckState
 from tests.support.paths import ROOT
+from tests.support.scrapes import scrapes
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
 
@@ -324,6 +325,20 @@ def test_reader_beside_a_take_over(older: str, run: Run) -> None:
         return await reading
 
     assert run(beside()) == HEAD
+
+
+@pytest.mark.parametrize("table", ["oddsschema_version", "their_versions"])
+def test_ingestion_beside_a_move(table: str, older: str, run: Run) -> None:
+    """An ingestion that waited for the move of the revision goes on, and stores everything."""
+
+    async def beside() -> IngestReport:
+        async with holding(older, f"ALTER TABLE alembic_version RENAME TO {table}") as other:
+            ingesting = asyncio.create_task(ingest(older, scrapes([0], range(3), ["bet9ja"])))
+            await waiting(other, unless=ingesting)
+        return await ingesting
+
+    assert run(beside()).all_stored
+    assert run(fetch_column(older, "SELECT count(*) FROM competitor_odds_snapshots")) == [3]
 
 
 @pytest.mark.parametrize("table", ["their_versions", "app.alembic_version"])
