@@ -26,6 +26,13 @@ DEFAULT_TABLE = "alembic_version"
 # The names of the tables of this release, as a value in SQL.
 _NAMES = "ARRAY[{names}]::name[]"
 
+# Find the schema for new tables, if it has OWN_TABLE. Planning this costs little.
+_FIND_OWN_TABLE = f"""
+SELECT current_schema()::text FROM pg_attribute
+WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
+    AND attname = 'version_num'
+"""
+
 # Find the schema of the tables, the tables that it has, and whether it has OWN_TABLE.
 #
 # It is the schema that most of the names lead to, else the schema that CREATE TABLE chooses: a
@@ -57,19 +64,26 @@ FROM (
 ) AS chosen
 """
 
-# Find the version tables: the schema, the name, whether this role may read it, and the number of
-# tables named like ours in its schema.
+# Find version tables: the schema, the name, and whether this role may read it.
 _FIND_TABLES = f"""
 SELECT n.nspname::text, c.relname::text,
-    has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'),
-    (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid AND relname = ANY ({_NAMES}))
-FROM pg_attribute AS a
-JOIN pg_class AS c ON c.oid = a.attrelid
+    has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE a.attname = 'version_num' AND a.atttypid IN ('varchar'::regtype, 'text'::regtype)
-    AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'version_num'
+WHERE a.atttypid IN ('varchar'::regtype, 'text'::regtype)
+    AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {{condition}}
 ORDER BY c.relname <> '{DEFAULT_TABLE}', n.nspname, c.relname
 """
+
+#: The version tables beside our tables.
+_HERE = "n.nspname = '{schema}'"
+
+#: The version tables in other schemas. One beside other tables of ours belongs to those.
+_ELSEWHERE = f"""n.nspname <> '{{schema}}' AND n.oid NOT IN (
+    SELECT relnamespace FROM pg_class WHERE relname = ANY ({_NAMES})
+    GROUP BY relnamespace HAVING count(*) * 2 > {{number}}
+)"""
 
 # Read the revisions of version tables, each with the number of its table.
 _READ_TABLE = "SELECT {number}, version_num FROM {table} WHERE version_num IS NOT NULL"
@@ -102,9 +116,10 @@ class RecordedRevisions:
 
     #: The schema of the tables, also before they are created; None if the search path has none.
     schema: str | None = None
-    #: The relations there that have names of our tables.
+    #: The relations there that have names of our tables. They are read only if no revision of this
+    #: package is in `oddsschema_version`.
     tables: frozenset[str] = frozenset()
-    #: Whether they are more than half of our tables. Fewer can be another application's.
+    #: Whether these are more than half of our tables. Fewer can be another application's.
     has_tables: bool = False
     #: Whether the schema has the table `oddsschema_version`, which can be empty.
     has_own_table: bool = False
@@ -146,8 +161,15 @@ Reading: TypeAlias = Generator[str, Sequence[Any], RecordedRevisions]
 def reading() -> Reading:
     """Yield the statements that read the recorded revisions; their rows are sent back.
 
-    A database that stands alone needs two statements.
+    A database that stands alone needs two cheap statements, since every chunk asks.
     """
+    if rows := (yield _FIND_OWN_TABLE):
+        own_table = VersionTable(rows[0][0], OWN_TABLE)
+        revisions = _by_table((yield _read_tables([own_table]))).get(0, [])
+        if any(map(is_own_revision, revisions)):
+            found = RecordedRevisions(schema=own_table.schema, has_own_table=True)
+            return _with_revisions(found, own_table, revisions)
+
     # The names are those of the tables' classes, which are above this layer.
     from oddsschema.models import Sport
 
@@ -169,23 +191,24 @@ def reading() -> Reading:
         if recorded := _by_table((yield _read_tables([own_table]))):
             return _with_revisions(found, own_table, recorded[0])
 
-    here, elsewhere = [], []
-    for place, name, is_readable, tables_beside in (yield _FIND_TABLES.format(**values)):
-        table = VersionTable(place, name)
-        if place == schema:
-            # Without tables here, a version table that is unreadable is another application's.
-            if found.has_tables or is_readable:
-                here.append(table)
-        elif found.has_tables and is_readable and tables_beside * 2 <= len(names):
-            # A version table beside other tables of ours belongs to those.
-            elsewhere.append(table)
+    values["schema"] = schema.replace("'", "''")
     others: set[str] = set()
-    for candidates in filter(None, (here, elsewhere)):
-        recorded = _by_table((yield _read_tables(candidates)))
+    # Elsewhere, a version table can belong to tables of ours only if they exist.
+    for condition in (_HERE, _ELSEWHERE) if found.has_tables else (_HERE,):
+        rows = yield _FIND_TABLES.format(condition=condition.format(**values))
+        # A version table beside our tables has to be read; any other that is unreadable is
+        # another application's.
+        has_to_be_read = condition is _HERE and found.has_tables
+        candidates = [
+            VersionTable(place, name)
+            for place, name, is_readable in rows
+            if is_readable or has_to_be_read
+        ]
+        recorded = _by_table((yield _read_tables(candidates))) if candidates else {}
         for number, revisions in sorted(recorded.items()):
             if any(map(is_own_revision, revisions)):
                 return _with_revisions(found, candidates[number], revisions)
-            if candidates is here and found.has_tables:
+            if has_to_be_read:
                 others |= set(revisions)
     return replace(found, others=tuple(sorted(others)))
 

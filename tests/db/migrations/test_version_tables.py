@@ -149,6 +149,7 @@ def test_place(
         assert recorded.schema == "public"
         assert (None if recorded.table is None else str(recorded.table)) == table
         assert recorded.others == others
+        assert recorded.own or recorded.tables == set(metadata.tables)
         assert recorded.own == ((HEAD,) if table is not None and others != ("",) else ())
 
     run(read())
