@@ -10,8 +10,10 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── ReadOnlyDatabaseError
     ├── TransactionError
     ├── NotMigratedError
+    ├── SplitTablesError
     ├── SequenceError
     ├── MigrationError
+    │   ├── MissingSchemaError
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
     │   ├── OtherProjectError
@@ -34,7 +36,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     └── PlotError
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -144,6 +146,30 @@ class NotMigratedError(OddsSchemaError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class SplitTablesError(OddsSchemaError):
+    """A search path that leads to tables of oddsschema in several schemas.
+
+    Some of them may belong to another application, so that nothing is read or changed.
+    """
+
+    #: The tables by their schemas.
+    tables: Mapping[str, Sequence[str]]
+
+    def __post_init__(self) -> None:
+        by_size = sorted(self.tables, key=lambda schema: (len(self.tables[schema]), schema))
+        *fewer, most = by_size
+        places = [f"{', '.join(self.tables[schema])} in {schema}" for schema in fewer]
+        number = len(self.tables[most])
+        others = f"the other {number}" if number > 3 else ", ".join(self.tables[most])
+        super().__init__(
+            "the search path leads to tables of oddsschema in several schemas: "
+            f"{'; '.join([*places, f'{others} in {most}'])}. All of them have to be in one schema, "
+            "and nothing was changed: give a search path with only the schema of oddsschema, such "
+            f"as ?search_path={most} in the URL"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class SequenceError(OddsSchemaError):
     """A sequence that gives ids which rows have already, or a column that owns no sequence.
 
@@ -183,6 +209,26 @@ class SequenceError(OddsSchemaError):
 
 class MigrationError(OddsSchemaError):
     """A migration that did not finish. Revisions and rows that it had committed stay."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MissingSchemaError(MigrationError):
+    """A schema for the tables that does not exist, or that the role may not create."""
+
+    #: The first schema of the search path, quoted as SQL needs it.
+    schema: str
+    #: The server's message when the schema could not be created; None when it was not tried.
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        create = f"CREATE SCHEMA {self.schema}"
+        super().__init__(
+            f"the schema {self.schema}, the first of the search path, does not exist: create it "
+            f"({create}), or correct the search path"
+            if self.reason is None
+            else f"the schema {self.schema} could not be created: {self.reason}. Run {create} as a "
+            "role that may, and give this role USAGE and CREATE on it"
+        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

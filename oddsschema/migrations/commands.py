@@ -1,7 +1,7 @@
 """The migration commands: upgrade, downgrade, current, check, and the location of the revisions."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -49,6 +49,7 @@ from oddsschema.errors import (
 )
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
+from oddsschema.migrations.known import require_names
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.violations import translate_violations
 
@@ -151,18 +152,25 @@ async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0
     return await _repeated(target, read, retry_for)
 
 
-async def check(target: MigrationTarget) -> CheckReport:
+async def check(target: MigrationTarget, *, known: Iterable[str] = ()) -> CheckReport:
     """Compare the database with the tables that this release's migrations build.
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
-    temporary tables and rolled back: that needs TEMPORARY on the database, SELECT on
-    alembic_version, and a primary server. The transaction of a connection that was handed over is
-    left unchanged.
+    temporary tables and rolled back: that needs TEMPORARY on the database, and SELECT on
+    alembic_version. On a standby, names alone are compared, and a note says so. The transaction of
+    a connection that was handed over is left unchanged.
+
+    `known` names the parts that you have added to the tables: the table, a dot, and the name of a
+    column, constraint, index, trigger, rule, or inheriting table (`events.venue`). The report has
+    notes about them, and about names without such a part, instead of differences.
 
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
     """
     require_migration_target(target)
+    names = require_names(known)
+    # Outside of the transaction: a role may have a short limit for idle transactions.
+    release = current_release()
     async with AsyncExitStack() as stack:
         if isinstance(target, str):
             target = await stack.enter_async_context(sqlalchemy_connect(target))
@@ -171,7 +179,7 @@ async def check(target: MigrationTarget) -> CheckReport:
             raise UnsupportedDriverError(driver=target.dialect.driver)
         try:
             async with rolled_back(connection):
-                return await check_connection(connection, current_release())
+                return await check_connection(connection, release, names)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if connection.is_closed():
                 raise DatabaseUnavailableError(

@@ -8,10 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oddsschema.database.connections import Connection
 from oddsschema.database.revision import is_own_revision
-from oddsschema.migrations.catalog import PRESENT, SETTINGS
-from oddsschema.migrations.comparison import Difference, find_differences
+from oddsschema.database.schemas import Placement, quoted, read_placement
+from oddsschema.errors import MissingSchemaError, SplitTablesError
+from oddsschema.migrations.catalog import is_standby
+from oddsschema.migrations.comparison import Difference, Findings, find_differences
 from oddsschema.migrations.kept_ids import read_kept_ids
+from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
+from oddsschema.migrations.settings import SETTINGS, read_replica_role
+
+
+# Read the schemas that the search path leads to.
+_VISIBLE_SCHEMAS = """
+SELECT schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)
+WHERE schema !~ '^pg_temp' ORDER BY place
+"""
 
 
 class CheckState(StrEnum):
@@ -23,6 +34,7 @@ class CheckState(StrEnum):
     NEWER = "newer"
     UNVERSIONED = "unversioned"
     EMPTY = "empty"
+    SPLIT = "split"
     UNREACHABLE = "unreachable"
 
 
@@ -47,7 +59,8 @@ class CheckReport(BaseModel):
     notes: tuple[str, ...] = Field(
         default=(),
         description="Sentences about rows that keep an older form, such as a SportRadar id with a "
-        "prefix, and about sequences that this role may not read. They are no differences.",
+        "prefix, about acknowledged parts, about sequences that this role may not read, and about "
+        "a standby. They are no differences.",
     )
 
     def __str__(self) -> str:
@@ -76,10 +89,21 @@ class Release:
     statements: str
 
 
-async def check_connection(connection: Connection, release: Release) -> CheckReport:
-    """Compare the database with a release, in a transaction that the caller rolls back."""
+async def check_connection(
+    connection: Connection, release: Release, known: frozenset[str] = frozenset()
+) -> CheckReport:
+    """Compare the database with a release, in a transaction that the caller rolls back.
+
+    Additional parts whose names are in `known` are no differences.
+    """
+    # Before SETTINGS, which drop the names of missing schemas from the search path.
+    placement = await read_placement(connection)
     await connection.execute(SETTINGS)
-    present = {row[0] for row in await connection.fetch(PRESENT, release.tables)}
+    try:
+        placement.require_one_schema()
+    except SplitTablesError as error:
+        return CheckReport(state=CheckState.SPLIT, message=str(error))
+    present = placement.present
     recorded, others = await read_revisions(connection)
 
     if unknown := sorted(set(recorded) - set(release.revisions)):
@@ -96,11 +120,9 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "run 'oddsschema upgrade'",
             revision=recorded[-1],
         )
-    if not recorded and not present:
+    if not recorded and (not present or placement.is_other_applications(release.tables)):
         return CheckReport(
-            state=CheckState.EMPTY,
-            message=f"found no tables of oddsschema in {await _visible_schemas(connection)}: "
-            "run 'oddsschema upgrade'",
+            state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
         )
     if not recorded and present != set(release.tables):
         return CheckReport(
@@ -113,17 +135,20 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "drop them; then run 'oddsschema upgrade'",
         )
 
-    notes = (
+    standby = await is_standby(connection)
+    notes = [
         *await read_kept_ids(connection),
-        *await describe_unreadable(connection, release.tables),
-    )
-    differences = await find_differences(connection, release.tables, release.statements)
+        *([NOTE] if standby else await describe_unreadable(connection, release.tables)),
+    ]
+    findings = await _compare(connection, release, placement, known, standby)
+    differences = findings.differences
+    notes += findings.notes
     if others and not recorded and differences:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=_message_for_others(others),
             differences=tuple(differences),
-            notes=notes,
+            notes=tuple(notes),
         )
     if not others and not recorded:
         return CheckReport(
@@ -131,7 +156,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             message="the database has the tables of oddsschema, but records no revision: run the "
             "listed repairs, the revision's last",
             differences=(*differences, _missing_revision(release.head)),
-            notes=notes,
+            notes=tuple(notes),
         )
     differences += [
         _extra_revision(revision, release.head) for revision in recorded if revision != release.head
@@ -141,7 +166,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             state=CheckState.CLEAN,
             message=f"the database matches this release, at {release.head}",
             revision=release.head,
-            notes=notes,
+            notes=tuple(notes),
         )
     return CheckReport(
         state=CheckState.DRIFT,
@@ -149,7 +174,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
         f"{len(differences)} place{'s' if len(differences) > 1 else ''}",
         revision=release.head,
         differences=tuple(differences),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -174,10 +199,47 @@ def _message_for_others(others: Sequence[str]) -> str:
     )
 
 
-async def _visible_schemas(connection: Connection) -> str:
-    schemas = await connection.fetchval("SELECT current_schemas(false)")
-    visible = [schema for schema in schemas if not schema.startswith("pg_temp")]
-    return f"the schema {', '.join(visible)}" if visible else "any schema that this role may use"
+async def _message_for_empty(connection: Connection, placement: Placement) -> str:
+    if placement.missing_schema is not None:
+        schema = await quoted(connection, placement.missing_schema)
+        return f"{MissingSchemaError(schema=schema)}; then run 'oddsschema upgrade'"
+    if placement.present:
+        # Of another application, in a later schema of the search path.
+        schemas = f"the schema {placement.creation_schema}"
+    else:
+        rows = await connection.fetch(_VISIBLE_SCHEMAS)
+        names = ", ".join(row[0] for row in rows)
+        schemas = f"the schema {names}" if names else "any schema that this role may use"
+    return f"found no tables of oddsschema in {schemas}: run 'oddsschema upgrade'"
+
+
+async def _compare(
+    connection: Connection,
+    release: Release,
+    placement: Placement,
+    known: frozenset[str],
+    standby: bool,
+) -> Findings:
+    assert placement.schema is not None  # that of the tables, or of the recorded revision
+    schema = await quoted(connection, placement.schema)
+    if standby:
+        findings = await find_name_differences(connection, release.tables, schema, known)
+    else:
+        findings = await find_differences(
+            connection, release.tables, release.statements, schema, known
+        )
+    replica_role = await read_replica_role(connection)
+    if replica_role is not None:
+        findings.differences.append(
+            Difference(
+                kind="setting",
+                location="session_replication_role",
+                expected="origin",
+                actual="replica, under which foreign keys are not enforced and nothing cascades",
+                repair=replica_role.repair,
+            )
+        )
+    return findings
 
 
 def _missing_revision(head: str) -> Difference:
