@@ -50,6 +50,7 @@ from oddsschema.errors import (
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.known import require_names
+from oddsschema.migrations.places import require_one_schema, require_schema
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.violations import translate_violations
 
@@ -78,8 +79,12 @@ async def upgrade(
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
     retry_for: timedelta = RETRY_FOR,
+    create_schema: bool = False,
 ) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
+
+    The tables are created in the first schema of the search path. With `create_schema`, it is
+    created before, if it does not exist.
 
     Each revision is a transaction of its own, unless a connection was handed over; those that
     change stored rows have many. An upgrade that was interrupted is run again. The migration
@@ -93,12 +98,19 @@ async def upgrade(
     Returns notes: sentences about rows that keep an older form.
 
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
-    UnknownRevisionError, NewerDatabaseError, OtherProjectError, CheckViolationError (with the
-    SELECT that finds the rows), LockTimeoutError, StatementTimeoutError, MigrationDeadlockError.
-    A sequence that is behind raises SequenceError.
+    MissingSchemaError, UnknownRevisionError, NewerDatabaseError, OtherProjectError,
+    CheckViolationError (with the SELECT that finds the rows), LockTimeoutError,
+    StatementTimeoutError, MigrationDeadlockError. A sequence that is behind raises SequenceError,
+    and tables in several schemas raise SplitTablesError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    return await _migrate(target, config, revision, command.upgrade, retry_for)
+
+    def require_place(connection: Connection) -> None:
+        if not any(map(is_own_revision, recorded_revisions(connection))):
+            with translate_read_only_errors():
+                require_schema(connection, create=create_schema)
+
+    return await _migrate(target, config, revision, command.upgrade, retry_for, require_place)
 
 
 async def downgrade(
@@ -283,6 +295,7 @@ async def _migrate(
     revision: str,
     move: Callable[[Config, str], None],
     retry_for: timedelta,
+    require_place: Callable[[Connection], None] = lambda _: None,
 ) -> tuple[str, ...]:
     """Run alembic, and return the notes of the revisions and of the rows that they left."""
     config.stdout = notes = StringIO()
@@ -311,7 +324,11 @@ async def _migrate(
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
+        await connection.run_sync(require_one_schema)
         await connection.run_sync(require_known_revisions)
+        await connection.run_sync(require_place)
+        if isinstance(target, str):
+            await connection.commit()  # a new schema
         before.append(await connection.run_sync(recorded_revisions))
         if isinstance(target, str):
             # Alembic would take this transaction for the caller's, and not commit.

@@ -21,6 +21,7 @@ from oddsschema.migrations.commands import (
     translate_alembic_errors,
     upgrade_sql,
 )
+from oddsschema.migrations.places import require_one_schema
 
 #: A table that a revision creates, in the SQL of an upgrade.
 _CREATED_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
@@ -86,7 +87,8 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
     Rows that the older form cannot hold are not counted: `downgrade` returns their numbers.
 
-    Raises DatabaseUnavailableError, UnknownRevisionError, NewerDatabaseError and OtherProjectError.
+    Raises DatabaseUnavailableError, SplitTablesError, UnknownRevisionError, NewerDatabaseError and
+    OtherProjectError.
     """
     require_migration_target(target)
     async with AsyncExitStack() as stack:
@@ -96,6 +98,7 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
 
 def _plan(connection: Connection, revision: str) -> DowngradePlan:
+    require_one_schema(connection)
     require_known_revisions(connection)
     recorded = next(filter(is_own_revision, recorded_revisions(connection)), None)
     if recorded is None:

@@ -17,7 +17,6 @@ from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
 from oddsschema.migrations.settings import SETTINGS, read_replica_role
 
-
 # Read the schemas that the search path leads to.
 _VISIBLE_SCHEMAS = """
 SELECT schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)
