@@ -1,7 +1,7 @@
 """The settings of a project: the table `[tool.oddsschema]` of its pyproject.toml."""
 
 import tomllib
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,35 +18,40 @@ class Project:
 
 
 def read_project(directory: Path | None = None) -> Project:
-    """Read the pyproject.toml of a directory, or else of the nearest one above it that has one.
+    """Read the nearest pyproject.toml with settings, in a directory or above it.
 
     The default is the current directory. Raises ClickException, with the file and the key, for a
     file that cannot be read and for settings that are unknown or of another type.
     """
-    file = _find(directory or Path.cwd())
-    if file is None:
-        return Project()
+    with suppress(FileNotFoundError):  # a current directory that was removed
+        directory = directory or Path.cwd()
+        for parent in (directory, *directory.parents):
+            file = parent / "pyproject.toml"
+            settings = _read_settings(file)
+            if settings is not None:
+                return Project(known=_read_known(file, settings.get("known", [])))
+    return Project()
+
+
+def _read_settings(file: Path) -> dict[str, Any] | None:
+    """Read the table of settings; None without the file or the table."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.ClickException(f"{file} cannot be read: {error}") from error
-    settings = content.get("tool")
-    settings = settings.get("oddsschema", {}) if isinstance(settings, dict) else {}
+    tools = content.get("tool")
+    if not isinstance(tools, dict) or "oddsschema" not in tools:
+        return None
+    settings = tools["oddsschema"]
     if not isinstance(settings, dict):
         raise click.ClickException(f"{file}: tool.oddsschema should be a table: [tool.oddsschema]")
     if unknown := sorted(settings.keys() - {"known"}):
         raise click.ClickException(
             f"{file}: tool.oddsschema.{unknown[0]} is no setting; the only one is known"
         )
-    return Project(known=_read_known(file, settings.get("known", [])))
-
-
-def _find(directory: Path) -> Path | None:
-    for parent in (directory, *directory.parents):
-        file = parent / "pyproject.toml"
-        if file.is_file():
-            return file
-    return None
+    return settings
 
 
 def _read_known(file: Path, value: Any) -> tuple[str, ...]:
@@ -56,9 +61,8 @@ def _read_known(file: Path, value: Any) -> tuple[str, ...]:
         raise click.ClickException(
             f'{file}: tool.oddsschema.known should be an array of texts, such as ["events.venue"]'
         )
-    names: Iterable[str] = value
     try:
-        require_names(names)
+        require_names(value)
     except ValueError as error:
         raise click.ClickException(f"{file}: tool.oddsschema.known: {error}") from error
-    return tuple(names)
+    return tuple(value)
