@@ -15,7 +15,7 @@ from oddsschema.migrations.comparison import Difference, Findings, find_differen
 from oddsschema.migrations.kept_ids import read_kept_ids
 from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
-from oddsschema.migrations.settings import SETTINGS, read_replica_role
+from oddsschema.migrations.settings import LIMITS, SETTINGS, read_replica_role
 
 # Read the schemas that the search path leads to.
 _VISIBLE_SCHEMAS = """
@@ -95,6 +95,7 @@ async def check_connection(
 
     Additional parts whose names are in `known` are no differences.
     """
+    await connection.execute(LIMITS)
     # Before SETTINGS, which drop the names of missing schemas from the search path.
     placement = await read_placement(connection)
     await connection.execute(SETTINGS)

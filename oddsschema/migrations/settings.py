@@ -4,11 +4,21 @@ from typing import NamedTuple
 
 from oddsschema.database.connections import Connection
 
-#: Make the catalogs' texts the same for every session, and limit the wait for locks.
+#: Limit the wait for locks, such as those of a concurrent migration, and lift the other limits,
+#: which a role may have for its queries.
+LIMITS = """
+SELECT set_config('statement_timeout', '0', true),
+    set_config('idle_in_transaction_session_timeout', '0', true),
+    -- since PostgreSQL 17
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+        THEN set_config('transaction_timeout', '0', true) END,
+    set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '10s'), true)
+"""
+
+#: Make the catalogs' texts the same for every session.
 #:
 #: PostgreSQL qualifies the names that the search path does not lead to, and prints times in the
-#: session's zone. With pg_temp at its end, temporary tables hide no others. The limit ends the wait
-#: for a concurrent migration. Other limits, which a role may have for its queries, are lifted.
+#: session's zone. With pg_temp at its end, temporary tables hide no others.
 SETTINGS = """
 SELECT set_config('search_path', concat_ws(', ', (
         SELECT string_agg(quote_ident(schema), ', ' ORDER BY place)
@@ -21,13 +31,7 @@ SELECT set_config('search_path', concat_ws(', ', (
     set_config('extra_float_digits', '1', true),
     set_config('bytea_output', 'hex', true),
     set_config('quote_all_identifiers', 'off', true),
-    set_config('standard_conforming_strings', 'on', true),
-    set_config('statement_timeout', '0', true),
-    set_config('idle_in_transaction_session_timeout', '0', true),
-    -- since PostgreSQL 17
-    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
-        THEN set_config('transaction_timeout', '0', true) END,
-    set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '10s'), true)
+    set_config('standard_conforming_strings', 'on', true)
 """
 
 #: Read why sessions do not enforce foreign keys, unless this session itself has set it so.
