@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
-    Index,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
 )
+from sqlalchemy.sql.schema import ColumnCollectionMixin
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection
@@ -80,16 +80,24 @@ def _parts_of(table: Table, schema: str) -> Iterator[Part]:
             depends_on=frozenset(needed),
         )
 
+    def columns(of: ColumnCollectionMixin) -> list[str]:
+        # Those of a CHECK are unknown: its condition is text.
+        return [f"{Kind.COLUMN} {table.name}.{column.name}" for column in of.columns]
+
     of_table = f"{Kind.TABLE} {table.name}"
     yield part(Kind.TABLE, "")
     for column in table.columns:
         yield part(Kind.COLUMN, column.name, of_table)
     for constraint in table.constraints:
         kind = next(kind for of, kind in _CONSTRAINTS.items() if isinstance(constraint, of))
-        yield part(kind, str(constraint.name), of_table)
+        needed = [of_table]
+        if isinstance(constraint, ColumnCollectionMixin):
+            needed += columns(constraint)
+        if isinstance(constraint, ForeignKeyConstraint):
+            needed.append(f"{Kind.TABLE} {constraint.referred_table.name}")
+        yield part(kind, str(constraint.name), *needed)
     for index in table.indexes:
-        assert isinstance(index, Index)
-        yield part(Kind.INDEX, str(index.name), of_table)
+        yield part(Kind.INDEX, str(index.name), of_table, *columns(index))
 
 
 def _differences(expected: Parts, actual: Parts) -> Iterator[Difference]:
@@ -102,7 +110,7 @@ def _differences(expected: Parts, actual: Parts) -> Iterator[Difference]:
             repair=_REPAIR,
         )
     for part in expected.values():
-        # The parts of a missing table are no differences of their own.
+        # The parts of a missing table or column are no differences of their own.
         if part.key not in actual and not any(
             key in expected and key not in actual for key in part.depends_on
         ):
