@@ -156,16 +156,19 @@ class SplitTablesError(OddsSchemaError):
     tables: Mapping[str, Sequence[str]]
 
     def __post_init__(self) -> None:
-        by_size = sorted(self.tables, key=lambda schema: (len(self.tables[schema]), schema))
-        *fewer, most = by_size
-        places = [f"{', '.join(self.tables[schema])} in {schema}" for schema in fewer]
-        number = len(self.tables[most])
-        others = f"the other {number}" if number > 3 else ", ".join(self.tables[most])
+        by_size = sorted(self.tables.items(), key=lambda place: (len(place[1]), place[0]))
+        places = [
+            f"{', '.join(tables)} in {schema}"
+            if schema != by_size[-1][0] or len(tables) <= 3
+            else f"the other {len(tables)} in {schema}"
+            for schema, tables in by_size
+        ]
+        example = by_size[-1][0] if by_size else "public"
         super().__init__(
             "the search path leads to tables of oddsschema in several schemas: "
-            f"{'; '.join([*places, f'{others} in {most}'])}. All of them have to be in one schema, "
-            "and nothing was changed: give a search path with only the schema of oddsschema, such "
-            f"as ?search_path={most} in the URL"
+            f"{'; '.join(places)}. All of them have to be in one schema, and nothing was changed: "
+            "give a search path with only the schema of oddsschema, such as "
+            f"?search_path={example} in the URL"
         )
 
 
