@@ -50,7 +50,11 @@ from oddsschema.errors import (
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
 from oddsschema.migrations.known import require_names
-from oddsschema.migrations.places import require_one_schema, require_schema
+from oddsschema.migrations.places import (
+    require_creation_in_place,
+    require_one_schema,
+    require_schema,
+)
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.violations import translate_violations
 
@@ -106,9 +110,12 @@ async def upgrade(
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def require_place(connection: Connection) -> None:
-        if not any(map(is_own_revision, recorded_revisions(connection))):
+        recorded = recorded_revisions(connection)
+        if not any(map(is_own_revision, recorded)):
             with translate_read_only_errors():
                 require_schema(connection, create=create_schema)
+        elif HEAD not in recorded:
+            require_creation_in_place(connection)
 
     return await _migrate(target, config, revision, command.upgrade, retry_for, require_place)
 

@@ -17,7 +17,7 @@ import oddsschema
 from oddsschema import migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
-from oddsschema.errors import MissingSchemaError, SplitTablesError
+from oddsschema.errors import MigrationError, MissingSchemaError, SplitTablesError
 from oddsschema.migrations import CheckState
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
 
@@ -117,6 +117,19 @@ def test_tables_of_the_same_name_in_a_later_schema(empty_database: str, run: Run
     run(migrations.upgrade(url))
     assert run(migrations.check(url)).state is CheckState.CLEAN
     assert run(fetch(empty_database, CONTENTS, "public")) == before
+
+
+def test_new_tables_in_an_earlier_schema(empty_database: str, run: Run) -> None:
+    """An upgrade creates no table in another schema than that of the tables."""
+    run(migrations.upgrade(empty_database, "oddsschema_0001"))
+    run(execute(empty_database, "CREATE SCHEMA app"))
+    with pytest.raises(MigrationError, match="creates new tables in app"):
+        run(migrations.upgrade(with_path(empty_database, "app,public")))
+    assert run(fetch(empty_database, CONTENTS, "app")) == []
+    run(migrations.upgrade(with_path(empty_database, "public,app")))
+    # At the newest revision, the order makes no difference.
+    run(migrations.upgrade(with_path(empty_database, "app,public")))
+    assert run(migrations.check(with_path(empty_database, "app,public"))).state is CheckState.CLEAN
 
 
 # -- missing schemas -------------------------------------------------------------------------------
