@@ -135,13 +135,6 @@ def test_short_limits(database: str, run: Run) -> None:
     assert run(migrations.check(database)).state is CheckState.CLEAN
 
 
-def test_read_only_by_default(database: str, run: Run) -> None:
-    """A database that is read-only by default can be checked."""
-    (name,) = run(fetch_column(database, "SELECT quote_ident(current_database())"))
-    run(execute(database, f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
-    assert run(migrations.check(database)).state is CheckState.CLEAN
-
-
 @pytest.mark.parametrize(
     "whose", ["DATABASE {name}", "ROLE {role} IN DATABASE {name}"], ids=["database", "role"]
 )
