@@ -10,8 +10,10 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── ReadOnlyDatabaseError
     ├── TransactionError
     ├── NotMigratedError
+    ├── SplitTablesError
     ├── SequenceError
     ├── MigrationError
+    │   ├── MissingSchemaError
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
     │   ├── UnversionedDatabaseError
@@ -35,7 +37,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     └── PlotError
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -145,6 +147,33 @@ class NotMigratedError(OddsSchemaError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class SplitTablesError(OddsSchemaError):
+    """A search path that leads to tables of oddsschema in several schemas.
+
+    Some of them may belong to another application, so that nothing is read or changed.
+    """
+
+    #: The tables by their schemas.
+    tables: Mapping[str, Sequence[str]]
+
+    def __post_init__(self) -> None:
+        by_size = sorted(self.tables.items(), key=lambda place: (len(place[1]), place[0]))
+        places = [
+            f"{', '.join(tables)} in {schema}"
+            if schema != by_size[-1][0] or len(tables) <= 3
+            else f"the other {len(tables)} in {schema}"
+            for schema, tables in by_size
+        ]
+        example = by_size[-1][0] if by_size else "public"
+        super().__init__(
+            "the search path leads to tables of oddsschema in several schemas: "
+            f"{'; '.join(places)}. All of them have to be in one schema, and nothing was changed: "
+            "give a search path with only the schema of oddsschema, such as "
+            f"?search_path={example} in the URL"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class SequenceError(OddsSchemaError):
     """A sequence that gives ids which rows have already, or a column that owns no sequence.
 
@@ -184,6 +213,26 @@ class SequenceError(OddsSchemaError):
 
 class MigrationError(OddsSchemaError):
     """A migration that did not finish. Revisions and rows that it had committed stay."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MissingSchemaError(MigrationError):
+    """A schema for the tables that does not exist, or that the role may not create."""
+
+    #: The first schema of the search path, quoted as SQL needs it.
+    schema: str
+    #: The server's message when the schema could not be created; None when it was not tried.
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        create = f"CREATE SCHEMA {self.schema}"
+        super().__init__(
+            f"the schema {self.schema}, the first of the search path, does not exist: create it "
+            f"({create}), or correct the search path"
+            if self.reason is None
+            else f"the schema {self.schema} could not be created: {self.reason}. Run {create} as a "
+            "role that may, and give this role USAGE and CREATE on it"
+        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -47,8 +47,10 @@ class Change:
 # -- SportRadar ids --------------------------------------------------------------------------------
 
 # The plain form of an id of the table t.
-PLAIN_EVENT = r"regexp_replace(t.sportradar_id, '^sr:match:([0-9]+)$', '\1')"
-PLAIN_TOURNAMENT = r"regexp_replace(t.sportradar_id, '^sr:tournament:([0-9]+)$', '\1')"
+PLAIN_EVENT = "coalesce(substring(t.sportradar_id FROM '^sr:match:([0-9]+)$'), t.sportradar_id)"
+PLAIN_TOURNAMENT = (
+    "coalesce(substring(t.sportradar_id FROM '^sr:tournament:([0-9]+)$'), t.sportradar_id)"
+)
 
 # Find ids to bring into plain form. Where another row has the plain form, both rows stay.
 FIND_UNIQUE = """

@@ -19,12 +19,14 @@ from oddsschema.cli.options import (
     url_option,
 )
 from oddsschema.cli.output import ask, is_terminal, print_json, print_line, print_text
+from oddsschema.cli.project import read_project
 from oddsschema.database.recorded_revisions import DEFAULT_TABLE
 from oddsschema.database.revision import HEAD
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
     DatabaseUnavailableError,
     DatabaseURLError,
+    MissingSchemaError,
     NewerDatabaseError,
     UnversionedDatabaseError,
 )
@@ -69,6 +71,11 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
     is_flag=True,
     help="Leave the revision in alembic_version, for a project whose alembic migrates the tables.",
 )
+@click.option(
+    "--create-schema",
+    is_flag=True,
+    help="Create the schema for the tables, the first of the search path, if it does not exist.",
+)
 @timeouts_options
 @retry_for_option
 @url_option
@@ -76,6 +83,7 @@ def upgrade(
     revision: str,
     sql: bool,
     keep_version_table: bool,
+    create_schema: bool,
     timeouts: dict[str, timedelta],
     retry_for: timedelta,
     url: str | None,
@@ -103,13 +111,21 @@ def upgrade(
             revision,
             retry_for=retry_for,
             keep_version_table=keep_version_table,
+            create_schema=create_schema,
             **timeouts,
         )
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
-    with exit_codes_of_check():
-        run_on_database(url, run, writes=True)
+    try:
+        with exit_codes_of_check():
+            run_on_database(url, run, writes=True)
+    except MissingSchemaError as error:
+        if create_schema:
+            raise
+        raise click.ClickException(
+            f"{error}. With --create-schema, this command creates it"
+        ) from error
 
 
 @click.command()
@@ -193,11 +209,34 @@ def current(as_json: bool, url: str | None) -> None:
         print_line(revision or "none")
 
 
+def _read_known(
+    _ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    from oddsschema.migrations.known import require_names
+
+    try:
+        require_names(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
 @click.command()
+@click.option(
+    "--known",
+    multiple=True,
+    callback=_read_known,
+    metavar="TABLE.NAME",
+    help="A part that you have added to a table of oddsschema: no difference. May be repeated.",
+)
 @json_option("CheckReport")
 @url_option
-def check(as_json: bool, url: str | None) -> None:
+def check(known: tuple[str, ...], as_json: bool, url: str | None) -> None:
     """Compare the database with this release, and print the SQL that repairs it.
+
+    Parts that are known are listed as notes: those of --known, and those of pyproject.toml
+    ([tool.oddsschema] known = ["events.venue"]) in this directory or the first above it that has
+    the file.
 
     \b
     Exit codes:
@@ -209,12 +248,18 @@ def check(as_json: bool, url: str | None) -> None:
       5  the database has tables of oddsschema, but no revision
       6  the database has no tables of oddsschema
       7  the database cannot be reached
+      8  the search path leads to tables of oddsschema in several schemas
     """
     from oddsschema.migrations import CheckReport, CheckState
     from oddsschema.migrations import check as compare
 
+    names = (*known, *read_project().known)
+
+    async def run(url: str) -> CheckReport:
+        return await compare(url, known=names)
+
     try:
-        report = run_on_database(url, compare)
+        report = run_on_database(url, run)
     except DatabaseURLError:
         raise
     except DatabaseUnavailableError as error:
@@ -237,6 +282,7 @@ def check(as_json: bool, url: str | None) -> None:
         CheckState.UNVERSIONED: UNVERSIONED,
         CheckState.EMPTY: 6,
         CheckState.UNREACHABLE: 7,
+        CheckState.SPLIT: 8,
     }
     sys.exit(exit_codes[report.state])
 

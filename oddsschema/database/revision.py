@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from oddsschema.database.recorded_revisions import read_revisions
+from oddsschema.database.schemas import read_placement
 from oddsschema.errors import NotMigratedError
 
 if TYPE_CHECKING:
@@ -36,11 +37,20 @@ async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     """
     await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
     # Read after the lock, for which a migration may have been waited.
-    await require_migrated(connection)
+    await require_revision(connection)
 
 
 async def require_migrated(connection: "Connection") -> None:
-    """Raise NotMigratedError unless the database has the tables of this release."""
+    """Raise NotMigratedError unless the database has the tables of this release.
+
+    Raises SplitTablesError if they are in several schemas.
+    """
+    (await read_placement(connection)).require_one_schema()
+    await require_revision(connection)
+
+
+async def require_revision(connection: "Connection") -> None:
+    """Raise NotMigratedError unless the database is at the revision of this release."""
     recorded = await read_revisions(connection)
     if HEAD in recorded.own or (not recorded.own and await has_all_parts(connection)):
         return

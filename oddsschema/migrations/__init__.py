@@ -11,12 +11,17 @@ The public names are imported from here. The modules:
 - `downgrade_plan`: the revisions, tables and columns that a downgrade removes
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
 - `time_limits`: the time limits of a migration, for any env.py
+- `places`: the schema of the tables, which exists or is created
 - `violations`: the stored rows that break a new CHECK
 - `kept_ids`: the SportRadar ids that keep an older form
 - `report`: the state of a database, compared with this release
 - `comparison`: the differences between its tables and those that the revisions build
+- `part_names`: the same by names alone, on a standby
+- `known`: the parts that users add and acknowledge
 - `repair`: the SQL that repairs a difference
 - `catalog`: the parts of tables, read from PostgreSQL's catalogs
+- `settings`: the settings of sessions that would change the comparison
+- `sequences`: the positions of sequences
 """
 
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT

@@ -34,12 +34,16 @@ class Kind(StrEnum):
     DISABLED_TRIGGERS = "disabled triggers"
     RULE = "rule"
     ROW_SECURITY = "row level security"
+    INHERITING = "inheriting table"
+    PARTITION = "partition"
 
 
 @dataclass(frozen=True)
 class Part:
     """A part of a table. Names are quoted where SQL needs it."""
 
+    #: The table's schema.
+    schema: str
     kind: Kind
     table: str
     #: The part's name, or its column's; empty for kinds that a table has only once.
@@ -66,9 +70,10 @@ class Part:
         return f"{self.definition} {self.state}".rstrip()
 
     @classmethod
-    def from_row(cls, row: asyncpg.Record) -> Self:
-        """Build a part from a row of PARTS."""
+    def from_row(cls, row: asyncpg.Record, schema: str) -> Self:
+        """Build a part of a table in this schema from a row of PARTS."""
         return cls(
+            schema=schema,
             kind=Kind(row["kind"]),
             table=row["tbl"],
             name=row["name"] or "",
@@ -91,23 +96,6 @@ Parts = dict[str, Part]
 
 #: The definitions of the relations that can be compared part by part.
 TABLES = {"table", "unlogged table"}
-
-#: Make the catalogs' texts the same for every session, and limit the wait for locks.
-#:
-#: PostgreSQL qualifies the names that the search path does not lead to, and prints times in the
-#: session's zone. With pg_temp at its end, temporary tables hide no others. The limit ends the wait
-#: for a concurrent migration.
-SETTINGS = """
-SELECT set_config('search_path', concat_ws(', ', (
-        SELECT string_agg(quote_ident(schema), ', ' ORDER BY place)
-        FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)
-        WHERE schema !~ '^pg_temp_'
-    ), 'pg_temp'), true),
-    set_config('TimeZone', 'UTC', true),
-    set_config('DateStyle', 'ISO', true),
-    set_config('IntervalStyle', 'postgres', true),
-    set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '10s'), true)
-"""
 
 #: Read the parts of the tables named $1 that the search path leads to: temporary tables if $2 is
 #: true, else all others.
@@ -276,6 +264,16 @@ UNION ALL
 SELECT 'row level security', tbl, NULL,
     CASE WHEN relforcerowsecurity THEN 'forced' ELSE 'enabled' END, NULL, ARRAY['table ' || tbl]
 FROM tables WHERE relrowsecurity
+UNION ALL
+-- A SELECT from a table reads the rows of its children too.
+SELECT 'inheriting table', t.tbl, h.inhrelid::regclass::text, format('INHERITS (%s)', t.tbl), NULL,
+    ARRAY['table ' || t.tbl]
+FROM pg_inherits AS h JOIN tables AS t ON t.oid = h.inhparent
+UNION ALL
+-- A partition rejects the rows that belong to others.
+SELECT 'partition', t.tbl, h.inhparent::regclass::text, pg_get_expr(t.relpartbound, t.oid), NULL,
+    ARRAY['table ' || t.tbl]
+FROM pg_inherits AS h JOIN tables AS t ON t.oid = h.inhrelid WHERE t.relispartition
 """
 
 #: Read the tables, except those named $2, that have indexes with the names $1.
@@ -289,14 +287,25 @@ WHERE c.relname = ANY ($1::text[]) AND c.relpersistence <> 't' AND pg_table_is_v
 """
 
 
-async def read_parts(
-    connection: Connection, tables: Iterable[str], *, temporary: bool = False
-) -> Parts:
-    """Read all parts of the tables with these names that exist, by their keys."""
-    rows = await connection.fetch(PARTS, list(tables), temporary)
+#: The schema of the temporary tables of a session.
+TEMPORARY = "pg_temp"
+
+
+async def read_parts(connection: Connection, tables: Iterable[str], schema: str) -> Parts:
+    """Read all parts of the tables with these names that exist in a schema, by their keys.
+
+    The search path leads to the schema first.
+    """
+    rows = await connection.fetch(PARTS, list(tables), schema == TEMPORARY)
     # A part that another session dropped meanwhile has no definition.
-    parts = [Part.from_row(row) for row in rows if row["definition"] is not None]
+    parts = [Part.from_row(row, schema) for row in rows if row["definition"] is not None]
     return {part.key: part for part in parts}
+
+
+async def is_standby(connection: Connection) -> bool:
+    """Return whether the server is a standby, which makes no tables, not even temporary ones."""
+    # A query would begin the transaction's snapshot, after which it cannot become READ WRITE.
+    return bool(await connection.fetchval("SHOW in_hot_standby") == "on")
 
 
 @asynccontextmanager
@@ -307,7 +316,7 @@ async def rolled_back(connection: Connection) -> AsyncIterator[None]:
     transaction = connection.transaction(isolation="repeatable_read" if outermost else None)
     await transaction.start()
     try:
-        if outermost:
+        if outermost and not await is_standby(connection):
             # Roles for reading are often read-only by default, and this is rolled back.
             await connection.execute("SET TRANSACTION READ WRITE")
         yield

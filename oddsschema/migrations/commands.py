@@ -1,7 +1,7 @@
 """The commands: upgrade, downgrade, current, check, hand_over, and the revisions' location."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -55,6 +55,12 @@ from oddsschema.errors import (
 )
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
+from oddsschema.migrations.known import require_names
+from oddsschema.migrations.places import (
+    require_creation_in_place,
+    require_one_schema,
+    require_schema,
+)
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
@@ -92,8 +98,12 @@ async def upgrade(
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
     retry_for: timedelta = RETRY_FOR,
     keep_version_table: bool = False,
+    create_schema: bool = False,
 ) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
+
+    The tables are created in the first schema of the search path. With `create_schema`, it is
+    created before, if it does not exist.
 
     Each revision is a transaction of its own, unless a connection was handed over; those that
     change stored rows have many. An upgrade that was interrupted is run again. The migration
@@ -111,13 +121,28 @@ async def upgrade(
     Returns notes: sentences about rows that keep an older form, and about such a move.
 
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
-    UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError, OtherProjectError,
-    CheckViolationError (with the SELECT that finds the rows), LockTimeoutError,
-    StatementTimeoutError, MigrationDeadlockError. A sequence that is behind raises SequenceError.
+    MissingSchemaError, UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError,
+    OtherProjectError, CheckViolationError (with the SELECT that finds the rows), LockTimeoutError,
+    StatementTimeoutError, MigrationDeadlockError. A sequence that is behind raises SequenceError,
+    and tables in several schemas raise SplitTablesError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+
+    def require_place(connection: Connection, recorded: RecordedRevisions) -> None:
+        if not recorded.own:
+            with translate_server_errors():
+                require_schema(connection, create=create_schema)
+        elif HEAD not in recorded.own:
+            require_creation_in_place(connection)
+
     return await _migrate(
-        target, config, revision, command.upgrade, retry_for, takes_over=not keep_version_table
+        target,
+        config,
+        revision,
+        command.upgrade,
+        retry_for,
+        require_place,
+        takes_over=not keep_version_table,
     )
 
 
@@ -203,18 +228,25 @@ async def hand_over(
     return tuple(notes)
 
 
-async def check(target: MigrationTarget) -> CheckReport:
+async def check(target: MigrationTarget, *, known: Iterable[str] = ()) -> CheckReport:
     """Compare the database with the tables that this release's migrations build.
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
-    temporary tables and rolled back: that needs TEMPORARY on the database, SELECT on
-    oddsschema_version, and a primary server. The transaction of a connection that was handed over
-    is left unchanged.
+    temporary tables and rolled back: that needs TEMPORARY on the database, and SELECT on
+    oddsschema_version. On a standby, names alone are compared, and a note says so. The transaction
+    of a connection that was handed over is left unchanged.
+
+    `known` names the parts that you have added to the tables: the table, a dot, and the name of a
+    column, constraint, index, trigger, rule, or inheriting table (`events.venue`). The report has
+    notes about them, and about names without such a part, instead of differences.
 
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
     """
     require_migration_target(target)
+    names = require_names(known)
+    # Outside of the transaction: a role may have a short limit for idle transactions.
+    release = current_release()
     async with AsyncExitStack() as stack:
         if isinstance(target, str):
             target = await stack.enter_async_context(sqlalchemy_connect(target))
@@ -223,7 +255,7 @@ async def check(target: MigrationTarget) -> CheckReport:
             raise UnsupportedDriverError(driver=target.dialect.driver)
         try:
             async with rolled_back(connection):
-                return await check_connection(connection, current_release())
+                return await check_connection(connection, release, names)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if connection.is_closed():
                 raise DatabaseUnavailableError(
@@ -352,6 +384,7 @@ async def _migrate(
     revision: str,
     move: Callable[[Config, str], None],
     retry_for: timedelta,
+    require_place: Callable[[Connection, RecordedRevisions], None] = lambda *_: None,
     *,
     takes_over: bool = False,
 ) -> tuple[str, ...]:
@@ -386,11 +419,13 @@ async def _migrate(
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
+        await connection.run_sync(require_one_schema)
         recorded = await connection.run_sync(read_revisions_sync)
         require_migratable(recorded)
         if move is command.downgrade and not recorded.own:
             undone_revisions(None, revision)
             return
+        await connection.run_sync(require_place, recorded)
         before.append(recorded.own)
         if takes_over and recorded.is_in_default_table:
             moved.extend(await _move(connection, config, take_over))

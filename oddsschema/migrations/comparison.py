@@ -11,6 +11,7 @@ functions in their schema.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,11 +21,18 @@ from oddsschema.migrations import repair
 from oddsschema.migrations.catalog import (
     TABLES,
     TABLES_BY_INDEX,
+    TEMPORARY,
     Kind,
     Part,
     Parts,
     read_parts,
     rolled_back,
+)
+from oddsschema.migrations.known import (
+    acknowledged,
+    describe_acknowledged,
+    is_restricting_index,
+    without_acknowledged,
 )
 from oddsschema.migrations.sequences import (
     ColumnSequence,
@@ -44,8 +52,8 @@ class Difference(BaseModel):
     expected: str | None = Field(description="The definition in this release; None for none.")
     actual: str | None = Field(description="The definition in the database; None for none.")
     repair: str = Field(
-        description="The SQL that repairs it, for a session with the same search path. A comment "
-        "in it announces a possible loss of values."
+        description="The SQL that repairs it, in any session. A comment in it announces a possible "
+        "loss of values."
     )
 
     def __str__(self) -> str:
@@ -57,21 +65,37 @@ class Difference(BaseModel):
         return message.replace("\n", r"\n")
 
 
-async def find_differences(
-    connection: Connection, tables: Sequence[str], statements: str
-) -> list[Difference]:
-    """Compare `tables` with those that `statements` build.
+class Findings(NamedTuple):
+    """The result of a comparison."""
 
-    The differences are in an order in which they can be repaired. In `tables`, referenced tables
-    come first. The connection is in a transaction that the caller rolls back, with SETTINGS made in
-    it.
+    #: The differences, in an order in which they can be repaired.
+    differences: list[Difference]
+    #: Sentences about the parts that are acknowledged.
+    notes: list[str]
+
+
+async def find_differences(
+    connection: Connection,
+    tables: Sequence[str],
+    statements: str,
+    schema: str,
+    known: frozenset[str] = frozenset(),
+) -> Findings:
+    """Compare the `tables` of a schema with those that `statements` build.
+
+    In `tables`, referenced tables come first. Additional parts whose names are in `known` are no
+    differences. The connection is in a transaction that the caller rolls back, with SETTINGS made
+    in it.
     """
-    comparison = Comparison(connection, tables)
+    comparison = Comparison(connection, tables, schema, known)
     await comparison.build(statements)
     renames = await follow_renames(comparison)
     await equate_texts(comparison)
     positions = await comparison.read_positions()
-    return [*compare_parts(comparison), *compare_positions(positions), *renames]
+    return Findings(
+        [*compare_parts(comparison), *compare_positions(comparison.schema, positions), *renames],
+        [*describe_acknowledged(comparison.acknowledged, comparison.expected, known)],
+    )
 
 
 class Comparison:
@@ -80,51 +104,64 @@ class Comparison:
     The search path leads to the expected tables, which can be changed.
     """
 
-    def __init__(self, connection: Connection, tables: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tables: Sequence[str],
+        schema: str,
+        known: frozenset[str] = frozenset(),
+    ) -> None:
         self._connection = connection
-        self._path = ""
+        self._known = known
+        #: The schema of the actual tables, quoted as SQL needs it.
+        self.schema = schema
         #: The names of the tables. Referenced tables come first.
         self.tables = list(tables)
         self.expected: Parts = {}
+        #: The actual parts, except the acknowledged ones.
         self.actual: Parts = {}
+        self.acknowledged: list[Part] = []
 
     async def build(self, statements: str) -> None:
         """Build the expected tables, and read the parts of both."""
-        self._path = await self._connection.fetchval("SHOW search_path")
-        await self.read_actual()
-        await self._connection.execute("SET LOCAL search_path = pg_temp")
+        await self._connection.execute(f"SET LOCAL search_path = {TEMPORARY}")
         await self._connection.execute(statements)
         await self.read_expected()
+        await self.read_actual()
 
     async def read_expected(self) -> None:
         """Read the expected parts of `tables`."""
-        self.expected = await read_parts(self._connection, self.tables, temporary=True)
+        self.expected = await read_parts(self._connection, self.tables, TEMPORARY)
 
     async def read_actual(self) -> None:
         """Read the actual parts of `tables`."""
         async with rolled_back(self._connection):
-            await self._use_original_path()
-            self.actual = await read_parts(self._connection, self.tables)
+            await self._use_schema()
+            actual = await read_parts(self._connection, self.tables, self.schema)
+        self.acknowledged = acknowledged(actual, self.expected, self._known)
+        self.actual = without_acknowledged(actual, self.acknowledged)
 
     async def read_positions(self) -> list[tuple[ColumnSequence, Position]]:
         """Read the positions of the actual sequences that this role may read."""
+        columns = {part.location for part in self.acknowledged}
         async with rolled_back(self._connection):
-            await self._use_original_path()
+            await self._use_schema()
             return [
                 (sequence, await read_position(self._connection, sequence))
                 for sequence in await read_sequences(self._connection, self.tables)
-                if sequence.is_readable
+                if sequence.is_readable and sequence.column not in columns
             ]
 
     async def tables_by_index(self, indexes: Sequence[str]) -> dict[str, str]:
         """Find the tables, except `tables`, that have indexes with these names."""
         async with rolled_back(self._connection):
-            await self._use_original_path()
+            await self._use_schema()
             rows = await self._connection.fetch(TABLES_BY_INDEX, indexes, self.tables)
         return {row["index"]: row["table"] for row in rows}
 
-    async def _use_original_path(self) -> None:
-        await self._connection.execute("SELECT set_config('search_path', $1, true)", self._path)
+    async def _use_schema(self) -> None:
+        # Names of other schemas are then printed with their schema, also those that hide ours.
+        await self._connection.execute(f"SET LOCAL search_path = {self.schema}, {TEMPORARY}")
 
     async def change_expected(self, statement: str) -> bool:
         """Change the expected tables. Return False when PostgreSQL rejects the statement."""
@@ -147,7 +184,7 @@ class Comparison:
             )
             if not await self.change_expected(statement):
                 return None
-            parts = await read_parts(self._connection, [part.table], temporary=True)
+            parts = await read_parts(self._connection, [part.table], TEMPORARY)
             return parts[part.key].definition
 
 
@@ -167,7 +204,7 @@ async def follow_renames(comparison: Comparison) -> list[Difference]:
     for old, new in await find_renamed_tables(comparison):
         part = comparison.expected[f"{Kind.TABLE} {old}"]
         if await comparison.change_expected(repair.rename(part, old, new)):
-            differences.append(_rename_difference(part, new, old, new))
+            differences.append(_rename_difference(comparison, part, new, old, new))
             comparison.tables[comparison.tables.index(old)] = new
     if differences:
         await comparison.read_expected()
@@ -175,19 +212,23 @@ async def follow_renames(comparison: Comparison) -> list[Difference]:
     for kind in repair.RENAMABLE:
         for part, other in list(find_renamed_parts(comparison, kind)):
             if await comparison.change_expected(repair.rename(part, part.name, other.name)):
-                differences.append(_rename_difference(part, other.location, part.name, other.name))
+                differences.append(
+                    _rename_difference(comparison, part, other.location, part.name, other.name)
+                )
                 await comparison.read_expected()
     # Repairs before a rename use the actual names, and those of parts the actual table's name.
     return differences[::-1]
 
 
-def _rename_difference(part: Part, location: str, old: str, new: str) -> Difference:
+def _rename_difference(
+    comparison: Comparison, part: Part, location: str, old: str, new: str
+) -> Difference:
     return Difference(
         kind=f"{part.kind} name",
         location=location,
         expected=old,
         actual=new,
-        repair=repair.rename(part, new, old),
+        repair=repair.rename(replace(part, schema=comparison.schema), new, old),
     )
 
 
@@ -215,7 +256,13 @@ def find_renamed_parts(comparison: Comparison, kind: Kind) -> Iterator[tuple[Par
 def _by_description(kind: Kind, parts: Parts, but: Parts) -> dict[tuple[str, str], list[Part]]:
     groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts.values():
-        if part.kind is kind and part.name and part.key not in but:
+        # A sequence of another schema is no renamed sequence of this one.
+        if (
+            part.kind is kind
+            and part.name
+            and part.key not in but
+            and not (kind is Kind.SEQUENCE and repair.is_qualified(part.name))
+        ):
             groups.setdefault((part.table, part.description), []).append(part)
     return groups
 
@@ -250,8 +297,11 @@ def compare_parts(comparison: Comparison) -> Iterator[Difference]:
     def order(part: Part) -> tuple[int, int, str]:
         return kinds.index(part.kind), comparison.tables.index(part.table), part.name
 
-    yield from _extra_differences(comparison.expected, comparison.actual, order)
-    yield from _other_differences(comparison.expected, comparison.actual, order)
+    expected = {
+        key: replace(part, schema=comparison.schema) for key, part in comparison.expected.items()
+    }
+    yield from _extra_differences(expected, comparison.actual, order)
+    yield from _other_differences(expected, comparison.actual, order)
 
 
 def _extra_differences(expected: Parts, actual: Parts, order: _Order) -> Iterator[Difference]:
@@ -261,7 +311,7 @@ def _extra_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
         # A column can only be dropped when no foreign key refers to it.
         return part.kind is not Kind.FOREIGN_KEY, part.kind is not Kind.COLUMN, order(part)
 
-    for part in sorted(_extra_parts(expected, actual), key=removal):
+    for part in sorted(extra_parts(expected, actual), key=removal):
         yield Difference(
             kind=part.kind,
             location=part.location,
@@ -327,7 +377,7 @@ def _differ(expected: Part, actual: Part) -> bool:
     return expected.kind is not Kind.COLUMN and expected.description != actual.description
 
 
-def _extra_parts(expected: Parts, actual: Parts) -> Iterator[Part]:
+def extra_parts(expected: Parts, actual: Parts) -> Iterator[Part]:
     """Yield the parts that are not expected, except harmless parts."""
     extra = {key: part for key, part in actual.items() if key not in expected}
     for part in extra.values():
@@ -343,7 +393,7 @@ def _extra_parts(expected: Parts, actual: Parts) -> Iterator[Part]:
 def _is_harmless(part: Part) -> bool:
     """Return whether the part does not change which rows can be stored."""
     if part.kind is Kind.INDEX:
-        return not part.state and not part.definition.startswith("UNIQUE")
+        return not is_restricting_index(part)
     return part.kind in {Kind.SEQUENCE, Kind.OWNER}
 
 
@@ -351,7 +401,7 @@ def _is_harmless(part: Part) -> bool:
 
 
 def compare_positions(
-    positions: Iterable[tuple[ColumnSequence, Position]],
+    schema: str, positions: Iterable[tuple[ColumnSequence, Position]]
 ) -> Iterator[Difference]:
     """Yield the sequences that are behind their columns."""
     for sequence, position in positions:
@@ -362,7 +412,7 @@ def compare_positions(
                 expected=f"a next id above {position.greatest}",
                 actual=str(position.next_id),
                 repair=repair.move_sequence(
-                    sequence.table_name, sequence.column_name, sequence.name
+                    schema, sequence.table_name, sequence.column_name, sequence.name
                 ),
             )
 

@@ -18,6 +18,7 @@ from oddsschema.migrations.commands import (
     undone_revisions,
     upgrade_sql,
 )
+from oddsschema.migrations.places import require_one_schema
 
 #: A table that a revision creates, in the SQL of an upgrade.
 _CREATED_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
@@ -83,8 +84,8 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
     Rows that the older form cannot hold are not counted: `downgrade` returns their numbers.
 
-    Raises DatabaseUnavailableError, and the subclasses of MigrationError: UnknownRevisionError,
-    NewerDatabaseError, UnversionedDatabaseError and OtherProjectError.
+    Raises DatabaseUnavailableError, SplitTablesError, and the subclasses of MigrationError:
+    UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError and OtherProjectError.
     """
     require_migration_target(target)
     async with AsyncExitStack() as stack:
@@ -94,6 +95,7 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
 
 
 def _plan(connection: Connection, revision: str) -> DowngradePlan:
+    require_one_schema(connection)
     revisions = read_revisions_sync(connection)
     require_migratable(revisions)
     recorded = revisions.revision

@@ -1,9 +1,11 @@
 """Repair statements: the SQL that creates, changes, renames or removes a part of a table.
 
+Every statement names the schema of the table, so that no search path leads it to another table.
 A comment in the SQL announces each loss of values. PostgreSQL rejects a repair that the stored rows
 do not allow. Every statement can run in a transaction, alone or with the others.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -32,15 +34,16 @@ _REPLACE_CHECKED = (
 #: Create an index.
 _CREATE_INDEX = "CREATE {unique}INDEX {name} ON {table} USING {using};"
 #: Drop an index.
-_DROP_INDEX = "DROP INDEX IF EXISTS {name};"
+_DROP_INDEX = "DROP INDEX IF EXISTS {relation};"
 #: Set a column's default.
 _SET_DEFAULT = "ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {definition};"
 #: Move a sequence past the greatest id of a column, and never back.
 _MOVE_SEQUENCE = (
-    "SELECT setval('{name}', max({column})) FROM {table} HAVING max({column}) >= nextval('{name}');"
+    "SELECT setval({literal}, max({column})) FROM {table} "
+    "HAVING max({column}) >= nextval({literal});"
 )
 #: Let a column own its sequence, and move the sequence.
-_SET_OWNER = f"ALTER SEQUENCE {{name}} OWNED BY {{definition}}; {_MOVE_SEQUENCE}"
+_SET_OWNER = f"ALTER SEQUENCE {{relation}} OWNED BY {{table}}.{{column}}; {_MOVE_SEQUENCE}"
 
 #: Ask for a manual change. PostgreSQL cannot turn a column with values into a generated column, nor
 #: a virtual generated column into a column with values.
@@ -48,7 +51,7 @@ _REPLACE_GENERATED = "-- drop the column {name} of {table}, and check again"
 
 #: Create a missing part.
 _CREATE: Final = {
-    Kind.SEQUENCE: "CREATE SEQUENCE IF NOT EXISTS {name} {definition};",
+    Kind.SEQUENCE: "CREATE SEQUENCE IF NOT EXISTS {relation} {definition};",
     Kind.COLUMN: "ALTER TABLE {table} ADD COLUMN {name} {definition};",
     Kind.IDENTITY: "ALTER TABLE {table} ALTER COLUMN {name} ADD {definition};",
     Kind.GENERATED: _REPLACE_GENERATED,
@@ -68,7 +71,7 @@ _CREATE: Final = {
 #: Change a part that differs.
 _CHANGE: Final = {
     Kind.TABLE: "ALTER TABLE {table} SET LOGGED;",
-    Kind.SEQUENCE: "ALTER SEQUENCE {name} {definition};",
+    Kind.SEQUENCE: "ALTER SEQUENCE {relation} {definition};",
     Kind.IDENTITY: "ALTER TABLE {table} ALTER COLUMN {name} DROP IDENTITY IF EXISTS, "
     "ALTER COLUMN {name} ADD {definition};",
     Kind.GENERATED: _REPLACE_GENERATED,
@@ -100,6 +103,8 @@ _REMOVE: Final = {
     Kind.DISABLED_TRIGGERS: "ALTER TABLE {table} ENABLE TRIGGER ALL;",
     Kind.RULE: "DROP RULE {name} ON {table};",
     Kind.ROW_SECURITY: "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;",
+    Kind.INHERITING: "ALTER TABLE {relation} NO INHERIT {table};",
+    Kind.PARTITION: "ALTER TABLE {relation} DETACH PARTITION {table};",
 }
 
 #: Rename a part.
@@ -123,8 +128,8 @@ _KEYS: Final = {Kind.PRIMARY_KEY, Kind.UNIQUE}
 #: Make a part valid, by its state.
 _VALIDATE: Final = {
     "NOT VALID": "ALTER TABLE {table} VALIDATE CONSTRAINT {name};",
-    "INVALID": "REINDEX INDEX {name};",
-    "UNLOGGED": "ALTER SEQUENCE {name} SET LOGGED;",
+    "INVALID": "REINDEX INDEX {relation};",
+    "UNLOGGED": "ALTER SEQUENCE {relation} SET LOGGED;",
 }
 
 #: The kinds that a column's own definition includes.
@@ -141,6 +146,16 @@ _INSIDE: Final = {
 
 _INTEGERS: Final = {"smallint", "integer", "bigint"}
 
+#: The kinds whose names are unique in a schema.
+_RELATIONS: Final = {Kind.TABLE, Kind.SEQUENCE, Kind.INDEX}
+
+_ANY_NAME: Final = r"""(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)"""
+_NAME: Final = re.compile(_ANY_NAME)
+#: The table that a foreign key refers to.
+_REFERENCED: Final = re.compile(rf"(?<=\bREFERENCES ){_ANY_NAME}(?=\()")
+#: The sequence that a default reads.
+_NEXT_VALUE: Final = re.compile(rf"(?<=\bnextval\()'({_ANY_NAME})'(?=::regclass\))")
+
 
 def create(parts: Collection[Part]) -> str:
     """Return the SQL that creates missing parts: a table with its parts, or a single part."""
@@ -149,11 +164,11 @@ def create(parts: Collection[Part]) -> str:
     for part in sorted(parts, key=lambda part: list(Kind).index(part.kind)):
         if part.kind is Kind.TABLE:
             inside = ", ".join(
-                f"{_INSIDE[other.kind]}{other.name} {other.definition}"
+                f"{_INSIDE[other.kind]}{other.name} {_definition(other)}"
                 for other in parts
                 if other.kind in _INSIDE and other.table == part.table
             )
-            statements.append(f"CREATE TABLE {part.table} ({inside});")
+            statements.append(f"CREATE TABLE {_qualify(part.schema, part.table)} ({inside});")
             comment = "its rows are lost"
         elif not (
             (part.kind in _INSIDE and f"{Kind.TABLE} {part.table}" in keys)
@@ -180,7 +195,8 @@ def change(
         return _change_type(expected, actual, default)
     if expected.kind is Kind.NULLABILITY:
         verb = "DROP" if expected.definition == "NULL" else "SET"
-        return f"ALTER TABLE {expected.table} ALTER COLUMN {expected.name} {verb} NOT NULL;"
+        table = _qualify(expected.schema, expected.table)
+        return f"ALTER TABLE {table} ALTER COLUMN {expected.name} {verb} NOT NULL;"
     foreign_keys = list(referrers) if expected.kind in _KEYS else []
     is_unlogged = actual.state == "UNLOGGED"
     return _join(
@@ -197,13 +213,20 @@ def remove(part: Part) -> str:
     """Return the SQL that removes a part that is not expected."""
     if part.kind is Kind.GENERATED and part.definition.endswith("VIRTUAL"):
         return _fill(_REPLACE_GENERATED, part)
-    lost = "its values are lost" if part.kind is Kind.COLUMN else ""
-    return _join([_fill(_REMOVE[part.kind], part)], lost)
+    effect = {
+        Kind.COLUMN: "its values are lost",
+        Kind.INHERITING: f"its rows are no longer read as rows of {part.table}",
+    }.get(part.kind, "")
+    return _join([_fill(_REMOVE[part.kind], part)], effect)
 
 
-def move_sequence(table: str, column: str, sequence: str) -> str:
+def move_sequence(schema: str, table: str, column: str, sequence: str) -> str:
     """Return the SQL that moves a sequence past the greatest id of a column."""
-    return _MOVE_SEQUENCE.format(table=table, column=column, name=sequence)
+    return _MOVE_SEQUENCE.format(
+        table=_qualify(schema, table),
+        column=column,
+        literal=_literal(_qualify(schema, sequence)),
+    )
 
 
 def free_name(part: Part) -> str:
@@ -216,11 +239,13 @@ def free_name(part: Part) -> str:
 
 def rename(part: Part, old: str, new: str) -> str:
     """Return the SQL that renames a part, or a table."""
-    return _RENAME[part.kind].format(table=part.table, old=old, new=new)
+    if part.kind in _RELATIONS:
+        old = _qualify(part.schema, old)
+    return _RENAME[part.kind].format(table=_qualify(part.schema, part.table), old=old, new=new)
 
 
 def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
-    table, name, type_ = expected.table, expected.name, expected.definition
+    name, type_ = expected.name, expected.definition
     comment = ""
     if type_.startswith(("character varying", "text")):
         # An explicit cast would truncate long values; without it, PostgreSQL rejects them.
@@ -236,20 +261,47 @@ def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
     if default:
         # The actual default may not fit the new type.
         actions.insert(0, f"ALTER COLUMN {name} DROP DEFAULT")
-        actions.append(f"ALTER COLUMN {name} SET DEFAULT {default.definition}")
+        actions.append(f"ALTER COLUMN {name} SET DEFAULT {_definition(default)}")
+    table = _qualify(expected.schema, expected.table)
     return _join([f"ALTER TABLE {table} {', '.join(actions)};"], comment)
 
 
 def _fill(template: str, part: Part) -> str:
-    unique, _, using = part.definition.partition("USING ")
+    definition = _definition(part)
+    unique, _, using = definition.partition("USING ")
+    relation = _qualify(part.schema, part.name)
     return template.format(
-        table=part.table,
+        table=_qualify(part.schema, part.table),
         name=part.name,
-        definition=part.definition,
+        relation=relation,
+        literal=_literal(relation),
+        definition=definition,
         column=part.definition.removeprefix(f"{part.table}."),
         unique=unique,
         using=using,
     )
+
+
+def is_qualified(name: str) -> bool:
+    """Return whether a relation's name, quoted as SQL needs it, has a schema."""
+    return _NAME.fullmatch(name) is None
+
+
+def _qualify(schema: str, name: str) -> str:
+    return name if is_qualified(name) else f"{schema}.{name}"
+
+
+def _definition(part: Part) -> str:
+    """Return the definition, with the schema before the names of other tables and sequences."""
+    if part.kind is Kind.FOREIGN_KEY:
+        return _REFERENCED.sub(lambda found: f"{_qualify(part.schema, found[0])}", part.definition)
+    return _NEXT_VALUE.sub(
+        lambda found: _literal(_qualify(part.schema, found[1].replace("''", "'"))), part.definition
+    )
+
+
+def _literal(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def _join(statements: Iterable[str], comment: str = "") -> str:

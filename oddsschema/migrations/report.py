@@ -13,11 +13,25 @@ from oddsschema.database.recorded_revisions import (
     VersionTable,
     read_revisions,
 )
-from oddsschema.errors import NewerDatabaseError, UnversionedDatabaseError
-from oddsschema.migrations.catalog import SETTINGS
-from oddsschema.migrations.comparison import Difference, find_differences
+from oddsschema.database.schemas import Placement, quoted, read_placement
+from oddsschema.errors import (
+    MissingSchemaError,
+    NewerDatabaseError,
+    SplitTablesError,
+    UnversionedDatabaseError,
+)
+from oddsschema.migrations.catalog import is_standby
+from oddsschema.migrations.comparison import Difference, Findings, find_differences
 from oddsschema.migrations.kept_ids import read_kept_ids
+from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
+from oddsschema.migrations.settings import LIMITS, SETTINGS, read_replica_role
+
+# Read the schemas that the search path leads to.
+_VISIBLE_SCHEMAS = """
+SELECT schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)
+WHERE schema !~ '^pg_temp' ORDER BY place
+"""
 
 
 class CheckState(StrEnum):
@@ -29,6 +43,7 @@ class CheckState(StrEnum):
     NEWER = "newer"
     UNVERSIONED = "unversioned"
     EMPTY = "empty"
+    SPLIT = "split"
     UNREACHABLE = "unreachable"
 
 
@@ -53,7 +68,8 @@ class CheckReport(BaseModel):
     notes: tuple[str, ...] = Field(
         default=(),
         description="Sentences about rows that keep an older form, such as a SportRadar id with a "
-        "prefix, and about sequences that this role may not read. They are no differences.",
+        "prefix, about acknowledged parts, about sequences that this role may not read, and about "
+        "a standby. They are no differences.",
     )
 
     def __str__(self) -> str:
@@ -82,9 +98,21 @@ class Release:
     statements: str
 
 
-async def check_connection(connection: Connection, release: Release) -> CheckReport:
-    """Compare the database with a release, in a transaction that the caller rolls back."""
+async def check_connection(
+    connection: Connection, release: Release, known: frozenset[str] = frozenset()
+) -> CheckReport:
+    """Compare the database with a release, in a transaction that the caller rolls back.
+
+    Additional parts whose names are in `known` are no differences.
+    """
+    await connection.execute(LIMITS)
+    # Before SETTINGS, which drop the names of missing schemas from the search path.
+    placement = await read_placement(connection)
     await connection.execute(SETTINGS)
+    try:
+        placement.require_one_schema()
+    except SplitTablesError as error:
+        return CheckReport(state=CheckState.SPLIT, message=str(error))
     recorded = await read_revisions(connection)
     own, others = recorded.own, recorded.others
 
@@ -101,11 +129,9 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             "run 'oddsschema upgrade'",
             revision=own[-1],
         )
-    if not own and not recorded.tables:
+    if not own and (not recorded.tables or placement.is_other_applications(release.tables)):
         return CheckReport(
-            state=CheckState.EMPTY,
-            message=f"found no tables of oddsschema in {await _visible_schemas(connection)}: "
-            "run 'oddsschema upgrade'",
+            state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
         )
     if not own and recorded.tables != set(release.tables):
         return CheckReport(
@@ -115,24 +141,27 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             else str(UnversionedDatabaseError(only=sorted(recorded.tables))),
         )
 
-    notes = (
+    standby = await is_standby(connection)
+    notes = [
         *await read_kept_ids(connection),
-        *await describe_unreadable(connection, release.tables),
-    )
-    differences = await find_differences(connection, release.tables, release.statements)
+        *([NOTE] if standby else await describe_unreadable(connection, release.tables)),
+    ]
+    findings = await _compare(connection, release, placement, known, standby)
+    differences = findings.differences
+    notes += findings.notes
     if others and not own and differences:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=_message_for_others(others),
             differences=tuple(differences),
-            notes=notes,
+            notes=tuple(notes),
         )
     if not others and not own:
         return CheckReport(
             state=CheckState.UNVERSIONED,
             message=str(UnversionedDatabaseError()),
             differences=(*differences, _missing_revision(recorded, release.head)),
-            notes=notes,
+            notes=tuple(notes),
         )
     differences += [
         _extra_revision(recorded.table, revision, release.head)
@@ -144,7 +173,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
             state=CheckState.CLEAN,
             message=f"the database matches this release, at {release.head}",
             revision=release.head,
-            notes=notes,
+            notes=tuple(notes),
         )
     return CheckReport(
         state=CheckState.DRIFT,
@@ -152,7 +181,7 @@ async def check_connection(connection: Connection, release: Release) -> CheckRep
         f"{len(differences)} place{'s' if len(differences) > 1 else ''}",
         revision=release.head,
         differences=tuple(differences),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -164,10 +193,47 @@ def _message_for_others(others: Sequence[str]) -> str:
     )
 
 
-async def _visible_schemas(connection: Connection) -> str:
-    schemas = await connection.fetchval("SELECT current_schemas(false)")
-    visible = [schema for schema in schemas if not schema.startswith("pg_temp")]
-    return f"the schema {', '.join(visible)}" if visible else "any schema that this role may use"
+async def _message_for_empty(connection: Connection, placement: Placement) -> str:
+    if placement.missing_schema is not None:
+        schema = await quoted(connection, placement.missing_schema)
+        return f"{MissingSchemaError(schema=schema)}; then run 'oddsschema upgrade'"
+    if placement.present:
+        # Of another application, in a later schema of the search path.
+        schemas = f"the schema {placement.creation_schema}"
+    else:
+        rows = await connection.fetch(_VISIBLE_SCHEMAS)
+        names = ", ".join(row[0] for row in rows)
+        schemas = f"the schema {names}" if names else "any schema that this role may use"
+    return f"found no tables of oddsschema in {schemas}: run 'oddsschema upgrade'"
+
+
+async def _compare(
+    connection: Connection,
+    release: Release,
+    placement: Placement,
+    known: frozenset[str],
+    standby: bool,
+) -> Findings:
+    assert placement.schema is not None  # that of the tables, or of the recorded revision
+    schema = await quoted(connection, placement.schema)
+    if standby:
+        findings = await find_name_differences(connection, release.tables, schema, known)
+    else:
+        findings = await find_differences(
+            connection, release.tables, release.statements, schema, known
+        )
+    replica_role = await read_replica_role(connection)
+    if replica_role is not None:
+        findings.differences.append(
+            Difference(
+                kind="setting",
+                location="session_replication_role",
+                expected="origin",
+                actual="replica, under which foreign keys are not enforced and nothing cascades",
+                repair=replica_role.repair,
+            )
+        )
+    return findings
 
 
 def _missing_revision(recorded: RecordedRevisions, head: str) -> Difference:

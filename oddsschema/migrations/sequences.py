@@ -50,6 +50,11 @@ class ColumnSequence(NamedTuple):
     #: Whether this role may read both.
     is_readable: bool
 
+    @property
+    def column(self) -> str:
+        """The column, with its table."""
+        return f"{self.table_name}.{self.column_name}"
+
 
 class Position(NamedTuple):
     """The greatest id of a column, None without rows, and the next id of its sequence."""

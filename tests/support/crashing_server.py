@@ -102,12 +102,21 @@ class Server:
     @asynccontextmanager
     async def starting_up(self) -> AsyncIterator[None]:
         """Restart the server and refuse connections meanwhile, as in a long recovery."""
+        async with self._in_recovery("hot_standby = off\nrestore_command = 'false'\n"):
+            yield
+
+    @asynccontextmanager
+    async def hot_standby(self) -> AsyncIterator[None]:
+        """Restart the server as a hot standby, which answers queries and waits for more WAL."""
+        async with self._in_recovery("hot_standby = on\nrestore_command = 'false'\n"):
+            await self._accepting()
+            yield
+
+    @asynccontextmanager
+    async def _in_recovery(self, settings: str) -> AsyncIterator[None]:
         self.stop()
         owner = self.data.stat()
-        for name, text in (
-            ("standby.signal", ""),
-            ("postgresql.auto.conf", "hot_standby = off\nrestore_command = 'false'\n"),
-        ):
+        for name, text in (("standby.signal", ""), ("postgresql.auto.conf", settings)):
             (self.data / name).write_text(text)
             os.chown(self.data / name, owner.st_uid, owner.st_gid)
         await asyncio.to_thread(self.start)

@@ -538,6 +538,18 @@ TAMPERINGS = [
         "ALTER TABLE events ENABLE ROW LEVEL SECURITY",
         *("row level security", "events", None, "enabled"),
     ),
+    # -- inheritance
+    Tampering(
+        "table added that inherits",
+        "CREATE TABLE old_events () INHERITS (events)",
+        *("inheriting table", "events.old_events", None, "INHERITS (events)"),
+    ),
+    Tampering(
+        "table made a partition",
+        "CREATE TABLE all_errors (LIKE scrape_errors) PARTITION BY LIST (error_type);"
+        "ALTER TABLE all_errors ATTACH PARTITION scrape_errors DEFAULT",
+        *("partition", "scrape_errors.all_errors", None, "DEFAULT"),
+    ),
     # -- the revision
     Tampering(
         "an old revision recorded beside the newest",

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import multiprocessing
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, get_type_hints
 
@@ -22,6 +22,7 @@ EXAMPLES: dict[Any, Any] = {
     str | None: None,
     int: 7,
     timedelta: timedelta(seconds=0.3),
+    Mapping[str, Sequence[str]]: {"public": ["events"]},
 }
 
 

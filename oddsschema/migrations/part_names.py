@@ -1,0 +1,123 @@
+"""The comparison by names, for a standby, on which no expected tables can be built."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.sql.schema import ColumnCollectionMixin
+
+from oddsschema.contracts.base import metadata
+from oddsschema.database.connections import Connection
+from oddsschema.migrations.catalog import TEMPORARY, Kind, Part, Parts, read_parts
+from oddsschema.migrations.comparison import Difference, Findings, extra_parts
+from oddsschema.migrations.known import acknowledged, describe_acknowledged, without_acknowledged
+
+#: A note about the extent of the comparison.
+NOTE = (
+    "this server is a standby: the revision, and the names of tables, columns, constraints and "
+    "indexes were compared. Check the primary server too: it can compare the rest"
+)
+
+_REPAIR = "-- check the primary server, which prints the SQL"
+
+_CONSTRAINTS = {
+    PrimaryKeyConstraint: Kind.PRIMARY_KEY,
+    UniqueConstraint: Kind.UNIQUE,
+    CheckConstraint: Kind.CHECK,
+    ForeignKeyConstraint: Kind.FOREIGN_KEY,
+}
+
+#: The kinds that are compared: those of the models' parts, and those that only users add.
+_COMPARED = {
+    *(Kind.TABLE, Kind.COLUMN, Kind.INDEX, *_CONSTRAINTS.values()),
+    *(Kind.EXCLUSION, Kind.TRIGGER, Kind.RULE, Kind.INHERITING, Kind.PARTITION),
+}
+
+
+async def find_name_differences(
+    connection: Connection,
+    tables: Sequence[str],
+    schema: str,
+    known: frozenset[str] = frozenset(),
+) -> Findings:
+    """Compare the names of the tables' parts in a schema with those of the models.
+
+    Additional parts whose names are in `known` are no differences. The connection is in a
+    transaction that the caller rolls back, with SETTINGS made in it.
+    """
+    await connection.execute(f"SET LOCAL search_path = {schema}, {TEMPORARY}")
+    expected = {
+        part.key: part for name in tables for part in _parts_of(metadata.tables[name], schema)
+    }
+    actual = await read_parts(connection, tables, schema)
+    added = acknowledged(actual, expected, known)
+    compared = {
+        key: part
+        for key, part in without_acknowledged(actual, added).items()
+        if part.kind in _COMPARED
+    }
+    return Findings(
+        [*_differences(expected, compared)], [*describe_acknowledged(added, expected, known)]
+    )
+
+
+def _parts_of(table: Table, schema: str) -> Iterator[Part]:
+    """Yield the parts of a model's table, without their definitions."""
+
+    def part(kind: Kind, name: str, *needed: str) -> Part:
+        return Part(
+            schema=schema,
+            kind=kind,
+            table=table.name,
+            name=name,
+            definition=kind,
+            state="",
+            depends_on=frozenset(needed),
+        )
+
+    def columns(of: ColumnCollectionMixin) -> list[str]:
+        # Those of a CHECK are unknown: its condition is text.
+        return [f"{Kind.COLUMN} {table.name}.{column.name}" for column in of.columns]
+
+    of_table = f"{Kind.TABLE} {table.name}"
+    yield part(Kind.TABLE, "")
+    for column in table.columns:
+        yield part(Kind.COLUMN, column.name, of_table)
+    for constraint in table.constraints:
+        kind = next(kind for of, kind in _CONSTRAINTS.items() if isinstance(constraint, of))
+        needed = [of_table]
+        if isinstance(constraint, ColumnCollectionMixin):
+            needed += columns(constraint)
+        if isinstance(constraint, ForeignKeyConstraint):
+            needed.append(f"{Kind.TABLE} {constraint.referred_table.name}")
+        yield part(kind, str(constraint.name), *needed)
+    for index in table.indexes:
+        yield part(Kind.INDEX, str(index.name), of_table, *columns(index))
+
+
+def _differences(expected: Parts, actual: Parts) -> Iterator[Difference]:
+    for part in extra_parts(expected, actual):
+        yield Difference(
+            kind=part.kind,
+            location=part.location,
+            expected=None,
+            actual=part.description,
+            repair=_REPAIR,
+        )
+    for part in expected.values():
+        # The parts of a missing table or column are no differences of their own.
+        if part.key not in actual and not any(
+            key in expected and key not in actual for key in part.depends_on
+        ):
+            yield Difference(
+                kind=part.kind,
+                location=part.location,
+                expected=part.definition,
+                actual=None,
+                repair=_REPAIR,
+            )
