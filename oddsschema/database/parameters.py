@@ -248,6 +248,9 @@ _ALL = (
     Parameter(
         "schema", _REFUSED, "Write search_path for the schema of the tables.", program="Prisma"
     ),
+    Parameter(
+        "unix_sock", _REFUSED, "Write host for the directory of a socket.", program="pg8000"
+    ),
     *(
         Parameter(name, _DROPPED, f"A setting of {program} itself.", program=program)
         for program, names in {
