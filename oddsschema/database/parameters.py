@@ -34,7 +34,10 @@ class Parameter:
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
-_VERIFY = "Write sslmode=verify-full, which checks the server's certificate."
+_VERIFY = (
+    "Write sslmode=verify-full&sslrootcert=system in its place, which checks the server's "
+    "certificate."
+)
 
 _HONOURED, _DROPPED, _REFUSED = Effect.HONOURED, Effect.DROPPED, Effect.REFUSED
 
@@ -248,9 +251,7 @@ _ALL = (
     Parameter(
         "schema", _REFUSED, "Write search_path for the schema of the tables.", program="Prisma"
     ),
-    Parameter(
-        "unix_sock", _REFUSED, "Write host for the directory of a socket.", program="pg8000"
-    ),
+    Parameter("unix_sock", _REFUSED, "Write host for the directory of a socket.", program="pg8000"),
     *(
         Parameter(name, _DROPPED, f"A setting of {program} itself.", program=program)
         for program, names in {
