@@ -7,6 +7,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     OddsSchemaError
     ├── DatabaseUnavailableError
     │   └── DatabaseURLError
+    ├── SchemaNotFoundError
     ├── ReadOnlyDatabaseError
     ├── TransactionError
     ├── NotMigratedError
