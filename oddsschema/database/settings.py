@@ -192,6 +192,10 @@ class _Given:
         source = self._sources.get(name, f"the parameter {name}")
         return DatabaseURLError(reason=f"{source} {fault}")
 
+    def is_of_environment(self, name: str) -> bool:
+        """Return whether a parameter was given by a variable."""
+        return self._sources.get(name, "").startswith("the variable")
+
     def text(self, name: str) -> str:
         """Return the value of a parameter; an empty text without one."""
         return self._values.get(name, "")
@@ -233,6 +237,8 @@ def _hosts(given: _Given, database: str, user: str) -> tuple[Host, ...]:
         port = _port(given, text)
         if name.startswith("@"):
             raise given.error("host", "is an abstract socket, which the driver does not know")
+        if name.startswith("/") and address and given.is_of_environment("hostaddr"):
+            raise given.error("hostaddr", "leads away from the socket that host names: unset it")
         if not name.startswith("/") and re.fullmatch(r"[^:]*:\d*|\[.*", name):
             raise given.error("host", "should be without a port and brackets: give port=…")
         password = given.text("password") or _password(given, name or address, port, database, user)

@@ -59,7 +59,7 @@ def _context(settings: TLSSettings, host: Host, environment: Mapping[str, str]) 
 
 
 def _trust(context: ssl.SSLContext, settings: TLSSettings, environment: Mapping[str, str]) -> bool:
-    """Load the trusted certificates. Return False if there are none, and none are needed."""
+    """Load the trusted certificates. Return False without any, if the mode needs none."""
     if settings.root_certificates == "system":
         context.load_default_certs()
         return True

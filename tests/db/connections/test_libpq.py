@@ -193,6 +193,14 @@ def test_refused_parameters(query: str, secured: TLSServer, run: Run) -> None:
         run(secured.answer(url, {}))
 
 
+def test_address_beside_a_socket(secured: TLSServer, run: Run) -> None:
+    """A variable that would lead from a socket to another server is refused, unlike in libpq."""
+    url = secured.server.url
+    variables = {"PGHOSTADDR": secured.address, "PGPASSWORD": PASSWORD}
+    with pytest.raises(DatabaseURLError, match="PGHOSTADDR leads away from the socket"):
+        run(secured.answer(url, variables))
+
+
 #: Parameters and their values; each may be in the URL, the service file or the environment.
 VALUES = {
     "user": ("ann", "encrypted", ODD_NAME),
