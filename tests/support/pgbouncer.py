@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -57,9 +58,9 @@ def pgbouncer(database: str) -> Iterator[str]:
     # PgBouncer refuses to run as root, and enters the server's socket directory only as its owner.
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
-        socket = str(url.query.get("host", ""))
-        is_ours = socket.startswith("/") and Path(socket).is_dir()
-        user = pwd.getpwuid(Path(socket).stat().st_uid) if is_ours else pwd.getpwnam("nobody")
+        place = str(url.query.get("host", ""))
+        is_ours = place.startswith("/") and Path(place).is_dir()
+        user = pwd.getpwuid(Path(place).stat().st_uid) if is_ours else pwd.getpwnam("nobody")
         if user.pw_uid == 0:
             user = pwd.getpwnam("nobody")
         account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
@@ -74,7 +75,7 @@ def pgbouncer(database: str) -> Iterator[str]:
     ) as process:
         try:
             deadline = time.monotonic() + 10
-            while not (directory / ".s.PGSQL.6432").exists():
+            while not _listens(directory / ".s.PGSQL.6432"):
                 if process.poll() is not None or time.monotonic() > deadline:
                     process.kill()
                     assert process.stderr is not None
@@ -85,3 +86,13 @@ def pgbouncer(database: str) -> Iterator[str]:
         finally:
             process.kill()
     shutil.rmtree(directory)
+
+
+def _listens(path: Path) -> bool:
+    """Return whether a program takes connections to a socket: its file is older than that."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
