@@ -3,9 +3,7 @@
 import json
 import os
 import random
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from psycopg import pq
 from oddsschema.database.driver import open_connection
 from oddsschema.database.time_limits import ANSWER_WITHIN
 from oddsschema.embedded import EmbeddedPostgres
+from oddsschema.embedded.ephemeral_server import _temporary_directory
 from tests.support.passwords import SECRET
 
 #: The password of every role.
@@ -112,35 +111,28 @@ def tls_binaries() -> Path | None:
 @contextmanager
 def tls_server() -> Iterator[TLSServer]:
     """Start a server with TLS, and create its roles and databases."""
-    directory = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
-    directory.chmod(0o755)
-    try:
-        (directory / "home").mkdir()
-        address = (
-            f"127.{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(1, 255)}"
-        )
-        _make_certificates(directory)
-        rules = directory / "pg_hba.conf"
+    # A watchdog stops the server and removes the directory when this process is killed.
+    with _temporary_directory() as directory:
+        certificates = directory / "certificates"
+        (certificates / "home").mkdir(parents=True)
+        certificates.chmod(0o755)
+        _make_certificates(certificates)
+        rules = certificates / "pg_hba.conf"
         rules.write_text(RULES)
         settings = {
             "hba_file": str(rules),
             "ssl": "on",
-            "ssl_ca_file": str(directory / "root.crt"),
-            "ssl_cert_file": str(directory / "server.crt"),
-            "ssl_key_file": str(directory / "server.key"),
+            "ssl_ca_file": str(certificates / "root.crt"),
+            "ssl_cert_file": str(certificates / "server.crt"),
+            "ssl_key_file": str(certificates / "server.key"),
         }
-        binaries = tls_binaries()
-        server = _TLSServer(
-            directory / "server", durable=False, settings=settings, binaries=binaries
-        )
-        server.address = address
+        server = _TLSServer(directory, durable=False, settings=settings, binaries=tls_binaries())
+        server.address = f"127.77.{random.randrange(255)}.{random.randrange(1, 255)}"
         if server._account is not None:
             for name in ("server.key", "server.crt", "root.crt", "pg_hba.conf"):
-                os.chown(directory / name, server._account.uid, server._account.gid)
+                os.chown(certificates / name, server._account.uid, server._account.gid)
         with server:
-            yield TLSServer(server, address, directory)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+            yield TLSServer(server, server.address, certificates)
 
 
 async def create_roles(server: TLSServer) -> None:
