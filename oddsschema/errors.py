@@ -7,6 +7,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     OddsSchemaError
     ├── DatabaseUnavailableError
     │   └── DatabaseURLError
+    ├── SchemaNotFoundError
     ├── ReadOnlyDatabaseError
     ├── TransactionError
     ├── NotMigratedError
@@ -76,7 +77,24 @@ class DatabaseUnavailableError(OddsSchemaError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DatabaseURLError(DatabaseUnavailableError):
-    """A database URL that is not PostgreSQL's, or that can be read in several ways."""
+    """A database URL that is not PostgreSQL's, is ambiguous, or asks for something impossible.
+
+    The environment and the files that complete a URL are parts of it.
+    """
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SchemaNotFoundError(OddsSchemaError):
+    """A search path none of whose schemas exists."""
+
+    #: The search path of the URL.
+    search_path: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"no schema of the search path ({self.search_path}) exists, or this role may use "
+            "none of them: create the schema with CREATE SCHEMA, or grant the role USAGE on it"
+        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

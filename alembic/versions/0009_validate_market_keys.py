@@ -289,9 +289,9 @@ def upgrade() -> None:
         if context._in_external_transaction:
             _change_at_once()
         else:
-            limits = op.get_bind().exec_driver_sql(READ_LIMITS).one()
+            settings = op.get_bind().exec_driver_sql(READ_SETTINGS).one()
             with context.autocommit_block():
-                _change_in_batches(op.get_bind(), tuple(limits))
+                _change_in_batches(op.get_bind(), tuple(settings))
     for table, checks in CHECKS.items():
         actions = ", ".join(f"VALIDATE CONSTRAINT ck_{table}_{name}" for name in checks)
         op.execute(f"ALTER TABLE {table} {actions}")
@@ -325,14 +325,14 @@ def _change_at_once() -> None:
         op.execute(change.change.format(ids=ids))
 
 
-def _change_in_batches(connection: sa.Connection, limits: tuple[str, ...]) -> None:
+def _change_in_batches(connection: sa.Connection, settings: tuple[str, ...]) -> None:
     for change in CHANGES:
-        with _transaction(connection, limits):
+        with _transaction(connection, settings):
             ids = connection.exec_driver_sql(change.find).scalars().all()
         for start in range(0, len(ids), change.size):
             batch = ", ".join(map(str, ids[start : start + change.size]))
             try:
-                with _transaction(connection, limits):
+                with _transaction(connection, settings):
                     if change.lock is not None:
                         connection.exec_driver_sql(change.lock.format(ids=f"'{{{batch}}}'::int[]"))
                     connection.exec_driver_sql(change.change.format(ids=f"'{{{batch}}}'::int[]"))
@@ -344,21 +344,25 @@ def _change_in_batches(connection: sa.Connection, limits: tuple[str, ...]) -> No
 
 UNIQUE_VIOLATION = "23505"
 
-# Read the limits of alembic's transaction, which apply to no other transaction.
-READ_LIMITS = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+# Read the settings of alembic's transaction, which apply to no other transaction.
+READ_SETTINGS = """
+SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
+    current_setting('search_path')
+"""
 
-# Set the limits of a transaction.
-SET_LIMITS = """
-SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)
+# Set the settings of a transaction.
+SET_SETTINGS = """
+SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+    set_config('search_path', $3, true)
 """
 
 
 @contextmanager
-def _transaction(connection: sa.Connection, limits: tuple[Any, ...]) -> Iterator[None]:
+def _transaction(connection: sa.Connection, settings: tuple[Any, ...]) -> Iterator[None]:
     """Run statements in a transaction, on a connection that commits each statement by itself."""
     connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
-        connection.exec_driver_sql(SET_LIMITS, limits)
+        connection.exec_driver_sql(SET_SETTINGS, settings)
         yield
     except BaseException:
         if not connection.invalidated:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -27,6 +27,9 @@ from oddsschema.queries.event_reports import (
     read_history,
     read_offers,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _BEST = "* the best price"
 _CARRIED = "carried: the market was refused in the last capture, and the prices are older"
@@ -98,12 +101,19 @@ def history(
         _print_changes(event, market, choice, plot, as_json, url)
 
 
+async def _require_tables(connection: "AsyncConnection") -> None:
+    driver_connection: Any = (await connection.get_raw_connection()).driver_connection
+    # Outside of a transaction, the connection has no search path.
+    async with driver_connection.transaction():
+        await require_migrated(driver_connection)
+
+
 def _print_offers(
     event: str, choice: _Choice, at: datetime | None, as_json: bool, url: str | None
 ) -> None:
     async def read(url: str) -> tuple[EventIdentity, EventOffers, Sequence[BestPrice]]:
         async with sqlalchemy_connect(url) as connection:
-            await require_migrated((await connection.get_raw_connection()).driver_connection)
+            await _require_tables(connection)
             identity = await find_event(connection, event)
             return (
                 identity,
@@ -139,7 +149,7 @@ def _print_changes(
 
     async def read(url: str) -> tuple[EventIdentity, MarketHistory]:
         async with sqlalchemy_connect(url) as connection:
-            await require_migrated((await connection.get_raw_connection()).driver_connection)
+            await _require_tables(connection)
             identity = await find_event(connection, event)
             return identity, await read_history(connection, identity, market, **choice._asdict())
 

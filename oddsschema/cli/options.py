@@ -12,8 +12,9 @@ import click
 from oddsschema.cli.output import print_line
 from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.database.durations import format_duration, parse_duration
+from oddsschema.database.settings import read_settings
 from oddsschema.database.time_limits import RETRY_FOR
-from oddsschema.database.urls import given_url, normalize, redact
+from oddsschema.database.urls import given_url, redact, with_schema
 from oddsschema.embedded import database_url
 
 #: A number with a unit that pydantic knows.
@@ -101,24 +102,45 @@ retry_for_option = duration_option(
     "--retry-for", RETRY_FOR, "Time for retries after transient errors, from the first failure."
 )
 
-url_option = click.option(
-    "--url",
-    metavar="URL",
-    help="postgresql://user@host/name. The default is DATABASE_URL, or a private PostgreSQL.",
-)
+#: The schema of `--schema`, in the context of a command.
+_SCHEMA = f"{__name__}.schema"
+
+
+def _keep_schema(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    ctx.meta[_SCHEMA] = value
+
+
+def url_option(command: _Command) -> _Command:
+    """Add the options `--url` and `--schema` of the chosen database; the command gets `url`."""
+    command = click.option(
+        "--schema",
+        metavar="NAME",
+        expose_value=False,
+        callback=_keep_schema,
+        help="The schema of the tables, in place of the URL's search path.",
+    )(command)
+    return click.option(
+        "--url",
+        metavar="URL",
+        help="postgresql://user@host/name. The default is DATABASE_URL, or a private PostgreSQL.",
+    )(command)
 
 
 @contextmanager
 def chosen_database(option: str | None, *, writes: bool = False) -> Iterator[str]:
     """Yield the URL of `--url`, of DATABASE_URL, or of the embedded server, which runs meanwhile.
 
-    For a command that writes, the database is printed on standard error.
+    The URL has the schema of `--schema`. For a command that writes, the database is printed on
+    standard error.
     """
     given = given_url(option)
     if given is not None:
         # A URL that cannot be read is an error, and no database.
-        normalize(given)
+        read_settings(given)
+    schema = click.get_current_context().meta.get(_SCHEMA)
     with database_url(given) as url:
+        if schema is not None:
+            url = with_schema(url, schema)
         if writes:
             private = "" if given is not None else "a private PostgreSQL, "
             print_line(f"database: {private}{redact(url)}", err=True)

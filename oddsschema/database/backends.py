@@ -6,21 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from oddsschema.database.time_limits import OPEN_WITHIN
-
 if TYPE_CHECKING:
     from oddsschema.database.deadlines import DeadlineConnection
-
-#: The name of connections in pg_stat_activity.
-APPLICATION_NAME = "oddsschema"
 
 #: The difference between two clocks in the time since the opening of a connection.
 _TOLERANCE = timedelta(seconds=1)
 
-# End the backend $1, if it is of this role and package and was started $2 to $3 ago.
-_END = f"""
+# End the backend $1, if it is of this role and application and was started $2 to $3 ago.
+_END = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = $1 AND usename = session_user AND application_name = '{APPLICATION_NAME}'
+WHERE pid = $1 AND usename = session_user
+    AND application_name = current_setting('application_name')
     AND clock_timestamp() - backend_start BETWEEN $2 AND $3
 """
 
@@ -56,7 +52,8 @@ class Backend:
         # Another process may have got the same id since: its age tells them apart.
         age = timedelta(seconds=time.monotonic() - self.connection.opened_at)
         with suppress(asyncpg.InsufficientPrivilegeError):
-            await connection.execute(_END, self.pid, age - _TOLERANCE, age + OPEN_WITHIN)
+            oldest = age + self.connection.open_within
+            await connection.execute(_END, self.pid, age - _TOLERANCE, oldest)
 
 
 class LostBackends:

@@ -1,19 +1,17 @@
 """Connections to a database, and the transactions that run on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from oddsschema.database.backends import APPLICATION_NAME, Backend, LostBackends
-from oddsschema.database.durations import format_duration
+from oddsschema.database.backends import Backend, LostBackends
+from oddsschema.database.driver import open_connection
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
-from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
-from oddsschema.database.urls import normalize, redact
+from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
 from oddsschema.errors import (
-    DatabaseUnavailableError,
     OddsSchemaError,
     ReadOnlyDatabaseError,
     SequenceError,
@@ -217,7 +215,7 @@ async def open_connections(
 
     if isinstance(target, str):
         pool = asyncpg.create_pool(
-            connect=lambda *_, **options: _open(target, answer_within, options),
+            connect=lambda *_, **options: open_connection(target, answer_within, options),
             min_size=0,
             max_size=10,
         )
@@ -291,7 +289,7 @@ async def sqlalchemy_connect(
     backends: list[Backend] = []
 
     async def connect() -> "DeadlineConnection":
-        connection = await _open(url, answer_within)
+        connection = await open_connection(url, answer_within)
         backends.append(Backend.of(connection))
         if lost is not None:
             await lost.end(connection)
@@ -336,36 +334,3 @@ def _limit_answers(engine: "Engine") -> None:
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", end_failed)
-
-
-async def _open(
-    url: str, answer_within: timedelta, options: Mapping[str, Any] | None = None
-) -> "DeadlineConnection":
-    import asyncpg
-
-    from oddsschema.database.deadlines import DeadlineConnection
-
-    dsn = normalize(url)
-    open_within = min(OPEN_WITHIN, answer_within or OPEN_WITHIN)
-    try:
-        connection: DeadlineConnection = await asyncpg.connect(
-            dsn,
-            **{
-                **(options or {}),
-                "connection_class": DeadlineConnection,
-                "timeout": open_within.total_seconds(),
-                "server_settings": {"application_name": APPLICATION_NAME},
-                # Cached statements would fail after a concurrent migration, and behind PgBouncer.
-                "statement_cache_size": 0,
-            },
-        )
-    except (
-        *(OSError, TimeoutError, ValueError, OverflowError),
-        *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-    ) as e:
-        reason = str(e) or type(e).__name__
-        if isinstance(e, TimeoutError):
-            reason = f"the server did not answer within {format_duration(open_within)}"
-        raise DatabaseUnavailableError(reason=reason, url=redact(url)) from e
-    connection.answer_within = answer_within
-    return connection

@@ -13,27 +13,41 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from oddsschema.database.durations import format_duration
+from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.errors import DatabaseUnavailableError
-
-#: The seconds after which the system ends a connection whose peer acknowledges nothing.
-_PEER_SILENT_FOR = 60
-
-#: The options of a socket, by name: not every system has all of them. Source: tcp(7) of Linux.
-_SOCKET_OPTIONS = {
-    "TCP_KEEPIDLE": _PEER_SILENT_FOR // 2,
-    "TCP_KEEPALIVE": _PEER_SILENT_FOR // 2,  # the name of TCP_KEEPIDLE on macOS
-    "TCP_KEEPINTVL": _PEER_SILENT_FOR // 6,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": _PEER_SILENT_FOR * 1000,
-}
 
 #: The number of parts in which a deadline is counted.
 _PARTS = 10
 
 #: The time in seconds for the next answer after a cancellation, and for the end of a connection.
 _END_WITHIN = 1.0
+
+
+class SearchPathTransaction(Transaction):  # type: ignore[misc]  # asyncpg is untyped
+    """A transaction that begins with the search path of its connection.
+
+    A pooler refuses a search path in the request for a connection, and each transaction may run on
+    another connection of the pooler's.
+    """
+
+    async def start(self) -> None:
+        """Begin the transaction or the savepoint, and set the search path of a transaction."""
+        connection = self._connection
+        is_savepoint = connection.is_in_transaction()
+        await super().start()
+        if connection.search_path is None or is_savepoint:
+            return
+        try:
+            # An E'' literal has the same meaning under every setting of the server.
+            path = connection.search_path.replace("\\", "\\\\").replace("'", "''")
+            await connection.execute(f"SELECT set_config('search_path', E'{path}', true)")
+        except BaseException:
+            with suppress(Exception):
+                await self.rollback()
+            raise
 
 
 class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
@@ -46,11 +60,13 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
     This wait, and that for the rollback, have a short time of their own.
     """
 
-    __slots__ = ("_cancellation", "_parts_left", "_timer", "answer_within", "gave_up", "opened_at")
+    __slots__ = (
+        *("_cancellation", "_parts_left", "_timer", "answer_within", "gave_up", "open_within"),
+        *("opened_at", "search_path"),
+    )
 
     def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
         super().__init__(protocol, transport, *args)
-        _watch_peer(transport.get_extra_info("socket"))
         #: The time for the answer to a statement; 0 for no limit.
         self.answer_within = timedelta(0)
         self._parts_left = 0
@@ -59,6 +75,10 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
         self._cancellation: asyncio.TimerHandle | None = None
         #: Whether the connection was terminated because the server did not answer.
         self.gave_up = False
+        #: The search path of each transaction; None for the server's.
+        self.search_path: str | None = None
+        #: The limit on the time that the opening took.
+        self.open_within = OPEN_WITHIN
         #: The time of the opening, by the monotonic clock.
         self.opened_at = time.monotonic()
 
@@ -66,6 +86,17 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
         """Build the error for a server that did not answer."""
         limit = format_duration(self.answer_within)
         return DatabaseUnavailableError(reason=f"the server did not answer within {limit}")
+
+    def transaction(self, **options: Any) -> "SearchPathTransaction":
+        """Return a transaction, or a savepoint inside a transaction."""
+        arguments = {"isolation": None, "readonly": False, "deferrable": False, **options}
+        return SearchPathTransaction(self, **arguments)
+
+    @property
+    def socket(self) -> socket.socket:
+        """The socket of the connection."""
+        connected: socket.socket = self._transport.get_extra_info("socket")
+        return connected
 
     @property
     def unproxied(self) -> "DeadlineConnection":
@@ -171,13 +202,3 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
             self._parts_left = _PARTS
             yield block
         self._parts_left = _PARTS
-
-
-def _watch_peer(connected: socket.socket) -> None:
-    """Let the system end a TCP connection whose peer is gone."""
-    if connected.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _SOCKET_OPTIONS.items():
-        if (option := getattr(socket, name, None)) is not None:
-            connected.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -7,7 +7,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,13 @@ ELSEWHERE = [
 URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 
 #: Other required arguments of functions and commands.
-NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
+NEEDED: dict[str, Any] = {
+    "source": [],
+    "revision": "head",
+    "keep": timedelta(days=14),
+    "answer_within": timedelta(minutes=1),
+    "schema": "odds",
+}
 
 
 #: The time for retries.
@@ -98,10 +104,10 @@ def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
                     if parameter.default is parameter.empty
                 } | {
                     parameter.name: replace(parameter.default, retry_for=AT_ONCE)
-                    if parameter.name == "options"
+                    if is_dataclass(parameter.default)
                     else AT_ONCE
                     for parameter in others
-                    if parameter.name in ("options", "retry_for")
+                    if parameter.name == "retry_for" or is_dataclass(parameter.default)
                 }
                 yield f"{found.name}.{name}", _with(function, needed)
 
@@ -113,7 +119,11 @@ def _with(function: Callable[..., Any], needed: dict[str, Any]) -> Callable[[str
 FUNCTIONS = dict(functions())
 #: Functions that open no connection.
 PURE = {
-    *(f"oddsschema.database.urls.{name}" for name in ("given_url", "normalize", "redact")),
+    *(
+        f"oddsschema.database.urls.{name}"
+        for name in ("given_url", "normalize", "redact", "url_parameters", "with_schema")
+    ),
+    "oddsschema.database.settings.read_settings",
     "oddsschema.database.connections.require_migration_target",
 }
 

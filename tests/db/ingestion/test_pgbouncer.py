@@ -1,97 +1,27 @@
 """PgBouncer in transaction mode: every transaction may be on another connection."""
 
 import asyncio
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import IngestOptions, IngestReport, ScrapeStatus
 from oddsschema.scrapes.summaries import newest_batches
 from tests.support.contents import content, expected
+from tests.support.pgbouncer import pgbouncer
 from tests.support.scrapes import scrapes
 from tests.support.sessions import fetch
 
 Run = Callable[..., Any]
 
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no pgbouncer")
-
-CONFIGURATION = """
-[databases]
-* = {server}
-[pgbouncer]
-listen_addr =
-listen_port = 6432
-unix_socket_dir = {directory}
-auth_type = any
-pool_mode = transaction
-default_pool_size = 2
-reserve_pool_size = 0
-max_client_conn = 200
-"""
-
 
 @pytest.fixture
 def bouncer(database: str) -> Iterator[str]:
     """Start a PgBouncer with two connections to this test's database, and return its URL."""
-    url = make_url(database)
-    server = {
-        "host": url.query.get("host") or url.host,
-        "port": url.query.get("port") or url.port,
-        "user": url.username,
-        "password": url.password,
-    }
-    directory = Path(tempfile.mkdtemp(prefix="oddstest-", dir="/tmp"))
-    configuration = directory / "pgbouncer.ini"
-    configuration.write_text(
-        CONFIGURATION.format(
-            server=" ".join(f"{key}={value}" for key, value in server.items() if value),
-            directory=directory,
-        )
-    )
-    # PgBouncer refuses to run as root, and enters the server's socket directory only as its owner.
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        socket = str(url.query.get("host", ""))
-        is_ours = socket.startswith("/") and Path(socket).is_dir()
-        user = pwd.getpwuid(Path(socket).stat().st_uid) if is_ours else pwd.getpwnam("nobody")
-        if user.pw_uid == 0:
-            user = pwd.getpwnam("nobody")
-        account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        for path in (directory, configuration):
-            os.chown(path, user.pw_uid, user.pw_gid)
-    assert PROGRAM is not None
-    with subprocess.Popen(
-        [PROGRAM, "-q", configuration],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **account,
-    ) as process:
-        try:
-            deadline = time.monotonic() + 10
-            while not (directory / ".s.PGSQL.6432").exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    process.kill()
-                    assert process.stderr is not None
-                    pytest.fail(f"pgbouncer did not start: {process.stderr.read()}")
-                time.sleep(0.02)
-            there = url.set(host=None, port=None, query={"host": str(directory), "port": "6432"})
-            yield there.render_as_string(hide_password=False)
-        finally:
-            process.kill()
-    shutil.rmtree(directory)
+    with pgbouncer(database) as url:
+        yield url
 
 
 def test_concurrent_ingestions(bouncer: str, database: str, run: Run) -> None:

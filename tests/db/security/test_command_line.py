@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ Program = Callable[..., tuple[int, str]]
 TEXT_ARGUMENTS = {
     "revision": "test_revisions",
     "url": "test_urls",
+    "schema": "test_schemas",
     "files": "test_files",
     "specifiers": "test_history",
     "rejects": "test_files",
@@ -113,6 +115,16 @@ def test_urls(database: str, server_url: str, program: Program, tmp_path: Path, 
             code, output = program("ingest", str(file), "--retry-for=0", "--url", hostile)
             assert code == 2, f"{hostile}: {output}"
             assert "error: " in output
+    assert run(structure(database)) == before
+
+
+def test_schemas(database: str, program: Program, run: Run) -> None:
+    """SQL in place of a schema is a schema that does not exist, or no name of a schema."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        code, output = program("upgrade", "--url", database, f"--schema={text}")
+        assert code == 2, output
+        assert re.search("no schema of the search path|is no name of a schema", output), output
     assert run(structure(database)) == before
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 from oddsschema import DatabaseUnavailableError, migrations
 from oddsschema.database.urls import normalize, redact
+from oddsschema.errors import DatabaseURLError
 from tests.support.passwords import (
     FIRST,
     FUNCTIONS,
     IN_ITS_PLACE,
     LAST,
     NOWHERE,
+    ODD_PASSWORDS,
     PURE,
     URLS,
     Messages,
@@ -89,6 +92,70 @@ def test_alembic(
         messages.assert_no_password(url)
 
 
+#: Passwords that a line of a file can have.
+IN_A_LINE = [odd for odd in ODD_PASSWORDS if not set(odd) & set("\n\0\ud800")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password={}",
+        "password = {}",
+        "{}",
+        "password:{}",
+        "password={}\nhost=127.0.0.1\nport={}",
+        "sslpassword={}\nsslmode={}",
+        "options={}\nport=x",
+        "service={}",
+        "require_auth={}",
+        "channel_binding={}",
+        "connect_timeout={}",
+        "hostaddr=127.0.0.1,127.0.0.1\npassword={}",
+    ],
+)
+def test_service_files(
+    line: str, messages: Messages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    """No password of a service file is shown, whichever line of the file is wrong."""
+    file = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    for odd in IN_A_LINE:
+        messages.text = ""
+        lines = line.replace("{}", odd)
+        file.write_text(f"[odds]\nhost=127.0.0.1\n{lines}\nport=1\n", encoding="utf-8")
+        url = "postgresql://u@/name?service=odds"
+        with pytest.raises(DatabaseUnavailableError) as raised:
+            run(migrations.current(url, retry_for=timedelta(0)))
+        messages.error(raised.value)
+        messages.assert_no_password(lines)
+
+
+def test_password_files_and_variables(
+    messages: Messages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    """No password of a password file or of a variable is shown."""
+    file = tmp_path / "passwords"
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    for odd in IN_A_LINE:
+        for mode in (0o600, 0o644):
+            file.write_bytes(f"*:*:*:*:{odd}".encode())
+            file.chmod(mode)
+            with pytest.raises(DatabaseUnavailableError) as raised:
+                run(migrations.current(f"postgresql://u@{NOWHERE}/n", retry_for=timedelta(0)))
+            messages.error(raised.value)
+        for variable in ("PGPASSWORD", "PGOPTIONS", "PGSSLMODE", "PGPORT", "PGCONNECT_TIMEOUT"):
+            with monkeypatch.context() as patch, pytest.raises(DatabaseUnavailableError) as raised:
+                patch.setenv(variable, odd)
+                run(migrations.current("postgresql://u@127.0.0.1/n?port=1", retry_for=timedelta(0)))
+            messages.error(raised.value)
+    file.write_bytes(b"*:*:*:*:Alpha7\xffOmega7")
+    file.chmod(0o600)
+    with pytest.raises(DatabaseURLError, match="not UTF-8") as wrong:
+        run(migrations.current(f"postgresql://u@{NOWHERE}/n"))
+    messages.error(wrong.value)
+    messages.assert_no_password("password files")
+
+
 @given(
     before=st.text(max_size=3),
     inside=st.text(max_size=3),
@@ -114,7 +181,11 @@ def test_any_password(before: str, inside: str, after: str, place: str, run: Run
     messages.assert_no_password(url)
 
 
-@given(user=st.text(min_size=1), password=st.text(), name=st.text(min_size=1))
+#: Texts that a URL can have: as in libpq, without NUL.
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@given(user=TEXTS.filter(bool), password=TEXTS, name=TEXTS.filter(bool))
 def test_encoded_urls_are_read(user: str, password: str, name: str) -> None:
     """A percent-encoded URL is decoded correctly."""
     login, path = f"{quote(user, safe='')}:{quote(password, safe='')}", quote(name, safe="")

@@ -27,7 +27,7 @@ def parameters(command: str) -> dict[str, click.Parameter]:
     return {
         str(option.name): option
         for option in cli.commands[command].params
-        if option.name not in OTHERS[command]
+        if option.name not in OTHERS[command] | {"url", "schema"}
     }
 
 
