@@ -7,7 +7,6 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     OddsSchemaError
     ├── DatabaseUnavailableError
     │   └── DatabaseURLError
-    ├── SchemaNotFoundError
     ├── ReadOnlyDatabaseError
     ├── TransactionError
     ├── NotMigratedError
@@ -81,20 +80,6 @@ class DatabaseURLError(DatabaseUnavailableError):
 
     The environment and the files that complete a URL are parts of it.
     """
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class SchemaNotFoundError(OddsSchemaError):
-    """A search path none of whose schemas exists."""
-
-    #: The search path of the URL.
-    search_path: str
-
-    def __post_init__(self) -> None:
-        super().__init__(
-            f"no schema of the search path ({self.search_path}) exists, or this role may use "
-            "none of them: create the schema with CREATE SCHEMA, or grant the role USAGE on it"
-        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

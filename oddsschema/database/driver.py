@@ -13,7 +13,7 @@ from oddsschema.database.settings import ConnectionSettings, Host, read_settings
 from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.database.tls import tls_attempts
 from oddsschema.database.urls import redact
-from oddsschema.errors import DatabaseUnavailableError, SchemaNotFoundError
+from oddsschema.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from oddsschema.database.deadlines import DeadlineConnection
@@ -23,9 +23,6 @@ _READ_ROLE = """
 SELECT pg_is_in_recovery(),
     NOT pg_is_in_recovery() AND NOT current_setting('default_transaction_read_only')::boolean
 """
-
-# Read the schemas of the search path that exist and that the role may use.
-_READ_SCHEMAS = "SELECT current_schemas(false)"
 
 #: A path that no file has. The driver would read the user's password file without one.
 _NO_FILE = Path(os.devnull, "none")
@@ -39,9 +36,8 @@ async def open_connection(
     The opening takes at most `answer_within` (0: no limit of its own) for each host. `options` are
     arguments of the driver, as its pool gives them.
 
-    Raises DatabaseUnavailableError when no host takes a connection, DatabaseURLError for a URL
-    whose meaning the driver cannot keep, and SchemaNotFoundError when no schema of its search path
-    exists.
+    Raises DatabaseUnavailableError when no host takes a connection, and DatabaseURLError for a URL
+    whose meaning the driver cannot keep.
     """
     settings = read_settings(url)
     limit = settings.connect_timeout or OPEN_WITHIN
@@ -150,7 +146,9 @@ class _Attempts:
             settings.keepalives.apply(connection.socket)
             await self._require_kind(connection, attributes)
             if settings.search_path is not None:
-                await self._require_schema(connection, settings.search_path)
+                # The server refuses a search path that is no list of names.
+                async with connection.transaction():
+                    pass
         except BaseException:
             connection.terminate()
             raise
@@ -169,13 +167,6 @@ class _Attempts:
         }[attributes]
         if not is_wanted:
             raise _NextHost(f"the server is not {attributes} (target_session_attrs)", None)
-
-    async def _require_schema(self, connection: "DeadlineConnection", search_path: str) -> None:
-        """Raise SchemaNotFoundError if no schema of the search path exists."""
-        async with connection.transaction():
-            schemas = await connection.fetchval(_READ_SCHEMAS)
-        if not schemas:
-            raise SchemaNotFoundError(search_path=search_path)
 
 
 class _NextHost(Exception):

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.schemas import read_placement
-from oddsschema.errors import NotMigratedError
+from oddsschema.database.schemas import quoted, read_placement
+from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
     from oddsschema.database.connections import Connection
@@ -43,9 +43,13 @@ async def keep_migrated(connection: "Connection", snapshots: str) -> None:
 async def require_migrated(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database has the tables of this release.
 
-    Raises SplitTablesError if they are in several schemas.
+    Raises SplitTablesError if they are in several schemas, and MissingSchemaError if the first
+    schema of the search path does not exist, and no other one has them.
     """
-    (await read_placement(connection)).require_one_schema()
+    placement = await read_placement(connection)
+    placement.require_one_schema()
+    if placement.missing_schema is not None and not placement.tables:
+        raise MissingSchemaError(schema=await quoted(connection, placement.missing_schema))
     await require_revision(connection)
 
 

@@ -17,7 +17,7 @@ from oddsschema import migrations
 from oddsschema.database.connections import open_connections, sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.database.urls import with_schema
-from oddsschema.errors import DatabaseURLError, SchemaNotFoundError
+from oddsschema.errors import DatabaseURLError, MissingSchemaError
 from tests.support.pgbouncer import pgbouncer
 from tests.support.scrapes import scrapes, written
 from tests.support.screens import Ended, program
@@ -137,11 +137,13 @@ def test_schema_wins(url: str, empty_database: str, run: Run) -> None:
 
 def test_missing_schema(url: str, empty_database: str, run: Run) -> None:
     """A schema that does not exist is an error, and nothing is created elsewhere."""
-    for words in (["upgrade"], ["current"], ["check"], ["batches"], ["size"]):
-        ended = program(*words, "--url", url, "--schema", "nowhere")
-        assert ended.code == 2
-        assert "no schema of the search path (nowhere) exists" in ended.stderr
-    with pytest.raises(SchemaNotFoundError):
+    for words, code in (("upgrade", 2), ("check", 6), ("batches", 2), ("size", 2)):
+        ended = program(words, "--url", url, "--schema", "nowhere")
+        assert ended.code == code
+        assert "the schema nowhere, the first of the search path, does not exist" in (
+            ended.stdout + ended.stderr
+        )
+    with pytest.raises(MissingSchemaError):
         run(oddsschema.ingest(with_schema(url, "nowhere"), scrapes([0], [0])))
     assert run(fetch_column(empty_database, SCHEMAS)) == []
 
