@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -36,8 +36,8 @@ _PARTS = 10
 _END_WITHIN = 1.0
 
 
-class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
-    """A connection that is terminated when a statement gets no answer within a time.
+class Deadline:
+    """The time within which the server answers a statement of a connection.
 
     The time is counted in parts by the event loop: while a program blocks the loop, which answers
     may wait for, it does not pass. During a COPY, it counts from the last block that was taken.
@@ -46,31 +46,34 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
     This wait, and that for the rollback, have a short time of their own.
     """
 
-    __slots__ = ("_cancellation", "_parts_left", "_timer", "answer_within", "gave_up", "opened_at")
+    #: The time for the answer to a statement; 0 for no limit.
+    answer_within: timedelta
+    #: Whether the connection was terminated because the server did not answer.
+    gave_up: bool
+    _parts_left: int
+    _timer: asyncio.TimerHandle | None
+    #: Terminates the connection unless an answer follows a cancellation.
+    _cancellation: asyncio.TimerHandle | None
 
-    def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
-        super().__init__(protocol, transport, *args)
-        _watch_peer(transport.get_extra_info("socket"))
-        #: The time for the answer to a statement; 0 for no limit.
-        self.answer_within = timedelta(0)
-        self._parts_left = 0
-        self._timer: asyncio.TimerHandle | None = None
-        #: Terminates the connection unless an answer follows a cancellation.
-        self._cancellation: asyncio.TimerHandle | None = None
-        #: Whether the connection was terminated because the server did not answer.
+    def set_deadline(self, answer_within: timedelta) -> None:
+        """Set the time for an answer, which is not running."""
+        self.answer_within = answer_within
         self.gave_up = False
-        #: The time of the opening, by the monotonic clock.
-        self.opened_at = time.monotonic()
+        self._parts_left = 0
+        self._timer = self._cancellation = None
+
+    if TYPE_CHECKING:
+
+        def is_closed(self) -> bool:
+            """Return whether the connection is closed."""
+
+        def terminate(self) -> None:
+            """Terminate the connection, without an answer of the server."""
 
     def no_answer(self) -> DatabaseUnavailableError:
         """Build the error for a server that did not answer."""
         limit = format_duration(self.answer_within)
         return DatabaseUnavailableError(reason=f"the server did not answer within {limit}")
-
-    @property
-    def unproxied(self) -> "DeadlineConnection":
-        """The connection itself: asyncpg's pool hands out proxies."""
-        return self
 
     @contextmanager
     def awaiting_answer(self) -> Iterator[None]:
@@ -123,6 +126,29 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
             self._cancellation.cancel()
             self._cancellation = None
 
+    async def taken(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Begin the time for an answer again whenever the connection asks for the next block."""
+        async for block in blocks:
+            self._parts_left = _PARTS
+            yield block
+        self._parts_left = _PARTS
+
+
+class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
+    """A connection that is terminated when a statement gets no answer within a time."""
+
+    def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
+        super().__init__(protocol, transport, *args)
+        _watch_peer(transport.get_extra_info("socket"))
+        self.set_deadline(timedelta(0))
+        #: The time of the opening, by the monotonic clock.
+        self.opened_at = time.monotonic()
+
+    @property
+    def unproxied(self) -> "DeadlineConnection":
+        """The connection itself: asyncpg's pool hands out proxies."""
+        return self
+
     # -- the methods that wait for an answer -------------------------------------------------------
 
     async def close(self, **options: Any) -> None:
@@ -163,14 +189,7 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
     async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:
         """Copy blocks of rows into a table."""
         with self.awaiting_answer():
-            return await super().copy_to_table(*args, source=self._taken(source), **options)
-
-    async def _taken(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Begin the time for an answer again whenever the connection asks for the next block."""
-        async for block in blocks:
-            self._parts_left = _PARTS
-            yield block
-        self._parts_left = _PARTS
+            return await super().copy_to_table(*args, source=self.taken(source), **options)
 
 
 def _watch_peer(connected: socket.socket) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from oddsschema.errors import NotMigratedError
 
 if TYPE_CHECKING:
-    from oddsschema.database.connections import Connection
+    from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
 HEAD = "oddsschema_0010"

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -16,20 +17,21 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
-from oddsschema.database.connections import (
-    MigrationTarget,
-    require_migration_target,
-    sqlalchemy_connect,
-)
+from oddsschema.database.connections import is_in_recovery, sqlalchemy_connect
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import HEAD, is_own_revision
+from oddsschema.database.targets import (
+    Target,
+    has_open_transaction,
+    is_connection,
+    open_source,
+)
 from oddsschema.database.time_limits import (
     LOCK_TIMEOUT,
     LONG_ANSWER_WITHIN,
@@ -45,7 +47,6 @@ from oddsschema.errors import (
     OtherProjectError,
     ReadOnlyDatabaseError,
     UnknownRevisionError,
-    UnsupportedDriverError,
 )
 from oddsschema.migrations.catalog import rolled_back
 from oddsschema.migrations.kept_ids import READ_KEPT_IDS, describe_kept_ids
@@ -71,7 +72,7 @@ def script_location() -> Path:
 
 
 async def upgrade(
-    target: MigrationTarget,
+    target: Target,
     revision: str = "head",
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -80,14 +81,16 @@ async def upgrade(
 ) -> tuple[str, ...]:
     """Upgrade the database to `revision`. Running it again changes nothing.
 
-    Each revision is a transaction of its own, unless a connection was handed over; those that
-    change stored rows have many. An upgrade that was interrupted is run again. The migration
-    gives up after waiting `lock_timeout` for a lock, since every session that needs the same table
-    waits behind it, or after `statement_timeout` in a statement; a duration of 0 means no limit.
+    Each revision is a transaction of its own, and those that change stored rows have many; with a
+    connection of SQLAlchemy, or one of asyncpg with an open transaction, all are in that one. An
+    upgrade that was interrupted is run again. The migration gives up after waiting `lock_timeout`
+    for a lock, since every session that needs the same table waits behind it, or after
+    `statement_timeout` in a statement; a duration of 0 means no limit.
 
-    With a URL as `target`, transient errors are retried for `retry_for`, from the first failure: a
-    wait for a lock that was too long, a deadlock, a lost connection, a server that starts up. A
-    server that does not answer for a minute more than `statement_timeout` loses the connection.
+    Unless `target` is a connection, transient errors are retried for `retry_for`, from the first
+    failure: a wait for a lock that was too long, a deadlock, a lost connection, a server that
+    starts up, a standby. A server that does not answer for a minute more than `statement_timeout`
+    loses the connection.
 
     Returns notes: sentences about rows that keep an older form.
 
@@ -101,7 +104,7 @@ async def upgrade(
 
 
 async def downgrade(
-    target: MigrationTarget,
+    target: Target,
     revision: str,
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -135,12 +138,12 @@ def upgrade_sql(
     return config.output_buffer.getvalue()
 
 
-async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0)) -> str | None:
+async def current(target: Target, *, retry_for: timedelta = timedelta(0)) -> str | None:
     """Return the database's revision of this package; None when it has none.
 
     When only other projects' revisions are recorded, which may depend on this package's, it is the
-    revision that `check` concludes from the tables. With a URL as `target`, transient errors are
-    retried for `retry_for`. Raises DatabaseUnavailableError.
+    revision that `check` concludes from the tables. Unless `target` is a connection, transient
+    errors are retried for `retry_for`. Raises DatabaseUnavailableError.
     """
 
     async def read(connection: AsyncConnection) -> str | None:
@@ -151,7 +154,7 @@ async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0
     return await _repeated(target, read, retry_for)
 
 
-async def check(target: MigrationTarget) -> CheckReport:
+async def check(target: Target) -> CheckReport:
     """Compare the database with the tables that this release's migrations build.
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
@@ -162,13 +165,10 @@ async def check(target: MigrationTarget) -> CheckReport:
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
     """
-    require_migration_target(target)
-    async with AsyncExitStack() as stack:
-        if isinstance(target, str):
-            target = await stack.enter_async_context(sqlalchemy_connect(target))
-        connection = (await target.get_raw_connection()).driver_connection
-        if not isinstance(connection, (asyncpg.Connection, PoolConnectionProxy)):
-            raise UnsupportedDriverError(driver=target.dialect.driver)
+    async with (
+        open_source(target, LONG_ANSWER_WITHIN) as source,
+        source.acquire() as connection,
+    ):
         try:
             async with rolled_back(connection):
                 return await check_connection(connection, current_release())
@@ -270,7 +270,7 @@ def translate_read_only_errors() -> Iterator[None]:
 
 
 async def _migrate(
-    target: MigrationTarget,
+    target: Target,
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
@@ -282,6 +282,8 @@ async def _migrate(
     #: The recorded revisions before each attempt.
     before: list[tuple[str, ...]] = []
     kept: list[str] = []
+    # The transaction of the caller, who ends it.
+    is_nested = has_open_transaction(target)
 
     def take_notes() -> list[str]:
         taken = notes.getvalue().splitlines()
@@ -292,7 +294,7 @@ async def _migrate(
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
         take_notes()  # of an attempt whose transaction was rolled back
-        if isinstance(target, str):
+        if not is_nested:
             event.listen(connection, "commit", lambda _: committed.extend(take_notes()))
         with (
             translate_alembic_errors(revision),
@@ -305,13 +307,13 @@ async def _migrate(
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_known_revisions)
         before.append(await connection.run_sync(recorded_revisions))
-        if isinstance(target, str):
+        if not is_nested:
             # Alembic would take this transaction for the caller's, and not commit.
             await connection.rollback()
         await connection.run_sync(on_connection)
         if HEAD not in before[0] and HEAD in await connection.run_sync(recorded_revisions):
             kept[:] = describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
-        if isinstance(target, str):
+        if not is_nested:
             await connection.commit()
 
     if _RELATIVE.search(revision):
@@ -323,21 +325,19 @@ async def _migrate(
 
 
 async def _repeated(
-    target: MigrationTarget,
+    target: Target,
     work: Callable[[AsyncConnection], Awaitable[_Result]],
     retry_for: timedelta,
     answer_within: timedelta = LONG_ANSWER_WITHIN,
 ) -> _Result:
-    """Run `work(connection)`; on a URL, repeat it after transient errors for `retry_for`.
+    """Run `work(connection)`; repeat it after transient errors for `retry_for`.
 
-    Raises DatabaseUnavailableError and TransactionError in place of the driver's errors.
+    On a connection of the caller's, it is not repeated. Raises DatabaseUnavailableError and
+    TransactionError in place of the driver's errors.
     """
-    require_migration_target(target)
-    if not isinstance(target, str):
-        if not target.in_transaction():
-            # Without a transaction, alembic would begin and commit its own.
-            await target.begin()
-        return await work(target)
+    if is_connection(target):
+        async with sqlalchemy_connect(target) as connection:
+            return await work(connection)
     lost = LostBackends()
     async for attempt in retrying(is_transient, retry_for):
         with attempt:
@@ -345,13 +345,25 @@ async def _repeated(
                 async with sqlalchemy_connect(
                     target, answer_within=answer_within, lost=lost
                 ) as connection:
-                    return await work(connection)
+                    try:
+                        return await work(connection)
+                    except ReadOnlyDatabaseError as error:
+                        raise await _with_recovery(error, connection) from error
             except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 failure = as_package_error(error)
                 if failure is None:
                     raise
                 raise failure from error
     raise AssertionError("tenacity returns or raises")
+
+
+async def _with_recovery(
+    error: ReadOnlyDatabaseError, connection: AsyncConnection
+) -> ReadOnlyDatabaseError:
+    """Find out whether the server is a standby: no failover ends a read-only setting."""
+    await connection.rollback()
+    driver_connection = (await connection.get_raw_connection()).driver_connection
+    return replace(error, is_standby=await is_in_recovery(driver_connection))
 
 
 # -- comparing -------------------------------------------------------------------------------------
