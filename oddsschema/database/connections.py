@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from oddsschema.database.answers import limit_answers
 from oddsschema.database.backends import Backend, LostBackends
 from oddsschema.database.opening import open_connection
 from oddsschema.database.retry import as_package_error, is_transient, retrying
@@ -29,7 +30,6 @@ from oddsschema.errors import (
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
     from tenacity import AsyncRetrying
 
@@ -296,31 +296,12 @@ async def _through_sqlalchemy(
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, **options
     )
-    _limit_answers(engine.sync_engine)
+    limit_answers(engine.sync_engine)
     try:
         async with engine.connect() as connection:
             yield connection
     finally:
         await engine.dispose()
-
-
-def _limit_answers(engine: "Engine") -> None:
-    """Apply the deadline of connections to the statements that SQLAlchemy prepares itself."""
-    from sqlalchemy import event
-
-    def begin(connection: Any, *_: Any) -> None:
-        connection.connection.driver_connection.begin_deadline()
-
-    def end(connection: Any, *_: Any) -> None:
-        connection.connection.driver_connection.end_deadline()
-
-    def end_failed(context: Any) -> None:
-        if context.connection is not None and not context.connection.closed:
-            end(context.connection)
-
-    event.listen(engine, "before_cursor_execute", begin)
-    event.listen(engine, "after_cursor_execute", end)
-    event.listen(engine, "handle_error", end_failed)
 
 
 async def is_in_recovery(connection: Connection) -> bool:

@@ -31,10 +31,13 @@ Target: TypeAlias = (
     "| asyncpg.Pool[Any] | Callable[[], Awaitable[asyncpg.Connection[Any]]]"
 )
 
-_TAKEN = (
+_URLS = (
     "a URL (text such as postgresql://user@host/name, a URL of SQLAlchemy, or a PostgresDsn of "
-    "pydantic), an AsyncEngine or AsyncConnection of SQLAlchemy, a connection or a pool of "
-    "asyncpg, or an async function that opens a connection of asyncpg"
+    "pydantic)"
+)
+_TARGETS = (
+    f"{_URLS}, an AsyncEngine or AsyncConnection of SQLAlchemy, a connection or a pool of asyncpg, "
+    "or an async function that opens a connection of asyncpg"
 )
 
 #: The greatest number of connections at a time to a URL, or of a function that opens them.
@@ -71,14 +74,19 @@ def url_of(target: Target) -> str | None:
     return str(target) if isinstance(target, PostgresDsn) else None
 
 
-def refused_target(target: object) -> TypeError:
+def refused_target(target: object, taken: str = _TARGETS) -> TypeError:
     """Make the error of a target of an unknown kind."""
     if target is None:
         return TypeError(
-            "the database is None: is the environment variable of its URL set? "
-            f"It should be given as {_TAKEN}"
+            "the database is None: is the environment variable with its URL set? It should be "
+            f"given as {taken}"
         )
-    return TypeError(f"the database should be given as {_TAKEN}, not as {type(target).__name__}")
+    return TypeError(f"the database should be given as {taken}, not as {type(target).__name__}")
+
+
+def refused_url(url: object) -> TypeError:
+    """Make the error of anything but a URL, where only a URL is taken."""
+    return refused_target(url, _URLS)
 
 
 def is_connection(target: Target) -> bool:
