@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from oddsschema.database.answers import limit_answers
 from oddsschema.database.backends import Backend, LostBackends
+from oddsschema.database.engines import engine_of
 from oddsschema.database.opening import open_connection
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
@@ -287,16 +287,12 @@ async def _through_sqlalchemy(
     connect: Callable[[], Awaitable[Connection]], is_nested: bool
 ) -> AsyncIterator["AsyncConnection"]:
     """Let SQLAlchemy use a connection of the driver."""
-    from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
     # After a lock, the rows that others committed before must be visible, whatever the default. The
     # isolation level of the caller's transaction is settled.
     options = {} if is_nested else {"isolation_level": "READ COMMITTED"}
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, **options
-    )
-    limit_answers(engine.sync_engine)
+    engine = engine_of(connect, poolclass=NullPool, **options)
     try:
         async with engine.connect() as connection:
             yield connection

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import parse_qsl, quote, urlencode
 
-from oddsschema.database.answers import limit_answers
 from oddsschema.database.backends import APPLICATION_NAME
 from oddsschema.database.opening import open_connection
 from oddsschema.database.targets import refused_url, url_of
@@ -14,11 +13,14 @@ from oddsschema.database.urls import normalize, redact
 from oddsschema.errors import DatabaseUnavailableError, MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pydantic import PostgresDsn
     from sqlalchemy import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from oddsschema.database.deadlines import DeadlineConnection
+    from oddsschema.database.targets import Connection
 
 
 @overload
@@ -66,19 +68,43 @@ def create_engine(
 
 
 def _async_engine(url: str, answer_within: timedelta, options: dict[str, Any]) -> "AsyncEngine":
-    from sqlalchemy.ext.asyncio import create_async_engine
-
     async def open_url() -> "DeadlineConnection":
         return await open_connection(url, answer_within)
 
-    def connect() -> Any:
+    return engine_of(open_url, **options)
+
+
+def engine_of(connect: "Callable[[], Awaitable[Connection]]", **options: Any) -> "AsyncEngine":
+    """Create an engine on connections of the driver that have deadlines; no statement is cached."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    def creator() -> Any:
         # `async_creator` would not turn off the cache of SQLAlchemy's dialect.
         driver: Any = engine.dialect.dbapi
-        return driver.connect(async_creator_fn=open_url, prepared_statement_cache_size=0)
+        return driver.connect(async_creator_fn=connect, prepared_statement_cache_size=0)
 
-    engine = create_async_engine("postgresql+asyncpg://", creator=connect, **options)
-    limit_answers(engine.sync_engine)
+    engine = create_async_engine("postgresql+asyncpg://", creator=creator, **options)
+    _limit_answers(engine.sync_engine)
     return engine
+
+
+def _limit_answers(engine: "Engine") -> None:
+    """Apply the deadline of an engine's connections to its statements."""
+    from sqlalchemy import event
+
+    def begin(connection: Any, *_: Any) -> None:
+        connection.connection.driver_connection.begin_deadline()
+
+    def end(connection: Any, *_: Any) -> None:
+        connection.connection.driver_connection.end_deadline()
+
+    def end_failed(context: Any) -> None:
+        if context.connection is not None and not context.connection.closed:
+            end(context.connection)
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", end_failed)
 
 
 def _sync_engine(url: str, options: dict[str, Any]) -> "Engine":

@@ -118,6 +118,8 @@ class ForeignConnection(Deadline):
             state = await self._connection._get_statement(
                 query, None, use_cache=False, ignore_custom_codec=True, record_class=asyncpg.Record
             )
+        # Any other statement without a name replaces it: each use prepares it again, in its trip.
+        state.mark_unprepared()
         return PreparedStatement(self._connection, query, state)
 
     async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:

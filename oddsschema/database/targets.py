@@ -106,7 +106,10 @@ def has_open_transaction(target: Target) -> bool:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     if isinstance(target, asyncpg.Connection):
-        return bool(not target.is_closed() and target.is_in_transaction())
+        # A connection that is closed, or was released to its pool, is refused at its use.
+        with suppress(asyncpg.InterfaceError):
+            return bool(target.is_in_transaction())
+        return False
     return isinstance(target, AsyncConnection)
 
 

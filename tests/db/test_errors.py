@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from oddsschema import IngestOptions, batch, errors, ingest, migrations, prune, size
+from oddsschema import IngestOptions, batch, errors, ingest, migrations
 from oddsschema.database.revision import HEAD
 
 Run = Callable[..., Any]
@@ -69,23 +69,6 @@ def test_newer_database(database: str, run: Run) -> None:
     with pytest.raises(errors.NotMigratedError, match="install a newer oddsschema") as raised:
         run(ingest(database, []))
     assert (raised.value.current, raised.value.head) == ("oddsschema_9999", HEAD)
-
-
-@pytest.mark.parametrize("target", [None, 5, b"postgresql://localhost/odds", object()])
-def test_no_target(target: Any, run: Run) -> None:
-    """A target that is neither a URL nor a connection is a TypeError that names its type."""
-    for work in (
-        ingest(target, []),
-        prune(target, keep=timedelta(days=1)),
-        size(target),
-        migrations.upgrade(target),
-        migrations.downgrade(target, "base"),
-        migrations.plan_downgrade(target, "base"),
-        migrations.current(target),
-        migrations.check(target),
-    ):
-        with pytest.raises(TypeError, match=rf"as a URL .*, not as {type(target).__name__}$"):
-            run(work)
 
 
 def test_unavailable_database(run: Run) -> None:
