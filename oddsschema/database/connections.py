@@ -168,7 +168,7 @@ class Connections:
         self, connection: Connection, error: "asyncpg.ReadOnlySQLTransactionError"
     ) -> ReadOnlyDatabaseError:
         """Build the error for a server that accepts no writes, after its transaction."""
-        if is_standby := await is_in_recovery(connection):
+        if is_standby := await was_standby(connection):
             # After a failover, a new connection may reach the new primary server.
             await self._source.expire(connection)
         return ReadOnlyDatabaseError(reason=str(error), is_standby=is_standby)
@@ -300,14 +300,21 @@ async def _through_sqlalchemy(
         await engine.dispose()
 
 
-async def is_in_recovery(connection: Connection) -> bool:
-    """Return whether the server is a standby, which may become a primary server.
+async def was_standby(connection: Connection) -> bool:
+    """Return whether a server that refused a write is, or just was, a standby.
 
-    A connection that is lost meanwhile may be a standby's, too.
+    It is none if a setting of the role, the database or the URL forbids the write. A connection
+    that is lost meanwhile may be a standby's, too.
     """
     import asyncpg
 
     try:
-        return bool(await connection.fetchval("SELECT pg_is_in_recovery()"))
+        return bool(await connection.fetchval(_IS_NOT_FORBIDDEN))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailableError):
         return True
+
+
+# Return whether no setting forbids to write. A standby may have become the primary server.
+_IS_NOT_FORBIDDEN = """
+SELECT pg_is_in_recovery() OR NOT current_setting('default_transaction_read_only')::boolean
+"""

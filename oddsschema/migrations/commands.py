@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
-from oddsschema.database.connections import is_in_recovery, sqlalchemy_connect
+from oddsschema.database.connections import sqlalchemy_connect, was_standby
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import HEAD, is_own_revision
 from oddsschema.database.targets import (
@@ -363,7 +363,7 @@ async def _with_recovery(
     """Find out whether the server is a standby: no failover ends a read-only setting."""
     await connection.rollback()
     driver_connection = (await connection.get_raw_connection()).driver_connection
-    return replace(error, is_standby=await is_in_recovery(driver_connection))
+    return replace(error, is_standby=await was_standby(driver_connection))
 
 
 # -- comparing -------------------------------------------------------------------------------------

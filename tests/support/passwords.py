@@ -74,7 +74,12 @@ ELSEWHERE = [
 URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 
 #: Other required arguments of functions and commands.
-NEEDED: dict[str, Any] = {"source": [], "revision": "head", "keep": timedelta(days=14)}
+NEEDED: dict[str, Any] = {
+    "source": [],
+    "revision": "head",
+    "keep": timedelta(days=14),
+    "answer_within": timedelta(seconds=10),
+}
 
 
 #: The time for retries.
@@ -96,12 +101,13 @@ def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
                     parameter.name: NEEDED[parameter.name]
                     for parameter in others
                     if parameter.default is parameter.empty
+                    and parameter.kind is not parameter.VAR_KEYWORD
                 } | {
                     parameter.name: replace(parameter.default, retry_for=AT_ONCE)
-                    if parameter.name == "options"
+                    if hasattr(parameter.default, "retry_for")
                     else AT_ONCE
                     for parameter in others
-                    if parameter.name in ("options", "retry_for")
+                    if parameter.name == "retry_for" or hasattr(parameter.default, "retry_for")
                 }
                 yield f"{found.name}.{name}", _with(function, needed)
 
@@ -114,7 +120,11 @@ FUNCTIONS = dict(functions())
 #: Functions that open no connection.
 PURE = {
     *(f"oddsschema.database.urls.{name}" for name in ("given_url", "normalize", "redact")),
-    "oddsschema.database.connections.require_migration_target",
+    *(
+        f"oddsschema.database.targets.{name}"
+        for name in ("url_of", "is_connection", "has_open_transaction", "open_source")
+    ),
+    *(f"oddsschema.database.engines.{name}" for name in ("create_engine", "libpq_url")),
 }
 
 
