@@ -31,12 +31,12 @@ def test_read_only_database(read_only: str, run: Run) -> None:
         finally:
             await connection.close()
 
-    for work in (
-        on_connection(),
-        ingest(read_only, [], options=options),
-        migrations.downgrade(read_only, "base", retry_for=options.retry_for),
+    for work, needed in (
+        (on_connection(), "a primary server, and a transaction that may write"),
+        (ingest(read_only, [], options=options), "default_transaction_read_only = off"),
+        (migrations.downgrade(read_only, "base"), "default_transaction_read_only = off"),
     ):
-        with pytest.raises(errors.ReadOnlyDatabaseError, match="needs a primary server") as raised:
+        with pytest.raises(errors.ReadOnlyDatabaseError, match=f"needs {needed}") as raised:
             run(work)
         assert "read-only transaction" in raised.value.reason
     assert run(migrations.current(read_only)) == HEAD
