@@ -1,9 +1,10 @@
 """The migrations of this package: upgrade, downgrade, current, check, and hooks for other projects.
 
 The targets are those of all functions. The transaction of an AsyncConnection of SQLAlchemy, and one
-that is open in a connection of asyncpg, is the caller's. A project with tables of its own adds
-`script_location()`/versions to its `version_locations`, and `autogenerate_options` to its env.py: see
-docs/how-to/extending.md.
+that is open in a connection of asyncpg, is the caller's.
+
+A project with tables of its own adds `script_location()`/versions to its `version_locations`, and
+`autogenerate_options` to its env.py: see docs/how-to/extending.md.
 
 The public names are imported from here. The modules:
 
