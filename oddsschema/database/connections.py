@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oddsschema.database.backends import Backend, LostBackends
 from oddsschema.database.engines import engine_of
-from oddsschema.database.opening import open_connection
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
 from oddsschema.database.targets import Connection as Connection
@@ -17,7 +16,6 @@ from oddsschema.database.targets import (
     has_open_transaction,
     open_source,
     require_asyncpg,
-    url_of,
 )
 from oddsschema.database.targets import Target as Target
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
@@ -133,22 +131,19 @@ class Connections:
         """
         import asyncpg
 
-        from oddsschema.database.deadlines import DeadlineConnection
-
-        connection: Connection | None = None
         backend: Backend | None = None
         cancellations = _cancellations()
         try:
             async with self._source.acquire() as connection:
-                if isinstance(connection, DeadlineConnection):
-                    backend = Backend.of(connection)
-                    await self._lost.end(connection)
+                backend = Backend.of(connection)
+                await self._lost.end(connection)
                 try:
                     yield connection
                 except asyncpg.ReadOnlySQLTransactionError as error:
                     raise await self._read_only(connection, error) from error
         except BaseException as error:
-            if backend is not None and backend.is_lost:
+            is_lost = backend is not None and backend.is_lost
+            if backend is not None and is_lost:
                 self._lost.add(backend)
             if not isinstance(error, Exception):
                 raise
@@ -160,8 +155,8 @@ class Connections:
                 error.__context__, asyncpg.PostgresError
             ):
                 error = error.__context__
-            if connection is not None and connection.is_closed() and connection.gave_up:
-                raise connection.no_answer() from error
+            if backend is not None and is_lost and backend.connection.gave_up:
+                raise backend.connection.no_answer() from error
             raise error
 
     async def _read_only(
@@ -221,8 +216,8 @@ async def sqlalchemy_connect(
     """Connect to a target through SQLAlchemy, for migrations and reads.
 
     A statement that gets no answer within `answer_within` (0: no limit) loses the connection. The
-    backends in `lost`, of earlier connections to a URL, are ended. That of this one is added if it
-    is lost. Inside a transaction of the caller's, this one is a savepoint.
+    backends in `lost`, of earlier connections, are ended. That of this one is added if it is lost.
+    Inside a transaction of the caller's, this one is a savepoint.
 
     Raises DatabaseUnavailableError when no connection can be opened, and the errors of
     `open_source`.
@@ -235,59 +230,35 @@ async def sqlalchemy_connect(
             # Without a transaction, alembic would begin and commit its own.
             await target.begin()
         yield target
-    elif (url := url_of(target)) is not None:
-        async with _connect_to_url(url, answer_within, lost or LostBackends()) as connection:
-            yield connection
-    else:
-        is_nested = has_open_transaction(target)
-        async with open_source(target, answer_within) as source, source.acquire() as foreign:
-            try:
-                async with _through_sqlalchemy(lambda: _done(foreign), is_nested) as connection:
-                    if is_nested:
-                        async with connection.begin():
-                            yield connection
-                    else:
-                        yield connection
-            except Exception as error:
-                if foreign.gave_up:
-                    raise foreign.no_answer() from error
-                raise
-
-
-async def _done(connection: Connection) -> Connection:
-    return connection
-
-
-@asynccontextmanager
-async def _connect_to_url(
-    url: str, answer_within: timedelta, lost: LostBackends
-) -> AsyncIterator["AsyncConnection"]:
-    backends: list[Backend] = []
-
-    async def connect() -> Connection:
-        connection = await open_connection(url, answer_within)
-        backends.append(Backend.of(connection))
-        await lost.end(connection)
-        return connection
-
-    try:
-        async with _through_sqlalchemy(connect, is_nested=False) as connection:
-            yield connection
-    except Exception as error:
-        for backend in backends:
-            if backend.is_lost:
+        return
+    is_nested = has_open_transaction(target)
+    lost = lost or LostBackends()
+    backend: Backend | None = None
+    async with open_source(target, answer_within) as source:
+        try:
+            async with source.acquire() as driver_connection:
+                backend = Backend.of(driver_connection)
+                if not source.is_borrowed:
+                    await lost.end(driver_connection)
+                async with _through_sqlalchemy(driver_connection, is_nested) as connection:
+                    yield connection
+        except Exception as error:
+            if backend is not None and backend.is_lost:
                 lost.add(backend)
-            if backend.connection.gave_up:
-                raise backend.connection.no_answer() from error
-        raise
+                if backend.connection.gave_up:
+                    raise backend.connection.no_answer() from error
+            raise
 
 
 @asynccontextmanager
 async def _through_sqlalchemy(
-    connect: Callable[[], Awaitable[Connection]], is_nested: bool
+    driver_connection: Connection, is_nested: bool
 ) -> AsyncIterator["AsyncConnection"]:
-    """Let SQLAlchemy use a connection of the driver."""
+    """Let SQLAlchemy use a connection of the driver, in a savepoint if it is nested."""
     from sqlalchemy.pool import NullPool
+
+    async def connect() -> Connection:
+        return driver_connection
 
     # After a lock, the rows that others committed before must be visible, whatever the default. The
     # isolation level of the caller's transaction is settled.
@@ -295,7 +266,11 @@ async def _through_sqlalchemy(
     engine = engine_of(connect, poolclass=NullPool, **options)
     try:
         async with engine.connect() as connection:
-            yield connection
+            if is_nested:
+                async with connection.begin():
+                    yield connection
+            else:
+                yield connection
     finally:
         await engine.dispose()
 

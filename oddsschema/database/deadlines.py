@@ -6,7 +6,6 @@ is stopped. asyncio's sockets have no keepalive, and asyncpg waits for an answer
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -141,8 +140,6 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         super().__init__(protocol, transport, *args)
         _watch_peer(transport.get_extra_info("socket"))
         self.set_deadline(timedelta(0))
-        #: The time of the opening, by the monotonic clock.
-        self.opened_at = time.monotonic()
 
     @property
     def unproxied(self) -> "DeadlineConnection":

@@ -10,7 +10,7 @@ from oddsschema.database.opening import open_connection
 from oddsschema.database.targets import refused_url, url_of
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
 from oddsschema.database.urls import normalize, redact
-from oddsschema.errors import DatabaseUnavailableError, MissingExtraError
+from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -118,18 +118,21 @@ def _sync_engine(url: str, options: dict[str, Any]) -> "Engine":
     def connect() -> Any:
         try:
             return psycopg.connect(
-                libpq_url(url),
+                _libpq_url(url),
                 # Prepared statements would fail after a migration, and behind PgBouncer.
                 prepare_threshold=None,
-                connect_timeout=round(OPEN_WITHIN.total_seconds()),
             )
-        except psycopg.Error as error:
+        except psycopg.OperationalError as error:
             raise DatabaseUnavailableError(reason=str(error), url=redact(url)) from error
+        except (psycopg.Error, ValueError):
+            # Their messages quote the URL.
+            reason = "libpq cannot read the database's URL"
+        raise DatabaseURLError(reason=reason, url=redact(url))
 
     return create_engine("postgresql+psycopg://", creator=connect, **options)
 
 
-def libpq_url(url: str) -> str:
+def _libpq_url(url: str) -> str:
     """Return a URL in the form for libpq, which knows no settings of the server but `options`."""
     import psycopg
 
@@ -144,6 +147,7 @@ def libpq_url(url: str) -> str:
     ]
     parameters = {name: value for name, value in given.items() if name in known}
     parameters.setdefault("application_name", APPLICATION_NAME)
+    parameters.setdefault("connect_timeout", str(round(OPEN_WITHIN.total_seconds())))
     if settings:
         parameters["options"] = " ".join([parameters.get("options", ""), *settings]).strip()
     return f"{base}?{urlencode(parameters, quote_via=quote)}"

@@ -84,9 +84,9 @@ def refused_target(target: object, taken: str = _TARGETS) -> TypeError:
     return TypeError(f"the database should be given as {taken}, not as {type(target).__name__}")
 
 
-def refused_url(url: object) -> TypeError:
+def refused_url(given: object) -> TypeError:
     """Make the error of anything but a URL, where only a URL is taken."""
-    return refused_target(url, _URLS)
+    return refused_target(given, _URLS)
 
 
 def is_connection(target: Target) -> bool:
@@ -155,10 +155,10 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
         raise refused_target(target)
 
 
-def require_asyncpg(target: "AsyncEngine | AsyncConnection") -> None:
+def require_asyncpg(used: "AsyncEngine | AsyncConnection") -> None:
     """Raise UnsupportedDriverError unless SQLAlchemy's driver is asyncpg."""
-    if target.dialect.driver != "asyncpg":
-        raise UnsupportedDriverError(driver=f"{target.dialect.name}+{target.dialect.driver}")
+    if used.dialect.driver != "asyncpg":
+        raise UnsupportedDriverError(driver=f"{used.dialect.name}+{used.dialect.driver}")
 
 
 # -- pools -----------------------------------------------------------------------------------------

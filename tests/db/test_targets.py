@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import oddsschema
@@ -260,25 +260,3 @@ def test_other_drivers(call: Any, run: Run) -> None:
     engine = create_async_engine("postgresql+psycopg://localhost:1/odds")
     with pytest.raises(UnsupportedDriverError, match="psycopg"):
         run(call(engine))
-
-
-def test_engine_for_reads(database: str, run: Run) -> None:
-    """A created engine decodes JSONB as SQLAlchemy's own, and survives a migration."""
-    statement = text("SELECT '{\"a\": [1.5, null]}'::jsonb, now(), t.* FROM sports AS t")
-
-    async def body() -> None:
-        own = create_async_engine(
-            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(database)
-        )
-        engine = oddsschema.create_engine(database, pool_size=1, max_overflow=0)
-        async with own.connect() as theirs, engine.connect() as connection:
-            there, here = await theirs.execute(statement), await connection.execute(statement)
-            (their_json, *_), (our_json, *_) = there.one(), here.one()
-            assert our_json == their_json == {"a": [1.5, None]}
-        await fetch(database, "ALTER TABLE sports ADD COLUMN more int DEFAULT 7")
-        async with engine.connect() as connection:
-            assert (await connection.execute(statement)).one()[-1] == 7
-        await own.dispose()
-        await engine.dispose()
-
-    run(body())

@@ -124,7 +124,7 @@ PURE = {
         f"oddsschema.database.targets.{name}"
         for name in ("url_of", "is_connection", "has_open_transaction", "open_source")
     ),
-    *(f"oddsschema.database.engines.{name}" for name in ("create_engine", "libpq_url")),
+    "oddsschema.database.engines.create_engine",
 }
 
 
