@@ -1,4 +1,4 @@
-"""Arrays: of rows, for statements that read them with unnest, and of times.
+"""Arrays of rows, the parameters of statements that read them with unnest, and arrays of times.
 
 Times are texts inside arrays: an array has the codec of its elements, and a connection of another
 program may have a codec of its own for times.

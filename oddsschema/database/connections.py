@@ -15,7 +15,7 @@ from oddsschema.database.targets import (
     Source,
     has_open_transaction,
     open_source,
-    require_asyncpg,
+    require_usable,
 )
 from oddsschema.database.targets import Target as Target
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
@@ -225,7 +225,7 @@ async def sqlalchemy_connect(
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     if isinstance(target, AsyncConnection):
-        require_asyncpg(target)
+        require_usable(target)
         if not target.in_transaction():
             # Without a transaction, alembic would begin and commit its own.
             await target.begin()

@@ -136,10 +136,10 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
     elif isinstance(target, asyncpg.Pool):
         yield Source(lambda: _from_pool(target, answer_within), expire=_expiring(target))
     elif isinstance(target, AsyncEngine):
-        require_asyncpg(target)
+        require_usable(target)
         yield Source(lambda: _from_engine(target, answer_within))
     elif isinstance(target, AsyncConnection):
-        require_asyncpg(target)
+        require_usable(target)
         yield Source(lambda: _from_sqlalchemy(target), is_borrowed=True)
     elif isinstance(target, asyncpg.Connection):
         yield Source(lambda: _borrowed(target), is_borrowed=True)
@@ -155,8 +155,15 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
         raise refused_target(target)
 
 
-def require_asyncpg(used: "AsyncEngine | AsyncConnection") -> None:
-    """Raise UnsupportedDriverError unless SQLAlchemy's driver is asyncpg."""
+def require_usable(used: "AsyncEngine | AsyncConnection") -> None:
+    """Raise an error for a connection that is closed, and for another driver than asyncpg.
+
+    The errors are DatabaseUnavailableError and UnsupportedDriverError.
+    """
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    if isinstance(used, AsyncConnection) and used.closed:
+        raise DatabaseUnavailableError(reason="the connection is closed")
     if used.dialect.driver != "asyncpg":
         raise UnsupportedDriverError(driver=f"{used.dialect.name}+{used.dialect.driver}")
 
@@ -285,14 +292,9 @@ async def _from_engine(
 
 @asynccontextmanager
 async def _from_sqlalchemy(connection: "AsyncConnection") -> AsyncIterator["ForeignConnection"]:
-    from sqlalchemy.exc import InvalidRequestError
-
     from oddsschema.database.foreign_connections import ForeignConnection
 
-    try:
-        driver_connection: Any = (await connection.get_raw_connection()).driver_connection
-    except InvalidRequestError as error:
-        raise DatabaseUnavailableError(reason="the connection is closed") from error
+    driver_connection: Any = (await connection.get_raw_connection()).driver_connection
     foreign = ForeignConnection(driver_connection)
     # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit. Without
     # this statement, we would write outside the caller's transaction.
