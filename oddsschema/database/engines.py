@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import parse_qsl, quote, urlencode
 
 from oddsschema.database.backends import APPLICATION_NAME
-from oddsschema.database.opening import open_connection
+from oddsschema.database.driver import open_connection
 from oddsschema.database.targets import refused_url, url_of
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
 from oddsschema.database.urls import normalize, redact

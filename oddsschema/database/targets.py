@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from oddsschema.database.driver import open_connection
 from oddsschema.database.durations import format_duration
-from oddsschema.database.opening import open_connection
 from oddsschema.database.retry import driver_error
 from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError, UnsupportedDriverError
