@@ -103,8 +103,10 @@ class Connections:
     ) -> _Result:
         if self.is_borrowed:
             # Concurrent transactions on a single connection would nest.
-            async with self._lock, self._source.acquire() as borrowed, borrowed.transaction():
-                return await work(borrowed)
+            async with self._lock, self._source.acquire() as borrowed:
+                await self._source.begin()
+                async with borrowed.transaction():
+                    return await work(borrowed)
         async for attempt in self._retrying(is_final):
             with attempt:
                 async with (

@@ -48,6 +48,10 @@ async def _end(connection: Connection) -> None:
     connection.terminate()
 
 
+async def _begin_nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Source:
     """The connections of a target."""
@@ -56,6 +60,8 @@ class Source:
     acquire: Callable[[], AbstractAsyncContextManager[Connection]]
     #: Whether the only connection is the caller's, and a transaction may be open in it.
     is_borrowed: bool = False
+    #: Begins the transaction of a caller whose library does so with its next statement.
+    begin: Callable[[], Awaitable[None]] = _begin_nothing
     #: Lets later transactions run on connections that are opened after this moment.
     expire: Callable[[Connection], Awaitable[None]] = _end
 
@@ -140,7 +146,16 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
         yield Source(lambda: _from_engine(target, answer_within))
     elif isinstance(target, AsyncConnection):
         require_usable(target)
-        yield Source(lambda: _from_sqlalchemy(target), is_borrowed=True)
+
+        async def begin() -> None:
+            raw = await target.get_raw_connection()
+            driver_connection: Any = raw.driver_connection
+            # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit.
+            # Without this statement, we would write outside the caller's transaction.
+            if not driver_connection.is_in_transaction():
+                await target.exec_driver_sql("SELECT 1")
+
+        yield Source(lambda: _from_sqlalchemy(target), is_borrowed=True, begin=begin)
     elif isinstance(target, asyncpg.Connection):
         yield Source(lambda: _borrowed(target), is_borrowed=True)
     elif callable(target) and not isinstance(target, type):
@@ -295,12 +310,7 @@ async def _from_sqlalchemy(connection: "AsyncConnection") -> AsyncIterator["Fore
     from oddsschema.database.foreign_connections import ForeignConnection
 
     driver_connection: Any = (await connection.get_raw_connection()).driver_connection
-    foreign = ForeignConnection(driver_connection)
-    # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit. Without
-    # this statement, we would write outside the caller's transaction.
-    if not foreign.is_in_transaction():
-        await connection.exec_driver_sql("SELECT 1")
-    yield foreign
+    yield ForeignConnection(driver_connection)
 
 
 @asynccontextmanager
