@@ -15,6 +15,7 @@ from oddsschema.contracts.base import Contract, metadata
 from oddsschema.contracts.outcomes import Outcome
 from oddsschema.contracts.scalars import CompetitorSource, HandicapType, ScrapeStatus
 from oddsschema.contracts.table import Table
+from oddsschema.database.engines import create_engine
 from oddsschema.errors import (
     BatchNotFoundError,
     ChunkError,
@@ -123,6 +124,7 @@ __all__ = [
     "Table",
     "Tournament",
     "batch",
+    "create_engine",
     "ingest",
     "metadata",
     "problems",

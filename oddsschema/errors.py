@@ -90,12 +90,17 @@ class ReadOnlyDatabaseError(OddsSchemaError):
     reason: str
     #: The operation that has to write.
     operation: str = "this operation"
+    #: Whether the server is a standby, which a failover may make the primary server; None if it is
+    #: not known.
+    is_standby: bool | None = None
 
     def __post_init__(self) -> None:
-        super().__init__(
-            f"{self.reason}; {self.operation} needs a primary server, and a transaction that may "
-            "write"
-        )
+        cure = "a primary server, and a transaction that may write"
+        if self.is_standby is False:
+            cure = "default_transaction_read_only = off for this role, database and URL"
+        elif self.is_standby:
+            cure = "the primary server, and this is a standby"
+        super().__init__(f"{self.reason}; {self.operation} needs {cure}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from oddsschema.database.deadlines import DeadlineConnection
+    from oddsschema.database.foreign_connections import ForeignConnection
 
-#: The difference between two clocks in the time since the opening of a connection.
-_TOLERANCE = timedelta(seconds=1)
+    AnyConnection: TypeAlias = DeadlineConnection | ForeignConnection
 
-# End the backend $1, if it is of this role and application and was started $2 to $3 ago.
+# End the backend $1, if it is of this role and program, and was started more than $2 ago.
 _END = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = $1 AND usename = session_user
     AND application_name = current_setting('application_name')
-    AND clock_timestamp() - backend_start BETWEEN $2 AND $3
+    AND clock_timestamp() - backend_start > $2
 """
 
 
@@ -28,13 +30,15 @@ class Backend:
     It outlives a connection that was lost without the server's notice, and keeps its locks.
     """
 
-    connection: "DeadlineConnection"
+    connection: "AnyConnection"
     pid: int
+    #: A time at which the process was there, by the monotonic clock.
+    seen_at: float
 
     @classmethod
-    def of(cls, connection: "DeadlineConnection") -> "Backend":
+    def of(cls, connection: "AnyConnection") -> "Backend":
         """Return the backend of an open connection."""
-        return cls(connection, connection.get_server_pid())
+        return cls(connection, connection.get_server_pid(), time.monotonic())
 
     @property
     def is_lost(self) -> bool:
@@ -42,18 +46,17 @@ class Backend:
         is_closed: bool = self.connection.is_closed()
         return is_closed
 
-    async def end(self, connection: "DeadlineConnection") -> None:
+    async def end(self, connection: "AnyConnection") -> None:
         """End the process through another connection.
 
         Behind a pooler, the process has another id, and is the pooler's.
         """
         import asyncpg
 
-        # Another process may have got the same id since: its age tells them apart.
-        age = timedelta(seconds=time.monotonic() - self.connection.opened_at)
+        # Another process may have got the same id since: it was started later.
+        since = timedelta(seconds=time.monotonic() - self.seen_at)
         with suppress(asyncpg.InsufficientPrivilegeError):
-            oldest = age + self.connection.open_within
-            await connection.execute(_END, self.pid, age - _TOLERANCE, oldest)
+            await connection.execute(_END, self.pid, since)
 
 
 class LostBackends:
@@ -66,7 +69,7 @@ class LostBackends:
         """Add a backend, to be ended through the next connection."""
         self._backends.append(backend)
 
-    async def end(self, connection: "DeadlineConnection") -> None:
+    async def end(self, connection: "AnyConnection") -> None:
         """End the backends; other transactions may do so at the same time."""
         while self._backends:
             backend = self._backends.pop()

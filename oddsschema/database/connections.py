@@ -4,14 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from oddsschema.database.backends import Backend, LostBackends
-from oddsschema.database.driver import open_connection
+from oddsschema.database.engines import engine_of
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import require_migrated
+from oddsschema.database.targets import Connection as Connection
+from oddsschema.database.targets import (
+    Source,
+    has_open_transaction,
+    open_source,
+    require_usable,
+)
+from oddsschema.database.targets import Target as Target
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
 from oddsschema.errors import (
+    DatabaseUnavailableError,
     OddsSchemaError,
     ReadOnlyDatabaseError,
     SequenceError,
@@ -19,23 +28,8 @@ from oddsschema.errors import (
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
     from tenacity import AsyncRetrying
-
-    from oddsschema.database.deadlines import DeadlineConnection
-
-#: A connection of the driver.
-Connection: TypeAlias = "asyncpg.Connection[Any]"
-
-#: A database to work on: a URL, or an open connection with a transaction of the caller's.
-Target: TypeAlias = "str | asyncpg.Connection[Any] | AsyncConnection"
-
-#: A database to migrate: a URL, or an open connection whose transaction belongs to the caller.
-MigrationTarget: TypeAlias = "str | AsyncConnection"
-
-#: The time in seconds for the end of connections.
-_CLOSE_WITHIN = 2
 
 _Result = TypeVar("_Result")
 
@@ -46,26 +40,16 @@ def never(_error: BaseException) -> bool:
 
 
 class Connections:
-    """The connections that transactions run on: a pool, or a connection of the caller's.
+    """The connections that transactions run on: those of a source.
 
-    On a pool, a transaction that fails with a transient error (a lost connection, no answer, a
-    deadlock, a time limit, a server that starts up or accepts no writes) is repeated, with
-    back-off, for `retry_for` from the first failure. On a connection of the caller's, nothing is
-    repeated.
+    Unless the source is a connection of the caller's, a transaction that fails with a transient
+    error (a lost connection, no answer, a deadlock, a time limit, a server that starts up, a
+    standby that accepts no writes) is repeated, with back-off, for `retry_for` from the first
+    failure.
     """
 
-    def __init__(
-        self,
-        *,
-        pool: "asyncpg.Pool[Any] | None" = None,
-        connection: "Connection | None" = None,
-        begin: Callable[[], Awaitable[None]] | None = None,
-        retry_for: timedelta = timedelta(0),
-    ) -> None:
-        self._pool = pool
-        self._connection = connection
-        #: Begins the transaction of a caller whose library does so with its next statement.
-        self._begin = begin
+    def __init__(self, source: Source, *, retry_for: timedelta = timedelta(0)) -> None:
+        self._source = source
         self._retry_for = retry_for
         self._lock = asyncio.Lock()
         self._lost = LostBackends()
@@ -75,7 +59,7 @@ class Connections:
     @property
     def is_borrowed(self) -> bool:
         """Whether there is a single connection, which belongs to the caller."""
-        return self._connection is not None
+        return self._source.is_borrowed
 
     async def transact(
         self,
@@ -117,13 +101,12 @@ class Connections:
         work: Callable[[Connection], Awaitable[_Result]],
         is_final: Callable[[BaseException], bool] = never,
     ) -> _Result:
-        if self._connection is not None:
+        if self.is_borrowed:
             # Concurrent transactions on a single connection would nest.
-            async with self._lock:
-                if self._begin is not None:
-                    await self._begin()
-                async with self._connection.transaction():
-                    return await work(self._connection)
+            async with self._lock, self._source.acquire() as borrowed:
+                await self._source.begin()
+                async with borrowed.transaction():
+                    return await work(borrowed)
         async for attempt in self._retrying(is_final):
             with attempt:
                 async with (
@@ -142,22 +125,24 @@ class Connections:
                     return
 
     @asynccontextmanager
-    async def _acquired(self) -> AsyncIterator["DeadlineConnection"]:
-        """Take a connection from the pool, after the end of the backends that were lost.
+    async def _acquired(self) -> AsyncIterator[Connection]:
+        """Take a connection from the source, after the end of the backends that were lost.
 
         Raises DatabaseUnavailableError in place of the error of a connection that was lost, and
         CancelledError after a cancellation of the task, also if the rollback fails.
         """
         import asyncpg
 
-        assert self._pool is not None  # without a connection of the caller's
         backend: Backend | None = None
         cancellations = _cancellations()
         try:
-            async with self._pool.acquire() as connection:
-                backend = Backend.of(connection.unproxied)
+            async with self._source.acquire() as connection:
+                backend = Backend.of(connection)
                 await self._lost.end(connection)
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.ReadOnlySQLTransactionError as error:
+                    raise await self._read_only(connection, error) from error
         except BaseException as error:
             is_lost = backend is not None and backend.is_lost
             if backend is not None and is_lost:
@@ -172,12 +157,18 @@ class Connections:
                 error.__context__, asyncpg.PostgresError
             ):
                 error = error.__context__
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                # After a failover, a new connection may reach the new primary server.
-                await self._pool.expire_connections()
             if backend is not None and is_lost and backend.connection.gave_up:
                 raise backend.connection.no_answer() from error
             raise error
+
+    async def _read_only(
+        self, connection: Connection, error: "asyncpg.ReadOnlySQLTransactionError"
+    ) -> ReadOnlyDatabaseError:
+        """Build the error for a server that accepts no writes, after its transaction."""
+        if is_standby := await was_standby(connection):
+            # After a failover, a new connection may reach the new primary server.
+            await self._source.expire(connection)
+        return ReadOnlyDatabaseError(reason=str(error), is_standby=is_standby)
 
     def _retrying(self, is_final: Callable[[BaseException], bool] = never) -> "AsyncRetrying":
         def should_retry(error: BaseException) -> bool:
@@ -202,135 +193,105 @@ async def open_connections(
     retry_for: timedelta = timedelta(0),
     answer_within: timedelta = LONG_ANSWER_WITHIN,
 ) -> AsyncIterator[Connections]:
-    """Open connections to a URL, or wrap an open connection of asyncpg or SQLAlchemy.
+    """Open connections to a target.
 
-    On a URL, transient errors are retried for `retry_for`, and a statement that gets no answer
-    within `answer_within` (0: no limit) is such an error.
+    Unless the target is a connection, transient errors are retried for `retry_for`, and a statement
+    that gets no answer within `answer_within` (0: no limit) is such an error.
 
-    Raises DatabaseUnavailableError when no connection to the URL can be opened, and TypeError for
-    any other target.
+    Raises DatabaseUnavailableError when no connection can be opened, and the errors of
+    `open_source`.
     """
-    import asyncpg
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
-    if isinstance(target, str):
-        pool = asyncpg.create_pool(
-            connect=lambda *_, **options: open_connection(target, answer_within, options),
-            min_size=0,
-            max_size=10,
-        )
-        await pool
-        try:
-            connections = Connections(pool=pool, retry_for=retry_for)
+    async with open_source(target, answer_within) as source:
+        connections = Connections(source, retry_for=retry_for)
+        if not connections.is_borrowed:
             await connections.wait_for_server()
-            yield connections
-        finally:
-            await _close(pool)
-    elif isinstance(target, AsyncConnection):
-        connection = target
-        raw = await target.get_raw_connection()
-        driver_connection: Any = raw.driver_connection
-
-        async def begin() -> None:
-            # SQLAlchemy sends its BEGIN with its first statement, also after the caller's commit.
-            # Without this statement, we would write outside the caller's transaction.
-            if not driver_connection.is_in_transaction():
-                await connection.exec_driver_sql("SELECT 1")
-
-        yield Connections(connection=driver_connection, begin=begin)
-    elif isinstance(target, asyncpg.Connection):
-        yield Connections(connection=target)
-    else:
-        raise refused_target(target, "a connection of asyncpg, or an AsyncConnection of SQLAlchemy")
-
-
-def refused_target(target: object, connections: str) -> TypeError:
-    """Make the error of a target that is neither a URL nor one of the accepted connections."""
-    return TypeError(
-        "the database should be given as a URL (text such as postgresql://user@host/name), "
-        f"{connections}, not as {type(target).__name__}"
-    )
-
-
-def require_migration_target(target: MigrationTarget) -> None:
-    """Raise TypeError for a target of a migration that is neither a URL nor an AsyncConnection."""
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
-    if not isinstance(target, str | AsyncConnection):
-        raise refused_target(target, "or an AsyncConnection of SQLAlchemy")
-
-
-async def _close(pool: "asyncpg.Pool[Any]") -> None:
-    """Close a pool. Its work is done: a server that is gone or does not answer is no error."""
-    try:
-        async with asyncio.timeout(_CLOSE_WITHIN):
-            await pool.close()
-    except Exception:
-        pool.terminate()
+        yield connections
 
 
 @asynccontextmanager
 async def sqlalchemy_connect(
-    url: str,
+    target: Target,
     *,
     answer_within: timedelta = LONG_ANSWER_WITHIN,
     lost: LostBackends | None = None,
 ) -> AsyncIterator["AsyncConnection"]:
-    """Connect to a URL through SQLAlchemy, for migrations and reads.
+    """Connect to a target through SQLAlchemy, for migrations and reads.
 
     A statement that gets no answer within `answer_within` (0: no limit) loses the connection. The
     backends in `lost`, of earlier connections, are ended. That of this one is added if it is lost.
+    Inside a transaction of the caller's, this one is a savepoint.
 
-    Raises DatabaseUnavailableError when no connection can be opened.
+    Raises DatabaseUnavailableError when no connection can be opened, and the errors of
+    `open_source`.
     """
-    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    if isinstance(target, AsyncConnection):
+        require_usable(target)
+        if not target.in_transaction():
+            # Without a transaction, alembic would begin and commit its own.
+            await target.begin()
+        yield target
+        return
+    is_nested = has_open_transaction(target)
+    lost = lost or LostBackends()
+    backend: Backend | None = None
+    async with open_source(target, answer_within) as source:
+        try:
+            async with source.acquire() as driver_connection:
+                backend = Backend.of(driver_connection)
+                if not source.is_borrowed:
+                    await lost.end(driver_connection)
+                async with _through_sqlalchemy(driver_connection, is_nested) as connection:
+                    yield connection
+        except Exception as error:
+            if backend is not None and backend.is_lost:
+                lost.add(backend)
+                if backend.connection.gave_up:
+                    raise backend.connection.no_answer() from error
+            raise
+
+
+@asynccontextmanager
+async def _through_sqlalchemy(
+    driver_connection: Connection, is_nested: bool
+) -> AsyncIterator["AsyncConnection"]:
+    """Let SQLAlchemy use a connection of the driver, in a savepoint if it is nested."""
     from sqlalchemy.pool import NullPool
 
-    backends: list[Backend] = []
+    async def connect() -> Connection:
+        return driver_connection
 
-    async def connect() -> "DeadlineConnection":
-        connection = await open_connection(url, answer_within)
-        backends.append(Backend.of(connection))
-        if lost is not None:
-            await lost.end(connection)
-        return connection
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        poolclass=NullPool,
-        # After a lock, the rows that others committed before must be visible, whatever the default.
-        isolation_level="READ COMMITTED",
-    )
-    _limit_answers(engine.sync_engine)
+    # After a lock, the rows that others committed before must be visible, whatever the default. The
+    # isolation level of the caller's transaction is settled.
+    options = {} if is_nested else {"isolation_level": "READ COMMITTED"}
+    engine = engine_of(connect, poolclass=NullPool, **options)
     try:
         async with engine.connect() as connection:
-            yield connection
-    except Exception as error:
-        for backend in backends:
-            if lost is not None and backend.is_lost:
-                lost.add(backend)
-            if backend.connection.gave_up:
-                raise backend.connection.no_answer() from error
-        raise
+            if is_nested:
+                async with connection.begin():
+                    yield connection
+            else:
+                yield connection
     finally:
         await engine.dispose()
 
 
-def _limit_answers(engine: "Engine") -> None:
-    """Apply the deadline of connections to the statements that SQLAlchemy prepares itself."""
-    from sqlalchemy import event
+async def was_standby(connection: Connection) -> bool:
+    """Return whether a server that refused a write is, or just was, a standby.
 
-    def begin(connection: Any, *_: Any) -> None:
-        connection.connection.driver_connection.begin_deadline()
+    It is none if a setting of the role, the database or the URL forbids the write. A connection
+    that is lost meanwhile may be a standby's, too.
+    """
+    import asyncpg
 
-    def end(connection: Any, *_: Any) -> None:
-        connection.connection.driver_connection.end_deadline()
+    try:
+        return bool(await connection.fetchval(_IS_NOT_FORBIDDEN))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailableError):
+        return True
 
-    def end_failed(context: Any) -> None:
-        if context.connection is not None and not context.connection.closed:
-            end(context.connection)
 
-    event.listen(engine, "before_cursor_execute", begin)
-    event.listen(engine, "after_cursor_execute", end)
-    event.listen(engine, "handle_error", end_failed)
+# Return whether no setting forbids to write. A standby may have become the primary server.
+_IS_NOT_FORBIDDEN = """
+SELECT pg_is_in_recovery() OR NOT current_setting('default_transaction_read_only')::boolean
+"""

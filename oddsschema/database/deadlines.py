@@ -6,17 +6,15 @@ is stopped. asyncio's sockets have no keepalive, and asyncpg waits for an answer
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg.transaction import Transaction
 
 from oddsschema.database.durations import format_duration
-from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.errors import DatabaseUnavailableError
 
 #: The number of parts in which a deadline is counted.
@@ -26,32 +24,8 @@ _PARTS = 10
 _END_WITHIN = 1.0
 
 
-class SearchPathTransaction(Transaction):  # type: ignore[misc]  # asyncpg is untyped
-    """A transaction that begins with the search path of its connection.
-
-    A pooler refuses a search path in the request for a connection, and each transaction may run on
-    another connection of the pooler's.
-    """
-
-    async def start(self) -> None:
-        """Begin the transaction or the savepoint, and set the search path of a transaction."""
-        connection = self._connection
-        is_savepoint = connection.is_in_transaction()
-        await super().start()
-        if connection.search_path is None or is_savepoint:
-            return
-        try:
-            # An E'' literal has the same meaning under every setting of the server.
-            path = connection.search_path.replace("\\", "\\\\").replace("'", "''")
-            await connection.execute(f"SELECT set_config('search_path', E'{path}', true)")
-        except BaseException:
-            with suppress(Exception):
-                await self.rollback()
-            raise
-
-
-class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
-    """A connection that is terminated when a statement gets no answer within a time.
+class Deadline:
+    """The time within which the server answers a statement of a connection.
 
     The time is counted in parts by the event loop: while a program blocks the loop, which answers
     may wait for, it does not pass. During a COPY, it counts from the last block that was taken.
@@ -60,48 +34,34 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
     This wait, and that for the rollback, have a short time of their own.
     """
 
-    __slots__ = (
-        *("_cancellation", "_parts_left", "_timer", "answer_within", "gave_up", "open_within"),
-        *("opened_at", "search_path"),
-    )
+    #: The time for the answer to a statement; 0 for no limit.
+    answer_within: timedelta
+    #: Whether the connection was terminated because the server did not answer.
+    gave_up: bool
+    _parts_left: int
+    _timer: asyncio.TimerHandle | None
+    #: Terminates the connection unless an answer follows a cancellation.
+    _cancellation: asyncio.TimerHandle | None
 
-    def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
-        super().__init__(protocol, transport, *args)
-        #: The time for the answer to a statement; 0 for no limit.
-        self.answer_within = timedelta(0)
-        self._parts_left = 0
-        self._timer: asyncio.TimerHandle | None = None
-        #: Terminates the connection unless an answer follows a cancellation.
-        self._cancellation: asyncio.TimerHandle | None = None
-        #: Whether the connection was terminated because the server did not answer.
+    def set_deadline(self, answer_within: timedelta) -> None:
+        """Set the time for an answer, which is not running."""
+        self.answer_within = answer_within
         self.gave_up = False
-        #: The search path of each transaction; None for the server's.
-        self.search_path: str | None = None
-        #: The limit on the time that the opening took.
-        self.open_within = OPEN_WITHIN
-        #: The time of the opening, by the monotonic clock.
-        self.opened_at = time.monotonic()
+        self._parts_left = 0
+        self._timer = self._cancellation = None
+
+    if TYPE_CHECKING:
+
+        def is_closed(self) -> bool:
+            """Return whether the connection is closed."""
+
+        def terminate(self) -> None:
+            """Terminate the connection, without an answer of the server."""
 
     def no_answer(self) -> DatabaseUnavailableError:
         """Build the error for a server that did not answer."""
         limit = format_duration(self.answer_within)
         return DatabaseUnavailableError(reason=f"the server did not answer within {limit}")
-
-    def transaction(self, **options: Any) -> "SearchPathTransaction":
-        """Return a transaction, or a savepoint inside a transaction."""
-        arguments = {"isolation": None, "readonly": False, "deferrable": False, **options}
-        return SearchPathTransaction(self, **arguments)
-
-    @property
-    def socket(self) -> socket.socket:
-        """The socket of the connection."""
-        connected: socket.socket = self._transport.get_extra_info("socket")
-        return connected
-
-    @property
-    def unproxied(self) -> "DeadlineConnection":
-        """The connection itself: asyncpg's pool hands out proxies."""
-        return self
 
     @contextmanager
     def awaiting_answer(self) -> Iterator[None]:
@@ -154,6 +114,63 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
             self._cancellation.cancel()
             self._cancellation = None
 
+    async def taken(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Begin the time for an answer again whenever the connection asks for the next block."""
+        async for block in blocks:
+            self._parts_left = _PARTS
+            yield block
+        self._parts_left = _PARTS
+
+
+class SearchPathTransaction(Transaction):  # type: ignore[misc]  # asyncpg is untyped
+    """A transaction that begins with the search path of its connection.
+
+    A pooler refuses a search path in the request for a connection, and each transaction may run on
+    another connection of the pooler's.
+    """
+
+    async def start(self) -> None:
+        """Begin the transaction or the savepoint, and set the search path of a transaction."""
+        connection = self._connection
+        is_savepoint = connection.is_in_transaction()
+        await super().start()
+        if connection.search_path is None or is_savepoint:
+            return
+        try:
+            # An E'' literal has the same meaning under every setting of the server.
+            path = connection.search_path.replace("\\", "\\\\").replace("'", "''")
+            await connection.execute(f"SELECT set_config('search_path', E'{path}', true)")
+        except BaseException:
+            with suppress(Exception):
+                await self.rollback()
+            raise
+
+
+class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
+    """A connection that is terminated when a statement gets no answer within a time."""
+
+    def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
+        super().__init__(protocol, transport, *args)
+        self.set_deadline(timedelta(0))
+        #: The search path of each transaction; None for the server's.
+        self.search_path: str | None = None
+
+    def transaction(self, **options: Any) -> "SearchPathTransaction":
+        """Return a transaction, or a savepoint inside a transaction."""
+        arguments = {"isolation": None, "readonly": False, "deferrable": False, **options}
+        return SearchPathTransaction(self, **arguments)
+
+    @property
+    def socket(self) -> socket.socket:
+        """The socket of the connection."""
+        connected: socket.socket = self._transport.get_extra_info("socket")
+        return connected
+
+    @property
+    def unproxied(self) -> "DeadlineConnection":
+        """The connection itself: asyncpg's pool hands out proxies."""
+        return self
+
     # -- the methods that wait for an answer -------------------------------------------------------
 
     async def close(self, **options: Any) -> None:
@@ -194,11 +211,4 @@ class DeadlineConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg i
     async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:
         """Copy blocks of rows into a table."""
         with self.awaiting_answer():
-            return await super().copy_to_table(*args, source=self._taken(source), **options)
-
-    async def _taken(self, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Begin the time for an answer again whenever the connection asks for the next block."""
-        async for block in blocks:
-            self._parts_left = _PARTS
-            yield block
-        self._parts_left = _PARTS
+            return await super().copy_to_table(*args, source=self.taken(source), **options)

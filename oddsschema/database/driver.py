@@ -140,7 +140,6 @@ class _Attempts:
             },
         )
         connection.answer_within = self._answer_within
-        connection.open_within = self._open_within
         connection.search_path = settings.search_path
         try:
             settings.keepalives.apply(connection.socket)

@@ -15,7 +15,7 @@ from oddsschema.errors import TransactionError
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SyncConnection
 
-    from oddsschema.database.connections import Connection
+    from oddsschema.database.targets import Connection
 
 #: The version table of a database that stands alone.
 OWN_TABLE = "oddsschema_version"

@@ -7,7 +7,7 @@ from oddsschema.database.schemas import quoted, read_placement
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
-    from oddsschema.database.connections import Connection
+    from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
 HEAD = "oddsschema_0010"

@@ -14,7 +14,7 @@ from oddsschema.errors import SplitTablesError
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SyncConnection
 
-    from oddsschema.database.connections import Connection
+    from oddsschema.database.targets import Connection
 
 # Read the schema for new tables, the first schema of the search path if it does not exist, and the
 # schemas with the names that the search path leads to. Temporary tables hide none of them.

@@ -39,9 +39,9 @@ async def batch(
 ) -> AsyncIterator["Batch"]:
     """Open a batch, or join the batch of `batch_id`; it ends with the last of its runs.
 
-    With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
-    each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
-    connection, the caller commits. `trigger` and `notes` describe the batch. Runs that are still
+    Each run writes on a connection of its own, unless `target` is a connection: on one of asyncpg,
+    each chunk is committed at once, unless the caller has opened a transaction; on one of
+    SQLAlchemy, the caller commits. `trigger` and `notes` describe the batch. Runs that are still
     open at the end are closed.
 
     Raises DatabaseUnavailableError and NotMigratedError.

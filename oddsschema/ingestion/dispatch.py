@@ -35,9 +35,9 @@ async def ingest(
     or after `options.flush_after`. Captures that had been stored before are counted, and change
     nothing.
 
-    With a URL as `target`, each run writes on a connection of its own. On an asyncpg connection,
-    each chunk is committed at once, unless the caller has opened a transaction. On a SQLAlchemy
-    connection, the caller commits. `trigger` and `notes` describe the batch.
+    Each run writes on a connection of its own, unless `target` is a connection: on one of asyncpg,
+    each chunk is committed at once, unless the caller has opened a transaction; on one of
+    SQLAlchemy, the caller commits. `trigger` and `notes` describe the batch.
 
     Raises DatabaseUnavailableError and NotMigratedError before anything is read, and the source's
     errors. A database error ends its run alone: the run is reported as failed, its committed chunks

@@ -1,7 +1,9 @@
 """The migrations of this package: upgrade, downgrade, current, check, and hooks for other projects.
 
-A target is a PostgreSQL URL, or an SQLAlchemy AsyncConnection with a transaction of the caller's. A
-project with tables of its own adds `script_location()`/versions to its `version_locations`, and
+The targets are those of all functions. The transaction of an AsyncConnection of SQLAlchemy, and one
+that is open in a connection of asyncpg, is the caller's.
+
+A project with tables of its own adds `script_location()`/versions to its `version_locations`, and
 `autogenerate_options` to its env.py: see docs/how-to/extending.md.
 
 The public names are imported from here. The modules:

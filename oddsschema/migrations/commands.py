@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -16,18 +17,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
-from oddsschema.database.connections import (
-    MigrationTarget,
-    require_migration_target,
-    sqlalchemy_connect,
-)
+from oddsschema.database.connections import sqlalchemy_connect, was_standby
 from oddsschema.database.recorded_revisions import (
     DEFAULT_TABLE,
     RecordedRevisions,
@@ -35,6 +31,12 @@ from oddsschema.database.recorded_revisions import (
 )
 from oddsschema.database.retry import as_package_error, is_transient, retrying
 from oddsschema.database.revision import HEAD
+from oddsschema.database.targets import (
+    Target,
+    has_open_transaction,
+    is_connection,
+    open_source,
+)
 from oddsschema.database.time_limits import (
     LOCK_TIMEOUT,
     LONG_ANSWER_WITHIN,
@@ -50,7 +52,6 @@ from oddsschema.errors import (
     OtherProjectError,
     ReadOnlyDatabaseError,
     UnknownRevisionError,
-    UnsupportedDriverError,
     UnversionedDatabaseError,
 )
 from oddsschema.migrations.catalog import rolled_back
@@ -91,7 +92,7 @@ def script_location() -> Path:
 
 
 async def upgrade(
-    target: MigrationTarget,
+    target: Target,
     revision: str = "head",
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -105,14 +106,16 @@ async def upgrade(
     The tables are created in the first schema of the search path. With `create_schema`, it is
     created before, if it does not exist.
 
-    Each revision is a transaction of its own, unless a connection was handed over; those that
-    change stored rows have many. An upgrade that was interrupted is run again. The migration
-    gives up after waiting `lock_timeout` for a lock, since every session that needs the same table
-    waits behind it, or after `statement_timeout` in a statement; a duration of 0 means no limit.
+    Each revision is a transaction of its own, and those that change stored rows have many; with a
+    connection of SQLAlchemy, or one of asyncpg with an open transaction, all are in that one. An
+    upgrade that was interrupted is run again. The migration gives up after waiting `lock_timeout`
+    for a lock, since every session that needs the same table waits behind it, or after
+    `statement_timeout` in a statement; a duration of 0 means no limit.
 
-    With a URL as `target`, transient errors are retried for `retry_for`, from the first failure: a
-    wait for a lock that was too long, a deadlock, a lost connection, a server that starts up. A
-    server that does not answer for a minute more than `statement_timeout` loses the connection.
+    Unless `target` is a connection, transient errors are retried for `retry_for`, from the first
+    failure: a wait for a lock that was too long, a deadlock, a lost connection, a server that
+    starts up, a standby. A server that does not answer for a minute more than `statement_timeout`
+    loses the connection.
 
     A revision that is alone in `alembic_version`, where older releases recorded it, moves to
     `oddsschema_version` first, unless `keep_version_table` is set: for another project whose
@@ -147,7 +150,7 @@ async def upgrade(
 
 
 async def downgrade(
-    target: MigrationTarget,
+    target: Target,
     revision: str,
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -181,12 +184,12 @@ def upgrade_sql(
     return config.output_buffer.getvalue()
 
 
-async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0)) -> str | None:
+async def current(target: Target, *, retry_for: timedelta = timedelta(0)) -> str | None:
     """Return the database's revision of this package; None when it has none.
 
     When only other projects' revisions are recorded, which may depend on this package's, it is the
-    revision that `check` concludes from the tables. With a URL as `target`, transient errors are
-    retried for `retry_for`. Raises DatabaseUnavailableError.
+    revision that `check` concludes from the tables. Unless `target` is a connection, transient
+    errors are retried for `retry_for`. Raises DatabaseUnavailableError.
     """
 
     async def read(connection: AsyncConnection) -> str | None:
@@ -198,7 +201,7 @@ async def current(target: MigrationTarget, *, retry_for: timedelta = timedelta(0
 
 
 async def hand_over(
-    target: MigrationTarget,
+    target: Target,
     table: str = DEFAULT_TABLE,
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -221,14 +224,14 @@ async def hand_over(
         notes[:] = await _move(
             connection, config, lambda connection: hand_over_revision(connection, table)
         )
-        if isinstance(target, str):
+        if not has_open_transaction(target):
             await connection.commit()
 
     await _repeated(target, migrate, retry_for, answer_after(statement_timeout))
     return tuple(notes)
 
 
-async def check(target: MigrationTarget, *, known: Iterable[str] = ()) -> CheckReport:
+async def check(target: Target, *, known: Iterable[str] = ()) -> CheckReport:
     """Compare the database with the tables that this release's migrations build.
 
     The report has each difference, with the SQL that repairs it. The expected tables are built as
@@ -243,16 +246,13 @@ async def check(target: MigrationTarget, *, known: Iterable[str] = ()) -> CheckR
     Raises DatabaseUnavailableError, ReadOnlyDatabaseError, UnsupportedDriverError, and
     ComparisonError for any other reason of the server's.
     """
-    require_migration_target(target)
     names = require_names(known)
     # Outside of the transaction: a role may have a short limit for idle transactions.
     release = current_release()
-    async with AsyncExitStack() as stack:
-        if isinstance(target, str):
-            target = await stack.enter_async_context(sqlalchemy_connect(target))
-        connection = (await target.get_raw_connection()).driver_connection
-        if not isinstance(connection, (asyncpg.Connection, PoolConnectionProxy)):
-            raise UnsupportedDriverError(driver=target.dialect.driver)
+    async with (
+        open_source(target, LONG_ANSWER_WITHIN) as source,
+        source.acquire() as connection,
+    ):
         try:
             async with rolled_back(connection):
                 return await check_connection(connection, release, names)
@@ -379,7 +379,7 @@ def translate_server_errors() -> Iterator[None]:
 
 
 async def _migrate(
-    target: MigrationTarget,
+    target: Target,
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
@@ -398,6 +398,8 @@ async def _migrate(
     #: The recorded revisions before each attempt.
     before: list[tuple[str, ...]] = []
     kept: list[str] = []
+    # The transaction of the caller, who ends it.
+    is_nested = has_open_transaction(target)
 
     def take_notes() -> list[str]:
         taken = notes.getvalue().splitlines()
@@ -408,7 +410,7 @@ async def _migrate(
     def on_connection(connection: Connection) -> None:
         config.attributes["connection"] = connection
         take_notes()  # of an attempt whose transaction was rolled back
-        if isinstance(target, str):
+        if not is_nested:
             event.listen(connection, "commit", lambda _: committed.extend(take_notes()))
         with (
             translate_alembic_errors(revision),
@@ -429,14 +431,14 @@ async def _migrate(
         before.append(recorded.own)
         if takes_over and recorded.is_in_default_table:
             moved.extend(await _move(connection, config, take_over))
-        if isinstance(target, str):
+        if not is_nested:
             # Alembic would take an open transaction for the caller's, and not commit.
             await connection.commit()
         await connection.run_sync(on_connection)
         after = await connection.run_sync(read_revisions_sync)
         if HEAD not in before[0] and HEAD in after.own:
             kept[:] = describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
-        if isinstance(target, str):
+        if not is_nested:
             await connection.commit()
 
     if _RELATIVE.search(revision):
@@ -466,21 +468,19 @@ async def _move(
 
 
 async def _repeated(
-    target: MigrationTarget,
+    target: Target,
     work: Callable[[AsyncConnection], Awaitable[_Result]],
     retry_for: timedelta,
     answer_within: timedelta = LONG_ANSWER_WITHIN,
 ) -> _Result:
-    """Run `work(connection)`; on a URL, repeat it after transient errors for `retry_for`.
+    """Run `work(connection)`; repeat it after transient errors for `retry_for`.
 
-    Raises DatabaseUnavailableError and TransactionError in place of the driver's errors.
+    On a connection of the caller's, it is not repeated. Raises DatabaseUnavailableError and
+    TransactionError in place of the driver's errors.
     """
-    require_migration_target(target)
-    if not isinstance(target, str):
-        if not target.in_transaction():
-            # Without a transaction, alembic would begin and commit its own.
-            await target.begin()
-        return await work(target)
+    if is_connection(target):
+        async with sqlalchemy_connect(target) as connection:
+            return await work(connection)
     lost = LostBackends()
     async for attempt in retrying(is_transient, retry_for):
         with attempt:
@@ -488,13 +488,25 @@ async def _repeated(
                 async with sqlalchemy_connect(
                     target, answer_within=answer_within, lost=lost
                 ) as connection:
-                    return await work(connection)
+                    try:
+                        return await work(connection)
+                    except ReadOnlyDatabaseError as error:
+                        raise await _with_recovery(error, connection) from error
             except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 failure = as_package_error(error)
                 if failure is None:
                     raise
                 raise failure from error
     raise AssertionError("tenacity returns or raises")
+
+
+async def _with_recovery(
+    error: ReadOnlyDatabaseError, connection: AsyncConnection
+) -> ReadOnlyDatabaseError:
+    """Find out whether the server is a standby: no failover ends a read-only setting."""
+    await connection.rollback()
+    driver_connection = (await connection.get_raw_connection()).driver_connection
+    return replace(error, is_standby=await was_standby(driver_connection))
 
 
 # -- comparing -------------------------------------------------------------------------------------

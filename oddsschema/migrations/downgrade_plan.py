@@ -1,18 +1,14 @@
 """The plan of a downgrade: the revisions to be undone, the tables and columns to be dropped."""
 
 import re
-from contextlib import AsyncExitStack
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from oddsschema.contracts.base import metadata
-from oddsschema.database.connections import (
-    MigrationTarget,
-    require_migration_target,
-    sqlalchemy_connect,
-)
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions_sync
+from oddsschema.database.targets import Target
 from oddsschema.migrations.commands import (
     require_migratable,
     undone_revisions,
@@ -79,7 +75,7 @@ class DowngradePlan(BaseModel):
         return "\n".join([*map(str, self.revisions), *map(str, self.tables), *columns])
 
 
-async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePlan:
+async def plan_downgrade(target: Target, revision: str) -> DowngradePlan:
     """Determine the losses of a downgrade to `revision`, which changes nothing yet.
 
     Rows that the older form cannot hold are not counted: `downgrade` returns their numbers.
@@ -87,11 +83,8 @@ async def plan_downgrade(target: MigrationTarget, revision: str) -> DowngradePla
     Raises DatabaseUnavailableError, SplitTablesError, and the subclasses of MigrationError:
     UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError and OtherProjectError.
     """
-    require_migration_target(target)
-    async with AsyncExitStack() as stack:
-        if isinstance(target, str):
-            target = await stack.enter_async_context(sqlalchemy_connect(target))
-        return await target.run_sync(_plan, revision)
+    async with sqlalchemy_connect(target) as connection:
+        return await connection.run_sync(_plan, revision)
 
 
 def _plan(connection: Connection, revision: str) -> DowngradePlan:

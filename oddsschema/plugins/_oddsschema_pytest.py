@@ -187,13 +187,14 @@ def async_fixtures(fixture: Callable[..., Any]) -> ModuleType:
         """Open an AsyncSession of SQLAlchemy on the database of the test."""
         from sqlalchemy.ext.asyncio import AsyncSession
 
-        from oddsschema.database.connections import sqlalchemy_connect
+        from oddsschema import create_engine
 
-        async with (
-            sqlalchemy_connect(oddsschema_database) as connection,
-            AsyncSession(connection, expire_on_commit=False) as session,
-        ):
-            yield session
+        engine = create_engine(oddsschema_database)
+        try:
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                yield session
+        finally:
+            await engine.dispose()
 
     module = ModuleType("_oddsschema_pytest_async")
     for function in (oddsschema_connection, oddsschema_session):

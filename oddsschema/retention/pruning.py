@@ -48,7 +48,7 @@ async def prune(
     ) as connections:
         cutoff = await connections.transact(partial(cutoff_of, keep))
         session = PruneSession(
-            connections, cutoff, options, dry_run, owns_connection=isinstance(target, str)
+            connections, cutoff, options, dry_run, owns_connection=not connections.is_borrowed
         )
         histories, remnants = HistoryPrune(session), RemnantPrune(session)
         for side in SIDES:
@@ -82,7 +82,7 @@ async def prune_ahead(
             await connections.transact(partial(horizon_of, max_ahead)),
             options,
             dry_run,
-            owns_connection=isinstance(target, str),
+            owns_connection=not connections.is_borrowed,
             is_ahead=True,
         )
         captures = FuturePrune(session)

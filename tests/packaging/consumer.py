@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import assert_type
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Engine, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession as ModelSession
 
@@ -111,3 +111,14 @@ async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
         await run.ingest(captures)
     assert_type(batch.report().total.captures_stored, int)
     return await oddsschema.ingest(url, [b"{}"])
+
+
+def engines(url: str) -> None:
+    """Create engines: the argument `sync` decides the type."""
+    assert_type(oddsschema.create_engine(url, pool_size=5), AsyncEngine)
+    assert_type(oddsschema.create_engine(url, sync=True), Engine)
+
+
+async def targets(engine: AsyncEngine) -> None:
+    """Hand over an engine."""
+    assert_type(await migrations.current(engine), str | None)

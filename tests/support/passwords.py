@@ -7,7 +7,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,13 @@ def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
                     parameter.name: NEEDED[parameter.name]
                     for parameter in others
                     if parameter.default is parameter.empty
+                    and parameter.kind is not parameter.VAR_KEYWORD
                 } | {
                     parameter.name: replace(parameter.default, retry_for=AT_ONCE)
-                    if is_dataclass(parameter.default)
+                    if hasattr(parameter.default, "retry_for")
                     else AT_ONCE
                     for parameter in others
-                    if parameter.name == "retry_for" or is_dataclass(parameter.default)
+                    if parameter.name == "retry_for" or hasattr(parameter.default, "retry_for")
                 }
                 yield f"{found.name}.{name}", _with(function, needed)
 
@@ -124,7 +125,11 @@ PURE = {
         for name in ("given_url", "normalize", "redact", "url_parameters", "with_schema")
     ),
     "oddsschema.database.settings.read_settings",
-    "oddsschema.database.connections.require_migration_target",
+    *(
+        f"oddsschema.database.targets.{name}"
+        for name in ("url_of", "is_connection", "has_open_transaction", "open_source")
+    ),
+    "oddsschema.database.engines.create_engine",
 }
 
 

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from oddsschema.capture import placeholder_id
-from oddsschema.database.arrays import arrays, unnest
+from oddsschema.database.arrays import arrays, time_texts, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
@@ -241,7 +241,7 @@ async def write_competitor_events(
     )
     if changed_ids := [row["external_id"] for row in tournaments if differs(row, wanted)]:
         rows = arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids])
-        times = [captured_at[external_id] for external_id in changed_ids]
+        times = time_texts(captured_at[external_id] for external_id in changed_ids)
         await connection.execute(_LOCK_TOURNAMENTS, source, changed_ids)
         await connection.execute(_UPDATE_TOURNAMENTS, source, *rows, times)
     unidentified = {row["external_id"] for row in tournaments if row["sportradar_id"] is None}
@@ -255,7 +255,7 @@ async def write_competitor_events(
         and latest.get(row["id"], _BEFORE_ALL) < newest[row["external_id"]][1].captured_at
     ]
     if changed:
-        changed_at = [newest[row.external_id][1].captured_at for row in changed]
+        changed_at = time_texts(newest[row.external_id][1].captured_at for row in changed)
         await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed), changed_at)
     if identified:
         await connection.execute(_IDENTIFY_EVENTS, source, *arrays(EventRow, identified))

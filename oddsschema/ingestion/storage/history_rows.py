@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
 from typing import NamedTuple
 
+from oddsschema.database.arrays import time_texts, times
 from oddsschema.database.connections import Connection
 from oddsschema.errors import SequenceError
 from oddsschema.ingestion.records import (
@@ -33,15 +34,15 @@ SELECT nextval(pg_get_serial_sequence('{snapshots}', 'id')) FROM generate_series
 """
 
 # Note on snapshots $2 of events $1 the instants $3 at which captures confirmed them; NULL for none.
-_CONFIRM = """
-UPDATE {snapshots} AS s
+_CONFIRM = f"""
+UPDATE {{snapshots}} AS s
 SET confirmed_at = c.instants, last_confirmed_at = c.instants[cardinality(c.instants)]
 FROM (
     SELECT event, id, array_remove(array_agg(at ORDER BY at), NULL) AS instants
-    FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) AS c (event, id, at)
+    FROM unnest($1::int[], $2::bigint[], {times(3)}) AS c (event, id, at)
     GROUP BY event, id
 ) AS c
-WHERE s.{event} = c.event AND s.id = c.id
+WHERE s.{{event}} = c.event AND s.id = c.id
 """
 
 # Find the snapshot of event $1 after the instant $2. $3 is the bookmaker's id.
@@ -121,8 +122,10 @@ class HistoryRows:
             instants: Sequence[datetime | None] = snapshot.confirmed_at or [None]
             confirmations.extend((snapshot.event_id, snapshot.id, at) for at in instants)
         if confirmations:
-            columns = [list(column) for column in zip(*confirmations, strict=True)]
-            await self._connection.execute(self._side.sql(_CONFIRM), *columns)
+            events, ids, instants = (list(column) for column in zip(*confirmations, strict=True))
+            await self._connection.execute(
+                self._side.sql(_CONFIRM), events, ids, time_texts(instants)
+            )
 
     async def next_snapshot(self, event_id: int, at: datetime) -> StoredSnapshot | None:
         """Read the snapshot after an instant, with its market rows."""

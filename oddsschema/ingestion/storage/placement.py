@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from oddsschema.database.arrays import read_times, time_texts, times, times_text
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, MarketRecord, market_key
 from oddsschema.ingestion.storage.unknown_markets import stored_keys
@@ -16,9 +17,10 @@ from oddsschema.models.sides import Side
 # Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the id of
 # the snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
 _PLACES = f"""
-SELECT before.id, before.captured_at, before.confirmed_at, before.scrape_run_id,
+SELECT before.id, before.captured_at, {times_text("before.confirmed_at")} AS confirmed_at,
+    before.scrape_run_id,
     before.unknown_markets::text AS unknown, after.id AS next_id, latest.at AS latest
-FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS c (event, at, position)
+FROM unnest($1::int[], {times(2)}) WITH ORDINALITY AS c (event, at, position)
 LEFT JOIN LATERAL (
     SELECT * FROM {{snapshots}} AS s
     WHERE s.{{event}} = c.event {{bookmaker}} AND s.captured_at <= c.at
@@ -145,7 +147,7 @@ async def place_captures(
     rows = await connection.fetch(
         side.sql(_PLACES, bookmaker="$3"),
         [event_id for event_id, _ in by_instant],
-        [captured_at for _, captured_at in by_instant],
+        time_texts(captured_at for _, captured_at in by_instant),
         *side.bookmaker_arguments(bookmaker_id),
     )
     placed = []
@@ -158,7 +160,7 @@ async def place_captures(
                 event_id,
                 row["captured_at"],
                 row["scrape_run_id"],
-                row["confirmed_at"],
+                read_times(row["confirmed_at"]),
                 stored_keys(row["unknown"]),
             )
         placed.append(PlacedCapture(event_id, capture, before, row["next_id"] is not None))

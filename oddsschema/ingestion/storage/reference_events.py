@@ -8,7 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from oddsschema.database.arrays import arrays, unnest
+from oddsschema.database.arrays import arrays, time_texts, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
@@ -163,7 +163,7 @@ async def write_reference_events(
         rows = await connection.fetch(
             _UPDATE_EVENTS,
             *arrays(EventRow, list(changed.values())),
-            [newest[sportradar_id][1].captured_at for sportradar_id in changed],
+            time_texts(newest[sportradar_id][1].captured_at for sportradar_id in changed),
         )
         updated = {row["sportradar_id"] for row in rows}
     if current:

@@ -9,6 +9,7 @@ from operator import ne
 from typing import Any, NamedTuple
 
 from oddsschema.contracts.scalars import HandicapType
+from oddsschema.database.arrays import time_texts, times
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import (
     MARKET_SCALARS,
@@ -33,7 +34,7 @@ _HANDICAP_TYPES: dict[str | None, HandicapType] = {member.value: member for memb
 # arrays. $3 is the bookmaker's id.
 _STATES = f"""
 SELECT keyframe.captured_at, rows.*
-FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS e (event, at, position)
+FROM unnest($1::int[], {times(2)}) WITH ORDINALITY AS e (event, at, position)
 LEFT JOIN LATERAL ({last_keyframe("e.event", "e.at")}) AS keyframe ON true
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE m.captured_at > keyframe.captured_at) AS changes,
@@ -82,8 +83,8 @@ async def read_states(
 
     async def fetch(start: int) -> Any:
         group = instants[start : start + _GROUP]
-        events, times = [event for event, _ in group], [time for _, time in group]
-        return await connection.fetch(sql, events, times, *side.bookmaker_arguments(bookmaker_id))
+        events, at = [event for event, _ in group], time_texts(time for _, time in group)
+        return await connection.fetch(sql, events, at, *side.bookmaker_arguments(bookmaker_id))
 
     fetching = asyncio.create_task(fetch(0))
     try:

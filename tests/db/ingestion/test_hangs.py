@@ -32,6 +32,7 @@ from tests.support.scrapes import Capture, capture, scrapes
 from tests.support.sessions import execute, fetch, holding
 from tests.support.settings import FAST_ROWS, SLOW_ROWS
 from tests.support.stopped_backends import backend_at_work, stopped, stopping_backend
+from tests.support.targets import KINDS
 
 Run = Callable[..., Any]
 
@@ -99,6 +100,25 @@ def test_any_message(database: str, run: Run, short_path: Path, seed: int, silen
     assert proxy.found > 60
     assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert_completed(run, database, captures)
+
+
+@pytest.mark.parametrize("message", ["begin", "copied rows", "commit"])
+@pytest.mark.parametrize("kind", ["AsyncEngine", "pool with text codecs", "function"])
+def test_other_targets(database: str, run: Run, short_path: Path, kind: str, message: str) -> None:
+    """A connection of an engine, a pool or a function that falls silent is replaced as a URL's."""
+    proxy = Proxy(
+        database, short_path, 3, before=message != "begin", message=MESSAGES[message], silently=True
+    )
+
+    async def ingest() -> IngestReport:
+        async with proxy.serving() as url, KINDS[kind](url) as target:
+            return await patient_ingest(target, WIDE, OPTIONS)
+
+    report = run(ingest())
+    assert proxy.found > 3
+    assert report.retries == 1
+    assert (report.total.captures_stored, report.total.captures_known) == (len(WIDE), 0)
+    assert_completed(run, database, WIDE)
 
 
 @pytest.mark.parametrize("seed", range(CRASHES))

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import asyncpg
 import pytest
+from sqlmodel import select
 
 import oddsschema
-from oddsschema import IngestOptions, IngestReport, ScrapeStatus
+from oddsschema import IngestOptions, IngestReport, OddsSnapshot, ScrapeStatus
 from oddsschema.scrapes.summaries import newest_batches
 from tests.support.contents import content, expected
 from tests.support.pgbouncer import pgbouncer
@@ -76,3 +78,26 @@ def test_batches(bouncer: str, database: str, run: Run) -> None:
         oddsschema.migrations.current(database)
     )
     run(oddsschema.migrations.upgrade(bouncer))
+
+
+def test_targets(bouncer: str, database: str, run: Run) -> None:
+    """An engine, and a pool without a cache of statements, work through PgBouncer too."""
+    captures = scrapes(range(4), range(3))
+
+    async def ask(engine: Any) -> int:
+        async with engine.connect() as connection:
+            for _ in range(3):
+                rows = await connection.execute(select(OddsSnapshot.id))
+            return len(rows.all())
+
+    async def body() -> None:
+        engine = oddsschema.create_engine(bouncer)
+        async with asyncpg.create_pool(bouncer, min_size=1, statement_cache_size=0) as pool:
+            await asyncio.gather(
+                oddsschema.ingest(engine, captures), oddsschema.ingest(pool, captures)
+            )
+        assert set(await asyncio.gather(*(ask(engine) for _ in range(8)))) == {12}
+        await engine.dispose()
+
+    run(body())
+    assert run(content(database)) == expected(captures)

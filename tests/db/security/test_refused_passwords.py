@@ -151,6 +151,34 @@ def test_report_of_a_lost_connection(guarded: Guarded, messages: Messages, run: 
 
 
 @NEEDS_EMBEDDED
+def test_passwords_that_change(guarded: Guarded, run: Run) -> None:
+    """A function that opens connections has a new password for each, as tokens that run out."""
+    passwords = iter(f"token {number}" for number in range(1, 10))
+    used: list[str] = []
+
+    async def connect() -> Any:
+        used.append(next(passwords))
+        # The service that makes a token: every one before it is invalid, and its sessions end.
+        await guarded.change(used[-1])
+        return await asyncpg.connect(guarded.url(used[-1]))
+
+    async def captures() -> AsyncIterator[Any]:
+        for capture in scrapes([1], range(3), ("sportybet",)):
+            yield capture
+        await guarded.change("nobody's")
+        for capture in scrapes([2], range(3), ("sportybet",)):
+            yield capture
+
+    async def body() -> None:
+        report = await oddsschema.ingest(connect, captures(), options=IngestOptions(chunk_rows=8))
+        assert (report.total.captures_stored, report.total.captures_lost) == (6, 0), report
+        assert len(used) > 1
+        assert await migrations.current(connect) == HEAD
+
+    run(body())
+
+
+@NEEDS_EMBEDDED
 def test_objects(guarded: Guarded, messages: Messages, run: Run) -> None:
     """No object of a batch shows the password, nor do its parts."""
     url = guarded.url(SECRET)

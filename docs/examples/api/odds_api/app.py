@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 import oddsschema
@@ -28,8 +28,7 @@ from oddsschema.contracts.scalars import Int4
 @asynccontextmanager
 async def connections(app: FastAPI) -> AsyncIterator[None]:
     """Keep connections to the database while the server runs."""
-    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
-    app.state.engine = create_async_engine(url)
+    app.state.engine = oddsschema.create_engine(os.environ["DATABASE_URL"])
     yield
     await app.state.engine.dispose()
 

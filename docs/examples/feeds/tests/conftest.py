@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Executable
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 import oddsschema
 from oddsschema import Capture, IngestOptions, IngestReport
@@ -39,8 +39,7 @@ def fetch(
     """Return a function that runs a select in this test's database."""
 
     async def rows(select: Executable) -> list[Any]:
-        url = oddsschema_database.replace("postgresql:", "postgresql+asyncpg:", 1)
-        engine = create_async_engine(url)
+        engine = oddsschema.create_engine(oddsschema_database)
         try:
             async with AsyncSession(engine) as session:
                 return list(await session.scalars(select))

@@ -5,9 +5,9 @@ import os
 
 from alembic import context
 from odds_watch import metadata
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
 
+from oddsschema import create_engine
 from oddsschema.migrations import autogenerate_options, timeouts
 
 
@@ -22,8 +22,7 @@ def run(connection: Connection) -> None:
 
 
 async def connect_and_run() -> None:
-    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url)
+    engine = create_engine(os.environ["DATABASE_URL"])
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()
