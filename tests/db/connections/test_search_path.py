@@ -178,4 +178,4 @@ def test_hostile_search_path(server_url: str, run: Run) -> None:
     """A search path with quotes and backslashes is text for the server, and no SQL."""
     for path in ("x'); DROP TABLE y; --", "\\' || 'x", "a\\", '"a', "é%"):
         with pytest.raises(oddsschema.errors.OddsSchemaError):
-            run(migrations.current(f"{server_url}&search_path={quote(path, safe='')}"))
+            run(oddsschema.size(f"{server_url}&search_path={quote(path, safe='')}"))
