@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from annotated_types import Ge, Le, Lt, MaxLen, MinLen
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
-from sqlalchemy import BigInteger, Boolean, Double, Enum, Integer, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Double, Enum, Integer, String, Text, func, text
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field
 from sqlmodel.sql.sqltypes import UTCDateTime
@@ -156,12 +156,18 @@ def foreign_key(
     )
 
 
-def server_time(description: str) -> Any:
-    """Declare a time with the default now(), which PostgreSQL sets."""
+def server_time(description: str, *, of_statement: bool = False, of_update: bool = False) -> Any:
+    """Declare a time with the default now(), which PostgreSQL sets.
+
+    `of_statement`: what SQLAlchemy inserts has the time of the statement, not of the transaction.
+    `of_update`: what SQLAlchemy updates gets the time of the update's transaction.
+    """
+    inserted = {"default": func.clock_timestamp()} if of_statement else {}
+    updated = {"onupdate": func.now()} if of_update else {}
     return Field(
         default=None,
         nullable=False,
-        sa_column_kwargs={"server_default": text("now()")},
+        sa_column_kwargs={"server_default": text("now()"), **inserted, **updated},
         description=description,
     )
 

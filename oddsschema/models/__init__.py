@@ -4,6 +4,7 @@ This package imports all tables, because SQLAlchemy resolves relationships by th
 imported classes.
 """
 
+from oddsschema.models import market_events as market_events  # fills columns for the ORM
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.competitor import (
     CompetitorCompetition,

@@ -1,6 +1,6 @@
 """The table of the bookmakers: their odds are stored by reference event, as BetPawa's are."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, Relationship
@@ -21,6 +21,8 @@ class Bookmaker(NameAndSlug, Table, table=True):
 
     __tablename__: ClassVar[str] = "bookmakers"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
+    # So that `updated_at` is loaded after an update: an AsyncSession cannot load it on access.
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
 
     id: Int4 | None = primary_key()
     is_active: Flag = defaulted(
@@ -29,7 +31,9 @@ class Bookmaker(NameAndSlug, Table, table=True):
     base_url: Text500 | None = Field(default=None, description="The URL of the bookmaker's site.")
     logo_url: Text500 | None = Field(default=None, description="The URL of the bookmaker's logo.")
     created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
-    updated_at: UtcTime | None = server_time("The time when the row was last changed, UTC.")
+    updated_at: UtcTime | None = server_time(
+        "The time when the row was last changed, UTC.", of_update=True
+    )
 
     event_bookmakers: list["EventBookmaker"] = Relationship(back_populates="bookmaker")
     odds_snapshots: list["OddsSnapshot"] = Relationship(back_populates="bookmaker")

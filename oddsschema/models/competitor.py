@@ -1,6 +1,6 @@
 """The tournaments, events, snapshots and markets of competitors, keyed by the competitors' ids."""
 
-from typing import ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, Relationship
@@ -78,6 +78,8 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
         ),
         Index("idx_competitor_events_kickoff", "kickoff"),
     )
+    # So that `updated_at` is loaded after an update: an AsyncSession cannot load it on access.
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
 
     id: Int4 | None = primary_key()
     tournament_id: Int4 | None = foreign_key(
@@ -91,7 +93,8 @@ class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
     )
     created_at: UtcTime | None = server_time("The time when the row was inserted, UTC.")
     updated_at: UtcTime | None = server_time(
-        "The time when a capture or a match with BetPawa's event last changed the row, UTC."
+        "The time when a capture or a match with BetPawa's event last changed the row, UTC.",
+        of_update=True,
     )
     deleted_at: UtcTime | None = Field(
         default=None,

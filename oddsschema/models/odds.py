@@ -32,7 +32,9 @@ from oddsschema.models.scrape import ScrapeRun
 class Snapshot(Contract):
     """The odds of an event of a bookmaker at one instant, without the markets."""
 
-    captured_at: CaptureTime | None = server_time("The time when the odds were read, UTC.")
+    captured_at: CaptureTime | None = server_time(
+        "The time when the odds were read, UTC.", of_statement=True
+    )
     raw_response: Json | None = Field(
         default=None,
         description="The bookmaker's response. It is large and stored only on request.",

@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import CheckConstraint, delete, insert, select, text
+from sqlalchemy import CheckConstraint, delete, event, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from oddsschema import (
+    Bookmaker,
+    CompetitorEvent,
     CompetitorMarketOdds,
     CompetitorOddsSnapshot,
     CompetitorTournament,
     Event,
     MarketOdds,
+    OddsSnapshot,
     Outcome,
     ScrapeRun,
 )
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
-from tests.support.example_world import MARKET, opened, stored
+from oddsschema.models.sides import SIDES, Side
+from tests.support.example_world import MARKET, NOON, opened, stored
 
 Run = Callable[..., Any]
 
@@ -148,5 +153,82 @@ def test_json_null(value: Any, database: str, run: Run) -> None:
                 text("SELECT platform_timings IS NULL FROM scrape_runs")
             )
             assert is_null.scalar_one() is (value is None)
+
+    run(body())
+
+
+@pytest.mark.parametrize("side", SIDES, ids=["competitors", "betpawa"])
+@pytest.mark.parametrize("is_loaded", [True, False], ids=["loaded", "unknown"])
+def test_markets_by_the_id_of_their_snapshot(
+    database: str, run: Run, side: Side, is_loaded: bool
+) -> None:
+    """Markets with their snapshot's id alone get its event, with one query if it is not loaded."""
+
+    async def body() -> None:
+        async with opened(database) as session:
+            await stored(session)
+            snapshot: Any = (await session.scalars(select(side.snapshot_model))).one()
+            if not is_loaded:
+                session.expunge_all()
+            rows: list[Any] = [side.market_model(**MARKET, snapshot_id=snapshot.id) for _ in "abc"]
+            session.add_all(rows)
+            connection = (await session.connection()).sync_connection
+            assert connection is not None
+            sent: list[str] = []
+            event.listen(connection, "before_cursor_execute", lambda *call: sent.append(call[2]))
+            await session.flush()
+            selects = [statement for statement in sent if statement.startswith("SELECT")]
+            assert len(selects) == (0 if is_loaded else 1)
+            for row in rows:
+                await session.refresh(row)
+                assert getattr(row, side.event_column) == getattr(snapshot, side.event_column)
+
+    run(body())
+
+
+def test_market_of_an_unknown_snapshot(database: str, run: Run) -> None:
+    """A market of a snapshot that does not exist is refused by PostgreSQL."""
+
+    async def body() -> None:
+        async with opened(database) as session:
+            await stored(session)
+            session.add(CompetitorMarketOdds(**MARKET, snapshot_id=2**40))
+            with pytest.raises(IntegrityError):
+                await session.flush()
+
+    run(body())
+
+
+def test_captured_at_of_the_statement(database: str, run: Run) -> None:
+    """Two snapshots of one event in one transaction have times of their own; others keep theirs."""
+
+    async def body() -> None:
+        async with opened(database) as session:
+            await stored(session)
+            for table in (OddsSnapshot, CompetitorOddsSnapshot):
+                given = (await session.scalars(select(table))).one()
+                rows = [given.model_copy(update={"id": None, "captured_at": None}) for _ in "ab"]
+                for row in rows:
+                    session.add(row)
+                    await session.flush()
+                assert given.captured_at == NOON
+                assert NOON < rows[0].captured_at < rows[1].captured_at
+
+    run(body())
+
+
+@pytest.mark.parametrize("table", [Bookmaker, CompetitorEvent])
+def test_updated_at(database: str, run: Run, table: Any) -> None:
+    """An update by the ORM sets `updated_at`, which can be read at once."""
+
+    async def body() -> None:
+        async with opened(database) as session:
+            await stored(session)
+            row = (await session.scalars(select(table).limit(1))).one()
+            await session.execute(update(table).values(updated_at=datetime(2024, 1, 1, tzinfo=UTC)))
+            await session.refresh(row)
+            row.name = f"{row.name} II"
+            await session.flush()
+            assert abs(row.updated_at - datetime.now(UTC)) < timedelta(minutes=5)
 
     run(body())
