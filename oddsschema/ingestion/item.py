@@ -7,7 +7,8 @@ from typing import Any
 from oddsschema.capture import Capture
 from oddsschema.ingestion.report import Doubt, Problem, Refusal
 
-#: A capture as delivered: an object, a dict, or a JSON object as text.
+#: A capture as delivered: an object, a dict, or a JSON object as text. A dict may have contracts'
+#: objects and tables' rows in it.
 RawCapture = Capture | Mapping[str, Any] | bytes | str
 
 

@@ -42,11 +42,10 @@ def fill_events(side: Side) -> None:
 
 
 def _lacks_event(row: Any, side: Side) -> bool:
-    return (
-        isinstance(row, side.market_model)
-        and row.snapshot_id is not None
-        and getattr(row, side.event_column) is None
-    )
+    if not isinstance(row, side.market_model):
+        return False
+    market: Any = row
+    return market.snapshot_id is not None and getattr(market, side.event_column) is None
 
 
 def _events_in_session(

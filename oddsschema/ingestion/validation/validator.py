@@ -26,6 +26,7 @@ from oddsschema.ingestion.validation.fast_path import fast_path, may_contain_nul
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.messages import LEVELS, json_problem
 from oddsschema.ingestion.validation.names import ScrapeNames
+from oddsschema.ingestion.validation.nested_objects import with_dicts
 
 #: The keys of a line of a rejects file: see `reject`.
 _REJECT_KEYS = {"refused", "capture"}
@@ -171,6 +172,10 @@ def _validated(
     try:
         capture = capture or validate_capture(payload, limits, noted)
     except (ValidationError, UnknownKeyError) as error:
+        # Only after an error: a look for objects in every capture would take time.
+        if not is_text and (plain := with_dicts(payload)) != payload:
+            plain_item = Item(item.file, item.line, plain)
+            return _validated(plain_item, strict, limits, keep_raw, horizon, noted)
         if may_be_reject and _is_reject(payload):
             inner = Item(item.file, item.line, payload["capture"])
             return _validated(inner, strict, limits, keep_raw, horizon, noted, may_be_reject=False)
