@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from annotated_types import MaxLen, MinLen
-from pydantic import ConfigDict, TypeAdapter
-from pydantic import Field as Bounds
+from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
@@ -165,13 +165,11 @@ def length_conditions(name: str, field: FieldInfo) -> Iterator[str]:
             )
 
 
-def outcomes_condition(size: FieldInfo) -> str:
-    """Build the SQL condition of the outcomes' contract.
+def outcomes_condition(least: int, most: int) -> str:
+    """Build the SQL condition of the outcomes' contract, for `least` to `most` outcomes.
 
     It leaves out the parts that are too expensive to check for every row.
     """
-    (least,) = (mark.min_length for mark in size.metadata if isinstance(mark, MinLen))
-    (most,) = (mark.max_length for mark in size.metadata if isinstance(mark, MaxLen))
     fields = Outcome.model_fields
     shape = " && ".join(
         predicate for name, field in fields.items() for predicate in key_predicates(name, field)
@@ -183,13 +181,41 @@ def outcomes_condition(size: FieldInfo) -> str:
     return f"CASE WHEN {{}} @@ 'strict {shape}' THEN {' AND '.join(rest)} ELSE false END"
 
 
-_SIZE = Bounds(min_length=1, max_length=500)
+class LeastLength(MinLen):
+    """The least length of a sequence, checked after its items.
+
+    pydantic's own check counts only the good items: a bad outcome would be a second error.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core), "minItems": self.min_length}
+
+    def check(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Check the length; the error is the one that pydantic raises for a list without items."""
+        if len(items) >= self.min_length:
+            return items
+        lengths = {"min_length": self.min_length, "actual_length": len(items)}
+        raise PydanticKnownError("too_short", {"field_type": "Tuple", **lengths})
+
+
+_LEAST, _MOST = LeastLength(1), MaxLen(500)
 
 #: The outcomes of a market with their prices: 1 to 500 outcomes with different names.
 Outcomes = Annotated[
     tuple[Outcome, ...],
-    _SIZE,
-    ValidatorWithCheck(with_plain_variant(distinct_names_validator), outcomes_condition(_SIZE)),
+    _MOST,
+    _LEAST,
+    ValidatorWithCheck(
+        with_plain_variant(distinct_names_validator),
+        outcomes_condition(_LEAST.min_length, _MOST.max_length),
+    ),
     OutcomesJSONB(),
 ]
 

@@ -37,20 +37,11 @@ def problems(error: ValidationError) -> list[Problem]:
 
 
 def problems_of_error(error: Exception, limits: Limits, *place: str | int) -> list[Problem]:
-    """List the problems of an error, without their consequences (a tuple that is too short)."""
+    """List the problems of an error, which pydantic or a limit raised."""
     if not isinstance(error, ValidationError):
         return [Problem(path=json_path(place), reason=str(error))]
     errors = error.errors(include_url=False, include_input=False)
-    return [
-        _problem(details, limits, place)
-        for details in errors
-        if details["type"] != "too_short"
-        or not any(
-            other["loc"][: len(details["loc"])] == details["loc"]
-            for other in errors
-            if other is not details
-        )
-    ]
+    return [_problem(details, limits, place) for details in errors]
 
 
 def _problem(details: ErrorDetails, limits: Limits, place: tuple[str | int, ...]) -> Problem:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.dialects import postgresql
 
-from oddsschema import Outcome
+from oddsschema import MarketOdds, Outcome
 from oddsschema.contracts.outcomes import Outcomes, OutcomesJSONB
 from oddsschema.strategies import contracts, outcomes
 
@@ -66,6 +66,22 @@ def test_how_many(count: int, is_valid: bool) -> None:
     else:
         with pytest.raises(ValidationError):
             OUTCOMES.validate_python(given_outcomes)
+
+
+@given(outcomes(), st.data())
+def test_an_error_for_each_bad_outcome(some: tuple[Outcome, ...], data: st.DataObject) -> None:
+    """Each bad outcome is one error, also if no good one is left."""
+    is_bad = data.draw(st.lists(st.booleans(), min_size=len(some), max_size=len(some)))
+    is_bad[0] = True
+    given = [
+        outcome.model_dump() | ({"odds": "evens"} if bad else {})
+        for outcome, bad in zip(some, is_bad, strict=True)
+    ]
+    with pytest.raises(ValidationError) as raised:
+        MarketOdds(betpawa_market_id="1", betpawa_market_name="1X2", outcomes=given)
+    assert [error["loc"] for error in raised.value.errors()] == [
+        ("outcomes", place, "odds") for place, bad in enumerate(is_bad) if bad
+    ]
 
 
 @given(outcomes(), st.data())
