@@ -15,6 +15,8 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
+from oddsschema.reference import REFERENCE
+
 #: The captures of a scrape, by platform: dicts of JSON values (times are ISO 8601 text, UTC), each
 #: a valid `oddsschema.Capture`.
 Scrape = dict[str, list[dict[str, Any]]]
@@ -53,7 +55,7 @@ class Bookmaker:
 
 # Source: feeds of December 2023. BetPawa's margin and ladder are assumptions.
 BOOKMAKERS: Mapping[str, Bookmaker] = {
-    "betpawa": Bookmaker(
+    REFERENCE: Bookmaker(
         margin=0.06,
         ladder=((3, 0.01), (5, 0.05), (10, 0.1), (20, 0.5), (math.inf, 1)),
         markets=frozenset({"3743", "4693", "4703", "3795", "5000", "4724", "3774"}),
@@ -208,7 +210,7 @@ class _Fixture:
             random = Random(f"{self._seed}/{self.number}/{platform}")
             self._listings[platform] = _Listing(BOOKMAKERS[platform], random)
         home, away = (goals + news for goals, news in zip(self._goals, self._news, strict=True))
-        kind = "event" if platform == "betpawa" else "competitor_event"
+        kind = "event" if platform == REFERENCE else "competitor_event"
         return {
             "captured_at": at.isoformat(),
             kind: self._event(platform),
@@ -226,7 +228,7 @@ class _Fixture:
             "external_id": _id(platform, _LEAGUES.index(self._league), digits=7),
             "country_raw": country,
         }
-        if platform == "betpawa":
+        if platform == REFERENCE:
             key = {"bookmaker": platform, "external_event_id": own_id}
             tournament = {"country": country}
         return key | {

@@ -174,6 +174,13 @@ def validate_files(
     help="Rows per transaction.",
 )
 @click.option(
+    "--reference",
+    default=IngestOptions.reference,
+    show_default=True,
+    metavar="BOOKMAKER",
+    help="The bookmaker whose captures change events and tournaments.",
+)
+@click.option(
     "--store",
     type=click.Choice(get_args(Store)),
     default=IngestOptions.store,

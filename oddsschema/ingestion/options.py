@@ -10,6 +10,7 @@ from oddsschema.database.durations import require_not_negative
 from oddsschema.database.time_limits import ANSWER_WITHIN, RETRY_FOR
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
+from oddsschema.reference import REFERENCE
 
 #: The way of storage. "changes": the differences from the last capture of the event; "complete":
 #: every market of every capture.
@@ -26,6 +27,9 @@ class StorageOptions:
     keyframe_share: float = 1.0
     #: The age of the last keyframe above which a snapshot with changes becomes a keyframe.
     keyframe_age: timedelta = timedelta(days=1)
+    #: The bookmaker whose captures change events and tournaments. On its side, captures of other
+    #: bookmakers only add events that are missing, which its own first capture then describes.
+    reference: str = REFERENCE
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown way of storage, and for a negative duration."""

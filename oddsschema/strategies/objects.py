@@ -29,15 +29,13 @@ from oddsschema.contracts.scalars import LEAST_ODDS, CaptureTime, HandicapType, 
 from oddsschema.contracts.table import Table
 from oddsschema.models import Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
+from oddsschema.reference import REFERENCE
 from oddsschema.strategies.scalars import bound, scalars
 
 _C = TypeVar("_C", bound=Contract)
 _T = TypeVar("_T", bound=Table)
 
 CapturedAnyEvent = CapturedEvent | CapturedCompetitorEvent
-
-#: The slug of the bookmaker whose events are the reference.
-REFERENCE = "betpawa"
 
 #: The fields of a handicap.
 _HANDICAP = ("handicap_type", "handicap_home", "handicap_away", "line")

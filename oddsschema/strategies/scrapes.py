@@ -15,8 +15,8 @@ from oddsschema.capture import (
     CapturedSport,
     CapturedTournament,
 )
+from oddsschema.reference import REFERENCE
 from oddsschema.strategies.objects import (
-    REFERENCE,
     CapturedAnyEvent,
     contracts,
     draw_if_strategy,

@@ -1,4 +1,7 @@
-"""Captures of the reference bookmaker: locks and updates its events, appends its odds.
+"""Captures of reference events: locks and updates the events, appends the odds.
+
+Only captures of the reference bookmaker update an event. Those of other bookmakers insert an event
+that is missing, until the reference bookmaker's first capture describes it.
 
 The order of the steps and the rule for late deliveries are the same as in `competitor_events`.
 """
@@ -8,7 +11,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from oddsschema.database.arrays import arrays, time_texts, unnest
+from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.database.revision import keep_migrated
 from oddsschema.ingestion.options import StorageOptions
@@ -21,7 +24,6 @@ from oddsschema.ingestion.storage.history import WriteCounts, append
 from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
-from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import BETPAWA
 
 
@@ -65,6 +67,9 @@ ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id
 """
 
+# Find the events of SportRadar ids $1 that exist.
+_FIND_EVENTS = "SELECT sportradar_id FROM events WHERE sportradar_id = ANY ($1)"
+
 # Lock the events of SportRadar ids $1, and read them.
 _LOCK_EVENTS = f"""
 SELECT id, {", ".join(EventRow._fields)} FROM events
@@ -73,17 +78,12 @@ ORDER BY sportradar_id
 FOR NO KEY UPDATE
 """
 
-# Update events, unless a capture of any bookmaker is stored that is as new.
 _UPDATE_EVENTS = f"""
 UPDATE events AS e
 SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
     away_team = c.away_team, kickoff = c.kickoff
-FROM {unnest(EventRow, 1, captured_at="timestamptz")}
+FROM {unnest(EventRow, 1)}
 WHERE e.sportradar_id = c.sportradar_id
-  AND NOT EXISTS (
-    SELECT FROM odds_snapshots AS s WHERE s.event_id = e.id AND {LAST_SEEN} >= c.captured_at
-  )
-RETURNING e.sportradar_id
 """
 
 # Insert or update the listings of bookmaker $1.
@@ -109,7 +109,7 @@ async def write_reference_events(
     storage: StorageOptions,
     before_markets: Callable[[], None],
 ) -> tuple[WriteCounts, list[str], list[Match]]:
-    """Store captures of the reference bookmaker, in the caller's transaction.
+    """Store captures of a bookmaker's reference events, in the caller's transaction.
 
     `sports` maps slugs to ids. Returns the counts, the SportRadar ids of new events (an event of a
     competitor's that another transaction has not committed yet may match them), and the matches
@@ -120,9 +120,20 @@ async def write_reference_events(
     if bookmaker_id is None:
         await connection.execute(_INSERT_BOOKMAKER, bookmaker)
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
+    is_reference = bookmaker == storage.reference
     newest = newest_captures(captures, attrgetter("sportradar_id"))
+    described = dict(newest)
+    if not is_reference:
+        for row in await connection.fetch(_FIND_EVENTS, list(newest)):
+            del described[row["sportradar_id"]]
 
-    tournament_ids = await find_tournaments(connection, list(newest.values()), sports)
+    tournament_ids = await find_tournaments(
+        connection,
+        list(described.values()),
+        sports,
+        bookmaker_id=bookmaker_id,
+        may_change=is_reference,
+    )
 
     def event_row(event: EventRecord) -> EventRow:
         return EventRow(
@@ -135,7 +146,7 @@ async def write_reference_events(
         )
 
     inserted = await connection.fetch(
-        _INSERT_EVENTS, *arrays(EventRow, [event_row(event) for event, _ in newest.values()])
+        _INSERT_EVENTS, *arrays(EventRow, [event_row(event) for event, _ in described.values()])
     )
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
@@ -156,16 +167,11 @@ async def write_reference_events(
     changed = {
         sportradar_id: row
         for sportradar_id, (event, _) in current.items()
-        if (row := event_row(event)) != tuple(before[sportradar_id][name] for name in row._fields)
+        if is_reference
+        and (row := event_row(event)) != tuple(before[sportradar_id][name] for name in row._fields)
     }
-    updated: set[str] = set()
     if changed:
-        rows = await connection.fetch(
-            _UPDATE_EVENTS,
-            *arrays(EventRow, list(changed.values())),
-            time_texts(newest[sportradar_id][1].captured_at for sportradar_id in changed),
-        )
-        updated = {row["sportradar_id"] for row in rows}
+        await connection.execute(_UPDATE_EVENTS, *arrays(EventRow, list(changed.values())))
     if current:
         listings = [
             ListingRow(event_ids[sportradar_id], event.external_event_id, event.event_url)
@@ -176,7 +182,7 @@ async def write_reference_events(
     # Doubts are about new matches, and about old ones of which a side has changed.
     moved = [
         sportradar_id
-        for sportradar_id in updated
+        for sportradar_id in changed
         if any(
             before[sportradar_id][name] != getattr(changed[sportradar_id], name)
             for name in MatchedFixture._fields

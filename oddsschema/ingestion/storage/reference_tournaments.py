@@ -47,23 +47,23 @@ INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2,
 RETURNING id
 """
 
-# The condition that no event of a tournament `t` was captured at or after an instant.
+# The condition that bookmaker $2 captured no event of a tournament `t` at or after $3.
 _IS_NEWER = f"""NOT EXISTS (
     SELECT FROM events AS e JOIN odds_snapshots AS s ON s.event_id = e.id
-    WHERE e.tournament_id = t.id AND {LAST_SEEN} >= {{at}}
+    WHERE e.tournament_id = t.id AND s.bookmaker_id = $2 AND {LAST_SEEN} >= $3
 )"""
 
-# Give tournament $1 the SportRadar id $2: its first, or, by a capture of $3, another one.
+# Give tournament $1 the SportRadar id $4: its first, or, by a capture of $3, another one.
 _IDENTIFY_TOURNAMENT = f"""
-UPDATE tournaments AS t SET sportradar_id = $2
-WHERE t.id = $1 AND (t.sportradar_id IS NULL OR {_IS_NEWER.format(at="$3")})
+UPDATE tournaments AS t SET sportradar_id = $4
+WHERE t.id = $1 AND (t.sportradar_id IS NULL OR {_IS_NEWER})
 RETURNING t.id
 """
 
-# Rename tournament $1 by a capture of $5.
+# Rename tournament $1 by a capture of $3.
 _RENAME_TOURNAMENT = f"""
-UPDATE tournaments AS t SET sport_id = $2, name = $3, country = $4
-WHERE t.id = $1 AND {_IS_NEWER.format(at="$5")}
+UPDATE tournaments AS t SET sport_id = $4, name = $5, country = $6
+WHERE t.id = $1 AND {_IS_NEWER}
 RETURNING t.id
 """
 
@@ -72,12 +72,15 @@ async def find_tournaments(
     connection: Connection,
     captures: Sequence[tuple[EventRecord, CaptureRecord]],
     sports: Mapping[str, int],
+    *,
+    bookmaker_id: int,
+    may_change: bool,
 ) -> dict[TournamentRow, int]:
-    """Find or insert the tournaments of captures, the newest capture last.
+    """Find or insert the tournaments of a bookmaker's captures, the newest capture last.
 
-    A tournament is found by its SportRadar id, else by sport, name and country. One that is found
-    by its SportRadar id alone was renamed: it gets the new name, unless a capture that is as new is
-    stored or another tournament has that name.
+    A tournament is found by its SportRadar id, else by sport, name and country. With `may_change`,
+    one that is found by its SportRadar id alone was renamed: it gets the new name, unless a capture
+    of the bookmaker that is as new is stored or another tournament has that name.
     """
     captured_at: dict[TournamentRow, datetime] = {}
     for event, capture in captures:
@@ -92,12 +95,19 @@ async def find_tournaments(
     ]
     arguments = [*arrays(TournamentKey, keys), sportradar_ids]
     index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
-    if not all(map(index.is_current, captured_at)):
+    is_found = index.is_current if may_change else index.find
+    if not all(map(is_found, captured_at)):
         await connection.execute(_LOCK_TOURNAMENTS)
         index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    if not may_change:
+        # The newest first: it names a new tournament.
+        return {
+            tournament: await index.find_or_insert(connection, tournament)
+            for tournament in reversed(captured_at)
+        }
     # In order of time: one capture may take the name by which an earlier one found its tournament.
     return {
-        tournament: await index.find_or_write(connection, tournament, at)
+        tournament: await index.find_or_write(connection, tournament, bookmaker_id, at)
         for tournament, at in captured_at.items()
     }
 
@@ -125,30 +135,50 @@ class TournamentIndex:
             sportradar_id is None or self._by_sportradar_id.get(sportradar_id) == by_key
         )
 
+    async def find_or_insert(self, connection: Connection, tournament: TournamentRow) -> int:
+        """Return the id of a tournament, after inserting it if need be."""
+        tournament_id = self.find(tournament)
+        if tournament_id is None:
+            key, sportradar_id = tournament
+            tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
+            self._add(tournament, tournament_id)
+        return tournament_id
+
     async def find_or_write(
-        self, connection: Connection, tournament: TournamentRow, captured_at: datetime
+        self,
+        connection: Connection,
+        tournament: TournamentRow,
+        bookmaker_id: int,
+        captured_at: datetime,
     ) -> int:
         """Return the id of a tournament, after inserting, identifying or renaming it if need be."""
         key, sportradar_id = tournament
         tournament_id = self.find(tournament)
         if tournament_id is None:
-            tournament_id = int(await connection.fetchval(_INSERT_TOURNAMENT, *key, sportradar_id))
-        elif sportradar_id not in self._by_sportradar_id:
+            return await self.find_or_insert(connection, tournament)
+        if sportradar_id not in self._by_sportradar_id:
             if sportradar_id is None:
                 return tournament_id
-            arguments = tournament_id, sportradar_id, captured_at
-            if not await connection.fetchval(_IDENTIFY_TOURNAMENT, *arguments):
+            if not await connection.fetchval(
+                _IDENTIFY_TOURNAMENT, tournament_id, bookmaker_id, captured_at, sportradar_id
+            ):
                 return tournament_id
             ids = self._by_sportradar_id
             self._by_sportradar_id = {k: i for k, i in ids.items() if i != tournament_id}
         elif key not in self._by_key:
-            if await connection.fetchval(_RENAME_TOURNAMENT, tournament_id, *key, captured_at):
+            if await connection.fetchval(
+                _RENAME_TOURNAMENT, tournament_id, bookmaker_id, captured_at, *key
+            ):
                 self._by_key = {k: i for k, i in self._by_key.items() if i != tournament_id}
             else:
                 return tournament_id
         else:
             return tournament_id
+        self._add(tournament, tournament_id)
+        return tournament_id
+
+    def _add(self, tournament: TournamentRow, tournament_id: int) -> None:
+        key, sportradar_id = tournament
         self._by_key[key] = tournament_id
         if sportradar_id is not None:
             self._by_sportradar_id[sportradar_id] = tournament_id
-        return tournament_id

@@ -1,7 +1,10 @@
-"""Late, equal-time and repeated deliveries: only newer captures change stored attributes."""
+"""Late, equal-time and repeated deliveries: only newer captures change stored attributes.
+
+On BetPawa's side, only BetPawa's captures do. Other bookmakers' captures insert missing events.
+"""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +21,8 @@ Captured = dict[str, Any]
 
 INSTANTS = [START + timedelta(minutes=minute) for minute in range(6)]
 COMPETITOR, REFERENCE = "bet9ja", ("betpawa", "mozzart")
+#: The time of a description that any capture of BetPawa's replaces.
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def captured(
@@ -100,17 +105,28 @@ class Model:
         self.deleted: dict[tuple[str, str], datetime] = {}
         self.identified: set[tuple[str, str]] = set()
 
-    def take(self, capture: Captured) -> None:
-        """Add a capture. Of one instant, the first delivery counts."""
-        at = capture["captured_at"]
+    def take(self, chunk: list[Captured]) -> None:
+        """Add captures of one platform. Of one instant, the first delivery counts."""
+        events = {key for kind, key in self.newest if kind == "events"}
+        # Of several captures of an event in a chunk, the newest describes it.
+        for capture in sorted(chunk, key=lambda capture: capture["captured_at"], reverse=True):
+            event = capture.get("event") or capture["competitor_event"]
+            if event.get("bookmaker") in (None, "betpawa"):
+                self._take(capture, capture["captured_at"])
+            elif (key := event["sportradar_id"]) not in events:
+                events.add(key)
+                self._take(capture, EARLIEST)
+            else:
+                self._take_listing(event, capture["captured_at"])
+
+    def _take(self, capture: Captured, at: datetime) -> None:
         event = capture.get("event") or capture["competitor_event"]
         tournament = event["tournament"]
         attributes = tuple(event[name] for name in ("name", "home_team", "away_team", "kickoff"))
         if "event" in capture:
             key, league = event["sportradar_id"], tournament["sportradar_id"]
             kind = "events", "tournaments"
-            listing = event["external_event_id"], event["event_url"]
-            self._offer(f"listings of {event['bookmaker']}", key, at, listing)
+            self._take_listing(event, capture["captured_at"])
             country = tournament["country"]
         else:
             key, league = event["external_id"], tournament["external_id"]
@@ -120,6 +136,10 @@ class Model:
                 self.identified |= {(kind[0], key), (kind[1], league)}
         self._offer(kind[0], key, at, (*attributes, league))
         self._offer(kind[1], league, at, (tournament["name"], country))
+
+    def _take_listing(self, event: dict[str, Any], at: datetime) -> None:
+        listing = event["external_event_id"], event["event_url"]
+        self._offer(f"listings of {event['bookmaker']}", event["sportradar_id"], at, listing)
 
     def _offer(self, kind: str, key: str, at: datetime, attributes: Any) -> None:
         thing = kind, key
@@ -193,8 +213,8 @@ def test_only_newer_captures_change_attributes(
             options = IngestOptions(chunk_rows=chunk_rows)
             report = await ingest(connection, delivery, options=options)
             assert report.all_stored, report
-            for capture in delivery:
-                model.take(capture)
+            for chunk in [delivery] if chunk_rows > 1 else [[capture] for capture in delivery]:
+                model.take(chunk)
         for kind, statement in READ.items():
             rows = [tuple(row) for row in await connection.fetch(statement)]
             assert sorted(rows) == model.rows(kind), kind
