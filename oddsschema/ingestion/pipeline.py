@@ -20,6 +20,7 @@ from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.records import CaptureRecord
 from oddsschema.ingestion.report import MOST_LISTED, Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
+from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.matching import Match, link_events
 from oddsschema.scrapes import bookkeeping
 
@@ -306,8 +307,10 @@ class Pipeline:
                 matches[match.source, match.external_id] = match
 
         await self._transact(chunk, link)
-        if doubts := match_doubts(chunk.captures, matches.values()):
-            self._on_written(ChunkResult(doubts=doubts))
+        if matches:
+            doubts = match_doubts(chunk.captures, matches.values())
+            changes = EventChanges(linked=set(matches))
+            self._on_written(ChunkResult(doubts=doubts, changes=changes))
 
     async def _resolve_commit(self, connection: Connection) -> ChunkResult | None:
         """Find out whether an attempt whose connection was lost at the commit was committed.

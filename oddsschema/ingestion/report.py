@@ -104,6 +104,15 @@ class IngestCounts(BaseModel):
     markets_empty: int = Field(
         description="Markets without outcomes, which are not offered and were left out."
     )
+    events_new: int = Field(description="Events that a stored capture was the first of.")
+    events_updated: int = Field(
+        description="Other events of which a capture changed names, teams, kickoff, tournament or "
+        "SportRadar id."
+    )
+    events_unchanged: int = Field(description="All other events of the captures.")
+    events_linked: int = Field(
+        description="Competitors' events that were linked to a reference event."
+    )
     doubts: int = Field(description="Doubts about captures that were accepted.")
 
 

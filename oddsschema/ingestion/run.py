@@ -27,6 +27,7 @@ from oddsschema.ingestion.report import (
 )
 from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import ChunkResult
+from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
@@ -76,6 +77,7 @@ class Run:
         self._is_ending = False
         self._has_ended = asyncio.Event()
         self._written = WriteCounts()
+        self._changes = EventChanges()
         self._accepted = 0
         self._markets_accepted = 0
         self._captures_refused = 0
@@ -251,6 +253,7 @@ class Run:
             markets_stored=self._written.markets,
             markets_refused=self._markets_refused,
             markets_empty=self._markets_empty,
+            **self._changes.counts(),
             doubts=self._doubts_found,
             error=self.error,
         )
@@ -312,6 +315,7 @@ class Run:
 
     def _add_result(self, result: ChunkResult) -> None:
         self._written.add(result.written)
+        self._changes.add(result.changes)
         # All are counted before a callback can fail.
         self._accepted -= len(result.refusals)
         for refusal in result.refusals:

@@ -15,6 +15,7 @@ from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
 from oddsschema.ingestion.report import MOST_LISTED, Doubt, Problem, Refusal
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
+from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
@@ -28,6 +29,7 @@ class ChunkResult:
     """The result of writing a chunk."""
 
     written: WriteCounts = field(default_factory=WriteCounts)
+    changes: EventChanges = field(default_factory=EventChanges)
     #: Captures that were refused while writing: only the database knows which names are taken.
     refusals: list[Refusal] = field(default_factory=list)
     #: Doubts about the matches that were made or changed.
@@ -139,6 +141,7 @@ async def write_chunk(
             refused += more
             is_checked = not more
     result.written = stored.written
+    result.changes = stored.changes
     result.refusals = [*stored.refusals, *refused]
     result.new_events = stored.new_events
     result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
@@ -160,11 +163,19 @@ class _Stored:
     """The captures that a transaction has stored."""
 
     written: WriteCounts = field(default_factory=WriteCounts)
+    changes: EventChanges = field(default_factory=EventChanges)
     refusals: Sequence[Refusal] = ()
     #: Doubts about the names of sports.
     doubts: Sequence[Doubt] = ()
     new_events: list[str] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
+
+    def add(self, written: Written) -> None:
+        """Add the captures of one side."""
+        self.written.add(written.counts)
+        self.changes.add(written.changes)
+        self.new_events += written.new_ids
+        self.matches += written.matches
 
 
 async def _write_captures(
@@ -188,24 +199,27 @@ async def _write_captures(
     ]
     reference = [(capture.event, capture) for capture in accepted if capture.event is not None]
     if competitors:
-        written, new_events, matches = await write_competitor_events(
-            connection,
-            run_id,
-            competitors,
-            sport_ids,
-            storage=storage,
-            before_markets=before_markets,
+        stored.add(
+            await write_competitor_events(
+                connection,
+                run_id,
+                competitors,
+                sport_ids,
+                storage=storage,
+                before_markets=before_markets,
+            )
         )
-        stored.written.add(written)
-        stored.new_events += new_events
-        stored.matches += matches
     if reference:
-        written, new_events, matches = await write_reference_events(
-            connection, run_id, reference, sport_ids, storage=storage, before_markets=before_markets
+        stored.add(
+            await write_reference_events(
+                connection,
+                run_id,
+                reference,
+                sport_ids,
+                storage=storage,
+                before_markets=before_markets,
+            )
         )
-        stored.written.add(written)
-        stored.new_events += new_events
-        stored.matches += matches
     stored.written.known = len(accepted) - stored.written.stored
 
 

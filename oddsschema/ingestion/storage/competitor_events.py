@@ -26,8 +26,9 @@ from oddsschema.ingestion.records import (
     by_time,
     newest_captures,
 )
-from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
+from oddsschema.ingestion.storage.event_changes import EventChanges, Written
+from oddsschema.ingestion.storage.history import append
+from oddsschema.ingestion.storage.matching import MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import COMPETITORS
@@ -147,7 +148,7 @@ WHERE NOT EXISTS (
 )
 ORDER BY c.external_id
 ON CONFLICT (source, external_id) DO NOTHING
-RETURNING sportradar_id
+RETURNING external_id, sportradar_id
 """
 
 # Lock the events $2 of source $1, and read them.
@@ -188,13 +189,8 @@ async def write_competitor_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[WriteCounts, list[str], list[Match]]:
-    """Store captures of one competitor, in the caller's transaction.
-
-    `sports` maps slugs to ids. Returns the counts, the SportRadar ids of new events (an event of
-    BetPawa's that another transaction has not committed yet may match them), and the matches that
-    were made or whose teams or kickoff changed.
-    """
+) -> Written:
+    """Store captures of one competitor, in the caller's transaction. `sports` maps slugs to ids."""
     source = captures[0][0].source
     newest = newest_captures(captures, attrgetter("external_id"))
 
@@ -262,6 +258,7 @@ async def write_competitor_events(
     matches = await link_events(
         connection, (row.sportradar_id for row in captured.values()), source
     )
+    linked = {(match.source, match.external_id) for match in matches}
     # Doubts are about new matches, and about old ones of which a side has changed.
     before = {row["external_id"]: row for row in events}
     moved = {
@@ -272,21 +269,26 @@ async def write_competitor_events(
         )
     }
     ids = {before[external_id]["sportradar_id"] for external_id in moved}
-    new = {match.external_id for match in matches}
     matches += [
         match
         for match in await find_matches(connection, ids, source)
-        if match.external_id in moved - new
+        if match.external_id in moved and (source, match.external_id) not in linked
     ]
-    written = await append(
+    counts = await append(
         connection, COMPETITORS, storage, run_id, placed, before_markets=before_markets
+    )
+    changes = EventChanges(
+        captured=set(newest),
+        inserted={row["external_id"] for row in inserted},
+        updated={row.external_id for row in (*changed, *identified)},
+        linked=linked,
     )
     new_ids = [
         *(row["sportradar_id"] for row in inserted),
         *(row.sportradar_id for row in changed),
         *(row.sportradar_id for row in identified),
     ]
-    return written, new_ids, matches
+    return Written(counts, changes, new_ids, matches)
 
 
 def known_tournament_ids(

@@ -20,8 +20,9 @@ from oddsschema.ingestion.records import (
     EventRecord,
     newest_captures,
 )
-from oddsschema.ingestion.storage.history import WriteCounts, append
-from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
+from oddsschema.ingestion.storage.event_changes import EventChanges, Written
+from oddsschema.ingestion.storage.history import append
+from oddsschema.ingestion.storage.matching import MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
 from oddsschema.models.sides import BETPAWA
@@ -108,12 +109,10 @@ async def write_reference_events(
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
-) -> tuple[WriteCounts, list[str], list[Match]]:
+) -> Written:
     """Store captures of a bookmaker's reference events, in the caller's transaction.
 
-    `sports` maps slugs to ids. Returns the counts, the SportRadar ids of new events (an event of a
-    competitor's that another transaction has not committed yet may match them), and the matches
-    that were made or whose teams or kickoff changed.
+    `sports` maps slugs to ids.
     """
     bookmaker = captures[0][0].bookmaker
     bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
@@ -179,6 +178,7 @@ async def write_reference_events(
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
     matches = await link_events(connection, event_ids)
+    linked = {(match.source, match.external_id) for match in matches}
     # Doubts are about new matches, and about old ones of which a side has changed.
     moved = [
         sportradar_id
@@ -188,13 +188,12 @@ async def write_reference_events(
             for name in MatchedFixture._fields
         )
     ]
-    new = {(match.source, match.external_id) for match in matches}
     matches += [
         match
         for match in await find_matches(connection, moved)
-        if (match.source, match.external_id) not in new
+        if (match.source, match.external_id) not in linked
     ]
-    written = await append(
+    counts = await append(
         connection,
         BETPAWA,
         storage,
@@ -203,4 +202,8 @@ async def write_reference_events(
         bookmaker_id=bookmaker_id,
         before_markets=before_markets,
     )
-    return written, [row["sportradar_id"] for row in inserted], matches
+    new_ids = [row["sportradar_id"] for row in inserted]
+    changes = EventChanges(
+        captured=set(newest), inserted=set(new_ids), updated=set(changed), linked=linked
+    )
+    return Written(counts, changes, new_ids, matches)
