@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import astuple
 
 from oddsschema.contracts.scalars import ScrapeStatus
 from oddsschema.database.clock import Clock, server_clock
@@ -160,9 +161,8 @@ class Batch:
 
     def _report_progress(self) -> None:
         if self.options.on_progress is not None:
-            counts = [run.counts for run in self.runs]
-            captures, markets, refused = (sum(column) for column in zip(*counts, strict=True))
-            self.options.on_progress(IngestProgress(captures, markets, refused))
+            counts = [astuple(run.counts) for run in self.runs]
+            self.options.on_progress(IngestProgress(*map(sum, zip(*counts, strict=True))))
 
     async def close(self, error: BaseException | None = None) -> None:
         """End the open runs, and the batch, unless another process still has an open run of it.

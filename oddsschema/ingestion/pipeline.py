@@ -7,6 +7,7 @@ commit whose answer was lost took place, and they could not tell two chunks apar
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -18,11 +19,12 @@ from oddsschema.errors import ChunkError, OddsSchemaError, UncertainCommitError
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.records import CaptureRecord
-from oddsschema.ingestion.report import MOST_LISTED, Refusal
+from oddsschema.ingestion.report import MOST_LISTED, FetchFailure, Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
 from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.matching import Match, link_events
 from oddsschema.scrapes import bookkeeping
+from oddsschema.scrapes.bookkeeping import ErrorRow
 
 #: The time in seconds that the source waits at most for a chunk's small statements.
 _LONGEST_PAUSE = 0.02
@@ -49,8 +51,8 @@ class Pipeline:
     ) -> None:
         #: The error that ended the writing: a ChunkError, or the error of `on_written`.
         self.error: Exception | None = None
-        #: The number of refusals that committed chunks have listed in scrape_errors.
-        self.refusals_listed = 0
+        #: The numbers of errors of each kind that committed chunks have listed in scrape_errors.
+        self.errors_listed = Counter[str]()
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
@@ -70,22 +72,22 @@ class Pipeline:
         self._writing: asyncio.Task[None] | None = None
         #: The reading of the clock after which a capture waits for the chunk that is written.
         self._written_by: float | None = None
-        #: The refusals in the chunk that is written, or that could not be written.
-        self._writing_refusals: list[Refusal] = []
+        #: The errors in the chunk that is written, or that could not be written.
+        self._writing_errors: list[ErrorRow] = []
         #: The last attempt at the chunk that is written, until its result is known.
         self._attempt: ChunkResult | None = None
         # Cleared during a chunk's small statements: validation would delay their round trips.
         self._is_copying = asyncio.Event()
 
     @property
-    def unwritten_refusals(self) -> list[Refusal]:
-        """The refusals to list that are in no chunk that was committed."""
-        unwritten = [*self._writing_refusals, *self._chunk.refusals]
+    def unwritten_errors(self) -> list[ErrorRow]:
+        """The errors to list that are in no chunk that was committed."""
+        unwritten = [*self._writing_errors, *self._chunk.errors()]
         return unwritten[: self._most_listed]
 
     @property
     def _most_listed(self) -> int:
-        return MOST_LISTED - self.refusals_listed
+        return MOST_LISTED - self.errors_listed.total()
 
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture to the chunk."""
@@ -95,6 +97,11 @@ class Pipeline:
     def refuse(self, refusal: Refusal) -> None:
         """Add a refusal to the chunk."""
         self._chunk.refuse(refusal)
+        self._set_timer()
+
+    def fail(self, failure: FetchFailure) -> None:
+        """Add a fetch failure to the chunk."""
+        self._chunk.fail(failure)
         self._set_timer()
 
     async def advance(self) -> None:
@@ -212,7 +219,7 @@ class Pipeline:
 
     async def _write(self, chunk: Chunk) -> None:
         """Commit a chunk, and report its result."""
-        self._writing_refusals = chunk.refusals
+        self._writing_errors = chunk.errors()
         try:
             await self._write_parts(chunk)
         except Exception as error:
@@ -241,7 +248,7 @@ class Pipeline:
                 continue
             self._most_rows = min(self._options.chunk_rows, self._most_rows * 11 // 10 + 1)
             self._count(result)
-            self._writing_refusals = [refusal for rest in parts for refusal in rest.refusals]
+            self._writing_errors = [error for rest in parts for error in rest.errors()]
             if result.new_events:
                 # Link again after the commit: two concurrent transactions that insert the events
                 # of a match do not see each other's rows. The later one sees both now.
@@ -333,6 +340,6 @@ class Pipeline:
     def _count(self, attempt: ChunkResult) -> None:
         """Report the result of a chunk that is committed."""
         self._attempt = None
-        self._writing_refusals = []
-        self.refusals_listed += attempt.listed
+        self._writing_errors = []
+        self.errors_listed += attempt.listed
         self._on_written(attempt)

@@ -18,6 +18,9 @@ _PROBLEMS_SHOWN = 10
 _LONGEST_PATH = 200
 _LONGEST_REASON = 300
 
+#: The longest error of a run or of a fetch, in characters: the database's messages can quote rows.
+LONGEST_ERROR = 2000
+
 
 def shortened(text: str, length: int) -> str:
     """Cut a text to a length in characters; a cut text ends with "…"."""
@@ -68,6 +71,23 @@ class Refusal(BaseModel):
         return f"{self.file}:{self.line}: " + "; ".join(shown)
 
 
+class FetchFailure(BaseModel):
+    """An event that a scraper could not fetch, or not read: `Run.failed` reports it."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    error: Annotated[str, AfterValidator(lambda text: shortened(text, LONGEST_ERROR))] = Field(
+        description="The error, for people."
+    )
+    sportradar_id: str | None = Field(default=None, description="SportRadar's id of the event.")
+    external_id: str | None = Field(default=None, description="The platform's own id of the event.")
+
+    def __str__(self) -> str:
+        ids = {"SportRadar id": self.sportradar_id, "external id": self.external_id}
+        named = ", ".join(f"{name} {value}" for name, value in ids.items() if value is not None)
+        return f"{named}: {self.error}" if named else self.error
+
+
 class Doubt(BaseModel):
     """A reason why a capture is most likely wrong, although it was accepted."""
 
@@ -93,6 +113,9 @@ class IngestCounts(BaseModel):
     captures_known: int = Field(description="Captures that an earlier delivery had stored.")
     captures_refused: int = Field(
         description="Captures that were refused as a whole, because they are invalid."
+    )
+    captures_failed: int = Field(
+        description="Captures that were never made: the scraper could not fetch the event."
     )
     captures_lost: int = Field(
         description="Valid captures that were not stored, because the run failed."
@@ -195,3 +218,5 @@ class IngestProgress:
     markets: int
     #: Captures that were refused as a whole.
     refused: int
+    #: Captures that were never made: `Run.failed`.
+    failed: int

@@ -2,9 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
 
-from oddsschema.contracts.scalars import ScrapeStatus
+from pydantic import ConfigDict, TypeAdapter
+
+from oddsschema.contracts.scalars import Json, ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.retry import is_disk_full
 from oddsschema.errors import (
@@ -18,8 +24,11 @@ from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.pipeline import Pipeline
 from oddsschema.ingestion.report import (
+    LONGEST_ERROR,
     MOST_LISTED,
     Doubt,
+    FetchFailure,
+    IngestProgress,
     Problem,
     Refusal,
     RunReport,
@@ -33,13 +42,12 @@ from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
 from oddsschema.scrapes import bookkeeping
-from oddsschema.scrapes.bookkeeping import DOUBT, REFUSED, UNLISTED
-
-#: The longest error of a run, in characters: the database's messages can quote rows.
-_LONGEST_ERROR = 2000
+from oddsschema.scrapes.bookkeeping import DOUBT, NOT_FETCHED, REFUSED, UNLISTED, ErrorRow
 
 #: The errors of a connection: of the database's, or of the source's own.
 _UNREACHABLE = (ConnectionError, DatabaseUnavailableError, UncertainCommitError)
+
+_TIMINGS: TypeAdapter[Any] = TypeAdapter(Json | None, config=ConfigDict(defer_build=True))
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +73,9 @@ class Run:
         self.platform = platform
         self.status = ScrapeStatus.RUNNING
         self.error: str | None = None
+        #: The durations of the scraper's steps, in a form of its own: `run.timings["fetch"] = 1.5`.
+        #: JSON values, stored in `platform_timings` when the run ends.
+        self.timings: dict[str, Any] = {}
         self.refusals: list[Refusal] = []
         self.doubts: list[Doubt] = []
         self._connections = connections
@@ -81,6 +92,7 @@ class Run:
         self._accepted = 0
         self._markets_accepted = 0
         self._captures_refused = 0
+        self._captures_failed = 0
         self._markets_refused = 0
         self._refusals_found = 0
         self._markets_empty = 0
@@ -138,6 +150,53 @@ class Run:
         if refusal is not None:
             self._pipeline.refuse(refusal)
         await self._pipeline.advance()
+
+    async def failed(
+        self,
+        error: BaseException | str,
+        *,
+        sportradar_id: str | int | None = None,
+        external_id: str | int | None = None,
+    ) -> None:
+        """Record that an event could not be fetched: a row of `scrape_errors`, and `events_failed`.
+
+        The run ends as partial, or as failed if it has no capture. The record is committed with the
+        next captures, after `flush_after`, or when the run ends.
+
+        Raises ChunkError when the database has refused a chunk, and RunEndedError.
+        """
+        self._require_open()
+        failure = FetchFailure(
+            error=_error_text(error) if isinstance(error, BaseException) else error,
+            sportradar_id=None if sportradar_id is None else str(sportradar_id),
+            external_id=None if external_id is None else str(external_id),
+        )
+        self._captures_failed += 1
+        self._pipeline.fail(failure)
+        self._on_progress()
+        await self._pipeline.advance()
+
+    async def progress(
+        self, *, every: timedelta = timedelta(seconds=1)
+    ) -> AsyncIterator[IngestProgress]:
+        """Yield the counts of the run when they have changed, once in `every`, until the run ends.
+
+        It feeds a stream to a browser, for example:
+
+            async for counts in run.progress():
+                yield f"data: {counts.captures} captures"
+        """
+        shown: IngestProgress | None = None
+        while True:
+            has_ended = self._has_ended.is_set()
+            if (counts := self.counts) != shown:
+                yield counts
+                shown = counts
+            if has_ended:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every.total_seconds()):
+                    await self._has_ended.wait()
 
     async def flush(self) -> None:
         """Commit all captures that were taken so far. Raises ChunkError and RunEndedError."""
@@ -203,32 +262,36 @@ class Run:
             error = asyncio.CancelledError()
         if error is not None:
             _log.error("run %d (%s) failed", self.id, self.platform, exc_info=error)
-            text = f"{type(error).__name__}: {error}".removesuffix(": ")
-            if not isinstance(error, Exception):
-                text = "interrupted"
-            self.error = shortened(text, _LONGEST_ERROR)
+            is_interruption = not isinstance(error, Exception)
+            self.error = "interrupted" if is_interruption else _error_text(error)
             is_unreachable = isinstance(error.__cause__ or error, _UNREACHABLE)
             self.status = ScrapeStatus.CONNECTION_FAILED if is_unreachable else ScrapeStatus.FAILED
-        elif not (self._captures_refused or self._markets_refused):
+        elif not (self._captures_refused or self._markets_refused or self._captures_failed):
             self.status = ScrapeStatus.COMPLETED
         else:
             self.status = ScrapeStatus.PARTIAL if self._accepted else ScrapeStatus.FAILED
         error_type = type(error).__name__
 
-        unwritten = list(map(str, self._pipeline.unwritten_refusals))
-        unlisted = self._unlisted_texts(self._pipeline.refusals_listed + len(unwritten))
+        errors = [
+            *(unwritten := self._pipeline.unwritten_errors),
+            *(ErrorRow(DOUBT, text) for text in self._doubt_texts()),
+            *(ErrorRow(UNLISTED, text) for text in self._unlisted_texts(unwritten)),
+        ]
+        if self.error is not None:
+            errors.append(ErrorRow(error_type, self.error))
+        timings = self._timings_json()
 
         async def record_status(connection: Connection) -> bool:
-            failed = self._captures_refused + (self._lost if self.error is not None else 0)
-            return await bookkeeping.close_run(connection, self.id, self.status, failed=failed)
+            failed = self._captures_refused + self._captures_failed
+            if self.error is not None:
+                failed += self._lost
+            return await bookkeeping.close_run(
+                connection, self.id, self.status, failed=failed, timings=timings
+            )
 
         async def record(connection: Connection) -> None:
             if await record_status(connection):
-                await bookkeeping.record_errors(connection, self.id, REFUSED, unwritten)
-                await bookkeeping.record_errors(connection, self.id, DOUBT, self._doubt_texts())
-                await bookkeeping.record_errors(connection, self.id, UNLISTED, unlisted)
-                if self.error is not None:
-                    await bookkeeping.record_errors(connection, self.id, error_type, [self.error])
+                await bookkeeping.record_errors(connection, self.id, errors)
 
         try:
             await self._connections.transact(record)
@@ -249,6 +312,7 @@ class Run:
             captures_confirmed=self._written.confirmed,
             captures_known=self._written.known,
             captures_refused=self._captures_refused,
+            captures_failed=self._captures_failed,
             captures_lost=self._lost if self.error is not None else 0,
             markets_stored=self._written.markets,
             markets_refused=self._markets_refused,
@@ -259,10 +323,14 @@ class Run:
         )
 
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """The captures, markets and refused captures that were delivered so far."""
-        captures = self._accepted + self._captures_refused
-        return captures, self._markets_accepted, self._captures_refused
+    def counts(self) -> IngestProgress:
+        """The counts of the run so far."""
+        return IngestProgress(
+            captures=self._accepted + self._captures_refused,
+            markets=self._markets_accepted,
+            refused=self._captures_refused,
+            failed=self._captures_failed,
+        )
 
     @property
     def _lost(self) -> int:
@@ -300,14 +368,25 @@ class Run:
             for doubt, count in self._different_doubts.values()
         ]
 
-    def _unlisted_texts(self, refusals_listed: int) -> list[str]:
-        """Phrase the numbers of the refusals and the doubts that scrape_errors does not list."""
+    def _unlisted_texts(self, unwritten: Sequence[ErrorRow]) -> list[str]:
+        """Phrase the numbers of the errors and the doubts that scrape_errors does not list."""
+        listed = self._pipeline.errors_listed + Counter(error.kind for error in unwritten)
         doubts_listed = sum(count for _, count in self._different_doubts.values())
         unlisted = {
-            "refusals": self._refusals_found - refusals_listed,
+            "refusals": self._refusals_found - listed[REFUSED],
+            "fetch failures": self._captures_failed - listed[NOT_FETCHED],
             "doubts": self._doubts_found - doubts_listed,
         }
         return [f"{more:,} more {kind} are not listed" for kind, more in unlisted.items() if more]
+
+    def _timings_json(self) -> str | None:
+        try:
+            return _TIMINGS.dump_json(_TIMINGS.validate_python(self.timings or None)).decode()
+        except ValueError as error:
+            _log.warning(
+                "the timings of run %d are no JSON, and are not stored: %s", self.id, error
+            )
+            return None
 
     def _require_open(self) -> None:
         if self._is_ending:
@@ -324,3 +403,7 @@ class Run:
             self._report_refusal(refusal)
         for doubt in result.doubts:
             self._report_doubt(doubt)
+
+
+def _error_text(error: BaseException) -> str:
+    return shortened(f"{type(error).__name__}: {error}".removesuffix(": "), LONGEST_ERROR)

@@ -9,12 +9,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
+from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.errors import BatchNotFoundError, SequenceError
 from oddsschema.models import ScrapeBatch, ScrapeRun
 
 #: The error_type of a refusal.
 REFUSED = "refused"
+
+#: The error_type of an event that a scraper could not fetch.
+NOT_FETCHED = "not_fetched"
 
 #: The error_type of a doubt. It is no error: nothing that shows the error of a run reads it.
 DOUBT = "doubt"
@@ -25,6 +29,16 @@ UNLISTED = "unlisted"
 
 #: The error_type of a run that was closed because it gave no sign of life.
 STALE = "stale"
+
+
+class ErrorRow(NamedTuple):
+    """An error of a run, as it is recorded."""
+
+    kind: str
+    message: str
+    #: The SportRadar id of the event that the error is about, in the form that is stored.
+    sportradar_id: str | None = None
+
 
 # Reserve an id, so that a row is not inserted twice after an uncertain commit.
 _RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id, now() AS started_at"
@@ -83,7 +97,7 @@ _LOCK_RUN = "SELECT status FROM scrape_runs WHERE id = $1 FOR NO KEY UPDATE"
 # End a run. In the transaction of a caller, now() would be its start.
 _CLOSE_RUN = """
 UPDATE scrape_runs
-SET status = $2, events_failed = $3,
+SET status = $2, events_failed = $3, platform_timings = $4::text::jsonb,
     completed_at = statement_timestamp(), heartbeat_at = statement_timestamp()
 WHERE id = $1
 """
@@ -112,13 +126,14 @@ FROM (
 WHERE b.id = $1 AND runs.open = 0
 """
 
-# Insert errors of a run.
-_RECORD_ERRORS = """
-INSERT INTO scrape_errors (scrape_run_id, bookmaker_id, error_type, error_message)
-SELECT r.id, b.id, $2, message
+# Insert errors of run $1, each with its reference event if that is known.
+_RECORD_ERRORS = f"""
+INSERT INTO scrape_errors (scrape_run_id, bookmaker_id, event_id, error_type, error_message)
+SELECT r.id, b.id, e.id, c.kind, c.message
 FROM scrape_runs AS r
 LEFT JOIN bookmakers AS b ON b.slug = r.platform
-CROSS JOIN unnest($3::text[]) AS message
+CROSS JOIN {unnest(ErrorRow, 2)}
+LEFT JOIN events AS e ON e.sportradar_id = c.sportradar_id
 WHERE r.id = $1
 """
 
@@ -197,17 +212,17 @@ async def read_counts(connection: Connection, run_id: int) -> int:
 
 
 async def close_run(
-    connection: Connection, run_id: int, status: ScrapeStatus, *, failed: int
+    connection: Connection, run_id: int, status: ScrapeStatus, *, failed: int, timings: str | None
 ) -> bool:
     """End a run with the number of all its failed captures. Return False if it had ended before.
 
-    The end as stale does not count: another process has recorded that.
+    The end as stale does not count: another process has recorded that. `timings` is JSON.
     """
     before = await connection.fetchval(_LOCK_RUN, run_id)
     was_stale = bool(await connection.fetch(_REVIVE, run_id))
     if before is None or not (was_stale or ScrapeStatus(before).is_open):
         return False
-    await connection.execute(_CLOSE_RUN, run_id, status, failed)
+    await connection.execute(_CLOSE_RUN, run_id, status, failed, timings)
     return True
 
 
@@ -226,14 +241,15 @@ async def close_batch(
     return ScrapeStatus(status)
 
 
-async def record_errors(
-    connection: Connection, run_id: int, kind: str, messages: Sequence[str]
-) -> None:
+async def record_errors(connection: Connection, run_id: int, errors: Sequence[ErrorRow]) -> None:
     """Insert a row for each error of a run. Characters that PostgreSQL refuses become escapes."""
-    if messages:
+    if errors:
         storable = [
-            message.replace("\0", "\\u0000").encode(errors="backslashreplace").decode().strip()
-            or kind
-            for message in messages
+            ErrorRow(error.kind[:50], _storable(error.message) or error.kind, error.sportradar_id)
+            for error in errors
         ]
-        await connection.execute(_RECORD_ERRORS, run_id, kind[:50], storable)
+        await connection.execute(_RECORD_ERRORS, run_id, *arrays(ErrorRow, storable))
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\\u0000").encode(errors="backslashreplace").decode().strip()

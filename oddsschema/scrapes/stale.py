@@ -5,7 +5,7 @@ from datetime import timedelta
 from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.revision import require_migrated
-from oddsschema.scrapes.bookkeeping import STALE, close_batch, record_errors
+from oddsschema.scrapes.bookkeeping import STALE, ErrorRow, close_batch, record_errors
 from oddsschema.scrapes.summaries import BatchSummary, read_batches
 
 # An open batch whose last sign of life is old.
@@ -84,7 +84,8 @@ async def close_stale(
         batch_ids = await find(batch_ids)
         runs = await connection.fetch(_FAIL_RUNS, batch_ids)
         for run in runs:
-            await record_errors(connection, run["id"], STALE, ["no sign of life: closed"])
+            closed = ErrorRow(STALE, "no sign of life: closed")
+            await record_errors(connection, run["id"], [closed])
         for batch_id in batch_ids:
             # Without runs, its process died before the first one.
             await close_batch(connection, batch_id, ScrapeStatus.FAILED)

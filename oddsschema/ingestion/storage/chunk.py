@@ -1,19 +1,22 @@
 """A chunk: captures of one platform that are written and committed together."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from msgspec import to_builtins
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from oddsschema.capture import Capture
+from oddsschema.contracts.scalars import SportradarEventId
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import CaptureRecord
-from oddsschema.ingestion.report import MOST_LISTED, Doubt, Problem, Refusal
+from oddsschema.ingestion.report import MOST_LISTED, Doubt, FetchFailure, Problem, Refusal
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import WriteCounts
@@ -21,7 +24,11 @@ from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
 from oddsschema.ingestion.storage.sports import StoredSport, find_sports
 from oddsschema.scrapes import bookkeeping
-from oddsschema.scrapes.bookkeeping import REFUSED
+from oddsschema.scrapes.bookkeeping import NOT_FETCHED, REFUSED, ErrorRow
+
+_SPORTRADAR_ID: TypeAdapter[str] = TypeAdapter(
+    SportradarEventId, config=ConfigDict(defer_build=True)
+)
 
 
 @dataclass(slots=True)
@@ -36,8 +43,8 @@ class ChunkResult:
     doubts: list[Doubt] = field(default_factory=list)
     #: SportRadar ids of new events: another transaction may be writing the other side.
     new_events: list[str] = field(default_factory=list)
-    #: The number of refusals that were listed in scrape_errors.
-    listed: int = 0
+    #: The numbers of refusals and of fetch failures that were listed in scrape_errors.
+    listed: Counter[str] = field(default_factory=Counter)
     #: The run's counter with this chunk included; set just before the commit.
     counted: int | None = None
 
@@ -54,9 +61,11 @@ class Chunk:
     captures: list[tuple[Item, CaptureRecord]] = field(default_factory=list)
     #: The first refusals: a run lists no more.
     refusals: list[Refusal] = field(default_factory=list)
-    #: The number of captures that were refused as a whole.
-    captures_refused: int = 0
-    #: The number of snapshots, markets and refusals: about the number of rows.
+    #: The first fetch failures.
+    failures: list[FetchFailure] = field(default_factory=list)
+    #: The number of captures that were refused as a whole, or never made.
+    captures_failed: int = 0
+    #: The number of snapshots, markets and errors: about the number of rows.
     rows: int = 0
     #: The size of the text, in bytes.
     text_bytes: int = 0
@@ -79,16 +88,30 @@ class Chunk:
 
     def refuse(self, refusal: Refusal) -> None:
         """Add a refusal, without the capture that it refuses."""
-        self.captures_refused += refusal.markets is None
+        self.captures_failed += refusal.markets is None
         self.rows += 1
         if len(self.refusals) < MOST_LISTED:
             self.refusals.append(refusal.model_copy(update={"capture": None}))
             self.text_bytes += len(str(refusal))
 
+    def fail(self, failure: FetchFailure) -> None:
+        """Add a fetch failure."""
+        self.captures_failed += 1
+        self.rows += 1
+        if len(self.failures) < MOST_LISTED:
+            self.failures.append(failure)
+            self.text_bytes += len(failure.error)
+
+    def errors(self) -> list[ErrorRow]:
+        """List the refusals and the fetch failures for scrape_errors."""
+        return error_rows(self.refusals, self.failures)
+
     def halves(self) -> "list[Chunk]":
-        """Split the chunk into two: its first captures with its refusals, and the others."""
+        """Split the chunk into two: its first captures with its errors, and the others."""
         middle = len(self.captures) // 2
-        first = Chunk(refusals=self.refusals, captures_refused=self.captures_refused)
+        first = Chunk(
+            refusals=self.refusals, failures=self.failures, captures_failed=self.captures_failed
+        )
         second = Chunk()
         for half, captures in (
             (first, self.captures[:middle]),
@@ -101,6 +124,24 @@ class Chunk:
     def is_full(self, rows: int) -> bool:
         """Return whether the chunk has `rows` rows, or too much text, and must be written."""
         return self.rows >= rows or self.text_bytes >= _MOST_TEXT_BYTES
+
+
+def error_rows(
+    refusals: Iterable[Refusal], failures: Iterable[FetchFailure] = ()
+) -> list[ErrorRow]:
+    """Phrase refusals and fetch failures for scrape_errors."""
+    return [
+        *(ErrorRow(REFUSED, str(refusal)) for refusal in refusals),
+        *(ErrorRow(NOT_FETCHED, str(failure), _stored_id(failure)) for failure in failures),
+    ]
+
+
+def _stored_id(failure: FetchFailure) -> str | None:
+    """Convert the SportRadar id of a failure to the form that is stored; None if it is no id."""
+    try:
+        return _SPORTRADAR_ID.validate_python(failure.sportradar_id)
+    except ValidationError:
+        return None
 
 
 async def write_chunk(
@@ -117,7 +158,7 @@ async def write_chunk(
     """Write a chunk in the caller's transaction; fill in its result.
 
     The run's counters and errors are part of the transaction: they count committed captures only.
-    Refusals beyond `most_listed` are counted, and not listed in scrape_errors.
+    Errors beyond `most_listed` are counted, and not listed in scrape_errors.
     `before_markets` is called after the many small statements, before the large COPY. With
     `strict`, captures that give a sport another name, or make a doubtful match, are refused.
     """
@@ -145,10 +186,10 @@ async def write_chunk(
     result.refusals = [*stored.refusals, *refused]
     result.new_events = stored.new_events
     result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
-    listed = [*chunk.refusals, *result.refusals][:most_listed]
-    await bookkeeping.record_errors(connection, run_id, REFUSED, list(map(str, listed)))
-    result.listed = len(listed)
-    failed = chunk.captures_refused + sum(refusal.markets is None for refusal in result.refusals)
+    listed = [*chunk.errors(), *error_rows(result.refusals)][:most_listed]
+    await bookkeeping.record_errors(connection, run_id, listed)
+    result.listed = Counter(error.kind for error in listed)
+    failed = chunk.captures_failed + sum(refusal.markets is None for refusal in result.refusals)
     result.counted = await bookkeeping.add_counts(
         connection, run_id, scraped=stored.written.stored + stored.written.known, failed=failed
     )
