@@ -126,15 +126,16 @@ FROM (
 WHERE b.id = $1 AND runs.open = 0
 """
 
-# Insert errors of run $1, each with its reference event if that is known.
+# Insert errors of run $1 in their order, each with its reference event if that is known.
 _RECORD_ERRORS = f"""
 INSERT INTO scrape_errors (scrape_run_id, bookmaker_id, event_id, error_type, error_message)
 SELECT r.id, b.id, e.id, c.kind, c.message
 FROM scrape_runs AS r
 LEFT JOIN bookmakers AS b ON b.slug = r.platform
-CROSS JOIN {unnest(ErrorRow, 2)}
+CROSS JOIN {unnest(ErrorRow, 2, place="int")}
 LEFT JOIN events AS e ON e.sportradar_id = c.sportradar_id
 WHERE r.id = $1
+ORDER BY c.place
 """
 
 
@@ -248,7 +249,8 @@ async def record_errors(connection: Connection, run_id: int, errors: Sequence[Er
             ErrorRow(error.kind[:50], _storable(error.message) or error.kind, error.sportradar_id)
             for error in errors
         ]
-        await connection.execute(_RECORD_ERRORS, run_id, *arrays(ErrorRow, storable))
+        columns = arrays(ErrorRow, storable)
+        await connection.execute(_RECORD_ERRORS, run_id, *columns, list(range(len(storable))))
 
 
 def _storable(text: str) -> str:
