@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from oddsschema import migrations as migrations
     from oddsschema import queries as queries
     from oddsschema import schema as schema
+    from oddsschema import scrapes as scrapes
     from oddsschema import simulate as simulate
     from oddsschema import strategies as strategies
 
@@ -137,7 +138,7 @@ __all__ = [
 #: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
 #: for them.
 _LAZY_MODULES = frozenset(
-    {"embedded", "feeds", "migrations", "queries", "schema", "simulate", "strategies"}
+    {"embedded", "feeds", "migrations", "queries", "schema", "scrapes", "simulate", "strategies"}
 )
 
 

@@ -275,7 +275,9 @@ def ingest(
 
 @click.command()
 @click.option("-n", "--limit", default=20, show_default=True, help="Number of batches.")
-@click.option("--stale", is_flag=True, help="Print only open batches without a sign of life.")
+@click.option(
+    "--stale", is_flag=True, help="Print only open batches, and runs, without a sign of life."
+)
 @duration_option(
     "--older-than", timedelta(hours=1), "Age of the last sign of life of a stale batch."
 )

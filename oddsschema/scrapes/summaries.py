@@ -1,11 +1,12 @@
 """Summaries of batches and their runs, newest first, with their runs."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlmodel import col
 
 from oddsschema.contracts.scalars import ScrapeStatus
@@ -23,6 +24,9 @@ FROM scrape_batches AS b
 WHERE {condition}
 ORDER BY b.id DESC LIMIT $1
 """
+
+# Read the start times of runs.
+_STARTS = "SELECT id, started_at FROM scrape_runs WHERE id = ANY ($1)"
 
 _MARKS = {
     ScrapeStatus.PENDING: "…",
@@ -65,14 +69,17 @@ class BatchSummary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    batch_id: int = Field(description="Id of the batch's row in scrape_batches.")
+    batch_id: int | None = Field(
+        description="Id of the batch's row in scrape_batches. None for a run without a batch."
+    )
     status: ScrapeStatus = Field(description="Status of the batch.")
     started_at: datetime = Field(description="Start of the batch, UTC.")
     completed_at: datetime | None = Field(description="End of the batch, UTC; None while it runs.")
     runs: tuple[RunSummary, ...] = Field(description="A run for each platform.")
 
     def __str__(self) -> str:
-        return "  ".join([f"Batch {self.batch_id}", *map(str, self.runs)])
+        name = "No batch" if self.batch_id is None else f"Batch {self.batch_id}"
+        return "  ".join([name, *map(str, self.runs)])
 
 
 class BatchList(RootModel[tuple[BatchSummary, ...]]):
@@ -106,8 +113,39 @@ async def read_batches(
     await require_migrated(connection)
     batches = await connection.fetch(_BATCHES.format(condition=condition), limit, parameter)
     runs = defaultdict(list)
-    for row in await connection.fetch(*_runs([batch["batch_id"] for batch in batches])):
-        runs[row["batch_id"]].append(
+    batch_ids = [batch["batch_id"] for batch in batches]
+    for of_batch, run in await _read_runs(connection, col(Coverage.batch_id).in_(batch_ids)):
+        runs[of_batch].append(run)
+    return [BatchSummary(**batch, runs=tuple(runs[batch["batch_id"]])) for batch in batches]
+
+
+async def read_runs_without_batch(
+    connection: Connection, run_ids: Sequence[int]
+) -> list[BatchSummary]:
+    """Read some runs that have no batch, newest first."""
+    started = dict[int, datetime]()
+    for row in await connection.fetch(_STARTS, run_ids):
+        started[row["id"]] = row["started_at"]
+    return [
+        BatchSummary(
+            batch_id=None,
+            status=run.status,
+            started_at=started[run.run_id],
+            completed_at=None,
+            runs=(run,),
+        )
+        for _, run in reversed(await _read_runs(connection, col(Coverage.run_id).in_(run_ids)))
+    ]
+
+
+async def _read_runs(
+    connection: Connection, condition: ColumnElement[bool]
+) -> list[tuple[int | None, RunSummary]]:
+    """Read the runs under a condition on their coverage, each with the id of its batch."""
+    text, arguments = compiled(_runs(condition))
+    return [
+        (
+            row["batch_id"],
             RunSummary(
                 run_id=row["run_id"],
                 platform=row["platform"],
@@ -116,13 +154,14 @@ async def read_batches(
                 events_failed=row["events_failed"],
                 markets=row["markets"] + row["markets_gone"],
                 error=row["error"],
-            )
+            ),
         )
-    return [BatchSummary(**batch, runs=tuple(runs[batch["batch_id"]])) for batch in batches]
+        for row in await connection.fetch(text, *arguments)
+    ]
 
 
-def _runs(batch_ids: list[int]) -> tuple[Any, ...]:
-    """Select the coverage of the runs of some batches, with the last error of each run."""
+def _runs(condition: ColumnElement[bool]) -> Any:
+    """Select the coverage of the runs under a condition, with the last error of each run."""
     error = (
         select(col(ScrapeError.error_message))
         .where(
@@ -133,11 +172,8 @@ def _runs(batch_ids: list[int]) -> tuple[Any, ...]:
         .limit(1)
         .scalar_subquery()
     )
-    statement = coverage().where(col(Coverage.batch_id).in_(batch_ids))
-    text, arguments = compiled(
-        statement.add_columns(error.label("error")).order_by(col(Coverage.run_id))
-    )
-    return text, *arguments
+    statement = coverage().where(condition)
+    return statement.add_columns(error.label("error")).order_by(col(Coverage.run_id))
 
 
 def _shortened(message: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 import oddsschema
 from oddsschema import ScrapeStatus
 from oddsschema.ingestion import heartbeat
-from oddsschema.scrapes.stale import close_stale, stale_batches
+from oddsschema.scrapes import close_stale, stale_batches
 from tests.support.scrapes import scrapes
 from tests.support.sessions import execute, fetch
 
@@ -170,3 +170,35 @@ def test_closing_beside_commits(database: str, run: Run) -> None:
     assert run(close_stale(database, timedelta(0))) == 0
     assert run(fetch(database, STATUSES)) == [("completed", False, "completed", False, 40, 0)] * 3
     assert run(fetch(database, "SELECT * FROM scrape_errors WHERE error_type <> 'doubt'")) == []
+
+
+def test_runs_without_a_batch(database: str, run: Run) -> None:
+    """A run that has no batch is stale by itself; a living one is not."""
+
+    async def body() -> None:
+        async with oddsschema.batch(database) as batch, batch.run("bet9ja") as living:
+            await execute(
+                database,
+                "INSERT INTO scrape_runs (platform, status) VALUES ('mozzart', 'running')",
+            )
+            await execute(database, HOURS_LATER)
+            await execute(database, f"DELETE FROM scrape_batches WHERE id = {batch.id}")
+            assert [str(summary) for summary in await stale_batches(database)] == [
+                "No batch  mozzart … 0 events 0 market rows",
+                "No batch  bet9ja … 0 events 0 market rows",
+            ]
+            await living.record_sign_of_life()
+            (stale,) = await stale_batches(database)
+            assert (stale.batch_id, stale.runs[0].platform) == (None, "mozzart")
+            assert await close_stale(database) == 1
+            assert await stale_batches(database) == []
+            assert await fetch(
+                database, "SELECT platform, status FROM scrape_runs ORDER BY id"
+            ) == [
+                ("bet9ja", "running"),
+                ("mozzart", "failed"),
+            ]
+            assert await fetch(database, ERRORS) == [("stale", "no sign of life: closed")]
+            await execute(database, f"INSERT INTO scrape_batches (id) VALUES ({batch.id})")
+
+    run(body())
