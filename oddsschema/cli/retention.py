@@ -42,6 +42,12 @@ from oddsschema.retention import size as measure
     help="Age of the history that is kept: 36h, 14d, 2w. Required without --ahead.",
 )
 @click.option(
+    "--keep-runs",
+    callback=read_duration,
+    metavar="DURATION",
+    help="Age of the batches, runs and errors that are kept. The default is --keep.",
+)
+@click.option(
     "--ahead", is_flag=True, help="Delete captures of the future, in place of old history."
 )
 @duration_option(
@@ -68,6 +74,7 @@ from oddsschema.retention import size as measure
 @url_option
 def prune(
     keep: timedelta | None,
+    keep_runs: timedelta | None,
     ahead: bool,
     max_ahead: timedelta,
     dry_run: bool,
@@ -91,6 +98,8 @@ def prune(
     """
     if (keep is None) is not ahead:
         raise click.UsageError("give either --keep or --ahead")
+    if ahead and keep_runs is not None:
+        raise click.UsageError("--ahead deletes no runs: leave out --keep-runs")
     start = time.monotonic()
     progress = ProgressLine()
     deleted = 0
@@ -104,7 +113,7 @@ def prune(
         delete: Callable[..., Coroutine[Any, Any, PruneReport]] = (
             partial(prune_captures, url, max_ahead)
             if keep is None
-            else partial(prune_history, url, keep)
+            else partial(prune_history, url, keep, keep_runs=keep_runs)
         )
         options = PruneOptions(
             chunk_rows=chunk_rows,

@@ -23,14 +23,16 @@ async def prune(
     target: Target,
     keep: timedelta | datetime,
     *,
+    keep_runs: timedelta | datetime | None = None,
     dry_run: bool = False,
     options: PruneOptions = PruneOptions(),
 ) -> PruneReport:
     """Delete history before a cutoff: the instant `keep`, or the server's time less `keep`.
 
     Every instant from the cutoff on reads as before, except in events that are over: their kickoff
-    and their last capture are before the cutoff, and they are deleted as a whole. With `dry_run`
-    nothing is deleted, and the report counts the rows that would be.
+    and their last capture are before the cutoff, and they are deleted as a whole. Batches, runs and
+    errors have the cutoff `keep_runs`, if it is given. Tournaments that no event refers to are
+    deleted. With `dry_run` nothing is deleted, and the report counts the rows that would be.
 
     It is safe to interrupt: run it again to continue. Several prunes may run at once. With an open
     connection as `target` whose transaction is open, all locks are kept until that ends.
@@ -39,16 +41,24 @@ async def prune(
     the report; the others are deleted. Raises DatabaseUnavailableError and NotMigratedError, and
     ValueError for an instant without a time zone and for a negative time.
     """
-    if isinstance(keep, datetime) and keep.tzinfo is None:
-        raise ValueError(f"keep must have a time zone: {keep}")
-    if isinstance(keep, timedelta) and keep < timedelta(0):
-        raise ValueError(f"keep must not be negative: {keep}")
+    for name, value in {"keep": keep, "keep_runs": keep_runs}.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{name} must have a time zone: {value}")
+        if isinstance(value, timedelta) and value < timedelta(0):
+            raise ValueError(f"{name} must not be negative: {value}")
     async with open_connections(
         target, retry_for=options.retry_for, answer_within=options.answer_within
     ) as connections:
-        cutoff = await connections.transact(partial(cutoff_of, keep))
+        runs_cutoff = None
+        if keep_runs is not None:
+            runs_cutoff = await connections.transact(partial(cutoff_of, keep_runs))
         session = PruneSession(
-            connections, cutoff, options, dry_run, owns_connection=not connections.is_borrowed
+            connections,
+            await connections.transact(partial(cutoff_of, keep)),
+            options,
+            dry_run,
+            runs_cutoff=runs_cutoff,
+            owns_connection=not connections.is_borrowed,
         )
         histories, remnants = HistoryPrune(session), RemnantPrune(session)
         for side in SIDES:

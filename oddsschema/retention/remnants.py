@@ -1,7 +1,10 @@
-"""Remnants: errors, runs, batches and events that nothing refers to after a prune of histories."""
+"""Remnants: rows that nothing refers to after a prune of histories.
+
+They are errors, runs, batches, events and tournaments.
+"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from oddsschema.database.connections import Connection
@@ -18,7 +21,7 @@ from oddsschema.retention.session import (
     Step,
     fetch_locked,
 )
-from oddsschema.retention.statements import REMNANTS, Remnants, for_side, measured
+from oddsschema.retention.statements import RECORDS, REMNANTS, Remnants, for_side, measured
 
 
 class RemnantPrune:
@@ -36,8 +39,15 @@ class RemnantPrune:
                 old = f"SELECT t.id FROM {remnants.table} AS t WHERE {remnants.old}"
                 conditions[child] = f"t.{column} IN ({old})"
             for table, condition in conditions.items():
-                ((rows, size),) = await self._session.fetch(measured(table, condition))
+                ((rows, size),) = await self._session.fetch(
+                    measured(table, condition), cutoff=self.cutoff_of(remnants)
+                )
                 self._session.add({table: Removed(rows=rows, bytes=size)})
+
+    def cutoff_of(self, remnants: Remnants) -> datetime:
+        """Return the cutoff of a table's rows."""
+        is_record = remnants.table in RECORDS
+        return self._session.runs_cutoff if is_record else self._session.cutoff
 
     async def delete(self) -> None:
         """Delete the rows that nothing refers to any more."""
@@ -56,7 +66,10 @@ class RemnantPrune:
             busy: list[int] = []
             referring = for_side(side, statements.REFERRING)
             while events := [
-                row[0] for row in await self._session.fetch(referring, after, PAGE_SIZE)
+                row[0]
+                for row in await self._session.fetch(
+                    referring, after, PAGE_SIZE, cutoff=self._session.runs_cutoff
+                )
             ]:
                 after = events[-1]
                 busy += await self.clear_references(side, events)
@@ -74,7 +87,7 @@ class RemnantPrune:
         async def work(connection: Connection) -> list[int]:
             locked = await self._session.lock(connection, side, events, patience)
             await connection.execute(
-                for_side(side, statements.CLEAR_RUN_REFERENCES), self._session.cutoff, locked
+                for_side(side, statements.CLEAR_RUN_REFERENCES), self._session.runs_cutoff, locked
             )
             return list(set(events) - set(locked))
 
@@ -104,7 +117,8 @@ class RemnantPrune:
                 return
             except RowsLockedError:
                 self._session.patience = NO_PATIENCE
-        ((left,),) = await self._session.fetch(remnants.left(), skip)
+        cutoff = self.cutoff_of(remnants)
+        ((left,),) = await self._session.fetch(remnants.left(), skip, cutoff=cutoff)
         if left:
             self._session.keep(remnants.table, LOCKED, left)
 
@@ -120,12 +134,12 @@ class RemnantPrune:
             connection,
             patience,
             remnants.candidates(waiting=bool(patience)),
-            *(self._session.cutoff, step.limit, step.skip),
+            *(self.cutoff_of(remnants), step.limit, step.skip),
         )
         step.is_last = not candidates
         # Again, now that they are locked: another transaction may have referred to them before.
         rows = await connection.fetch(
-            remnants.confirmed(), self._session.cutoff, [row["id"] for row in candidates]
+            remnants.confirmed(), self.cutoff_of(remnants), [row["id"] for row in candidates]
         )
         step.ids = [row["id"] for row in rows]
         removed = Removed(rows=len(rows), bytes=sum(row["bytes"] for row in rows))

@@ -10,6 +10,7 @@ TABLES = (
     *("competitor_market_odds", "competitor_odds_snapshots", "market_odds", "odds_snapshots"),
     *("scrape_errors", "scrape_runs", "scrape_batches"),
     *("competitor_events", "events", "event_bookmakers"),
+    *("competitor_tournaments", "tournaments"),
 )
 
 
@@ -57,6 +58,9 @@ class PruneReport(BaseModel):
         description="The instant (UTC) before which history is deleted, or after which captures of "
         "the future are. Reads on its other side have the same result as before."
     )
+    runs_cutoff: datetime = Field(
+        description="The instant (UTC) before which batches, runs and errors are deleted."
+    )
     is_ahead: bool = Field(description="True: captures of the future are deleted.")
     dry_run: bool = Field(description="True: nothing was deleted.")
     tables: dict[str, Removed] = Field(description="Deleted rows, by table.")
@@ -81,6 +85,8 @@ class PruneReport(BaseModel):
         verb = "to be deleted" if self.dry_run else "deleted"
         side = "after" if self.is_ahead else "before"
         lines = [f"{side} {self.cutoff:%Y-%m-%d %H:%M:%S} UTC, {verb}:"]
+        if self.runs_cutoff != self.cutoff:
+            lines.append(f"(batches, runs and errors: before {self.runs_cutoff:%Y-%m-%d %H:%M:%S})")
         changed = {table: removed for table, removed in self.tables.items() if removed.rows}
         lines += [_line(table, removed) for table, removed in changed.items()]
         lines.append(_line("total" if changed else "nothing", self.total))

@@ -80,10 +80,13 @@ class PruneSession:
         dry_run: bool,
         *,
         owns_connection: bool,
+        runs_cutoff: datetime | None = None,
         is_ahead: bool = False,
     ) -> None:
         self.connections = connections
         self.cutoff = cutoff
+        #: The cutoff of batches, runs and errors.
+        self.runs_cutoff = runs_cutoff or cutoff
         self.options = options
         self._dry_run = dry_run
         self._is_ahead = is_ahead
@@ -99,6 +102,7 @@ class PruneSession:
         """Report the prune so far."""
         return PruneReport(
             cutoff=self.cutoff,
+            runs_cutoff=self.runs_cutoff,
             is_ahead=self._is_ahead,
             dry_run=self._dry_run,
             tables=self.tables,
@@ -145,11 +149,13 @@ class PruneSession:
         if group:
             yield group
 
-    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+    async def fetch(
+        self, statement: str, *arguments: Any, cutoff: datetime | None = None
+    ) -> list[Any]:
         """Fetch rows in a transaction of their own; $1 is the cutoff."""
 
         async def work(connection: Connection) -> list[Any]:
-            rows: list[Any] = await connection.fetch(statement, self.cutoff, *arguments)
+            rows: list[Any] = await connection.fetch(statement, cutoff or self.cutoff, *arguments)
             return rows
 
         return await self.connections.transact(work)

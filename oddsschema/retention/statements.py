@@ -322,8 +322,19 @@ def unreferred(*references: tuple[str, str]) -> str:
     return " AND ".join(_NOT_REFERRED_TO.format(*reference) for reference in references)
 
 
+def is_unneeded(event: str) -> str:
+    """Return the condition that a reference event is over, and each competitor's event of it."""
+    return f"""{is_over(BETPAWA, event)} AND NOT EXISTS (
+        SELECT FROM competitor_events AS c
+        WHERE c.betpawa_event_id = {event}.id AND NOT {is_over(COMPETITORS, "c")}
+    )"""
+
+
+#: The tables of the record of scrapes, which has a cutoff of its own.
+RECORDS = ("scrape_errors", "scrape_runs", "scrape_batches")
+
 #: In the order of deletion: runs before the batches that they refer to, competitors' events before
-#: BetPawa's.
+#: BetPawa's, events before tournaments.
 REMNANTS = (
     Remnants("scrape_errors", _OLD_ERROR, _OLD_ERROR),
     Remnants(
@@ -348,15 +359,27 @@ REMNANTS = (
     ),
     Remnants(
         "events",
-        is_over(BETPAWA, "t")
-        + f""" AND NOT EXISTS (
-            SELECT FROM competitor_events AS c
-            WHERE c.betpawa_event_id = t.id AND NOT {is_over(COMPETITORS, "c")}
-        )""",
+        is_unneeded("t"),
         "t.kickoff < $1 AND "
         + unreferred(
             (BETPAWA.snapshots, BETPAWA.event_column), ("competitor_events", "betpawa_event_id")
         ),
         cascade=("event_bookmakers", "event_id"),
+    ),
+    Remnants(
+        "competitor_tournaments",
+        f"""t.created_at < $1 AND NOT EXISTS (
+            SELECT FROM competitor_events AS e
+            WHERE e.tournament_id = t.id AND NOT {is_over(COMPETITORS, "e")}
+        )""",
+        "t.created_at < $1 AND " + unreferred(("competitor_events", "tournament_id")),
+    ),
+    Remnants(
+        "tournaments",
+        f"""$1::timestamptz NOTNULL AND NOT EXISTS (
+            SELECT FROM events AS e WHERE e.tournament_id = t.id AND NOT ({is_unneeded("e")})
+        )""",
+        # They have no time.
+        "$1::timestamptz NOTNULL AND " + unreferred(("events", "tournament_id")),
     ),
 )

@@ -208,6 +208,13 @@ class Model:
             instants[instant] = accepted | carried
             self.carried[listing, instant] = set(carried)
 
+    def forget(self, listing: tuple[str, str]) -> None:
+        """Forget every capture of an event: a later delivery of any of them is the first again."""
+        del self.instants[listing]
+        for captures in (self._captures, self.carried):
+            for key in [key for key in captures if key[0] == listing]:
+                del captures[key]
+
     def at(self, platform: str, instant: datetime, event: str = "1") -> State:
         """Return the offer at an instant: the content of the last capture until then."""
         instants = self.instants[platform, event]

@@ -54,7 +54,7 @@ class History(Model):
                 last = [max(self.instants[listing]) for listing in listings]
                 if self.kickoff < cutoff and all(instant < cutoff for instant in last):
                     for listing in listings:
-                        del self.instants[listing]
+                        self.forget(listing)
 
     async def assert_stored(self, connection: Any, instants: Sequence[datetime]) -> None:
         """Compare the database with the model at these instants."""

@@ -93,10 +93,12 @@ class EventRow(NamedTuple):
         )
 
 
-# Find the tournaments $2 of source $1.
+# Find the tournaments $2 of source $1, and keep a prune from deleting them.
 _FIND_TOURNAMENTS = f"""
 SELECT {", ".join(TournamentRow._fields)}, deleted_at, id
 FROM competitor_tournaments WHERE source = $1 AND external_id = ANY ($2)
+ORDER BY external_id
+FOR KEY SHARE
 """
 
 # Insert tournaments of source $1.

@@ -42,6 +42,10 @@ WHERE sportradar_id = ANY ($4)
    OR (sport_id, name, country) IN (SELECT c.* FROM {unnest(TournamentKey, 1)})
 """
 
+# Keep a prune from deleting the tournaments $1. (A lock while they are found would be in the way of
+# another transaction that changes them.)
+_HOLD_TOURNAMENTS = "SELECT FROM tournaments WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE"
+
 _INSERT_TOURNAMENT = """
 INSERT INTO tournaments (sport_id, name, country, sportradar_id) VALUES ($1, $2, $3, $4)
 RETURNING id
@@ -94,6 +98,22 @@ async def find_tournaments(
         if tournament.sportradar_id is not None
     ]
     arguments = [*arrays(TournamentKey, keys), sportradar_ids]
+    while True:
+        found = await _find_or_write(connection, arguments, captured_at, bookmaker_id, may_change)
+        ids = set(found.values())
+        # A prune may have deleted one meanwhile.
+        if len(await connection.fetch(_HOLD_TOURNAMENTS, list(ids))) == len(ids):
+            return found
+
+
+async def _find_or_write(
+    connection: Connection,
+    arguments: Sequence[Any],
+    captured_at: dict[TournamentRow, datetime],
+    bookmaker_id: int,
+    may_change: bool,
+) -> dict[TournamentRow, int]:
+    """Find or insert tournaments; `arguments` are those of _FIND_TOURNAMENTS."""
     index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
     is_found = index.is_current if may_change else index.find
     if not all(map(is_found, captured_at)):

@@ -14,6 +14,7 @@ import pytest
 
 from oddsschema import NotMigratedError, PruneOptions, ingest, prune
 from oddsschema.retention import Removed
+from tests.support.histories import capture
 from tests.support.prune_checks import assert_pruned, assert_states, connected
 from tests.support.pruned_histories import CHANGES, MINUTES, ROUNDS, at, scraped
 from tests.support.sessions import fetch, holding, settled, waiting
@@ -52,6 +53,48 @@ def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> No
     run(body())
     assert run(fetch(database, "SELECT count(*) FROM events")) == [(6,)]
     assert run(fetch(database, "SELECT count(*) FROM competitor_events")) == [(6,)]
+
+
+@pytest.mark.parametrize("platform", ["betpawa", "bet9ja"])
+def test_tournament_that_is_deleted_meanwhile(database: str, run: Run, platform: str) -> None:
+    """An ingestion that finds a tournament which a prune deletes inserts it again."""
+    table = "tournaments" if platform == "betpawa" else "competitor_tournaments"
+
+    async def body() -> None:
+        await ingest(database, [capture(platform, at(0), [], "1")])
+        await fetch(database, "DELETE FROM competitor_events")
+        await fetch(database, "DELETE FROM events")
+        # The rest of a prune, before its commit.
+        async with holding(database, f"DELETE FROM {table}") as pruning:
+            ingesting = asyncio.create_task(ingest(database, [capture(platform, at(1), [], "1")]))
+            await waiting(pruning)
+        report = await ingesting
+        assert report.all_stored, report
+        assert report.retries == 0
+
+    run(body())
+    assert run(fetch(database, f"SELECT name FROM {table}")) == [("Cup",)]
+
+
+@pytest.mark.parametrize("platform", ["betpawa", "bet9ja"])
+def test_tournament_of_an_open_transaction(database: str, run: Run, platform: str) -> None:
+    """A prune keeps a tournament that an ingestion has found and not used yet."""
+    table = "tournaments" if platform == "betpawa" else "competitor_tournaments"
+
+    async def body() -> None:
+        await ingest(database, [capture(platform, at(0), [], "1")])
+        await fetch(database, "DELETE FROM competitor_events")
+        await fetch(database, "DELETE FROM events")
+        await fetch(database, "UPDATE competitor_tournaments SET created_at = to_timestamp(0)")
+        async with connected(database) as connection, connection.transaction():
+            await ingest(connection, [capture(platform, at(1), [], "1")])
+            report = await prune(
+                database, timedelta(0), options=PruneOptions(patience=timedelta(0))
+            )
+            assert [kept.table for kept in report.kept] == [table]
+        assert await fetch(database, f"SELECT count(*) FROM {table}") == [(1,)]
+
+    run(body())
 
 
 #: Prunes argv[1] before argv[2] in many transactions, and reports the end of each.

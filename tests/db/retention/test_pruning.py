@@ -266,8 +266,8 @@ def test_command(database: str, run: Run) -> None:
     done = command("prune", "--keep", "2w", "--url", database)
     assert done.returncode == 1
     assert "\nkept: 1 rows of competitor_events stay: the table picks refers" in done.stderr
-    # The linked event of BetPawa and its two listings are kept as well.
-    assert f"{report.total.rows - 4:,} rows deleted" in done.stdout
+    # The linked event of BetPawa, its two listings and its tournament are kept as well.
+    assert f"{report.total.rows - 5:,} rows deleted" in done.stdout
     again = command("prune", "--keep", "2w", "--json", "--url", database)
     assert PruneReport.model_validate_json(again.stdout).total == Removed()
 
@@ -278,3 +278,51 @@ def test_invalid_durations(keep: str) -> None:
     done = command("prune", "--keep", keep, "--url", "postgresql://nobody@localhost:1/none")
     assert done.returncode == 2
     assert "36h, 14d, 5s or 250ms" in done.stderr or "out of range" in done.stderr
+
+
+RECORDS = """
+SELECT (SELECT count(*) FROM scrape_batches), (SELECT count(*) FROM scrape_runs),
+    (SELECT count(*) FROM competitor_odds_snapshots), (SELECT count(*) FROM tournaments),
+    (SELECT count(*) FROM competitor_tournaments)
+"""
+
+
+@pytest.mark.parametrize(
+    ("keep", "keep_runs", "left"),
+    [
+        *((20, None, (1, 2, 20, 1, 1)), (60, None, (1, 2, 0, 0, 1))),
+        # The record is of today, the history of 2024.
+        *((timedelta(days=1), timedelta(0), (0, 0, 0, 0, 1)),),
+        *((20, timedelta(0), (0, 0, 20, 1, 1)), (0, timedelta(0), (0, 0, 40, 1, 1))),
+    ],
+)
+def test_records_and_tournaments(
+    database: str, run: Run, keep: Any, keep_runs: timedelta | None, left: tuple[int, ...]
+) -> None:
+    """Batches and runs have a cutoff of their own; tournaments go with their last event."""
+    model = History(0)
+    captures = [
+        model.captured(platform, "1", minute, markets({0: minute % 2}))
+        for platform in ("betpawa", "bet9ja")
+        for minute in range(40)
+    ]
+    run(ingest(database, captures, options=IngestOptions(store="complete")))
+    cutoff = at(keep) if isinstance(keep, int) else keep
+    planned = run(prune(database, cutoff, keep_runs=keep_runs, dry_run=True))
+    report = run(prune(database, cutoff, keep_runs=keep_runs))
+    assert report.tables == planned.tables
+    # The competitor's tournament is of today.
+    assert run(fetch(database, RECORDS)) == [left]
+    if keep_runs is not None:
+        assert report.runs_cutoff > report.cutoff
+
+
+def test_new_tournaments(database: str, run: Run) -> None:
+    """A competitor's tournament that has no event yet is kept until it is old."""
+    insert = """
+        INSERT INTO competitor_tournaments (source, sport_id, name, external_id, created_at)
+        VALUES ('bet9ja', 1, 'Cup', '1', now() - interval '1 day'), ('bet9ja', 1, 'Cup', '2', now())
+    """
+    run(fetch(database, insert))
+    run(prune(database, timedelta(hours=1)))
+    assert run(fetch(database, "SELECT external_id FROM competitor_tournaments")) == [("2",)]
