@@ -17,6 +17,7 @@ from oddsschema.cli.options import (
     duration_option,
     json_option,
     max_ahead_option,
+    read_slug,
     retry_for_option,
     run_on_database,
     url_option,
@@ -175,6 +176,7 @@ def validate_files(
 )
 @click.option(
     "--reference",
+    callback=read_slug,
     default=IngestOptions.reference,
     show_default=True,
     metavar="BOOKMAKER",

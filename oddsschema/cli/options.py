@@ -54,6 +54,18 @@ def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) 
         raise click.BadParameter(f"{value!r} is not a size such as 500M, 80G or 2T") from error
 
 
+def read_slug(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Parse the value of an option: the slug of a bookmaker."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from oddsschema.contracts.scalars import Slug
+
+    try:
+        return TypeAdapter[str](Slug).validate_python(value)
+    except ValidationError as error:
+        raise click.BadParameter(f"{value!r} is not the slug of a bookmaker") from error
+
+
 class JsonOption(click.Option):
     """The option `--json`, with the names of the reports that it prints."""
 

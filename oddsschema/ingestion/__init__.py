@@ -2,8 +2,9 @@
 
 The way of a capture, from the top module down:
 
-1. `dispatch` (`ingest`: one stream, a run for each platform) or `batches` and `run` (a program
-   opens a batch and its runs itself) ask `sources` for the next `item`, and obey `options`.
+1. `batches` (`ingest`, or a batch that a program opens itself) has a `run` for each platform. A
+   run, or `dispatch` for captures of several platforms, asks `sources` for the next `item`, and
+   obeys `options`.
    `files` reads files and pipes; `lines`, and `gzip_lines` for a .gz, cut them into items.
 2. `validation.validator` turns the item into a record (`records`) or a refusal (`report`):
    `validation.fast_path` accepts nearly every line of JSON text, `validation.bounded_validator`
@@ -26,8 +27,7 @@ The way of a capture, from the top module down:
 `gc_threshold` keeps Python's garbage collector from scanning captures in flight.
 """
 
-from oddsschema.ingestion.batches import Batch, batch
-from oddsschema.ingestion.dispatch import ingest
+from oddsschema.ingestion.batches import Batch, batch, ingest
 from oddsschema.ingestion.files import read_files, stream_files
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits

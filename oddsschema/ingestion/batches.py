@@ -16,12 +16,14 @@ from oddsschema.database.clock import Clock, server_clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
+from oddsschema.ingestion.dispatch import Dispatch
 from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.heartbeat import beating
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
+from oddsschema.ingestion.sources import Source
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import Reserved
@@ -90,6 +92,40 @@ async def batch(
                 await opened.close()
 
 
+async def ingest(
+    target: Target,
+    source: Source,
+    *,
+    trigger: str | None = None,
+    notes: str | None = None,
+    options: IngestOptions = IngestOptions(),
+) -> IngestReport:
+    """Validate captures and store the good ones as one batch with a run for each platform.
+
+    `source` is the path of an NDJSON file (plain or .gz), NDJSON as bytes, an open file or stream,
+    or an iterable or async iterable of captures: `Capture` objects, dicts, or JSON objects as text.
+    It is read only as fast as PostgreSQL stores its captures.
+
+    Each capture is validated by the contract. A market that breaks it is refused and the rest of
+    its capture stored; any other error refuses the capture. A capture that is stored and most
+    likely wrong has a doubt. The first 1,000 refusals and doubts of a run are in the report and in
+    `scrape_errors`; all are counted. Good captures are committed in chunks of `options.chunk_rows`,
+    or after `options.flush_after`. Captures that had been stored before are counted, and change
+    nothing.
+
+    Each run writes on a connection of its own, unless `target` is a connection: on one of asyncpg,
+    each chunk is committed at once, unless the caller has opened a transaction; on one of
+    SQLAlchemy, the caller commits. `trigger` and `notes` describe the batch.
+
+    Raises DatabaseUnavailableError and NotMigratedError before anything is read, and the source's
+    errors. A database error ends its run alone: the run is reported as failed, its committed chunks
+    stay, and the other runs continue.
+    """
+    async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
+        await opened.ingest(source)
+    return opened.report()
+
+
 class Batch:
     """An open batch. Its runs may work at the same time."""
 
@@ -103,6 +139,31 @@ class Batch:
         self.horizon = Horizon(clock, options.max_ahead)
         self._connections = connections
         self._is_ended = False
+        self._dispatch = Dispatch(options, lambda: self.horizon, self._run_of)
+        #: The exception that ends several runs, on its way to the caller.
+        self._raising: Exception | None = None
+
+    async def ingest(self, source: Source) -> None:
+        """Validate captures of several platforms, and store the good ones in a run for each.
+
+        A run that is open takes the captures of its platform. The other runs are opened here, and
+        closed at the end of the batch. It can be called again and again. A database error ends its
+        run alone. Raises the source's errors and BatchEndedError.
+        """
+        await self._dispatch.ingest(source)
+
+    async def flush(self) -> None:
+        """Commit all captures that were taken so far, of all open runs. Raises ChunkError."""
+        for run in self.runs:
+            if run.is_open:
+                await run.flush()
+
+    async def _run_of(self, platform: str | None) -> Run:
+        """Return the open run of a platform, or open one."""
+        for run in self.runs:
+            if run.platform == platform and run.is_open:
+                return run
+        return await self.open_run(platform)
 
     @asynccontextmanager
     async def run(self, platform: str) -> AsyncIterator[Run]:
@@ -110,13 +171,33 @@ class Batch:
 
         The exception is logged, recorded in `scrape_errors` and in the run's report, and not raised
         further: the batch's other runs continue. A cancellation (Ctrl-C) ends the run in the same
-        way, and is raised further. Raises BatchEndedError after the end of the batch.
+        way, and is raised further.
+
+        If several runs are open in the body (one inside another, or opened by `ingest`), an
+        exception that a run's own `ingest` raised ends that run as failed, and the others with
+        their captures. It is not raised further. Any other exception ends all of them as failed,
+        and is raised further.
+
+        Raises BatchEndedError after the end of the batch.
         """
         run = await self.open_run(platform)
         try:
             yield run
         except Exception as error:
+            if run.raised is not error and any(
+                other.raised is error and other.is_open for other in self.runs
+            ):
+                await run.close()
+                raise
             await run.close(error)
+            if run.raised is error:
+                return
+            task = asyncio.current_task()
+            if self._raising is error or any(
+                other.is_open and other.task is task for other in self.runs
+            ):
+                self._raising = error
+                raise
         except BaseException as error:
             await run.close(error)
             raise

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -85,6 +85,10 @@ class Run:
         self._pipeline = Pipeline(
             connections, run_id, platform, options, on_written=self._add_result
         )
+        #: The task that has opened the run.
+        self.task = asyncio.current_task()
+        #: The last error that a method of the run has raised.
+        self.raised: Exception | None = None
         self._is_ending = False
         self._has_ended = asyncio.Event()
         self._written = WriteCounts()
@@ -101,6 +105,11 @@ class Run:
         self._different_doubts: dict[Problem, tuple[Doubt, int]] = {}
         self._names = ScrapeNames()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the run takes captures."""
+        return not self._is_ending
+
     async def ingest(self, source: Source) -> None:
         """Validate captures of this run's platform and store the good ones.
 
@@ -110,21 +119,30 @@ class Run:
         """
         self._require_open()
         options = self._options
-        async for item in items(source, options.limits):
-            validated = validate(
-                item,
-                strict=options.strict,
-                limits=options.limits,
-                keep_raw=options.keep_raw,
-                names=self._names,
-                horizon=self._horizon,
-            )
-            if validated.capture is not None and validated.platform != self.platform:
-                reason = f"a capture of {validated.platform}, in a run of {self.platform}"
-                problem = Problem(path="$", reason=reason)
-                refusal = item.refused(problem, capture=item.payload)
-                validated = Validated(None, refusal, validated.platform)
-            await self.take(item, validated)
+        with self._noting_errors():
+            async for item in items(source, options.limits):
+                validated = validate(
+                    item,
+                    strict=options.strict,
+                    limits=options.limits,
+                    keep_raw=options.keep_raw,
+                    names=self._names,
+                    horizon=self._horizon,
+                )
+                if validated.capture is not None and validated.platform != self.platform:
+                    reason = f"a capture of {validated.platform}, in a run of {self.platform}"
+                    problem = Problem(path="$", reason=reason)
+                    refusal = item.refused(problem, capture=item.payload)
+                    validated = Validated(None, refusal, validated.platform)
+                await self.take(item, validated)
+
+    @contextmanager
+    def _noting_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.raised = error
+            raise
 
     async def take(self, item: Item, validated: Validated) -> None:
         """Add a validated item of this platform, and write the chunk if it is full or due.
@@ -174,7 +192,8 @@ class Run:
         self._captures_failed += 1
         self._pipeline.fail(failure)
         self._on_progress()
-        await self._pipeline.advance()
+        with self._noting_errors():
+            await self._pipeline.advance()
 
     async def progress(
         self, *, every: timedelta = timedelta(seconds=1)
@@ -198,10 +217,15 @@ class Run:
                 async with asyncio.timeout(every.total_seconds()):
                     await self._has_ended.wait()
 
-    async def flush(self) -> None:
-        """Commit all captures that were taken so far. Raises ChunkError and RunEndedError."""
+    async def flush(self) -> RunReport:
+        """Commit all captures that were taken so far, and return the report of the run so far.
+
+        Raises ChunkError and RunEndedError.
+        """
         self._require_open()
-        await self._pipeline.flush()
+        with self._noting_errors():
+            await self._pipeline.flush()
+        return self.report()
 
     async def record_sign_of_life(self) -> None:
         """Record that the run's process is alive, unless the run has ended."""

@@ -52,6 +52,8 @@ TEXT_ARGUMENTS = {
     "store": "test_other_arguments",
     "at": "test_other_arguments",
     "keep": "test_other_arguments",
+    "keep_runs": "test_other_arguments",
+    "reference": "test_other_arguments",
     "free_bytes": "test_other_arguments",
     **dict.fromkeys(
         (
