@@ -38,8 +38,8 @@ def deliveries() -> Iterator[list[Any]]:
     yield scrapes([0, 1], [0], PLATFORMS, markets=4)
     # A new bookmaker, sport, and tournament with an id, and then other names for them.
     tennis = {"slug": "tennis", "name": "Tennis"}
-    ours, theirs = capture("pawa2", 7, 0), capture("bet9ja", 7, 0)
-    yield [changed(ours, 1, sport=tennis), changed(theirs, 1, sport=tennis)]
+    other, ours, theirs = (capture(name, 7, 0) for name in ("pawa2", "betpawa", "bet9ja"))
+    yield [changed(other, 1, sport=tennis), changed(theirs, 1, sport=tennis)]
     tennis = tennis | {"name": "Lawn tennis"}
     yield [changed(ours, 2, sport=tennis, sportradar_id="7")]
     yield [changed(ours, 3, sport=tennis, sportradar_id="7", name="Another", country="Other")]
