@@ -18,7 +18,14 @@ from oddsschema.cli.options import (
     run_on_database,
     url_option,
 )
-from oddsschema.cli.output import ask, is_terminal, print_json, print_line, print_text
+from oddsschema.cli.output import (
+    ask,
+    is_terminal,
+    name_schema_option,
+    print_json,
+    print_line,
+    print_text,
+)
 from oddsschema.cli.project import read_project
 from oddsschema.database.recorded_revisions import DEFAULT_TABLE
 from oddsschema.database.revision import HEAD
@@ -42,7 +49,7 @@ def exit_codes_of_check() -> Iterator[None]:
     try:
         yield
     except (NewerDatabaseError, UnversionedDatabaseError) as error:
-        print_text(f"error: {error}", err=True)
+        print_text(f"error: {name_schema_option(str(error))}", err=True)
         sys.exit(NEWER if isinstance(error, NewerDatabaseError) else UNVERSIONED)
 
 
@@ -124,7 +131,7 @@ def upgrade(
         if create_schema:
             raise
         raise click.ClickException(
-            f"{error}. With --create-schema, this command creates it"
+            f"{name_schema_option(str(error))}. With --create-schema, this command creates it"
         ) from error
 
 
@@ -273,7 +280,7 @@ def check(known: tuple[str, ...], as_json: bool, url: str | None) -> None:
             print_text(str(difference))
         _print_notes(report.notes, err=bool(report.differences))
         # Standard output holds the differences only, so that a program can read them.
-        print_line(str(report), err=bool(report.differences))
+        print_line(name_schema_option(str(report)), err=bool(report.differences))
     exit_codes = {
         CheckState.CLEAN: 0,
         CheckState.DRIFT: 1,

@@ -39,6 +39,12 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(_escaped, text)
 
 
+def name_schema_option(message: str) -> str:
+    """Add the option that sets the search path to a message about the search path."""
+    is_about_it = "search path" in message or "search_path" in message
+    return f"{message} (--schema NAME sets the search path)" if is_about_it else message
+
+
 def escape_cell(text: str) -> str:
     """Replace the same characters by escapes, tabs and line feeds as well."""
     return _UNSAFE_OR_BREAK.sub(_escaped, text)

@@ -12,7 +12,7 @@ from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
 from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
-from oddsschema.cli.output import escape_cell, print_line, print_text
+from oddsschema.cli.output import escape_cell, name_schema_option, print_line, print_text
 from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
@@ -86,7 +86,7 @@ def explain(error: Exception) -> str | None:
     import asyncpg
 
     if isinstance(error, OddsSchemaError):
-        return str(error)
+        return name_schema_option(str(error))
     if isinstance(error, ValidationError):
         return escape_cell("; ".join(map(str, problems(error))))
     if (failure := as_package_error(error)) is not None:
