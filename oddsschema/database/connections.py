@@ -165,9 +165,10 @@ class Connections:
         self, connection: Connection, error: "asyncpg.ReadOnlySQLTransactionError"
     ) -> ReadOnlyDatabaseError:
         """Build the error for a server that accepts no writes, after its transaction."""
-        if is_standby := await was_standby(connection):
-            # After a failover, a new connection may reach the new primary server.
-            await self._source.expire(connection)
+        is_standby = await was_standby(connection)
+        # After a failover, a new connection may reach the new primary server. A new one also has
+        # the defaults of its role again, which the administrator may have changed back.
+        await self._source.expire(connection)
         return ReadOnlyDatabaseError(reason=str(error), is_standby=is_standby)
 
     def _retrying(self, is_final: Callable[[BaseException], bool] = never) -> "AsyncRetrying":

@@ -117,8 +117,6 @@ def is_transient(error: BaseException) -> bool:
             return False
         case DatabaseUnavailableError(__cause__=OSError() as cause):
             return not (isinstance(cause, ssl.SSLError) or _NO_TLS in str(cause))
-        case ReadOnlyDatabaseError(is_standby=False):  # a setting: no failover changes it
-            return False
         case DatabaseUnavailableError() | TransactionError() | ReadOnlyDatabaseError():
             return error.__cause__ is None or is_transient(error.__cause__)
         case UncertainCommitError() | LockTimeoutError() | MigrationDeadlockError():

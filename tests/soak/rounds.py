@@ -24,8 +24,8 @@ from tests.support.prune_checks import REPEATED_MARKETS, assert_pruned
 from tests.support.pruned_histories import at
 from tests.support.sessions import settled
 
-#: The longest time of a round. A round takes a tenth of it.
-PATIENCE = 300
+#: The longest time of a round. Most take a fiftieth of it; a migration may wait a minute for locks.
+PATIENCE = 900
 
 
 class RoundError(AssertionError):

@@ -51,8 +51,8 @@ def test_standby(server: Server, run: Run) -> None:
         names = [server.new_database() for _ in range(4)]
         clean, altered, older, empty = [await name for name in names]
         await execute(altered, *ALTERATIONS)
-        await execute(older, "UPDATE alembic_version SET version_num = 'oddsschema_0007'")
-        await execute(empty, f"DROP TABLE alembic_version, {', '.join(metadata.tables)}")
+        await execute(older, "UPDATE oddsschema_version SET version_num = 'oddsschema_0007'")
+        await execute(empty, f"DROP TABLE oddsschema_version, {', '.join(metadata.tables)}")
         async with server.hot_standby():
             report = await migrations.check(clean)
             assert (report.state, report.revision, report.notes) == (

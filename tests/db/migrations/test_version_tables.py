@@ -14,7 +14,7 @@ from oddsschema import IngestReport, ingest, migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.revision import HEAD, require_migrated
+from oddsschema.database.revision import HEAD, require_revision
 from oddsschema.errors import LockTimeoutError, MigrationError, OtherProjectError
 from oddsschema.migrations import CheckState
 from tests.support.paths import ROOT
@@ -211,7 +211,7 @@ def test_cost_of_a_chunk(database: str, run: Run) -> None:
         connection = await asyncpg.connect(database)
         statements: list[str] = []
         connection.add_query_logger(lambda record: statements.append(record.query))
-        await require_migrated(connection)
+        await require_revision(connection)
         await connection.close()
         return len(statements)
 
