@@ -136,16 +136,25 @@ class NotMigratedError(OddsSchemaError):
     head: str
     #: The recorded revisions of other projects.
     others: Sequence[str] = ()
+    #: The schemas outside of the search path that have tables of oddsschema.
+    elsewhere: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.current is not None:
+        if self.elsewhere:
+            state = f"has tables of oddsschema only in {', '.join(self.elsewhere)}"
+        elif self.current is not None:
             state = f"is at revision {self.current}"
         elif self.others:
             others = ", ".join(self.others)
             state = f"is at {others} of another project, without this release's tables"
         else:
             state = "has no tables of oddsschema"
-        if self.current is not None and self.current > self.head:
+        if self.elsewhere:
+            cure = (
+                "give a search path with that schema, such as "
+                f"?search_path={self.elsewhere[0]} in the URL"
+            )
+        elif self.current is not None and self.current > self.head:
             cure = "install a newer oddsschema"
         elif self.current is None and self.others:
             cure = "run that project's 'alembic upgrade heads'"

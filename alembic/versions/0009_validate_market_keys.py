@@ -350,11 +350,12 @@ SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
     current_setting('search_path')
 """
 
-# Set the settings of a transaction.
-SET_SETTINGS = """
-SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-    set_config('search_path', $3, true)
-"""
+# Set the settings of a transaction. Each driver has its own form of parameters.
+SET_SETTINGS = sa.text("""
+SELECT set_config('lock_timeout', :lock_timeout, true),
+    set_config('statement_timeout', :statement_timeout, true),
+    set_config('search_path', :search_path, true)
+""")
 
 
 @contextmanager
@@ -362,7 +363,8 @@ def _transaction(connection: sa.Connection, settings: tuple[Any, ...]) -> Iterat
     """Run statements in a transaction, on a connection that commits each statement by itself."""
     connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
-        connection.exec_driver_sql(SET_SETTINGS, settings)
+        names = ("lock_timeout", "statement_timeout", "search_path")
+        connection.execute(SET_SETTINGS, dict(zip(names, settings, strict=True)))
         yield
     except BaseException:
         if not connection.invalidated:

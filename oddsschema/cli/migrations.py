@@ -12,6 +12,7 @@ import click
 
 from oddsschema.cli.options import (
     chosen_database,
+    chosen_schema,
     duration_option,
     json_option,
     retry_for_option,
@@ -108,7 +109,13 @@ def upgrade(
     from oddsschema import migrations
 
     if sql:
-        print_text(migrations.upgrade_sql(revision, **timeouts).removesuffix("\n"))
+        schema = chosen_schema()
+        if create_schema and schema is None:
+            raise click.UsageError("--sql has no connection: --create-schema needs --schema")
+        text = migrations.upgrade_sql(
+            revision, schema=schema, create_schema=create_schema, **timeouts
+        )
+        print_text(text.removesuffix("\n"))
         return
 
     async def run(url: str) -> None:
@@ -279,6 +286,10 @@ def check(known: tuple[str, ...], as_json: bool, url: str | None) -> None:
         for difference in report.differences:
             print_text(str(difference))
         _print_notes(report.notes, err=bool(report.differences))
+        if any(difference.expected is None for difference in report.differences):
+            print_line(
+                "note: what you have added yourself is known by --known TABLE.NAME", err=True
+            )
         # Standard output holds the differences only, so that a program can read them.
         print_line(name_schema_option(str(report)), err=bool(report.differences))
     exit_codes = {

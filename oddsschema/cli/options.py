@@ -118,6 +118,12 @@ retry_for_option = duration_option(
 _SCHEMA = f"{__name__}.schema"
 
 
+def chosen_schema() -> str | None:
+    """Return the schema of `--schema`."""
+    schema: str | None = click.get_current_context().meta.get(_SCHEMA)
+    return schema
+
+
 def _keep_schema(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     ctx.meta[_SCHEMA] = value
 
@@ -149,7 +155,7 @@ def chosen_database(option: str | None, *, writes: bool = False) -> Iterator[str
     if given is not None:
         # A URL that cannot be read is an error, and no database.
         read_settings(given)
-    schema = click.get_current_context().meta.get(_SCHEMA)
+    schema = chosen_schema()
     with database_url(given) as url:
         if schema is not None:
             url = with_schema(url, schema)

@@ -48,6 +48,9 @@ def _run() -> int:
             cli(standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        print_text(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             print_text(f"{error.ctx.get_usage()}\n", err=True)

@@ -99,7 +99,7 @@ class _Attempts:
             ) as error:
                 if context is not contexts[-1] and _may_change_encryption(error):
                     continue
-                reason = str(error) or type(error).__name__
+                reason = "; ".join(str(error).splitlines()) or type(error).__name__
                 if isinstance(error, TimeoutError):
                     limit = format_duration(self._open_within)
                     reason = f"the server did not answer within {limit}"

@@ -35,8 +35,8 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 _VERIFY = (
-    "Write sslmode=verify-full&sslrootcert=system in its place, which checks the server's "
-    "certificate."
+    "Write sslmode=verify-full&sslrootcert=system in place of it and of sslmode, which checks the "
+    "server's certificate."
 )
 
 _HONOURED, _DROPPED, _REFUSED = Effect.HONOURED, Effect.DROPPED, Effect.REFUSED

@@ -97,6 +97,25 @@ class Placement:
             raise SplitTablesError(tables=dict(self.tables))
 
 
+# Find the schemas outside of the search path that have most of the tables.
+_OTHER_SCHEMAS = """
+SELECT n.nspname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = ANY ('{{{tables}}}'::name[]) AND c.relpersistence <> 't'
+    AND n.nspname <> ALL (current_schemas(false))
+GROUP BY n.nspname HAVING count(*) * 2 > {number}
+ORDER BY n.nspname
+"""
+
+
+async def find_other_schemas(connection: "Connection") -> tuple[str, ...]:
+    """Find the schemas outside of the search path that have tables of this package."""
+    from oddsschema.models import Sport
+
+    tables = Sport.metadata.tables
+    statement = _OTHER_SCHEMAS.format(tables=",".join(tables), number=len(tables))
+    return tuple(row[0] for row in await connection.fetch(statement))
+
+
 async def quoted(connection: "Connection", name: str) -> str:
     """Return a name, quoted as SQL needs it."""
     return str(await connection.fetchval("SELECT quote_ident($1)", name))

@@ -99,6 +99,21 @@ def with_schema(url: str, schema: str) -> str:
     Raises DatabaseURLError for a schema that cannot have tables, and for a URL that cannot be read.
     """
     parts = _require_url(url)
+    path = schema_name(schema)
+    others = [
+        text
+        for text in (parts["query"] or "").split("&")
+        if text and _decode(text.partition("=")[0]) != "search_path"
+    ]
+    query = "&".join([*others, f"search_path={quote(path, safe='')}"])
+    return f"{url.partition('?')[0]}?{query}"
+
+
+def schema_name(schema: str) -> str:
+    """Quote the name of a schema as SQL needs it.
+
+    Raises DatabaseURLError for a schema that cannot have tables.
+    """
     length = len(schema.encode("utf-8", "surrogateescape"))
     if not 0 < length <= _LONGEST_NAME or re.search(r"[\0\ud800-\udfff]", schema):
         raise DatabaseURLError(
@@ -108,14 +123,7 @@ def with_schema(url: str, schema: str) -> str:
         raise DatabaseURLError(
             reason=f"the schema {schema!r} belongs to PostgreSQL: choose another name"
         )
-    path = schema if _PLAIN_NAME.fullmatch(schema) else '"' + schema.replace('"', '""') + '"'
-    others = [
-        text
-        for text in (parts["query"] or "").split("&")
-        if text and _decode(text.partition("=")[0]) != "search_path"
-    ]
-    query = "&".join([*others, f"search_path={quote(path, safe='')}"])
-    return f"{url.partition('?')[0]}?{query}"
+    return schema if _PLAIN_NAME.fullmatch(schema) else '"' + schema.replace('"', '""') + '"'
 
 
 def redact(url: str) -> str:

@@ -65,8 +65,12 @@ def include_object(
     Alembic would otherwise render them as dropped. Raises alembic's CommandError for a table of the
     project that has the name of one of them: its changes would be left out as well.
     """
-    if not (isinstance(item, Table) and item.schema is None):
+    if not isinstance(item, Table):
         return True
+    if item.schema is not None:
+        # Our tables may be there too. A table of the project has a counterpart in its MetaData.
+        is_ours = item.name in metadata.tables or item.name == OWN_TABLE
+        return not (is_ours and reflected and compare_to is None)
     ours = metadata.tables.get(item.name)
     if ours is None and item.name != OWN_TABLE:
         return True

@@ -44,6 +44,7 @@ from oddsschema.database.time_limits import (
     STATEMENT_TIMEOUT,
     answer_after,
 )
+from oddsschema.database.urls import schema_name
 from oddsschema.errors import (
     ComparisonError,
     DatabaseUnavailableError,
@@ -171,17 +172,27 @@ def upgrade_sql(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    schema: str | None = None,
+    create_schema: bool = False,
 ) -> str:
     """Return the SQL of an upgrade from an empty database, to be run by other means.
 
-    `revision` may be a range, "from:to". The limits are those of `upgrade`, as SET statements.
-    Raises UnknownRevisionError.
+    `revision` may be a range, "from:to". The limits are those of `upgrade`, as SET statements. The
+    tables are created in `schema`, or where the search path of the session leads to. With
+    `create_schema`, `schema` is created before.
+
+    Raises UnknownRevisionError, and DatabaseURLError for a schema that cannot have tables.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     config.output_buffer = StringIO()
     with translate_alembic_errors(revision):
         command.upgrade(config, revision, sql=True)
-    return config.output_buffer.getvalue()
+    place = ""
+    if schema is not None:
+        name = schema_name(schema)
+        create = f"CREATE SCHEMA IF NOT EXISTS {name};\n\n" if create_schema else ""
+        place = f"{create}SET search_path = {name};\n\n"
+    return place + config.output_buffer.getvalue()
 
 
 async def current(target: Target, *, retry_for: timedelta = timedelta(0)) -> str | None:

@@ -13,10 +13,16 @@ from oddsschema.database.recorded_revisions import (
     VersionTable,
     read_revisions,
 )
-from oddsschema.database.schemas import Placement, quoted, read_placement
+from oddsschema.database.schemas import (
+    Placement,
+    find_other_schemas,
+    quoted,
+    read_placement,
+)
 from oddsschema.errors import (
     MissingSchemaError,
     NewerDatabaseError,
+    NotMigratedError,
     SplitTablesError,
     UnversionedDatabaseError,
 )
@@ -129,6 +135,13 @@ async def check_connection(
             "run 'oddsschema upgrade'",
             revision=own[-1],
         )
+    if (
+        placement.missing_schema is None
+        and not placement.tables
+        and (elsewhere := await find_other_schemas(connection))
+    ):
+        message = str(NotMigratedError(current=None, head=release.head, elsewhere=elsewhere))
+        return CheckReport(state=CheckState.EMPTY, message=message)
     if not own and (not recorded.tables or placement.is_other_applications(release.tables)):
         return CheckReport(
             state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
@@ -216,6 +229,8 @@ async def _compare(
 ) -> Findings:
     assert placement.schema is not None  # that of the tables, or of the recorded revision
     schema = await quoted(connection, placement.schema)
+    # Repairs name the schema, too.
+    known = frozenset(name.removeprefix(f"{schema}.") for name in known)
     if standby:
         findings = await find_name_differences(connection, release.tables, schema, known)
     else:

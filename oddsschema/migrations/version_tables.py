@@ -174,6 +174,12 @@ def _move(connection: Connection, recorded: RecordedRevisions, target: VersionTa
         connection.exec_driver_sql(
             f"DROP TABLE {source.sql}" if is_dropped else _DELETE_REVISIONS.format(table=source.sql)
         )
+    if read_revisions_sync(connection).own != recorded.own:
+        raise MigrationError(
+            f"{target.schema} has tables of oddsschema of its own, to which a revision in {target} "
+            f"would belong, and not to the tables in {recorded.schema}: give a version table in "
+            "another schema"
+        )
     return f"the revision moved from {source} to {target}, with the privileges to read it"
 
 

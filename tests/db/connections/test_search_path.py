@@ -17,7 +17,7 @@ from oddsschema import migrations
 from oddsschema.database.connections import open_connections, sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.database.urls import with_schema
-from oddsschema.errors import DatabaseURLError, MissingSchemaError
+from oddsschema.errors import DatabaseURLError, MissingSchemaError, NotMigratedError
 from tests.support.pgbouncer import pgbouncer
 from tests.support.scrapes import scrapes, written
 from tests.support.screens import Ended, program
@@ -179,3 +179,28 @@ def test_hostile_search_path(server_url: str, run: Run) -> None:
     for path in ("x'); DROP TABLE y; --", "\\' || 'x", "a\\", '"a', "é%"):
         with pytest.raises(oddsschema.errors.OddsSchemaError):
             run(oddsschema.size(f"{server_url}&search_path={quote(path, safe='')}"))
+
+
+@pytest.mark.parametrize("schema", ["odds", SCHEMA])
+def test_sql_text(schema: str, server_url: str, empty_database: str, run: Run) -> None:
+    """The SQL of an upgrade creates the tables in the schema that is given, and nowhere else."""
+    with pytest.raises(DatabaseURLError):
+        migrations.upgrade_sql(schema="pg_catalog")
+    ended = program("upgrade", "--sql", "--create-schema", "--schema", schema)
+    assert ended.code == 0
+    run(execute(empty_database, ended.stdout))
+    assert run(fetch_column(empty_database, SCHEMAS)) == [schema]
+    assert program("check", "--url", with_schema(empty_database, schema)).code == 0
+
+
+def test_forgotten_schema(empty_database: str, run: Run) -> None:
+    """Tables outside of the search path are named, and no upgrade is advised."""
+    there = with_schema(empty_database, "odds")
+    run(migrations.upgrade(there, create_schema=True))
+    for words, code in (("check", 6), ("batches", 2), ("size", 2)):
+        ended = program(words, "--url", empty_database)
+        assert ended.code == code
+        assert "has tables of oddsschema only in odds" in ended.stdout + ended.stderr
+        assert "oddsschema upgrade" not in ended.stdout + ended.stderr
+    with pytest.raises(NotMigratedError, match="search_path=odds"):
+        run(oddsschema.ingest(empty_database, scrapes([0], [0])))

@@ -99,7 +99,8 @@ def test_exit_code_of_two_schemas(shadowed: str) -> None:
     """`oddsschema check` has an exit code for tables in two schemas."""
     checking = oddsschema_command("check", url=shadowed)
     output, errors = checking.communicate()
-    assert (output, errors, checking.returncode) == (f"{SENTENCE}\n", "", 8)
+    printed = f"{SENTENCE} (--schema NAME sets the search path)\n"
+    assert (output, errors, checking.returncode) == (printed, "", 8)
 
 
 def test_tables_of_the_same_name_in_a_later_schema(empty_database: str, run: Run) -> None:
@@ -186,7 +187,8 @@ def test_command_with_a_missing_schema(empty_database: str, run: Run) -> None:
     assert refused.returncode == 2
     assert errors.endswith(
         "Error: the schema odds, the first of the search path, does not exist: create it (CREATE "
-        "SCHEMA odds), or correct the search path. With --create-schema, this command creates it\n"
+        "SCHEMA odds), or correct the search path (--schema NAME sets the search path). With "
+        "--create-schema, this command creates it\n"
     )
     assert run(fetch_column(empty_database, "SELECT to_regnamespace('odds')")) == [None]
     for _ in range(2):

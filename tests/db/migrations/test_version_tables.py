@@ -15,6 +15,7 @@ from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.database.revision import HEAD, require_revision
+from oddsschema.database.urls import with_schema
 from oddsschema.errors import LockTimeoutError, MigrationError, OtherProjectError
 from oddsschema.migrations import CheckState
 from tests.support.paths import ROOT
@@ -471,3 +472,14 @@ def test_refused_hand_over(sql: str, table: str, reason: str, database: str, run
     assert refused.code == 2
     assert "Traceback" not in refused.stderr
     assert run(versions(database)) == before
+
+
+def test_hand_over_to_another_copy(empty_database: str, run: Run) -> None:
+    """A table beside other tables of ours is refused: the revision would belong to those."""
+    there = with_schema(empty_database, "odds")
+    run(migrations.upgrade(empty_database))
+    run(migrations.upgrade(there, create_schema=True))
+    with pytest.raises(MigrationError, match="public has tables of oddsschema of its own"):
+        run(migrations.hand_over(there, "public.alembic_version"))
+    for url in (empty_database, there):
+        assert run(migrations.check(url)).state is CheckState.CLEAN

@@ -18,7 +18,7 @@ from oddsschema.schema import REPORTS
 #: Options that are arguments of the function, or choose the input and the output.
 OTHERS = {
     "ingest": {"files", "trigger", "notes", "rejects", "as_json", "url"},
-    "prune": {"keep", "ahead", "max_ahead", "dry_run", "as_json", "url"},
+    "prune": {"keep", "keep_runs", "ahead", "max_ahead", "dry_run", "as_json", "url"},
 }
 
 
