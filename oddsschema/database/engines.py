@@ -3,13 +3,13 @@
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, overload
-from urllib.parse import parse_qsl, quote, urlencode
 
 from oddsschema.database.driver import open_connection
-from oddsschema.database.settings import APPLICATION_NAME
+from oddsschema.database.parameters import PARAMETERS
+from oddsschema.database.settings import ConnectionSettings, read_settings
 from oddsschema.database.targets import refused_url, url_of
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
-from oddsschema.database.urls import normalize, redact
+from oddsschema.database.urls import redact, url_parameters
 from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from oddsschema.database.deadlines import DeadlineConnection
     from oddsschema.database.targets import Connection
+
+# Set the search path of a transaction. A pooler refuses it in the request for a connection.
+_SET_SEARCH_PATH = "SELECT set_config('search_path', %s, true)"
 
 
 @overload
@@ -51,6 +54,9 @@ def create_engine(
     It works with every URL that the functions of this package take, through PgBouncer in
     transaction mode, and beside migrations: no statement is cached on the server or in the driver.
     `options` are those of SQLAlchemy's `create_async_engine`, such as `pool_size` and `echo`.
+
+    Each transaction begins with the search path of the URL. Under the isolation level AUTOCOMMIT,
+    which has no transactions, statements have the server's search path.
 
     A statement that gets no answer within `answer_within` (0: no limit) loses its connection, which
     raises SQLAlchemy's DBAPIError.
@@ -108,7 +114,7 @@ def _limit_answers(engine: "Engine") -> None:
 
 
 def _sync_engine(url: str, options: dict[str, Any]) -> "Engine":
-    from sqlalchemy import create_engine
+    from sqlalchemy import create_engine, event
 
     try:
         import psycopg
@@ -116,38 +122,43 @@ def _sync_engine(url: str, options: dict[str, Any]) -> "Engine":
         raise MissingExtraError(package="psycopg", extra="psycopg") from error
 
     def connect() -> Any:
+        parameters = _libpq_parameters(url, read_settings(url))
         try:
-            return psycopg.connect(
-                _libpq_url(url),
-                # Prepared statements would fail after a migration, and behind PgBouncer.
-                prepare_threshold=None,
-            )
+            # Prepared statements would fail after a migration, and behind PgBouncer.
+            return psycopg.connect(**parameters, prepare_threshold=None)
         except psycopg.OperationalError as error:
             raise DatabaseUnavailableError(reason=str(error), url=redact(url)) from error
         except (psycopg.Error, ValueError):
-            # Their messages quote the URL.
+            # Their messages quote the parameters.
             reason = "libpq cannot read the database's URL"
         raise DatabaseURLError(reason=reason, url=redact(url))
 
-    return create_engine("postgresql+psycopg://", creator=connect, **options)
+    def begin(connection: Any) -> None:
+        path = read_settings(url).search_path
+        if path is not None:
+            connection.exec_driver_sql(_SET_SEARCH_PATH, (path,))
+
+    engine = create_engine("postgresql+psycopg://", creator=connect, **options)
+    event.listen(engine, "begin", begin)
+    return engine
 
 
-def _libpq_url(url: str) -> str:
-    """Return a URL in the form for libpq, which knows no settings of the server but `options`."""
-    import psycopg
-
-    base, _, query = normalize(url).partition("?")
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    # A space ends an option, unless a backslash is before it.
-    settings = [
-        "-c " + re.sub(r"([\\\s])", r"\\\1", f"{name}={value}")
-        for name, value in given.items()
-        if name not in known
-    ]
-    parameters = {name: value for name, value in given.items() if name in known}
-    parameters.setdefault("application_name", APPLICATION_NAME)
-    parameters.setdefault("connect_timeout", str(round(OPEN_WITHIN.total_seconds())))
-    if settings:
-        parameters["options"] = " ".join([parameters.get("options", ""), *settings]).strip()
-    return f"{base}?{urlencode(parameters, quote_via=quote)}"
+def _libpq_parameters(url: str, settings: ConnectionSettings) -> dict[str, Any]:
+    """Return the parameters for libpq, which knows no settings of the server but `options`."""
+    given = {
+        name: value
+        for name, value in url_parameters(url).items()
+        if name in PARAMETERS and PARAMETERS[name].program == "libpq"
+    }
+    own = {**settings.server_settings}
+    application_name, arguments = own.pop("application_name"), own.pop("options", "")
+    # A space ends an argument, unless a backslash is before it.
+    more = ["-c " + re.sub(r"([\\\s])", r"\\\1", f"{key}={value}") for key, value in own.items()]
+    return given | {
+        "user": settings.user,
+        "dbname": settings.database,
+        "sslmode": settings.tls.mode,
+        "application_name": application_name,
+        "connect_timeout": round((settings.connect_timeout or OPEN_WITHIN).total_seconds()),
+        "options": " ".join([arguments, *more]).strip(),
+    }

@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -14,7 +17,9 @@ from sqlmodel import Session
 
 import oddsschema
 from oddsschema import DatabaseUnavailableError, Sport, create_engine
+from oddsschema.database.parameters import PARAMETERS, Effect
 from oddsschema.errors import DatabaseURLError
+from tests.support.pgbouncer import pgbouncer
 from tests.support.scrapes import scrapes
 from tests.support.sessions import fetch
 
@@ -60,6 +65,62 @@ def test_urls(setting: str, database: str, run: Run) -> None:
     with engine.connect() as connection:
         assert connection.execute(shown).scalar_one() == run(body()) == "odds"
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"{parameter.name}={value}"
+        for parameter in PARAMETERS.values()
+        if parameter.program != "libpq" and parameter.effect is not Effect.REFUSED
+        for value in parameter.values or ("postgres",)
+        if value not in ("verify-ca", "verify-full")  # they need the server's certificates
+    ],
+)
+def test_parameters_of_other_programs(given: str, server_url: str) -> None:
+    """The synchronous engine takes the parameters that psycopg does not know."""
+    server = make_url(server_url).set(database=None).render_as_string(hide_password=False)
+    engine = create_engine(f"{server}{'&' if '?' in server else '?'}{given}", sync=True)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()
+
+
+@given(name=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20))
+def test_special_characters(name: str, server_url: str, run: Run) -> None:
+    """A value of a parameter has the same meaning for both engines, also with a plus."""
+    value = quote(name, safe="+/:")
+    url = f"{server_url}{'&' if '?' in server_url else '?'}application_name={value}"
+    shown = text("SELECT current_setting('application_name')")
+
+    async def body() -> None:
+        engine = create_engine(url)
+        async with engine.connect() as connection:
+            assert (await connection.execute(shown)).scalar_one() == name
+        await engine.dispose()
+
+    run(body())
+    engine = create_engine(url, sync=True)
+    with engine.connect() as connection:
+        assert connection.execute(shown).scalar_one() == name
+    engine.dispose()
+
+
+def test_sync_engine_behind_a_pooler(database: str) -> None:
+    """The synchronous engine has its schema in each transaction, also through PgBouncer."""
+    shown = text("SELECT current_setting('search_path')")
+    with pgbouncer(database) as url:
+        engine = create_engine(f"{url}&search_path=odds", sync=True)
+        other = create_engine(url, sync=True)
+        for _ in range(3):
+            with engine.connect() as connection:
+                assert connection.execute(shown).scalar_one() == "odds"
+                connection.commit()
+                assert connection.execute(shown).scalar_one() == "odds"
+            with other.connect() as connection:
+                assert connection.execute(shown).scalar_one() != "odds"
+        engine.dispose()
+        other.dispose()
 
 
 def test_sync_engine(database: str, run: Run) -> None:
