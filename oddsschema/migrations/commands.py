@@ -65,6 +65,7 @@ from oddsschema.migrations.places import (
 )
 from oddsschema.migrations.report import CheckReport, Release, check_connection
 from oddsschema.migrations.time_limits import timeouts
+from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.migrations.violations import translate_violations
 
@@ -185,7 +186,7 @@ def upgrade_sql(
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     config.output_buffer = StringIO()
-    with translate_alembic_errors(revision):
+    with translate_alembic_errors(revision), immediate_turn():
         command.upgrade(config, revision, sql=True)
     place = ""
     if schema is not None:
@@ -259,7 +260,8 @@ async def check(target: Target, *, known: Iterable[str] = ()) -> CheckReport:
     """
     names = require_names(known)
     # Outside of the transaction: a role may have a short limit for idle transactions.
-    release = current_release()
+    async with awaited_turn():
+        release = current_release()
     async with (
         open_source(target, LONG_ANSWER_WITHIN) as source,
         source.acquire() as connection,
@@ -441,11 +443,15 @@ async def _migrate(
         await connection.run_sync(require_place, recorded)
         before.append(recorded.own)
         if takes_over and recorded.is_in_default_table:
+            if not is_nested:
+                # Two processes that have both read the version table could not lock it.
+                await connection.commit()
             moved.extend(await _move(connection, config, take_over))
         if not is_nested:
             # Alembic would take an open transaction for the caller's, and not commit.
             await connection.commit()
-        await connection.run_sync(on_connection)
+        async with awaited_turn():
+            await connection.run_sync(on_connection)
         after = await connection.run_sync(read_revisions_sync)
         if HEAD not in before[0] and HEAD in after.own:
             kept[:] = describe_kept_ids((await connection.exec_driver_sql(READ_KEPT_IDS)).all())
