@@ -65,6 +65,8 @@ FROM (
 """
 
 # Find version tables: the schema, the name, and whether this role may read it.
+#
+# Another application's table can have a column of that name beside others.
 _FIND_TABLES = f"""
 SELECT n.nspname::text, c.relname::text,
     has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
@@ -73,6 +75,14 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'version_num'
 WHERE a.atttypid IN ('varchar'::regtype, 'text'::regtype)
     AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {{condition}}
+    AND (c.relname = '{DEFAULT_TABLE}' OR NOT EXISTS (
+        SELECT FROM pg_attribute AS other
+        WHERE other.attrelid = c.oid AND other.attnum > 0 AND NOT other.attisdropped
+            AND other.attnum <> a.attnum
+    ) OR EXISTS (
+        SELECT FROM pg_index AS i
+        WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 AND i.indkey[0] = a.attnum
+    ))
 ORDER BY c.relname <> '{DEFAULT_TABLE}', n.nspname, c.relname
 """
 
