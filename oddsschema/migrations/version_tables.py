@@ -21,6 +21,9 @@ from oddsschema.database.recorded_revisions import (
 )
 from oddsschema.errors import MigrationError
 
+#: The bytes of a name in PostgreSQL, which cuts longer ones.
+_LONGEST_NAME = 63
+
 # Keep other moves of the revision away until the transaction ends.
 _LOCK_MOVES = "SELECT pg_advisory_xact_lock(hashtext('oddsschema.revision'))"
 
@@ -135,6 +138,13 @@ def hand_over_revision(connection: Connection, name: str) -> str | None:
             "check' reports its state"
         )
     schema, dot, table = name.rpartition(".")
+    if not (table and (schema or not dot)) or any(
+        len(part.encode()) > _LONGEST_NAME for part in (schema, table)
+    ):
+        raise MigrationError(
+            f"{name!r} is no name of a version table: it should look like alembic_version or "
+            f"app.alembic_version, each part with at most {_LONGEST_NAME} bytes"
+        )
     target = VersionTable(schema if dot else recorded.schema, table)
     return None if target == recorded.table else _move(connection, recorded, target)
 
@@ -159,7 +169,7 @@ def _move(connection: Connection, recorded: RecordedRevisions, target: VersionTa
     if found and target.name == OWN_TABLE and target.schema == recorded.schema:
         connection.exec_driver_sql(f"DROP TABLE {target.sql}")  # it has no rows
         found = []
-    if is_dropped and not found:
+    if is_dropped and not found and source.schema == target.schema:
         _rename(connection, source, target)
     else:
         if not found:
@@ -184,18 +194,14 @@ def _move(connection: Connection, recorded: RecordedRevisions, target: VersionTa
 
 
 def _rename(connection: Connection, source: VersionTable, target: VersionTable) -> None:
-    """Rename a version table, which keeps its owner and its privileges."""
-    renamed = VersionTable(source.schema, target.name)
-    if source != renamed:
-        key = connection.exec_driver_sql(_FIND_KEY.format(table=_in_text(source.sql))).scalar()
-        connection.exec_driver_sql(f"ALTER TABLE {source.sql} RENAME TO {quote(target.name)}")
-        if key is not None:
-            connection.exec_driver_sql(
-                f"ALTER TABLE {renamed.sql} RENAME CONSTRAINT {quote(key)} "
-                f"TO {quote(f'{target.name}_pkc')}"
-            )
-    if renamed != target:
-        connection.exec_driver_sql(f"ALTER TABLE {renamed.sql} SET SCHEMA {quote(target.schema)}")
+    """Rename a version table in its schema; it keeps its owner and its privileges."""
+    key = connection.exec_driver_sql(_FIND_KEY.format(table=_in_text(source.sql))).scalar()
+    connection.exec_driver_sql(f"ALTER TABLE {source.sql} RENAME TO {quote(target.name)}")
+    if key is not None:
+        connection.exec_driver_sql(
+            f"ALTER TABLE {target.sql} RENAME CONSTRAINT {quote(key)} "
+            f"TO {quote(f'{target.name}_pkc')}"
+        )
 
 
 def _grant_to_readers(connection: Connection, source: VersionTable, target: VersionTable) -> None:

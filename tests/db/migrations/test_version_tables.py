@@ -16,7 +16,12 @@ from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.database.revision import HEAD, require_revision
 from oddsschema.database.urls import with_schema
-from oddsschema.errors import LockTimeoutError, MigrationError, OtherProjectError
+from oddsschema.errors import (
+    LockTimeoutError,
+    MigrationError,
+    OtherProjectError,
+    UnversionedDatabaseError,
+)
 from oddsschema.migrations import CheckState
 from tests.support.paths import ROOT
 from tests.support.scrapes import scrapes
@@ -200,6 +205,46 @@ def test_unreadable_tables_of_others(empty_database: str, run: Run) -> None:
         assert run(migrations.check(url)).state is CheckState.CLEAN
     finally:
         run(execute(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
+
+
+@pytest.mark.parametrize("older_release", [True, False])
+def test_columns_of_others(older_release: bool, database: str, run: Run) -> None:
+    """A table of another application is no version table because of a column version_num."""
+    name = make_url(database).database
+    role = f"reader_of_{name}"
+    run(
+        execute(
+            database,
+            AS_OLDER_RELEASES if older_release else "DROP TABLE oddsschema_version",
+            "CREATE TABLE documents (id int PRIMARY KEY, version_num varchar(20));"
+            "INSERT INTO documents VALUES (1, 'v1');"
+            f"CREATE ROLE {role}; GRANT SELECT ON sports TO {role}",
+            f"GRANT SELECT ON alembic_version TO {role}" if older_release else "SELECT",
+        )
+    )
+    url = f"{database}{'&' if '?' in database else '?'}options=-crole%3D{role}"
+    try:
+        assert run(migrations.current(url)) == (HEAD if older_release else None)
+        if older_release:
+            assert len(run(migrations.upgrade(database))) == 1
+        else:
+            with pytest.raises(UnversionedDatabaseError):
+                run(migrations.upgrade(database))
+    finally:
+        run(execute(database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
+
+
+@pytest.mark.parametrize(
+    "columns", ["version_num text", "version_num varchar PRIMARY KEY, at date"]
+)
+def test_version_tables_of_hosts(columns: str, database: str, run: Run) -> None:
+    """A host's version table is found without a primary key, and with columns of the host."""
+    run(execute(database, f"CREATE TABLE versions ({columns})"))
+    run(migrations.hand_over(database, "versions"))
+    assert run(migrations.current(database)) == HEAD
+    assert run(migrations.check(database)).state is CheckState.CLEAN
+    with pytest.raises(OtherProjectError):
+        run(migrations.upgrade(database))
 
 
 # -- what a read costs -----------------------------------------------------------------------------
@@ -425,8 +470,13 @@ def test_sql_text(empty_database: str, run: Run) -> None:
             "app.versions",
             {"app.versions": [HEAD, "theirs_1"]},
         ),
+        (
+            "CREATE SCHEMA app;" + HOST.format(table="alembic_version"),
+            "app.alembic_version",
+            {"public.alembic_version": ["theirs_1"], "app.alembic_version": [HEAD]},
+        ),
     ],
-    ids=["new", "new-elsewhere", "beside-theirs", "over-an-old-one"],
+    ids=["new", "new-elsewhere", "beside-theirs", "over-an-old-one", "named-like-another"],
 )
 def test_hand_over_and_back(
     sql: str, table: str, after: dict[str, list[str]], database: str, run: Run
@@ -459,6 +509,10 @@ def test_hand_over_and_back(
     [
         ("SELECT", "sports", "public.sports is no version table"),
         ("SELECT", "no_such.versions", "no schema no_such"),
+        ("SELECT", "", "'' is no name of a version table"),
+        ("SELECT", "public.", "'public.' is no name of a version table"),
+        ("SELECT", ".versions", "'.versions' is no name of a version table"),
+        ("SELECT", "é" * 32, "is no name of a version table.* at most 63 bytes"),
         ("DELETE FROM oddsschema_version", "alembic_version", "records no revision of oddsschema"),
     ],
 )
