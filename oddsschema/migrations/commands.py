@@ -233,6 +233,7 @@ async def hand_over(
     notes: list[str] = []
 
     async def migrate(connection: AsyncConnection) -> None:
+        await connection.run_sync(require_read_committed)
         notes[:] = await _move(
             connection, config, lambda connection: hand_over_revision(connection, table)
         )
@@ -327,7 +328,13 @@ def undone_revisions(recorded: str | None, revision: str) -> list[Script]:
 
 
 def require_read_committed(connection: Connection) -> None:
-    """Raise MigrationError at an isolation level that hides the commits of others meanwhile."""
+    """Raise MigrationError without a transaction, and at a level that hides others' commits."""
+    if connection.connection.dbapi_connection.autocommit:  # type: ignore[union-attr]  # asyncpg's
+        raise MigrationError(
+            "a migration needs a transaction, and the isolation level of the connection is "
+            "AUTOCOMMIT: a step that fails would leave half of its changes\n"
+            "Give a connection with READ COMMITTED"
+        )
     level = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
     if level != "read committed":
         raise MigrationError(

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from oddsschema import migrations
+from oddsschema import create_engine, migrations
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError, SequenceError
@@ -170,6 +170,28 @@ def test_sequence_behind(empty_database: str, run: Run) -> None:
         "judo",
         "football",
     ]
+
+
+def test_autocommit(old_database: str, run: Run) -> None:
+    """A connection without transactions is refused, before a part of the changes is made."""
+
+    async def migrate() -> str | None:
+        engine = create_engine(old_database, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            for migration in (
+                migrations.upgrade(connection),
+                migrations.downgrade(connection, "base"),
+                migrations.hand_over(connection, "other_versions"),
+            ):
+                with pytest.raises(MigrationError, match="is AUTOCOMMIT"):
+                    await migration
+            assert await migrations.current(connection) == "oddsschema_0007"
+        # An engine gives connections, whose transactions are those of the migration.
+        await migrations.upgrade(engine)
+        await engine.dispose()
+        return await migrations.current(old_database)
+
+    assert run(migrate()) == HEAD
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
