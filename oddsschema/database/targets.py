@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakSet
 
 from oddsschema.database.driver import open_connection
 from oddsschema.database.durations import format_duration
@@ -256,7 +257,19 @@ async def _called(target: Callable[[], Any]) -> Connection:
             f"the function that opens a connection returned {type(opened).__name__}: it should "
             "return a new connection of asyncpg"
         )
+    is_known = opened in _returned
+    if is_known or opened.is_closed() or opened.is_in_transaction():
+        state = "the same connection twice" if is_known else "a connection that was used before"
+        raise _WrongResultError(
+            f"the function that opens a connection returned {state}: it should return a new "
+            "connection each time"
+        )
+    _returned.add(opened)
     return opened
+
+
+#: The connections that functions have returned.
+_returned: "WeakSet[Connection]" = WeakSet()
 
 
 class _WrongResultError(TypeError):
@@ -269,6 +282,8 @@ def _unavailable(error: Exception) -> Exception:
         return TypeError(str(error))
     cause = driver_error(error)
     reason = str(cause) or type(cause).__name__
+    if isinstance(cause, LookupError):  # its text is a key alone
+        reason = f"{type(cause).__name__}: {reason}"
     if isinstance(error, TimeoutError):
         reason = f"no connection was open or free within {format_duration(OPEN_WITHIN)}"
     return DatabaseUnavailableError(reason=reason)

@@ -255,6 +255,44 @@ def test_failing_functions(call: Any, run: Run) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("use", ["close", "execute"])
+def test_functions_that_return_used_connections(
+    use: str, call: Any, database: str, run: Run
+) -> None:
+    """A function that returns a closed connection, or one in a transaction, is named at once."""
+
+    async def body() -> None:
+        connection = await asyncpg.connect(database)
+        await (connection.close() if use == "close" else connection.execute("BEGIN"))
+
+        async def returns() -> Any:
+            return connection
+
+        with pytest.raises(TypeError, match="returned a connection that was used before"):
+            await call(returns)
+        await connection.close()
+
+    run(body())
+
+
+def test_functions_that_return_one_connection(database: str, run: Run) -> None:
+    """A function that returns the same connection twice is named at once, not retried."""
+
+    async def body() -> None:
+        connection = await asyncpg.connect(database)
+
+        async def returns() -> Any:
+            return connection
+
+        with pytest.raises(TypeError, match="returned the same connection twice"):
+            async with asyncio.timeout(30):
+                await asyncio.gather(*(migrations.check(returns) for _ in range(2)))
+        await connection.close()
+
+    run(body())
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_other_drivers(call: Any, run: Run) -> None:
     """An engine with another driver is an UnsupportedDriverError, before it connects."""
     engine = create_async_engine("postgresql+psycopg://localhost:1/odds")
