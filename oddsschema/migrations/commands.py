@@ -234,6 +234,7 @@ async def hand_over(
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
+        await connection.run_sync(require_one_schema)
         notes[:] = await _move(
             connection, config, lambda connection: hand_over_revision(connection, table)
         )

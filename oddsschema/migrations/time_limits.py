@@ -17,7 +17,7 @@ from oddsschema.errors import (
     MigrationError,
     StatementTimeoutError,
 )
-from oddsschema.migrations.version_tables import require_revision_in_table
+from oddsschema.migrations.version_tables import require_own_place
 
 #: The longest time limit: PostgreSQL counts milliseconds in 32 bits.
 _LONGEST = timedelta(milliseconds=2**31 - 1)
@@ -45,12 +45,13 @@ def timeouts(
         with timeouts(context.get_context()), context.begin_transaction():
             context.run_migrations()
 
-    In another project's env.py, it also makes sure that the revision of oddsschema is in the
-    project's version table, not in `oddsschema_version`.
+    It also makes sure that the search path leads to the tables of oddsschema in one schema, and, in
+    another project's env.py, that the revision of oddsschema is in the project's version table, not
+    in `oddsschema_version`.
 
-    Raises alembic's CommandError for a revision there, for an invalid limit, and when a limit is
-    reached or PostgreSQL ends a deadlock. In the latter cases, its `__cause__` is a
-    LockTimeoutError, StatementTimeoutError or MigrationDeadlockError.
+    Raises alembic's CommandError for either, for an invalid limit, and when a limit is reached or
+    PostgreSQL ends a deadlock. In the latter cases, its `__cause__` is a LockTimeoutError,
+    StatementTimeoutError or MigrationDeadlockError.
     """
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     values = tuple(_setting(name, limit) for name, limit in limits.items())
@@ -59,7 +60,7 @@ def timeouts(
             context.execute(f"SET {name} = '{value}'")
         yield
         return
-    require_revision_in_table(context)
+    require_own_place(context)
     connection = context.connection
     assert connection is not None  # set unless the migration is printed as SQL
 

@@ -19,7 +19,8 @@ from oddsschema.database.recorded_revisions import (
     quote,
     read_revisions_sync,
 )
-from oddsschema.errors import MigrationError
+from oddsschema.database.schemas import read_placement_sync
+from oddsschema.errors import MigrationError, SplitTablesError
 
 #: The bytes of a name in PostgreSQL, which cuts longer ones.
 _LONGEST_NAME = 63
@@ -91,15 +92,28 @@ def drop_own_table_at_base(*, ctx: Any, heads: set[str], **_: Any) -> None:
         ctx.connection.exec_driver_sql(f"DROP TABLE {table.sql}")
 
 
-def require_revision_in_table(context: MigrationContext) -> None:
-    """Reject another project's migration of our tables while their revision is in our own table.
+def require_own_place(context: MigrationContext) -> None:
+    """Reject a migration by any alembic that would change other tables than ours, or ours twice.
 
-    Its alembic would take them for missing or older, and migrate them again. A project that does
-    not have our revisions among its own may do anything. Raises alembic's CommandError.
+    The search path can lead to another application's tables with names of ours. While the revision
+    is in our own table, another project's alembic would take our tables for missing or older. A
+    project that does not have our revisions among its own may do anything. Raises alembic's
+    CommandError.
     """
-    if context.script is None or context.connection is None or context.version_table == OWN_TABLE:
+    if context.script is None or context.connection is None:
         return
     if not any(map(is_own_revision, context.script.get_bases())):
+        return
+    was_in_transaction = context.connection.in_transaction()
+    placement = read_placement_sync(context.connection)
+    if not was_in_transaction:
+        # Alembic would take the transaction for the caller's, and not commit.
+        context.connection.rollback()
+    try:
+        placement.require_one_schema()
+    except SplitTablesError as error:
+        raise CommandError(str(error)) from error
+    if context.version_table == OWN_TABLE:
         return
     recorded = read_revisions_sync(context.connection)
     if recorded.table is not None and recorded.table == recorded.own_table:

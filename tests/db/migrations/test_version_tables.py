@@ -20,6 +20,7 @@ from oddsschema.errors import (
     LockTimeoutError,
     MigrationError,
     OtherProjectError,
+    SplitTablesError,
     UnversionedDatabaseError,
 )
 from oddsschema.migrations import CheckState
@@ -426,6 +427,25 @@ def test_alembic_in_the_checkout(empty_database: str, run: Run) -> None:
     assert "No new upgrade operations" in alembic(empty_database, "check")
     alembic(empty_database, "downgrade", "base")
     assert run(versions(empty_database)) == {"public.alembic_version": ["theirs_1"]}
+
+
+@pytest.mark.parametrize(
+    "command", [("downgrade", "base"), ("upgrade", "head"), ("stamp", "base"), ("current",)]
+)
+def test_alembic_with_tables_in_several_schemas(
+    command: tuple[str, ...], database: str, run: Run
+) -> None:
+    """Alembic's commands change no table of another application that has a name of ours."""
+    run(execute(database, "CREATE SCHEMA app; CREATE TABLE app.events (a int)"))
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        alembic(with_path(database, "app,public"), *command)
+    message = " ".join(raised.value.stdout.split())  # alembic wraps lines
+    assert "events in app; the other 13 in public" in message
+    assert raised.value.stderr == ""
+    with pytest.raises(SplitTablesError):
+        run(migrations.hand_over(with_path(database, "app,public")))
+    assert run(migrations.check(database)).state is CheckState.CLEAN
+    assert run(fetch_column(database, "SELECT a FROM app.events")) == []
 
 
 def test_alembic_on_an_older_database(older: str, run: Run) -> None:
