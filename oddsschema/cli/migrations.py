@@ -109,6 +109,8 @@ def upgrade(
     from oddsschema import migrations
 
     if sql:
+        if keep_version_table:
+            raise click.UsageError("--sql knows no database: leave out --keep-version-table")
         schema = chosen_schema()
         if create_schema and schema is None:
             raise click.UsageError("--sql has no connection: --create-schema needs --schema")

@@ -138,3 +138,12 @@ def test_bytes(text: str, number: int) -> None:
         option.callback for option in cli.commands["size"].params if option.name == "free_bytes"
     )
     assert read(None, None, text) == number
+
+
+@pytest.mark.parametrize("option", ["--create-schema", "--keep-version-table"])
+def test_options_of_a_database_beside_sql(option: str) -> None:
+    """SQL text is not printed under an option that it does not follow."""
+    result = CliRunner().invoke(cli, ["upgrade", "--sql", option])
+    assert result.exit_code == 2
+    assert "CREATE TABLE" not in result.output
+    assert "CREATE TABLE" in CliRunner().invoke(cli, ["upgrade", "--sql"]).output
