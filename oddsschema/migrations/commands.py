@@ -70,6 +70,7 @@ from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.migrations.violations import translate_violations
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 #: The SQLSTATEs of objects that exist already, as tables, indexes and types of other applications.
 _DUPLICATE_OBJECT = ("42P07", "42710")
@@ -372,8 +373,8 @@ def _unknown_revision(revision: str, reason: str | None = None) -> UnknownRevisi
 def translate_server_errors() -> Iterator[None]:
     """Raise errors of this package in place of PostgreSQL's, for a database that others changed.
 
-    A server that accepts no writes raises ReadOnlyDatabaseError, an object that exists already or
-    that is missing raises MigrationError.
+    A server that accepts no writes raises ReadOnlyDatabaseError. An object that exists already, one
+    that is missing, and a role without a privilege raise MigrationError.
     """
     try:
         yield
@@ -384,6 +385,8 @@ def translate_server_errors() -> Iterator[None]:
         reason = str(error.orig.__cause__ or error.orig)
         if state == _READ_ONLY_SQL_TRANSACTION:
             raise ReadOnlyDatabaseError(reason=reason, operation="a migration") from error
+        if state == _INSUFFICIENT_PRIVILEGE:
+            raise MigrationError(f"{reason}: migrate as the owner of the tables") from error
         if state in _DUPLICATE_OBJECT:
             raise MigrationError(
                 f"{reason}, and a migration would create it\n"
