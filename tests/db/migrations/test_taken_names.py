@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oddsschema import migrations
+from oddsschema.cli.output import name_schema_option
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
@@ -91,7 +92,7 @@ def test_as_check_says(
     ended = program(*command, "--url", empty_database)
     assert (checked.code, ended.code) == (code, code)
     assert ended.stdout == ""
-    assert ended.stderr.splitlines()[1:] == [f"error: {message}"]
+    assert ended.stderr.splitlines()[1:] == [f"error: {name_schema_option(message)}"]
     assert run(fetch(empty_database, CONTENT)) == before
 
 
