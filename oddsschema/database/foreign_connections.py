@@ -9,7 +9,7 @@ all the same: statements take arrays of texts, and cast them.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -84,33 +84,38 @@ class ForeignConnection(Deadline):
                 status: str = await self._connection.execute(query)
                 return status
         statement = await self.prepare(query)
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._logged(query, args):
             await statement.fetch(*args)
         return str(statement.get_statusmsg())
 
     async def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> None:
         """Execute a statement for each sequence of arguments."""
         statement = await self.prepare(query)
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._logged(query, args):
             await statement.executemany(args)
 
     async def fetch(self, query: str, *args: Any) -> Any:
         """Fetch the rows of a statement."""
         statement = await self.prepare(query)
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._logged(query, args):
             return await statement.fetch(*args)
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
         """Fetch the first row of a statement."""
         statement = await self.prepare(query)
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._logged(query, args):
             return await statement.fetchrow(*args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """Fetch a value of the first row of a statement."""
         statement = await self.prepare(query)
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._logged(query, args):
             return await statement.fetchval(*args)
+
+    def _logged(self, query: str, args: Sequence[Any]) -> AbstractContextManager[None]:
+        """Pass the query to the loggers of the connection."""
+        logged: AbstractContextManager[None] = self._connection._time_and_log(query, args, None)
+        return logged
 
     async def prepare(self, query: str, **_: Any) -> PreparedStatement:
         """Prepare a statement without a name, outside of the connection's cache."""

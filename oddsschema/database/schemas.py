@@ -97,11 +97,11 @@ class Placement:
             raise SplitTablesError(tables=dict(self.tables))
 
 
-# Find the schemas outside of the search path that have most of the tables.
+# Find the schemas outside of the search path that have most of the tables. The role may use them.
 _OTHER_SCHEMAS = """
 SELECT n.nspname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = ANY ('{{{tables}}}'::name[]) AND c.relpersistence <> 't'
-    AND n.nspname <> ALL (current_schemas(false))
+    AND n.nspname <> ALL (current_schemas(false)) AND has_schema_privilege(n.oid, 'USAGE')
 GROUP BY n.nspname HAVING count(*) * 2 > {number}
 ORDER BY n.nspname
 """

@@ -135,7 +135,7 @@ PURE = {
 
 def commands(file: Path) -> Iterator[list[str]]:
     """List every command that takes a URL, plain and with each of its flags."""
-    needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2"}
+    needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2", "table": "t"}
     for name, command in cli.commands.items():
         by_name = {parameter.name: parameter for parameter in command.params}
         if "url" in by_name:
