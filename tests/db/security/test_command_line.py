@@ -63,6 +63,8 @@ TEXT_ARGUMENTS = {
         ),
         "test_other_arguments",
     ),
+    "known": "test_known_parts",
+    "table": "test_version_tables",
     "event": "test_history",
     "market": "test_history",
     "plot": "test_history",
@@ -126,7 +128,9 @@ def test_schemas(database: str, program: Program, run: Run) -> None:
     for text in HOSTILE:
         code, output = program("upgrade", "--url", database, f"--schema={text}")
         assert code == 2, output
-        assert re.search("no schema of the search path|is no name of a schema", output), output
+        assert re.search(
+            "the first of the search path, does not exist|is no name of a schema", output
+        ), output
     assert run(structure(database)) == before
 
 
@@ -212,6 +216,27 @@ def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> N
         assert program("history", event, market, f"--plot={plot}", "--url", database)[0] == 0
         assert plot.exists()
     assert run(structure(database)) == before
+
+
+def test_known_parts(database: str, program: Program, run: Run) -> None:
+    """SQL in place of a part is the name of a part that does not exist."""
+    before = run(structure(database))
+    known = [f"--known=events.{text}" for text in HOSTILE]
+    code, output = program("check", "--url", database, *known)
+    assert (code, output.count("does not exist")) == (0, len(HOSTILE))
+    assert run(structure(database)) == before
+
+
+def test_version_tables(database: str, program: Program, run: Run) -> None:
+    """SQL in place of a version table names a table, to which the revision can move and back."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        code, output = program("hand-over", "--url", database, "--", text)
+        assert code == 0 or "error: " in output
+        assert program("hand-over", "oddsschema_version", "--url", database)[0] == 0
+        assert program("check", "--url", database)[0] == 0
+    # The version tables stay, without a row.
+    assert set(before) <= set(run(structure(database)))
 
 
 def test_other_arguments(database: str, program: Program, run: Run) -> None:
