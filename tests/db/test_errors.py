@@ -22,7 +22,8 @@ def read_only(database: str) -> str:
 
 def test_read_only_database(read_only: str, run: Run) -> None:
     """Ingestion and migrations raise ReadOnlyDatabaseError where they cannot write."""
-    options = IngestOptions(retry_for=timedelta(seconds=0.1))
+    retry_for = timedelta(seconds=0.1)
+    options = IngestOptions(retry_for=retry_for)
 
     async def on_connection() -> None:
         connection = await asyncpg.connect(read_only)
@@ -34,7 +35,10 @@ def test_read_only_database(read_only: str, run: Run) -> None:
     for work, needed in (
         (on_connection(), "a primary server, and a transaction that may write"),
         (ingest(read_only, [], options=options), "default_transaction_read_only = off"),
-        (migrations.downgrade(read_only, "base"), "default_transaction_read_only = off"),
+        (
+            migrations.downgrade(read_only, "base", retry_for=retry_for),
+            "default_transaction_read_only = off",
+        ),
     ):
         with pytest.raises(errors.ReadOnlyDatabaseError, match=f"needs {needed}") as raised:
             run(work)
