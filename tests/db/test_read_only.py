@@ -163,7 +163,7 @@ def test_commands_on_a_standby(
 
 @pytest.mark.parametrize("kind", ["text", "AsyncEngine", "pool of one connection", "function"])
 def test_promotion(kind: str, run: Run) -> None:
-    """What began to write on a standby does its work when the standby is promoted."""
+    """Work that began on a standby is done when the standby is promoted."""
 
     async def body(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
         await fetch(primary.url, "CREATE DATABASE empty")

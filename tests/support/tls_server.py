@@ -25,7 +25,7 @@ PASSWORD = SECRET
 #: A role and a database whose names need quotes and percent-encoding.
 ODD_NAME = "o'd\"d %:@/é"
 
-#: Who may connect, and how.
+#: The rules for connections of clients.
 RULES = """
 local all postgres trust
 local all all scram-sha-256
