@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oddsschema.database.backends import Backend, LostBackends
 from oddsschema.database.engines import engine_of
-from oddsschema.database.retry import as_package_error, is_transient, retrying
+from oddsschema.database.retry import as_package_error, driver_errors, is_transient, retrying
 from oddsschema.database.revision import require_migrated
 from oddsschema.database.targets import Connection as Connection
 from oddsschema.database.targets import (
@@ -80,10 +80,7 @@ class Connections:
         import asyncpg
 
         try:
-            return await self._transact(work, is_final)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-            await self._transact(require_migrated)
-            raise
+            return await self._transact_migrated(work, is_final)
         except Exception as error:
             failure: OddsSchemaError | None = None
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
@@ -95,6 +92,19 @@ class Connections:
             if failure is None:
                 raise
             raise failure from error
+
+    async def _transact_migrated(
+        self,
+        work: Callable[[Connection], Awaitable[_Result]],
+        is_final: Callable[[BaseException], bool],
+    ) -> _Result:
+        import asyncpg
+
+        try:
+            return await self._transact(work, is_final)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            await self._transact(require_migrated)
+            raise
 
     async def _transact(
         self,
@@ -118,11 +128,19 @@ class Connections:
         raise AssertionError("tenacity returns or raises")
 
     async def wait_for_server(self) -> None:
-        """Connect once, waiting for the server. Raises DatabaseUnavailableError."""
-        async for attempt in self._retrying():
-            with attempt:
-                async with self._acquired():
-                    return
+        """Connect once, waiting for the server.
+
+        Raises DatabaseUnavailableError and TransactionError, also if the connection is lost.
+        """
+        try:
+            async for attempt in self._retrying():
+                with attempt:
+                    async with self._acquired():
+                        return
+        except driver_errors() as error:
+            if (failure := as_package_error(error)) is None:
+                raise
+            raise failure from error
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Connection]:
@@ -284,11 +302,9 @@ async def was_standby(connection: Connection) -> bool:
     It is none if a setting of the role, the database or the URL forbids the write. A connection
     that is lost meanwhile may be a standby's, too.
     """
-    import asyncpg
-
     try:
         return bool(await connection.fetchval(_IS_NOT_FORBIDDEN))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailableError):
+    except (*driver_errors(), DatabaseUnavailableError):
         return True
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.durations import format_duration
+from oddsschema.database.retry import driver_errors
 from oddsschema.database.settings import ConnectionSettings, Host, read_settings
 from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.database.tls import tls_attempts
@@ -93,10 +94,7 @@ class _Attempts:
         for context in contexts:
             try:
                 return await self._open(host, context, attributes)
-            except (
-                *(OSError, TimeoutError, ValueError, OverflowError),
-                *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-            ) as error:
+            except (*driver_errors(), TimeoutError, ValueError, OverflowError) as error:
                 if context is not contexts[-1] and _may_change_encryption(error):
                     continue
                 reason = "; ".join(str(error).splitlines()) or type(error).__name__

@@ -20,6 +20,7 @@ from oddsschema.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from asyncpg import InterfaceError, InternalClientError, PostgresError
     from tenacity import AsyncRetrying, RetryCallState
 
 #: The logger of retries. It gets a warning at the first failure; the others are for debugging.
@@ -94,6 +95,15 @@ def retrying(
         before_sleep=before_sleep,
         reraise=True,
     )
+
+
+def driver_errors() -> (
+    "tuple[type[PostgresError], type[InterfaceError], type[InternalClientError], type[OSError]]"
+):
+    """Return the classes of errors that asyncpg raises, on a lost connection as well."""
+    import asyncpg
+
+    return asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
 
 
 def driver_error(error: BaseException) -> BaseException:

@@ -29,7 +29,7 @@ from oddsschema.database.recorded_revisions import (
     RecordedRevisions,
     read_revisions_sync,
 )
-from oddsschema.database.retry import as_package_error, is_transient, retrying
+from oddsschema.database.retry import as_package_error, driver_errors, is_transient, retrying
 from oddsschema.database.revision import HEAD
 from oddsschema.database.targets import (
     Target,
@@ -272,7 +272,7 @@ async def check(target: Target, *, known: Iterable[str] = ()) -> CheckReport:
         try:
             async with rolled_back(connection):
                 return await check_connection(connection, release, names)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except driver_errors() as error:
             if connection.is_closed():
                 raise DatabaseUnavailableError(
                     reason=f"the connection was lost: {error}"
@@ -520,7 +520,7 @@ async def _repeated(
                         return await work(connection)
                     except ReadOnlyDatabaseError as error:
                         raise await _with_recovery(error, connection) from error
-            except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (DBAPIError, *driver_errors()) as error:
                 failure = as_package_error(error)
                 if failure is None:
                     raise

@@ -1,14 +1,18 @@
 """Errors of a real server: the class that each case raises, and its data."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from oddsschema import IngestOptions, batch, errors, ingest, migrations
+from oddsschema import IngestOptions, batch, errors, ingest, migrations, scrapes
 from oddsschema.database.revision import HEAD
+from tests.support.proxy import MESSAGES, Proxy
+from tests.support.sessions import execute
 
 Run = Callable[..., Any]
 
@@ -44,6 +48,33 @@ def test_read_only_database(read_only: str, run: Run) -> None:
             run(work)
         assert "read-only transaction" in raised.value.reason
     assert run(migrations.current(read_only)) == HEAD
+
+
+@pytest.mark.parametrize("message", [MESSAGES["reset"], b"first_named", b"scrape_batches"])
+@pytest.mark.parametrize("occurrence", [1, 2, 3])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("is_migrated", [True, False])
+def test_connection_lost_at_a_statement(
+    database: str,
+    run: Run,
+    short_path: Path,
+    message: bytes,
+    occurrence: int,
+    before: bool,
+    is_migrated: bool,
+) -> None:
+    """A lost connection is a DatabaseUnavailableError, whichever statement is the last."""
+    if not is_migrated:
+        run(execute(database, "DROP TABLE scrape_batches CASCADE"))
+    proxy = Proxy(database, short_path, occurrence, before=before, message=message)
+
+    async def work() -> None:
+        async with proxy.serving() as url:
+            await scrapes.stale_batches(url)
+            await scrapes.close_stale(url)
+
+    with suppress(errors.DatabaseUnavailableError, errors.NotMigratedError):
+        run(work())
 
 
 def test_no_such_batch(database: str, run: Run) -> None:
