@@ -120,7 +120,7 @@ def test_consent(stored: str, run: Run, answer: bytes) -> None:
     """After the answer yes, the tables are dropped."""
     code, printed = asked(stored, "base", answer)
     assert code == 0
-    assert "oddsschema_0010 -> base" in printed
+    assert "oddsschema_0011 -> base" in printed
     assert run(rows_of(stored)) == {}
 
 
@@ -132,17 +132,17 @@ def test_without_a_terminal(stored: str, run: Run) -> None:
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "\ndrop the column market_odds.specifiers\n" in refused.stderr
     assert "--yes" in refused.stderr
-    assert run(migrations.current(stored)) == "oddsschema_0010"
+    assert run(migrations.current(stored)) == "oddsschema_0011"
     assert run(rows_of(stored)) == before
     ended = program("downgrade", "--yes", "oddsschema_0007", "--url", stored)
-    assert (ended.code, ended.stdout) == (0, "oddsschema_0010 -> oddsschema_0007\n")
+    assert (ended.code, ended.stdout) == (0, "oddsschema_0011 -> oddsschema_0007\n")
     assert "\ndrop the column market_odds.specifiers\n" in ended.stderr
 
 
 def test_nothing_to_downgrade(stored: str) -> None:
     """A database that is at the revision already needs no consent."""
-    ended = program("downgrade", "oddsschema_0010", "--url", stored)
-    assert (ended.code, ended.stdout) == (0, "already at oddsschema_0010\n")
+    ended = program("downgrade", "oddsschema_0011", "--url", stored)
+    assert (ended.code, ended.stdout) == (0, "already at oddsschema_0011\n")
 
 
 @pytest.mark.parametrize("revision", ["+1", "head+1", "0099", "no_such"])
