@@ -8,10 +8,10 @@ commit whose answer was lost took place, and they could not tell two chunks apar
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from oddsschema.database.connections import Connection, Connections, never
 from oddsschema.database.retry import is_time_limit
@@ -23,6 +23,8 @@ from oddsschema.ingestion.report import MOST_LISTED, FetchFailure, Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
 from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.matching import Match, link_events
+from oddsschema.ingestion.storage.unmapped_markets import UnmappedReports
+from oddsschema.models import UnmappedMarketType
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import ErrorRow
 
@@ -86,6 +88,11 @@ class Pipeline:
         return unwritten[: self._most_listed]
 
     @property
+    def unwritten_unmapped(self) -> Iterable[UnmappedReports]:
+        """The reports of unmapped markets since the last chunk."""
+        return self._chunk.unmapped.values()
+
+    @property
     def _most_listed(self) -> int:
         return MOST_LISTED - self.errors_listed.total()
 
@@ -103,6 +110,10 @@ class Pipeline:
         """Add a fetch failure to the chunk."""
         self._chunk.fail(failure)
         self._set_timer()
+
+    def add_unmapped(self, market: UnmappedMarketType, outcomes: Any) -> None:
+        """Add a report of an unmapped market to the chunk, which is not due because of it."""
+        self._chunk.add_unmapped(market, outcomes)
 
     async def advance(self) -> None:
         """Commit the chunk if it is due; begin to write it if it is full. Raises `error`.
