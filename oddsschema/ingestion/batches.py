@@ -191,13 +191,12 @@ class Batch:
         try:
             yield run
         except Exception as error:
-            if run.raised is not error and any(
-                other.raised is error and other.is_open for other in self.runs
-            ):
+            is_own = run.raised is error
+            if not is_own and any(other.raised is error for other in self.runs):
                 await run.close()
                 raise
             await run.close(error)
-            if run.raised is error:
+            if is_own:
                 return
             task = asyncio.current_task()
             if self._raising is error or any(
@@ -258,6 +257,7 @@ class Batch:
         With an error, the runs end as failed.
         """
         self._is_ended = True
+        self._raising = None
         interruption = None if isinstance(error, Exception) else error
         failure: BaseException | None = None
         try:

@@ -90,9 +90,9 @@ class Run:
         self._pipeline = Pipeline(
             connections, run_id, platform, options, on_written=self._add_result
         )
-        #: The task that has opened the run.
-        self.task = asyncio.current_task()
-        #: The last error that a method of the run has raised.
+        #: The task that has opened the run, until the run ends.
+        self.task: asyncio.Task[Any] | None = asyncio.current_task()
+        #: The last error that a method of the run has raised, until the run ends.
         self.raised: Exception | None = None
         self._is_ending = False
         self._has_ended = asyncio.Event()
@@ -169,8 +169,7 @@ class Run:
         for doubt in doubts:
             self._report_doubt(doubt)
         self._on_progress()
-        if self._pipeline.error is not None:
-            raise self._pipeline.error
+        self._pipeline.raise_error()
         if capture is not None:
             self._pipeline.accept(item, capture)
         if refusal is not None:
@@ -279,6 +278,9 @@ class Run:
         try:
             await self._close(error, interruption)
         finally:
+            # The frames of errors, and the task's, would keep captures in memory with the report.
+            self._pipeline.drop()
+            self.task = self.raised = None
             self._has_ended.set()
 
     async def _close(self, error: BaseException | None, interruption: BaseException | None) -> None:
@@ -329,6 +331,7 @@ class Run:
         ]
         if self.error is not None:
             errors.append(ErrorRow(error_type, self.error))
+        unmapped = [*self._pipeline.unwritten_unmapped]
         timings = self._timings_json()
 
         async def record_status(connection: Connection) -> bool:
@@ -341,7 +344,7 @@ class Run:
 
         async def record(connection: Connection) -> None:
             if await record_status(connection):
-                await add_unmapped_markets(connection, self._pipeline.unwritten_unmapped)
+                await add_unmapped_markets(connection, unmapped)
                 await bookkeeping.record_errors(connection, self.id, errors)
 
         try:
