@@ -58,6 +58,7 @@ from oddsschema.models import (
     ScrapeRun,
     Sport,
     Tournament,
+    UnmappedMarket,
 )
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, prune_ahead, size
 
@@ -124,6 +125,7 @@ __all__ = [
     "Sport",
     "Table",
     "Tournament",
+    "UnmappedMarket",
     "batch",
     "create_engine",
     "ingest",

@@ -24,6 +24,7 @@ from oddsschema.migrations.report import CheckReport, RevisionReport
 from oddsschema.queries.event_reports import EventOffers, MarketHistory
 from oddsschema.retention import PruneReport, SizeReport
 from oddsschema.scrapes.summaries import BatchList
+from oddsschema.scrapes.unmapped import UnmappedMarketList
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -47,9 +48,11 @@ REPORTS: dict[str, type[BaseModel]] = {
     report.__name__: report
     for report in (
         *(BatchList, CheckReport, EventOffers, IngestReport, MarketHistory),
-        *(PruneReport, RevisionReport, SizeReport, ValidateReport),
+        *(PruneReport, RevisionReport, SizeReport, UnmappedMarketList, ValidateReport),
     )
 }
+#: The reports that consist of contracts.
+_OF_CONTRACTS = ("EventOffers", "MarketHistory", "UnmappedMarketList")
 #: The names of all classes that have a JSON Schema.
 NAMES = sorted([*CONTRACTS, *REPORTS])
 
@@ -85,7 +88,7 @@ def json_schema(name: str | None = None) -> JsonSchemaValue:
 def _schema_mode(name: str) -> JsonSchemaMode:
     """Return pydantic's mode for a class in `NAMES`: contracts are read, reports are written."""
     # Reports of contracts refer to the definitions of those, which are for validation.
-    is_of_contracts = name in CONTRACTS or name in {"EventOffers", "MarketHistory"}
+    is_of_contracts = name in CONTRACTS or name in _OF_CONTRACTS
     return "validation" if is_of_contracts else "serialization"
 
 

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from oddsschema.cli.comparison import Comparison, MarketComparison, compare, format_row
 from oddsschema.cli.markets import market_title
-from oddsschema.cli.options import json_option, run_on_database, url_option
+from oddsschema.cli.options import json_option, read_from_database, url_option
 from oddsschema.cli.output import line_width, print_json, print_line, print_table, terminal
 from oddsschema.cli.pictures import draw, new_figure, plain_texts, save
 from oddsschema.cli.price_changes import describe_changes
 from oddsschema.contracts.scalars import sort_specifiers
-from oddsschema.database.connections import sqlalchemy_connect
-from oddsschema.database.revision import require_migrated
 from oddsschema.errors import MarketNotFoundError
 from oddsschema.queries import BestPrice
 from oddsschema.queries.event_reports import (
@@ -101,27 +99,20 @@ def history(
         _print_changes(event, market, choice, plot, as_json, url)
 
 
-async def _require_tables(connection: "AsyncConnection") -> None:
-    driver_connection: Any = (await connection.get_raw_connection()).driver_connection
-    # Outside of a transaction, the connection has no search path.
-    async with driver_connection.transaction():
-        await require_migrated(driver_connection)
-
-
 def _print_offers(
     event: str, choice: _Choice, at: datetime | None, as_json: bool, url: str | None
 ) -> None:
-    async def read(url: str) -> tuple[EventIdentity, EventOffers, Sequence[BestPrice]]:
-        async with sqlalchemy_connect(url) as connection:
-            await _require_tables(connection)
-            identity = await find_event(connection, event)
-            return (
-                identity,
-                await read_offers(connection, identity, at=at, **choice._asdict()),
-                await read_best_prices(connection, identity, at=at, **choice._asdict()),
-            )
+    async def read(
+        connection: "AsyncConnection",
+    ) -> tuple[EventIdentity, EventOffers, Sequence[BestPrice]]:
+        identity = await find_event(connection, event)
+        return (
+            identity,
+            await read_offers(connection, identity, at=at, **choice._asdict()),
+            await read_best_prices(connection, identity, at=at, **choice._asdict()),
+        )
 
-    identity, offers, best = run_on_database(url, read)
+    identity, offers, best = read_from_database(url, read)
     if as_json:
         print_json(offers)
         return
@@ -147,13 +138,11 @@ def _print_changes(
 ) -> None:
     figure = new_figure() if plot is not None else None
 
-    async def read(url: str) -> tuple[EventIdentity, MarketHistory]:
-        async with sqlalchemy_connect(url) as connection:
-            await _require_tables(connection)
-            identity = await find_event(connection, event)
-            return identity, await read_history(connection, identity, market, **choice._asdict())
+    async def read(connection: "AsyncConnection") -> tuple[EventIdentity, MarketHistory]:
+        identity = await find_event(connection, event)
+        return identity, await read_history(connection, identity, market, **choice._asdict())
 
-    identity, points = run_on_database(url, read)
+    identity, points = read_from_database(url, read)
     if not points.root:
         raise MarketNotFoundError(event=event, event_name=identity.name, market=market)
     if figure is not None and plot is not None:

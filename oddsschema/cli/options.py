@@ -5,17 +5,22 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from oddsschema.cli.output import print_line
 from oddsschema.database.clock import MAX_AHEAD
+from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.durations import format_duration, parse_duration
+from oddsschema.database.revision import require_migrated
 from oddsschema.database.settings import read_settings
 from oddsschema.database.time_limits import RETRY_FOR
 from oddsschema.database.urls import given_url, redact, with_schema
 from oddsschema.embedded import database_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: A number with a unit that pydantic knows.
 _SIZE = re.compile(r"\d*\.?\d+ ?[A-Za-z]*", re.ASCII)
@@ -54,14 +59,14 @@ def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) 
         raise click.BadParameter(f"{value!r} is not a size such as 500M, 80G or 2T") from error
 
 
-def read_slug(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def read_slug(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Parse the value of an option: the slug of a bookmaker."""
     from pydantic import TypeAdapter, ValidationError
 
     from oddsschema.contracts.scalars import Slug
 
     try:
-        return TypeAdapter[str](Slug).validate_python(value)
+        return None if value is None else TypeAdapter[str](Slug).validate_python(value)
     except ValidationError as error:
         raise click.BadParameter(f"{value!r} is not the slug of a bookmaker") from error
 
@@ -163,6 +168,22 @@ def chosen_database(option: str | None, *, writes: bool = False) -> Iterator[str
             private = "" if given is not None else "a private PostgreSQL, "
             print_line(f"database: {private}{redact(url)}", err=True)
         yield url
+
+
+def read_from_database(
+    option: str | None, read: Callable[["AsyncConnection"], Coroutine[Any, Any, _Result]]
+) -> _Result:
+    """Run a coroutine with a connection of SQLAlchemy to the chosen database, which is migrated."""
+
+    async def run(url: str) -> _Result:
+        async with sqlalchemy_connect(url) as connection:
+            driver_connection: Any = (await connection.get_raw_connection()).driver_connection
+            # Outside of a transaction, the connection has no search path.
+            async with driver_connection.transaction():
+                await require_migrated(driver_connection)
+            return await read(connection)
+
+    return run_on_database(option, run)
 
 
 def run_on_database(

@@ -17,6 +17,7 @@ from oddsschema.cli.retention import prune, size
 from oddsschema.cli.schema import schema
 from oddsschema.cli.simulation import simulate_captures
 from oddsschema.cli.streams import lossy_streams
+from oddsschema.cli.unmapped_markets import unmapped
 from oddsschema.database.retry import as_package_error, driver_error, logger
 from oddsschema.errors import OddsSchemaError
 from oddsschema.ingestion import problems
@@ -116,7 +117,7 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(validate_files, ingest, batches, history, prune, size),
+    *(validate_files, ingest, batches, unmapped, history, prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)

@@ -45,7 +45,8 @@ from oddsschema.retention import size as measure
     "--keep-runs",
     callback=read_duration,
     metavar="DURATION",
-    help="Age of the batches, runs and errors that are kept. The default is --keep.",
+    help="Age of the batches, runs, errors and unmapped markets that are kept. The default is "
+    "--keep.",
 )
 @click.option(
     "--ahead", is_flag=True, help="Delete captures of the future, in place of old history."

@@ -165,7 +165,8 @@ def integer(schema: JsonSchemaValue, core: Any) -> JsonSchemaValue:
     """
     most = schema["maximum"]
     sign = "[+-]?" if schema["minimum"] < 0 else "[+]?"
-    title = f"Int{(most.bit_length() + 1) // 8}" if schema["minimum"] < 0 else "Count"
+    size = (most.bit_length() + 1) // 8  # in bytes, as in the names of PostgreSQL's types
+    title = f"Int{size}" if schema["minimum"] < 0 else "Count" if size == 4 else f"Count{size}"
     digits = rf"{sign}[0-9]{{1,{len(str(most)) - 1}}}(?:\.0+)?"
     return {**schema, "title": title, "type": ["integer", "string"], **trimmed_text(digits)}
 

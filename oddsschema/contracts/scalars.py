@@ -279,6 +279,7 @@ Message = Annotated[str, _Text(strip_whitespace=True, min_length=1, pattern=NO_N
 #: The text of a column that may be NULL: 0 to n characters.
 Text50 = Annotated[str, _Text(strip_whitespace=True, max_length=50, pattern=NO_NUL), _TEXT]
 Text100 = Annotated[str, _Text(strip_whitespace=True, max_length=100, pattern=NO_NUL), _TEXT]
+Text255 = Annotated[str, _Text(strip_whitespace=True, max_length=255, pattern=NO_NUL), _TEXT]
 Text500 = Annotated[str, _Text(strip_whitespace=True, max_length=500, pattern=NO_NUL), _TEXT]
 Text1000 = Annotated[str, _Text(strip_whitespace=True, max_length=1000, pattern=NO_NUL), _TEXT]
 Notes = Annotated[str, _Text(strip_whitespace=True, pattern=NO_NUL), _TEXT]
@@ -363,6 +364,13 @@ Count = Annotated[
     BeforeValidator(refuse_other_numerals),
     ScalarJsonSchema(json_schema.integer),
     Integer(),
+]
+Count8 = Annotated[
+    int,
+    Field(ge=0, le=2**63 - 1),
+    BeforeValidator(refuse_other_numerals),
+    ScalarJsonSchema(json_schema.integer),
+    BigInteger(),
 ]
 
 #: The least decimal odds. Real feeds do list 1.0.

@@ -139,7 +139,9 @@ class Batch:
         self.horizon = Horizon(clock, options.max_ahead)
         self._connections = connections
         self._is_ended = False
-        self._dispatch = Dispatch(options, lambda: self.horizon, self._run_of)
+        #: Held while a platform's run is found or opened: a second one is not opened meanwhile.
+        self._opening = asyncio.Lock()
+        self._dispatch = Dispatch(options, lambda: self.horizon, self.run_of)
         #: The exception that ends several runs, on its way to the caller.
         self._raising: Exception | None = None
 
@@ -158,12 +160,17 @@ class Batch:
             if run.is_open:
                 await run.flush()
 
-    async def _run_of(self, platform: str | None) -> Run:
-        """Return the open run of a platform, or open one."""
-        for run in self.runs:
-            if run.platform == platform and run.is_open:
-                return run
-        return await self.open_run(platform)
+    async def run_of(self, platform: str | None) -> Run:
+        """Return the open run of a platform, or open one, which is closed at the end of the batch.
+
+        It is the run that takes the platform's captures in `ingest`: `await run.failed(...)` and
+        `run.unmapped(...)` report the rest to it. Raises BatchEndedError.
+        """
+        async with self._opening:
+            for run in self.runs:
+                if run.platform == platform and run.is_open:
+                    return run
+            return await self.open_run(platform)
 
     @asynccontextmanager
     async def run(self, platform: str) -> AsyncIterator[Run]:
@@ -184,13 +191,12 @@ class Batch:
         try:
             yield run
         except Exception as error:
-            if run.raised is not error and any(
-                other.raised is error and other.is_open for other in self.runs
-            ):
+            is_own = run.raised is error
+            if not is_own and any(other.raised is error for other in self.runs):
                 await run.close()
                 raise
             await run.close(error)
-            if run.raised is error:
+            if is_own:
                 return
             task = asyncio.current_task()
             if self._raising is error or any(
@@ -251,6 +257,7 @@ class Batch:
         With an error, the runs end as failed.
         """
         self._is_ended = True
+        self._raising = None
         interruption = None if isinstance(error, Exception) else error
         failure: BaseException | None = None
         try:

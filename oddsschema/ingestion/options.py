@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from oddsschema.contracts.scalars import Slug
 from oddsschema.database.clock import MAX_AHEAD
 from oddsschema.database.durations import require_not_negative
 from oddsschema.database.time_limits import ANSWER_WITHIN, RETRY_FOR
@@ -12,9 +15,19 @@ from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
 from oddsschema.reference import REFERENCE
 
+_SLUG: TypeAdapter[str] = TypeAdapter(Slug, config=ConfigDict(defer_build=True))
+
 #: The way of storage. "changes": the differences from the last capture of the event; "complete":
 #: every market of every capture.
 Store = Literal["changes", "complete"]
+
+
+def is_slug(value: object) -> bool:
+    """Return whether a value is a slug as it is stored, without spaces around it."""
+    try:
+        return _SLUG.validate_python(value) == value
+    except ValidationError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +45,15 @@ class StorageOptions:
     reference: str = REFERENCE
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unknown way of storage, and for a negative duration."""
+        """Raise ValueError for an unknown way of storage, a negative duration and no slug."""
         require_not_negative(self)
         if self.store not in get_args(Store):
             raise ValueError(f"store must be one of {', '.join(get_args(Store))}: {self.store!r}")
+        if not is_slug(self.reference):
+            raise ValueError(
+                "reference must be the slug of a bookmaker, such as 'betpawa' (lower case letters, "
+                f"digits, '_' and '-', at most 20 characters): {self.reference!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,12 @@ commit whose answer was lost took place, and they could not tell two chunks apar
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from traceback import clear_frames
+from types import TracebackType
+from typing import Any, TypeVar
 
 from oddsschema.database.connections import Connection, Connections, never
 from oddsschema.database.retry import is_time_limit
@@ -23,6 +25,8 @@ from oddsschema.ingestion.report import MOST_LISTED, FetchFailure, Refusal
 from oddsschema.ingestion.storage.chunk import Chunk, ChunkResult, match_doubts, write_chunk
 from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.matching import Match, link_events
+from oddsschema.ingestion.storage.unmapped_markets import UnmappedReports
+from oddsschema.models import UnmappedMarketType
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import ErrorRow
 
@@ -53,6 +57,7 @@ class Pipeline:
         self.error: Exception | None = None
         #: The numbers of errors of each kind that committed chunks have listed in scrape_errors.
         self.errors_listed = Counter[str]()
+        self._traceback: TracebackType | None = None
         self._connections = connections
         self._run_id = run_id
         self._platform = platform
@@ -86,8 +91,19 @@ class Pipeline:
         return unwritten[: self._most_listed]
 
     @property
+    def unwritten_unmapped(self) -> Iterable[UnmappedReports]:
+        """The reports of unmapped markets since the last chunk."""
+        return self._chunk.unmapped.values()
+
+    @property
     def _most_listed(self) -> int:
         return MOST_LISTED - self.errors_listed.total()
+
+    def raise_error(self) -> None:
+        """Raise `error`, if there is one."""
+        if self.error is not None:
+            # Otherwise each raise would add its frames, with their captures, to those before.
+            raise self.error.with_traceback(self._traceback)
 
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture to the chunk."""
@@ -104,6 +120,10 @@ class Pipeline:
         self._chunk.fail(failure)
         self._set_timer()
 
+    def add_unmapped(self, market: UnmappedMarketType, outcomes: Any) -> None:
+        """Add a report of an unmapped market to the chunk, which is not due because of it."""
+        self._chunk.add_unmapped(market, outcomes)
+
     async def advance(self) -> None:
         """Commit the chunk if it is due; begin to write it if it is full. Raises `error`.
 
@@ -114,8 +134,8 @@ class Pipeline:
             await self.flush()
         elif self._chunk.is_full(self._most_rows):
             await self._begin(lambda: self._chunk.is_full(self._most_rows))
-        elif self.error is not None:
-            raise self.error
+        else:
+            self.raise_error()
         await self._yield_to_writer()
 
     async def flush(self) -> None:
@@ -140,6 +160,12 @@ class Pipeline:
             self._attempt = None
             if committed is not None:
                 self._count(committed)
+
+    def drop(self) -> None:
+        """Drop everything that was not written, and the error. Nothing can be added afterwards."""
+        self.error = self._traceback = self._attempt = None
+        self._writing_errors = []
+        self._chunk = Chunk()
 
     # -- the moment of a chunk ---------------------------------------------------------------------
 
@@ -189,14 +215,14 @@ class Pipeline:
                 self._is_copying.clear()
                 self._written_by = self._next_due_at()
                 self._writing = asyncio.create_task(self._write(chunk))
+                self._writing.add_done_callback(self._drop_captures)
 
     async def _drain(self) -> None:
         """Wait until the chunk that is written is committed. Raises `error`."""
         if self._writing is not None:
             # A cancellation of the waiting task must not cancel the writing one.
             await asyncio.wait([self._writing])
-        if self.error is not None:
-            raise self.error
+        self.raise_error()
 
     async def _yield_to_writer(self) -> None:
         """Let the connection use the event loop: validation, which never awaits, would block it.
@@ -223,10 +249,21 @@ class Pipeline:
         try:
             await self._write_parts(chunk)
         except Exception as error:
-            self.error = error
+            self.error, self._traceback = error, error.__traceback__
         finally:
             self._is_copying.set()
             self._writing = self._written_by = None
+
+    def _drop_captures(self, _writing: asyncio.Task[None]) -> None:
+        """After a ChunkError, drop the captures that cannot be written any more."""
+        if not isinstance(self.error, ChunkError):
+            return
+        self._chunk.captures.clear()
+        error: BaseException | None = self.error
+        while error is not None:
+            # The variables of the frames are the captures of the chunk that failed.
+            clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
 
     async def _write_parts(self, chunk: Chunk) -> None:
         """Commit a chunk; in halves, and halves of these, if it reaches a time limit of the server.
@@ -265,27 +302,28 @@ class Pipeline:
 
         A chunk that is too large is not repeated.
         """
-
-        async def write(connection: Connection) -> ChunkResult:
-            settled = await self._resolve_commit(connection)
-            if settled is not None:
-                return settled
-            self._attempt = ChunkResult()
-            await write_chunk(
-                connection,
-                self._run_id,
-                chunk,
-                self._attempt,
-                storage=self._options,
-                strict=self._options.strict,
-                most_listed=self._most_listed,
-                before_markets=self._is_copying.set,
-            )
-            return self._attempt
-
         # Not the chunk itself: the state of retries keeps it until the next collection of garbage.
         is_final = partial(self._is_too_large, len(chunk.captures))
-        return await self._transact(chunk, write, is_final)
+        # No function inside this one: the frames of an error would keep it, and with it the chunk.
+        return await self._transact(chunk, partial(self._try_to_write, chunk), is_final)
+
+    async def _try_to_write(self, chunk: Chunk, connection: Connection) -> ChunkResult:
+        """Write a chunk in a transaction, unless the attempt before was committed."""
+        settled = await self._resolve_commit(connection)
+        if settled is not None:
+            return settled
+        self._attempt = ChunkResult()
+        await write_chunk(
+            connection,
+            self._run_id,
+            chunk,
+            self._attempt,
+            storage=self._options,
+            strict=self._options.strict,
+            most_listed=self._most_listed,
+            before_markets=self._is_copying.set,
+        )
+        return self._attempt
 
     async def _transact(
         self,

@@ -38,6 +38,11 @@ from oddsschema.ingestion.sources import Source, items
 from oddsschema.ingestion.storage.chunk import ChunkResult
 from oddsschema.ingestion.storage.event_changes import EventChanges
 from oddsschema.ingestion.storage.history import WriteCounts
+from oddsschema.ingestion.storage.unmapped_markets import (
+    MOST_UNMAPPED,
+    add_unmapped_markets,
+    unmapped_market_type,
+)
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.ingestion.validation.names import ScrapeNames
 from oddsschema.ingestion.validation.validator import Validated, validate
@@ -85,9 +90,9 @@ class Run:
         self._pipeline = Pipeline(
             connections, run_id, platform, options, on_written=self._add_result
         )
-        #: The task that has opened the run.
-        self.task = asyncio.current_task()
-        #: The last error that a method of the run has raised.
+        #: The task that has opened the run, until the run ends.
+        self.task: asyncio.Task[Any] | None = asyncio.current_task()
+        #: The last error that a method of the run has raised, until the run ends.
         self.raised: Exception | None = None
         self._is_ending = False
         self._has_ended = asyncio.Event()
@@ -104,6 +109,9 @@ class Run:
         #: The first of the different doubts, and the number of doubts equal to each.
         self._different_doubts: dict[Problem, tuple[Doubt, int]] = {}
         self._names = ScrapeNames()
+        #: The ids of the unmapped markets that the run records, and the number of other reports.
+        self._unmapped = set[str]()
+        self._unmapped_left = 0
 
     @property
     def is_open(self) -> bool:
@@ -161,8 +169,7 @@ class Run:
         for doubt in doubts:
             self._report_doubt(doubt)
         self._on_progress()
-        if self._pipeline.error is not None:
-            raise self._pipeline.error
+        self._pipeline.raise_error()
         if capture is not None:
             self._pipeline.accept(item, capture)
         if refusal is not None:
@@ -194,6 +201,24 @@ class Run:
         self._on_progress()
         with self._noting_errors():
             await self._pipeline.advance()
+
+    def unmapped(self, market_id: str | int, name: str | None = None, outcomes: Any = None) -> None:
+        """Report a market of the platform that could not be mapped to a market of BetPawa's.
+
+        `market_id` is the platform's id of the market type. A row of `unmapped_markets` sums up the
+        reports of each: their number, the newest name, and some outcomes as JSON for an example, in
+        any form. They are committed with the next capture, or when the run ends. A run records
+        10,000 different ids, and counts the reports of others.
+
+        Raises pydantic.ValidationError for a `market_id` that is no id, and RunEndedError.
+        """
+        self._require_open()
+        market = unmapped_market_type(self.platform, market_id, name)
+        if market.market_id in self._unmapped or len(self._unmapped) < MOST_UNMAPPED:
+            self._unmapped.add(market.market_id)
+            self._pipeline.add_unmapped(market, outcomes)
+        else:
+            self._unmapped_left += 1
 
     async def progress(
         self, *, every: timedelta = timedelta(seconds=1)
@@ -253,6 +278,9 @@ class Run:
         try:
             await self._close(error, interruption)
         finally:
+            # The frames of errors, and the task's, would keep captures in memory with the report.
+            self._pipeline.drop()
+            self.task = self.raised = None
             self._has_ended.set()
 
     async def _close(self, error: BaseException | None, interruption: BaseException | None) -> None:
@@ -303,6 +331,7 @@ class Run:
         ]
         if self.error is not None:
             errors.append(ErrorRow(error_type, self.error))
+        unmapped = [*self._pipeline.unwritten_unmapped]
         timings = self._timings_json()
 
         async def record_status(connection: Connection) -> bool:
@@ -315,6 +344,7 @@ class Run:
 
         async def record(connection: Connection) -> None:
             if await record_status(connection):
+                await add_unmapped_markets(connection, unmapped)
                 await bookkeeping.record_errors(connection, self.id, errors)
 
         try:
@@ -393,13 +423,14 @@ class Run:
         ]
 
     def _unlisted_texts(self, unwritten: Sequence[ErrorRow]) -> list[str]:
-        """Phrase the numbers of the errors and the doubts that scrape_errors does not list."""
+        """Phrase the numbers of errors, doubts and reports that are not listed."""
         listed = self._pipeline.errors_listed + Counter(error.kind for error in unwritten)
         doubts_listed = sum(count for _, count in self._different_doubts.values())
         unlisted = {
             "refusals": self._refusals_found - listed[REFUSED],
             "fetch failures": self._captures_failed - listed[NOT_FETCHED],
             "doubts": self._doubts_found - doubts_listed,
+            "reports of unmapped markets": self._unmapped_left,
         }
         return [f"{more:,} more {kind} are not listed" for kind, more in unlisted.items() if more]
 

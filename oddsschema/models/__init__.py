@@ -18,6 +18,7 @@ from oddsschema.models.event import Event, EventBookmaker, Fixture, Listing
 from oddsschema.models.odds import Market, MarketOdds, MarketType, OddsSnapshot, Snapshot
 from oddsschema.models.scrape import ScrapeBatch, ScrapeError, ScrapeRun
 from oddsschema.models.sport import Competition, NameAndSlug, NationalCompetition, Sport, Tournament
+from oddsschema.models.unmapped import UnmappedMarket, UnmappedMarketType
 
 __all__ = [
     "Bookmaker",
@@ -44,4 +45,6 @@ __all__ = [
     "Snapshot",
     "Sport",
     "Tournament",
+    "UnmappedMarket",
+    "UnmappedMarketType",
 ]

@@ -16,7 +16,14 @@ from oddsschema.queries.history import (
     price_history,
 )
 from oddsschema.queries.outcomes import implied_probabilities, overround
-from oddsschema.queries.scrapes import Coverage, Move, coverage, moves, unmatched_events
+from oddsschema.queries.scrapes import (
+    Coverage,
+    Move,
+    coverage,
+    moves,
+    unmapped_markets,
+    unmatched_events,
+)
 
 __all__ = [
     "OUTCOME_NAMES",
@@ -37,5 +44,6 @@ __all__ = [
     "overround",
     "overround_history",
     "price_history",
+    "unmapped_markets",
     "unmatched_events",
 ]

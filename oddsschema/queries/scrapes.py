@@ -1,4 +1,4 @@
-"""The yield of scrapes: prices that moved between two batches, coverage, unmatched events."""
+"""The yield of scrapes: moved prices, coverage, unmatched events, unmapped markets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.expression import select as select_entity
 
 from oddsschema.contracts.scalars import Count, Int4, Name255, Odds, Slug, Status
-from oddsschema.models import CompetitorEvent, CompetitorTournament, MarketType, ScrapeRun
+from oddsschema.models import (
+    CompetitorEvent,
+    CompetitorTournament,
+    MarketType,
+    ScrapeRun,
+    UnmappedMarket,
+)
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.availability import (
@@ -258,4 +264,15 @@ def unmatched_events() -> SelectOfScalar[CompetitorEvent]:
             col(CompetitorEvent.deleted_at).is_(None),
             col(CompetitorTournament.deleted_at).is_(None),
         )
+    )
+
+
+def unmapped_markets() -> SelectOfScalar[UnmappedMarket]:
+    """Select the markets that scrapers could not map to BetPawa's, the most frequent first.
+
+    `.where(UnmappedMarket.source == "bet9ja")` selects those of a platform, and a condition on
+    `last_seen_at` those that are still reported.
+    """
+    return select_entity(UnmappedMarket).order_by(
+        col(UnmappedMarket.times_seen).desc(), UnmappedMarket.source, UnmappedMarket.market_id
     )

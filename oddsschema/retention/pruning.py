@@ -31,8 +31,9 @@ async def prune(
 
     Every instant from the cutoff on reads as before, except in events that are over: their kickoff
     and their last capture are before the cutoff, and they are deleted as a whole. Batches, runs and
-    errors have the cutoff `keep_runs`, if it is given. Tournaments that no event refers to are
-    deleted. With `dry_run` nothing is deleted, and the report counts the rows that would be.
+    errors, and unmapped markets by their last report, have the cutoff `keep_runs`, if it is given.
+    Tournaments that no event refers to are deleted. With `dry_run` nothing is deleted, and the
+    report counts the rows that would be.
 
     It is safe to interrupt: run it again to continue. Several prunes may run at once. With an open
     connection as `target` whose transaction is open, all locks are kept until that ends.

@@ -1,6 +1,6 @@
 """Remnants: rows that nothing refers to after a prune of histories.
 
-They are errors, runs, batches, events and tournaments.
+They are errors, runs, batches, unmapped markets, events and tournaments.
 """
 
 from collections.abc import Sequence

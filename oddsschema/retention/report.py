@@ -8,7 +8,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field
 #: The tables that a prune deletes from, the largest first.
 TABLES = (
     *("competitor_market_odds", "competitor_odds_snapshots", "market_odds", "odds_snapshots"),
-    *("scrape_errors", "scrape_runs", "scrape_batches"),
+    *("scrape_errors", "scrape_runs", "scrape_batches", "unmapped_markets"),
     *("competitor_events", "events", "event_bookmakers"),
     *("competitor_tournaments", "tournaments"),
 )
@@ -59,7 +59,8 @@ class PruneReport(BaseModel):
         "the future are. Reads on its other side have the same result as before."
     )
     runs_cutoff: datetime = Field(
-        description="The instant (UTC) before which batches, runs and errors are deleted."
+        description="The instant (UTC) before which batches, runs, errors and unmapped markets are "
+        "deleted."
     )
     is_ahead: bool = Field(description="True: captures of the future are deleted.")
     dry_run: bool = Field(description="True: nothing was deleted.")
@@ -86,7 +87,10 @@ class PruneReport(BaseModel):
         side = "after" if self.is_ahead else "before"
         lines = [f"{side} {self.cutoff:%Y-%m-%d %H:%M:%S} UTC, {verb}:"]
         if self.runs_cutoff != self.cutoff:
-            lines.append(f"(batches, runs and errors: before {self.runs_cutoff:%Y-%m-%d %H:%M:%S})")
+            lines.append(
+                "(batches, runs, errors and unmapped markets: before "
+                f"{self.runs_cutoff:%Y-%m-%d %H:%M:%S})"
+            )
         changed = {table: removed for table, removed in self.tables.items() if removed.rows}
         lines += [_line(table, removed) for table, removed in changed.items()]
         lines.append(_line("total" if changed else "nothing", self.total))

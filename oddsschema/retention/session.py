@@ -85,7 +85,7 @@ class PruneSession:
     ) -> None:
         self.connections = connections
         self.cutoff = cutoff
-        #: The cutoff of batches, runs and errors.
+        #: The cutoff of batches, runs, errors and unmapped markets.
         self.runs_cutoff = runs_cutoff or cutoff
         self.options = options
         self._dry_run = dry_run

@@ -53,6 +53,7 @@ _TIMES = {
     **{side.snapshots: "t.captured_at" for side in SIDES},
     "scrape_errors": "t.occurred_at",
     **dict.fromkeys(("scrape_runs", "scrape_batches"), "t.started_at"),
+    "unmapped_markets": "t.first_seen_at",
     **dict.fromkeys(("events", "event_bookmakers"), "t.created_at"),
     **dict.fromkeys(("competitor_events", "competitor_tournaments"), "t.created_at"),
 }

@@ -331,7 +331,10 @@ def is_unneeded(event: str) -> str:
 
 
 #: The tables of the record of scrapes, which has a cutoff of its own.
-RECORDS = ("scrape_errors", "scrape_runs", "scrape_batches")
+RECORDS = ("scrape_errors", "scrape_runs", "scrape_batches", "unmapped_markets")
+
+# Nobody reports the market any more: it is mapped now, or no longer offered.
+_NOT_REPORTED = "t.last_seen_at < $1"
 
 #: In the order of deletion: runs before the batches that they refer to, competitors' events before
 #: BetPawa's, events before tournaments.
@@ -352,6 +355,7 @@ REMNANTS = (
         )""",
         _ENDED.format("t") + " AND " + unreferred(("scrape_runs", "batch_id")),
     ),
+    Remnants("unmapped_markets", _NOT_REPORTED, _NOT_REPORTED),
     Remnants(
         "competitor_events",
         is_over(COMPETITORS, "t"),

@@ -3,8 +3,9 @@
 - `bookkeeping`: writes of batches, runs and errors
 - `summaries`: reads of batches with their runs
 - `stale`: batches whose process has died
+- `unmapped`: reads of the markets that scrapers could not map
 
-The reads, and the end of stale batches, are public: `oddsschema.scrapes.newest_batches(url)`.
+The functions for batches are public: `oddsschema.scrapes.newest_batches(url)`.
 """
 
 from importlib import import_module

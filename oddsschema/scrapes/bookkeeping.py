@@ -245,13 +245,14 @@ async def close_batch(
 async def record_errors(connection: Connection, run_id: int, errors: Sequence[ErrorRow]) -> None:
     """Insert a row for each error of a run. Characters that PostgreSQL refuses become escapes."""
     if errors:
-        storable = [
-            ErrorRow(error.kind[:50], _storable(error.message) or error.kind, error.sportradar_id)
+        rows = [
+            ErrorRow(error.kind[:50], storable(error.message) or error.kind, error.sportradar_id)
             for error in errors
         ]
-        columns = arrays(ErrorRow, storable)
-        await connection.execute(_RECORD_ERRORS, run_id, *columns, list(range(len(storable))))
+        columns = arrays(ErrorRow, rows)
+        await connection.execute(_RECORD_ERRORS, run_id, *columns, list(range(len(rows))))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Trim a text, and replace the characters that PostgreSQL refuses by escapes."""
     return text.replace("\0", "\\u0000").encode(errors="backslashreplace").decode().strip()

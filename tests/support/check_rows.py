@@ -106,6 +106,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "betpawa_market_name": "1X2",
         "outcomes": OUTCOMES,
     },
+    "unmapped_markets": {"source": "bet9ja", "market_id": "S_X", "times_seen": 1},
     "competitor_tournaments": {"source": "new", "external_id": "1", "name": "Cup"},
     "competitor_events": {
         "source": "new",

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,6 +28,17 @@ SMALL_CHUNKS = IngestOptions(chunk_rows=300)
 #: The time in seconds after which a test takes an ingestion for one that hangs.
 PATIENCE = 30
 
+#: The runs, with the numbers of their snapshots, fetch failures and reports of unmapped markets.
+COMMITTED = """
+SELECT r.platform, r.events_scraped, r.events_failed,
+    (SELECT count(*) FROM odds_snapshots AS s WHERE s.scrape_run_id = r.id)
+    + (SELECT count(*) FROM competitor_odds_snapshots AS s WHERE s.scrape_run_id = r.id),
+    (SELECT count(*) FROM scrape_errors AS e
+     WHERE e.scrape_run_id = r.id AND e.error_type = 'not_fetched'),
+    (SELECT COALESCE(sum(u.times_seen), 0) FROM unmapped_markets AS u WHERE u.source = r.platform)
+FROM scrape_runs AS r ORDER BY r.id
+"""
+
 RUNS = """
 SELECT r.platform, r.status, r.events_scraped, r.events_failed,
     (SELECT count(*) FROM odds_snapshots AS s WHERE s.scrape_run_id = r.id)
@@ -40,6 +51,21 @@ def of(platform: str, captures: Sequence[Capture]) -> list[Capture]:
     """List one platform's captures."""
     kind, key = ("event", "bookmaker") if platform == "betpawa" else ("competitor_event", "source")
     return [capture for capture in captures if kind in capture and capture[kind][key] == platform]
+
+
+async def scrape(url: str, captures: Iterable[Capture], options: IngestOptions) -> None:
+    """Deliver captures one by one, each after a report of an unmapped market.
+
+    Each third capture precedes a fetch failure.
+    """
+    async with oddsschema.batch(url, options=options) as batch:
+        for number, capture in enumerate(captures):
+            platform = next(name for name in PLATFORMS if of(name, [capture]))
+            run = await batch.run_of(platform)
+            run.unmapped(f"market {number % 7}", f"Name {number}", [{"1": 1.5}])
+            await run.ingest([capture])
+            if number % 3 == 0:
+                await run.failed("no answer")
 
 
 async def patient_ingest(url: str, captures: Any, options: IngestOptions) -> IngestReport:

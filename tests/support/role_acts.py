@@ -75,11 +75,13 @@ async def scrape(target: Any) -> None:
             raise ConnectionError("the site did not answer")
         # A run that is closed as stale commits again.
         async with opened.run("bet9ja") as living:
+            living.unmapped("1", "Corners", [{"Over": 1.5}])
             await living.record_sign_of_life()
             assert await close_stale(target, timedelta(seconds=-1)) == 1
             await living.ingest([capture("bet9ja", 0, 59)])
             await living.flush()
         assert await close_stale(target, timedelta(seconds=-1)) == 0
+    assert living.error is None, living.error
     assert living.status is ScrapeStatus.COMPLETED
     assert failing.status is ScrapeStatus.CONNECTION_FAILED
     async with batch(target, batch_id=opened.id) as joined, joined.run("betpawa") as last:
@@ -123,6 +125,7 @@ AGED = """
 UPDATE scrape_batches SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
 UPDATE scrape_runs SET started_at = '2020-01-01Z', completed_at = '2020-01-01Z';
 UPDATE scrape_errors SET occurred_at = '2020-01-01Z';
+UPDATE unmapped_markets SET last_seen_at = '2020-01-01Z';
 """
 
 
@@ -139,7 +142,9 @@ async def prune_all(connection: "asyncpg.Connection[Any]") -> None:
         # Of the future: a confirmation, and a change.
         histories += [changed(first, FUTURE), changed(less, FUTURE + 1)]
     options = IngestOptions(store="changes", max_ahead=None)
-    await ingest(connection, histories, options=options)
+    async with batch(connection, options=options) as opened:
+        await opened.ingest(histories)
+        (await opened.run_of("bet9ja")).unmapped("1")
     await connection.execute(AGED)
     await connection.execute(f"SET LOCAL ROLE {role}")
     future = await prune_ahead(connection)

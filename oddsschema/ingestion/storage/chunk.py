@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from msgspec import to_builtins
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -23,6 +24,8 @@ from oddsschema.ingestion.storage.history import WriteCounts
 from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
 from oddsschema.ingestion.storage.sports import StoredSport, find_sports
+from oddsschema.ingestion.storage.unmapped_markets import UnmappedReports, add_unmapped_markets
+from oddsschema.models import UnmappedMarketType
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import NOT_FETCHED, REFUSED, ErrorRow
 
@@ -63,6 +66,9 @@ class Chunk:
     refusals: list[Refusal] = field(default_factory=list)
     #: The first fetch failures.
     failures: list[FetchFailure] = field(default_factory=list)
+    #: The reports of unmapped markets, by the market's id. They are no rows: the run's counters
+    #: could not show the commit of a chunk that has nothing else.
+    unmapped: dict[str, UnmappedReports] = field(default_factory=dict)
     #: The number of captures that were refused as a whole, or never made.
     captures_failed: int = 0
     #: The number of snapshots, markets and errors: about the number of rows.
@@ -102,15 +108,25 @@ class Chunk:
             self.failures.append(failure)
             self.text_bytes += len(failure.error)
 
+    def add_unmapped(self, market: UnmappedMarketType, outcomes: Any) -> None:
+        """Add a report of an unmapped market."""
+        reports = self.unmapped.get(market.market_id)
+        if reports is None:
+            reports = UnmappedReports(market.source, market.market_id)
+        self.unmapped[market.market_id] = reports.added(market.name, outcomes)
+
     def errors(self) -> list[ErrorRow]:
         """List the refusals and the fetch failures for scrape_errors."""
         return error_rows(self.refusals, self.failures)
 
     def halves(self) -> "list[Chunk]":
-        """Split the chunk into two: its first captures with its errors, and the others."""
+        """Split the chunk into two: its first captures with everything else, and the others."""
         middle = len(self.captures) // 2
         first = Chunk(
-            refusals=self.refusals, failures=self.failures, captures_failed=self.captures_failed
+            refusals=self.refusals,
+            failures=self.failures,
+            captures_failed=self.captures_failed,
+            unmapped=self.unmapped,
         )
         second = Chunk()
         for half, captures in (
@@ -187,6 +203,8 @@ async def write_chunk(
     result.new_events = stored.new_events
     result.doubts = [*stored.doubts, *match_doubts(captures, stored.matches)]
     listed = [*chunk.errors(), *error_rows(result.refusals)][:most_listed]
+    # Late: until the commit, other runs of the platform wait for the rows.
+    await add_unmapped_markets(connection, chunk.unmapped.values())
     await bookkeeping.record_errors(connection, run_id, listed)
     result.listed = Counter(error.kind for error in listed)
     failed = chunk.captures_failed + sum(refusal.markets is None for refusal in result.refusals)

@@ -102,6 +102,7 @@ def test_reading_commands_do_not(database: str) -> None:
     """Commands that only read print nothing on standard error."""
     for words in (
         ["batches"],
+        ["unmapped"],
         ["current"],
         ["check"],
         ["size"],

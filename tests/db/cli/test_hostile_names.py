@@ -47,6 +47,7 @@ async def store(url: str, event: str, texts: list[str]) -> None:
     name, *markets, first, second, message = texts
     async with oddsschema.batch(url) as batch:
         async with batch.run("bet9ja") as run:
+            run.unmapped("0", markets[0], [{first: 2.0}])
             for minute in (0, 5):
                 outcomes = [
                     {"name": first, "odds": 2.0 + minute},
@@ -75,6 +76,8 @@ def screens(url: str, event: str) -> list[Ended]:
         program(*history, "0", "--json"),
         program("batches", "-n", "1", "--url", url),
         program("batches", "-n", "1", "--url", url, "--json"),
+        program("unmapped", "--url", url),
+        program("unmapped", "--url", url, "--json"),
     ]
 
 

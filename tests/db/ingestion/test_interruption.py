@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,36 +18,43 @@ from oddsschema.scrapes.stale import close_stale, stale_batches
 from tests.support.contents import assert_whole, content, expected
 from tests.support.interrupted_ingestion import (
     CANCELS,
+    COMMITTED,
     KILLS,
     MANY,
     RUNS,
     SMALL_CHUNKS,
     of,
     redeliver,
+    scrape,
 )
-from tests.support.scrapes import PLATFORMS, Capture, written
+from tests.support.paths import ROOT
+from tests.support.scrapes import PLATFORMS, Capture
 from tests.support.sessions import fetch, holding, settled
 
 Run = Callable[..., Any]
 
-#: Ingests the file argv[2] into argv[1], and prints its progress.
+#: Delivers the captures to argv[1] and prints its progress. A timer would commit a report without
+#: its capture.
 CLIENT = """
 import asyncio, sys
-import oddsschema
-options = oddsschema.IngestOptions(
-    chunk_rows=300, on_progress=lambda progress: print(progress.captures, flush=True)
+from datetime import timedelta
+from oddsschema import IngestOptions
+from tests.support.interrupted_ingestion import MANY, scrape
+options = IngestOptions(
+    chunk_rows=300,
+    flush_after=timedelta(0),
+    on_progress=lambda progress: print(progress.captures, flush=True),
 )
-asyncio.run(oddsschema.ingest(sys.argv[1], sys.argv[2], options=options))
+asyncio.run(scrape(sys.argv[1], MANY, options))
 """
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
-def test_client_killed(database: str, run: Run, tmp_path: Path, seed: int) -> None:
+def test_client_killed(database: str, run: Run, seed: int) -> None:
     """After a SIGKILL chunks are whole and counted, and the batch is found as stale."""
     rng = random.Random(seed)
-    file = written(tmp_path / "captures.ndjson", MANY)
     with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, database, file], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CLIENT, database], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as client:
         assert client.stdout is not None
         for _ in range(rng.randint(1, len(MANY))):
@@ -58,14 +64,15 @@ def test_client_killed(database: str, run: Run, tmp_path: Path, seed: int) -> No
     run(settled(database))
 
     assert run(assert_whole(database, MANY)) is not None
+    for _, scraped, failed, snapshots, failures, reports in run(fetch(database, COMMITTED)):
+        assert (scraped, failed, scraped) == (snapshots, failures, reports)
     runs = run(fetch(database, RUNS))
-    assert [scraped + failed for _, _, scraped, failed, _ in runs] == [row[4] for row in runs]
     still_open = [row for row in runs if row[1] == "running"]
     stale = run(stale_batches(database, timedelta(0)))
     assert len(stale) == bool(still_open)
     assert run(close_stale(database, timedelta(0))) == len(still_open)
     assert run(stale_batches(database, timedelta(0))) == []
-    assert {row[1] for row in run(fetch(database, RUNS))} <= {"failed", "completed"}
+    assert {row[1] for row in run(fetch(database, RUNS))} <= {"failed", "partial"}
     run(redeliver(database, MANY))
 
 
@@ -129,6 +136,39 @@ def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
     assert sum(scraped + failed for _, _, scraped, failed, _ in runs) == len(MANY)
     assert run(stale_batches(database, timedelta(0))) == []
     run(redeliver(database, MANY))
+
+
+@pytest.mark.parametrize("seed", range(CANCELS))
+def test_cancelled_event_by_event(database: str, run: Run, seed: int) -> None:
+    """After a cancellation each fetch failure and each report that was made is counted once."""
+    rng = random.Random(seed)
+    handed_over: list[Capture] = []
+
+    def source(task: asyncio.Task[Any]) -> Iterator[Capture]:
+        at = rng.randint(2, len(MANY) - 1)
+        for capture in MANY:
+            handed_over.append(capture)
+            if len(handed_over) == at:
+                asyncio.get_running_loop().call_later(rng.uniform(0, 0.03), task.cancel)
+            yield capture
+
+    async def body() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await scrape(database, source(task), IngestOptions(chunk_rows=100))
+        await asyncio.sleep(1)  # the scrape ended before the timer
+
+    async def cancelling() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(body())
+
+    run(cancelling())
+    runs = run(fetch(database, COMMITTED))
+    for _, scraped, _, snapshots, _, _ in runs:
+        assert scraped == snapshots
+    made = len(handed_over)
+    assert sum(row[5] for row in runs) in (made - 1, made)
+    assert sum(row[4] for row in runs) in (made // 3, -(-made // 3))
 
 
 def test_cancelled_between_captures(database: str, run: Run) -> None:

@@ -1,12 +1,23 @@
-"""Limits and memory of `oddsschema ingest`."""
+"""Limits and memory of ingestions."""
 
+import gc
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import pytest
+
+import oddsschema
+from oddsschema import IngestOptions
+from oddsschema.ingestion.records import CaptureRecord
 from tests.support.mutations import good_capture
+from tests.support.scrapes import Capture, capture
+from tests.support.sessions import execute
 
 
 def test_limits_are_options_of_ingest(database: str, tmp_path: Path) -> None:
@@ -58,3 +69,75 @@ import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
+
+
+@pytest.fixture
+def unlogged(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep errors out of pytest's log, which would keep their frames."""
+    caplog.set_level(logging.CRITICAL, "oddsschema")
+
+
+class Response:
+    """An object of a scraper's own."""
+
+
+def in_memory() -> int:
+    """Count the captures and responses in memory."""
+    gc.collect()
+    return sum(type(found) in (CaptureRecord, Response) for found in gc.get_objects())
+
+
+#: 200 captures of 20 markets each: several chunks.
+SCRAPED = [capture("bet9ja", number, 0, markets=20) for number in range(200)]
+
+
+def failing() -> Iterator[Capture]:
+    """Yield a capture, and raise an error with a response in its frame."""
+    response = Response()
+    yield SCRAPED[0]
+    raise ValueError(type(response))
+
+
+@pytest.mark.usefixtures("unlogged")
+@pytest.mark.parametrize("is_refused", [True, False], ids=["chunk", "source"])
+def test_memory_of_a_failed_run(database: str, run: Callable[..., Any], is_refused: bool) -> None:
+    """Captures and the scraper's own objects do not stay in memory with the error of a run."""
+    refuse = "ALTER TABLE competitor_odds_snapshots ADD CONSTRAINT none CHECK (false) NOT VALID"
+    if is_refused:
+        run(execute(database, refuse))
+
+    async def scrape(batch: oddsschema.Batch) -> None:
+        async with batch.run("bet9ja") as scrape:
+            response = Response()
+            await scrape.ingest(SCRAPED if is_refused else failing())
+            raise AssertionError(response)
+
+    async def body() -> None:
+        options = IngestOptions(chunk_rows=300)
+        async with oddsschema.batch(database, options=options) as batch:
+            await scrape(batch)
+            (failed,) = batch.runs
+            assert failed.error is not None
+            assert in_memory() == 0
+
+    run(body())
+
+
+@pytest.mark.usefixtures("unlogged")
+def test_memory_of_an_open_run_that_failed(database: str, run: Callable[..., Any]) -> None:
+    """A run that cannot write any more keeps no captures until the end of its batch."""
+    refuse = "ALTER TABLE competitor_odds_snapshots ADD CONSTRAINT none CHECK (false) NOT VALID"
+    run(execute(database, refuse))
+
+    async def body() -> oddsschema.IngestReport:
+        options = IngestOptions(chunk_rows=300)
+        async with oddsschema.batch(database, options=options) as batch:
+            await batch.ingest(SCRAPED)
+            assert batch.runs[0].is_open
+            # The last capture is in the frames of the error.
+            assert in_memory() <= 1
+        return batch.report()
+
+    report = run(body())
+    assert 0 < report.total.captures_lost <= len(SCRAPED)
+    assert "ChunkError" in str(report.runs[0].error)

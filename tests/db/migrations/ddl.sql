@@ -37,6 +37,7 @@ CREATE SEQUENCE scrape_errors_id_seq AS integer OWNED BY scrape_errors.id;
 CREATE SEQUENCE scrape_runs_id_seq AS integer OWNED BY scrape_runs.id;
 CREATE SEQUENCE sports_id_seq AS integer OWNED BY sports.id;
 CREATE SEQUENCE tournaments_id_seq AS integer OWNED BY tournaments.id;
+CREATE SEQUENCE unmapped_markets_id_seq AS integer OWNED BY unmapped_markets.id;
 CREATE TABLE bookmakers (
     base_url character varying(500),
     created_at timestamp with time zone NOT NULL DEFAULT now(),
@@ -323,4 +324,23 @@ CREATE TABLE tournaments (
     CONSTRAINT pk_tournaments PRIMARY KEY (id),
     CONSTRAINT uq_tournaments_sport_id_name_country UNIQUE (sport_id, name, country),
     CONSTRAINT uq_tournaments_sportradar_id UNIQUE (sportradar_id)
+);
+CREATE TABLE unmapped_markets (
+    example jsonb,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT now(),
+    id integer NOT NULL DEFAULT nextval('unmapped_markets_id_seq'::regclass),
+    last_seen_at timestamp with time zone NOT NULL DEFAULT now(),
+    market_id character varying(100) NOT NULL,
+    name character varying(255),
+    source character varying(20) NOT NULL,
+    times_seen bigint NOT NULL,
+    CONSTRAINT ck_unmapped_markets_example CHECK ((NOT jsonb_path_exists(example, 'strict $.**?(@ < -179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368 || @ > 179769313486231570814527423731704356798070567525844996598917476803157260780028538760589558632766878171540458953514382464234321326889464182768467546703537516986049910576551282076245490090389328944075868508455133942304583236903222948165808559332123348274797826204144723168738177180919299881250404026184124858368)'::jsonpath))),
+    CONSTRAINT ck_unmapped_markets_first_seen_at CHECK (((first_seen_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (first_seen_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT ck_unmapped_markets_last_seen_at CHECK (((last_seen_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (last_seen_at < '2201-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT ck_unmapped_markets_market_id CHECK ((((market_id)::text <> ''::text) AND (ascii((market_id)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((market_id)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
+    CONSTRAINT ck_unmapped_markets_name CHECK (((ascii((name)::text) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])) AND (ascii("right"((name)::text, 1)) <> ALL (ARRAY[9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288])))),
+    CONSTRAINT ck_unmapped_markets_source CHECK (((source)::text ~ '^[a-z0-9][a-z0-9_-]{0,19}$'::text)),
+    CONSTRAINT ck_unmapped_markets_times_seen CHECK ((times_seen >= 0)),
+    CONSTRAINT pk_unmapped_markets PRIMARY KEY (id),
+    CONSTRAINT uq_unmapped_markets_source_market_id UNIQUE (source, market_id)
 );

@@ -4,6 +4,7 @@ The model keeps every capture. After any prunes, in any order with captures that
 late or again, the database is compared with it.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -33,7 +34,7 @@ from tests.support.pruned_histories import (
     markets,
     scraped,
 )
-from tests.support.sessions import fetch
+from tests.support.sessions import fetch, holding, waiting
 
 Run = Callable[..., Any]
 
@@ -315,6 +316,42 @@ def test_records_and_tournaments(
     assert run(fetch(database, RECORDS)) == [left]
     if keep_runs is not None:
         assert report.runs_cutoff > report.cutoff
+
+
+REPORTED = """
+INSERT INTO unmapped_markets (source, market_id, times_seen, first_seen_at, last_seen_at)
+SELECT 'bet9ja', days, 1, '2024-01-01Z', now() - days * interval '1 day'
+FROM generate_series(0, 9) AS days
+"""
+
+
+@pytest.mark.parametrize(("keep_runs", "left"), [(None, 8), (timedelta(days=3.5), 4)])
+def test_unmapped_markets(database: str, run: Run, keep_runs: timedelta | None, left: int) -> None:
+    """A market that no scraper has reported since the cutoff of the runs is deleted."""
+    run(fetch(database, REPORTED))
+    keep = timedelta(days=7.5)
+    planned = run(prune(database, keep, keep_runs=keep_runs, dry_run=True))
+    report = run(prune(database, keep, keep_runs=keep_runs))
+    assert report.tables == planned.tables
+    assert report.tables["unmapped_markets"].rows == 10 - left
+    rows = run(fetch(database, "SELECT market_id FROM unmapped_markets ORDER BY market_id"))
+    assert rows == [(str(days),) for days in range(left)]
+
+
+def test_reports_beside_a_prune(database: str, run: Run) -> None:
+    """A market that is reported again during a prune stays, with all of its reports."""
+    run(fetch(database, REPORTED))
+
+    async def body() -> None:
+        async with holding(database, "SELECT FROM unmapped_markets FOR UPDATE") as other:
+            pruning = asyncio.create_task(prune(database, timedelta(0)))
+            await waiting(other, unless=pruning)
+            await other.execute("UPDATE unmapped_markets SET last_seen_at = now() + '1 day'")
+        report = await pruning
+        assert report.tables.get("unmapped_markets", Removed()).rows == 0
+
+    run(body())
+    assert run(fetch(database, "SELECT count(*) FROM unmapped_markets")) == [(10,)]
 
 
 def test_new_tournaments(database: str, run: Run) -> None:
