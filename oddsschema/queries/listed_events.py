@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import (
-    ARRAY,
     Dialect,
     FromClause,
     Integer,
@@ -20,7 +19,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
