@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from oddsschema.database.names import quote
 from oddsschema.errors import TransactionError
 
 if TYPE_CHECKING:
@@ -268,11 +269,6 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
         if not was_in_transaction:
             # Alembic would take the transaction for the caller's, and not commit.
             connection.rollback()
-
-
-def quote(name: str) -> str:
-    """Quote a name for SQL."""
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _read_tables(tables: Sequence[VersionTable]) -> str:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.schemas import find_other_schemas, quoted, read_placement
+from oddsschema.database.schemas import find_other_schemas, read_placement
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def require_migrated(connection: "Connection") -> None:
     placement.require_one_schema()
     if not placement.tables:
         if placement.missing_schema is not None:
-            raise MissingSchemaError(schema=await quoted(connection, placement.missing_schema))
+            raise MissingSchemaError(schema=placement.missing_schema)
         if elsewhere := await find_other_schemas(connection):
             raise NotMigratedError(current=None, head=HEAD, elsewhere=elsewhere)
     await require_revision(connection)

@@ -35,17 +35,19 @@ def require_schema(connection: Connection, *, create: bool) -> None:
 
     With `create`, it is created instead.
     """
-    missing = read_placement_sync(connection).missing_schema
-    if missing is None:
+    schema = read_placement_sync(connection).missing_schema
+    if schema is None:
         return
-    schema = connection.dialect.identifier_preparer.quote(missing)
     if not create:
         raise MissingSchemaError(schema=schema)
     try:
         # IF NOT EXISTS does not help: a session without the privilege gets an error anyway, and
         # two sessions at once as well.
         with connection.begin_nested():
-            connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            # Without parameters, a % in the name has no meaning to any driver.
+            connection.exec_driver_sql(
+                f"CREATE SCHEMA {schema}", execution_options={"no_parameters": True}
+            )
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state == _INSUFFICIENT_PRIVILEGE:

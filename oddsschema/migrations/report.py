@@ -16,7 +16,6 @@ from oddsschema.database.recorded_revisions import (
 from oddsschema.database.schemas import (
     Placement,
     find_other_schemas,
-    quoted,
     read_placement,
 )
 from oddsschema.errors import (
@@ -32,6 +31,9 @@ from oddsschema.migrations.kept_ids import read_kept_ids
 from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
 from oddsschema.migrations.settings import LIMITS, SETTINGS, read_replica_role
+
+# Quote a name as PostgreSQL prints it.
+_QUOTE = "SELECT quote_ident($1)"
 
 # Read the schemas that the search path leads to.
 _VISIBLE_SCHEMAS = """
@@ -208,8 +210,8 @@ def _message_for_others(others: Sequence[str]) -> str:
 
 async def _message_for_empty(connection: Connection, placement: Placement) -> str:
     if placement.missing_schema is not None:
-        schema = await quoted(connection, placement.missing_schema)
-        return f"{MissingSchemaError(schema=schema)}; then run 'oddsschema upgrade'"
+        missing = MissingSchemaError(schema=placement.missing_schema)
+        return f"{missing}; then run 'oddsschema upgrade'"
     if placement.present:
         # Of another application, in a later schema of the search path.
         schemas = f"the schema {placement.creation_schema}"
@@ -228,7 +230,7 @@ async def _compare(
     standby: bool,
 ) -> Findings:
     assert placement.schema is not None  # that of the tables, or of the recorded revision
-    schema = await quoted(connection, placement.schema)
+    schema = await connection.fetchval(_QUOTE, placement.schema)
     # Repairs name the schema, too.
     known = frozenset(name.removeprefix(f"{schema}.") for name in known)
     if standby:
