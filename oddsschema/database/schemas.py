@@ -118,16 +118,17 @@ async def find_other_schemas(connection: "Connection") -> tuple[str, ...]:
 
 async def read_placement(connection: "Connection") -> Placement:
     """Read the places of the tables."""
-    return Placement.from_row(await connection.fetchrow(_places()))
+    return Placement.from_row(await connection.fetchrow(placement_statement()))
 
 
 def read_placement_sync(connection: "SyncConnection") -> Placement:
     """Read the places of the tables, through SQLAlchemy with any driver."""
-    return Placement.from_row(connection.exec_driver_sql(_places()).one())
+    return Placement.from_row(connection.exec_driver_sql(placement_statement()).one())
 
 
 @cache
-def _places() -> str:
+def placement_statement() -> str:
+    """Return the statement that reads the row of a `Placement`."""
     from oddsschema.models import Sport
 
     return _PLACES.format(tables=",".join(Sport.metadata.tables))
