@@ -53,6 +53,7 @@ from oddsschema.errors import (
     NewerDatabaseError,
     OtherProjectError,
     ReadOnlyDatabaseError,
+    SharedSchemaError,
     UnknownRevisionError,
     UnversionedDatabaseError,
 )
@@ -390,8 +391,8 @@ def translate_server_errors() -> Iterator[None]:
         if state == _INSUFFICIENT_PRIVILEGE:
             raise MigrationError(f"{reason}: migrate as the owner of the tables") from error
         if state in _DUPLICATE_OBJECT:
-            raise MigrationError(
-                f"{reason}, and a migration would create it\n"
+            raise SharedSchemaError(
+                reason=f"{reason}, and a migration would create it\n"
                 "The transaction was rolled back. If it belongs to another application, give "
                 "oddsschema a schema of its own (?search_path=… in the URL)"
             ) from error

@@ -22,6 +22,7 @@ from oddsschema.errors import (
     MissingSchemaError,
     NewerDatabaseError,
     NotMigratedError,
+    OddsSchemaError,
     SplitTablesError,
     UnversionedDatabaseError,
 )
@@ -64,6 +65,10 @@ class CheckReport(BaseModel):
 
     state: CheckState = Field(description="State of the database, seen from this release.")
     message: str = Field(description="The state in a sentence, with the action to take.")
+    needs_search_path: bool = Field(
+        default=False,
+        description="Whether another search path is the action to take, or one of several.",
+    )
     revision: str | None = Field(
         default=None,
         description="The database's revision; None when none of this package's is recorded.",
@@ -120,7 +125,7 @@ async def check_connection(
     try:
         placement.require_one_schema()
     except SplitTablesError as error:
-        return CheckReport(state=CheckState.SPLIT, message=str(error))
+        return _report(CheckState.SPLIT, error)
     recorded = await read_revisions(connection)
     own, others = recorded.own, recorded.others
 
@@ -142,18 +147,21 @@ async def check_connection(
         and not placement.tables
         and (elsewhere := await find_other_schemas(connection))
     ):
-        message = str(NotMigratedError(current=None, head=release.head, elsewhere=elsewhere))
-        return CheckReport(state=CheckState.EMPTY, message=message)
+        return _report(
+            CheckState.EMPTY,
+            NotMigratedError(current=None, head=release.head, elsewhere=elsewhere),
+        )
     if not own and (not recorded.tables or placement.is_other_applications(release.tables)):
         return CheckReport(
-            state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
+            state=CheckState.EMPTY,
+            message=await _message_for_empty(connection, placement),
+            needs_search_path=placement.missing_schema is not None,
         )
     if not own and recorded.tables != set(release.tables):
-        return CheckReport(
-            state=CheckState.UNVERSIONED,
-            message=_message_for_others(others)
-            if others
-            else str(UnversionedDatabaseError(only=sorted(recorded.tables))),
+        if others:
+            return CheckReport(state=CheckState.UNVERSIONED, message=_message_for_others(others))
+        return _report(
+            CheckState.UNVERSIONED, UnversionedDatabaseError(only=sorted(recorded.tables))
         )
 
     standby = await is_standby(connection)
@@ -198,6 +206,10 @@ async def check_connection(
         differences=tuple(differences),
         notes=tuple(notes),
     )
+
+
+def _report(state: CheckState, error: OddsSchemaError) -> CheckReport:
+    return CheckReport(state=state, message=str(error), needs_search_path=error.needs_search_path)
 
 
 def _message_for_others(others: Sequence[str]) -> str:
