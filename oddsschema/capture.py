@@ -39,6 +39,7 @@ from oddsschema.contracts.scalars import (
 from oddsschema.models import (
     CompetitorCompetition,
     CompetitorKey,
+    EventPage,
     Fixture,
     Listing,
     Market,
@@ -144,7 +145,7 @@ def fill_sportradar_id(
 _OptionalSportradarId = Annotated[SportradarEventId | None, BeforeValidator(blank_to_none)]
 
 
-class CapturedCompetitorEvent(CompetitorKey, Fixture):
+class CapturedCompetitorEvent(CompetitorKey, EventPage, Fixture):
     """A competitor's event in a capture, identified by source and external id."""
 
     __rules__ = (

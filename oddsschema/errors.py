@@ -14,6 +14,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── SequenceError
     ├── MigrationError
     │   ├── MissingSchemaError
+    │   ├── SharedSchemaError
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
     │   ├── UnversionedDatabaseError
@@ -45,6 +46,11 @@ from typing import Any
 
 class OddsSchemaError(Exception):
     """The root of the tree: every error that oddsschema raises itself."""
+
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own __reduce__ calls the class with the message, but the classes below take
@@ -139,6 +145,11 @@ class NotMigratedError(OddsSchemaError):
     #: The schemas outside of the search path that have tables of oddsschema.
     elsewhere: Sequence[str] = ()
 
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return bool(self.elsewhere)
+
     def __post_init__(self) -> None:
         if self.elsewhere:
             state = f"has tables of oddsschema only in {', '.join(self.elsewhere)}"
@@ -172,6 +183,11 @@ class SplitTablesError(OddsSchemaError):
 
     #: The tables by their schemas.
     tables: Mapping[str, Sequence[str]]
+
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return True
 
     def __post_init__(self) -> None:
         by_size = sorted(self.tables.items(), key=lambda place: (len(place[1]), place[0]))
@@ -241,6 +257,11 @@ class MissingSchemaError(MigrationError):
     #: The server's message when the schema could not be created; None when it was not tried.
     reason: str | None = None
 
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return self.reason is None
+
     def __post_init__(self) -> None:
         create = f"CREATE SCHEMA {self.schema}"
         super().__init__(
@@ -250,6 +271,22 @@ class MissingSchemaError(MigrationError):
             else f"the schema {self.schema} could not be created: {self.reason}. Run {create} as a "
             "role that may, and give this role USAGE and CREATE on it"
         )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SharedSchemaError(MigrationError):
+    """A search path that leads a migration to a schema with another application's objects."""
+
+    #: The obstacle and the cure.
+    reason: str
+
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return True
+
+    def __post_init__(self) -> None:
+        super().__init__(self.reason)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -293,6 +330,11 @@ class UnversionedDatabaseError(MigrationError):
 
     #: The tables, if the database has only some of oddsschema's; none if it has all.
     only: Sequence[str] = ()
+
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return bool(self.only)
 
     def __post_init__(self) -> None:
         super().__init__(

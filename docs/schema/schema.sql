@@ -168,6 +168,7 @@ CREATE TABLE competitor_events (
     home_team VARCHAR(255) NOT NULL,
     away_team VARCHAR(255) NOT NULL,
     kickoff TIMESTAMP WITH TIME ZONE NOT NULL,
+    event_url VARCHAR(1000),
     source VARCHAR(20) NOT NULL,
     external_id VARCHAR(100) NOT NULL,
     id SERIAL NOT NULL,
@@ -183,6 +184,7 @@ CREATE TABLE competitor_events (
     CONSTRAINT ck_competitor_events_home_team CHECK (home_team <> '' AND ascii(home_team) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(home_team, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_competitor_events_away_team CHECK (away_team <> '' AND ascii(away_team) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(away_team, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_competitor_events_kickoff CHECK (kickoff >= '1970-01-01 00:00:00+00:00' AND kickoff < '2201-01-01 00:00:00+00:00'),
+    CONSTRAINT ck_competitor_events_event_url CHECK (ascii(event_url) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(event_url, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_competitor_events_source CHECK (source ~ '^[a-z0-9][a-z0-9_-]{0,19}$'),
     CONSTRAINT ck_competitor_events_external_id CHECK (external_id <> '' AND ascii(external_id) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(external_id, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_competitor_events_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
@@ -203,16 +205,16 @@ CREATE INDEX idx_competitor_events_sr_id ON competitor_events (sportradar_id);
 CREATE INDEX idx_competitor_events_tournament ON competitor_events (tournament_id);
 
 CREATE TABLE event_bookmakers (
-    external_event_id VARCHAR(100) NOT NULL,
     event_url VARCHAR(1000),
+    external_event_id VARCHAR(100) NOT NULL,
     id SERIAL NOT NULL,
     event_id INTEGER NOT NULL,
     bookmaker_id INTEGER NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_event_bookmakers PRIMARY KEY (id),
     CONSTRAINT uq_event_bookmakers_event_id_bookmaker_id UNIQUE (event_id, bookmaker_id),
-    CONSTRAINT ck_event_bookmakers_external_event_id CHECK (external_event_id <> '' AND ascii(external_event_id) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(external_event_id, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_event_bookmakers_event_url CHECK (ascii(event_url) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(event_url, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
+    CONSTRAINT ck_event_bookmakers_external_event_id CHECK (external_event_id <> '' AND ascii(external_event_id) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(external_event_id, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288)),
     CONSTRAINT ck_event_bookmakers_created_at CHECK (created_at >= '1970-01-01 00:00:00+00:00' AND created_at < '2201-01-01 00:00:00+00:00'),
     CONSTRAINT fk_event_bookmakers_event_id_events FOREIGN KEY(event_id) REFERENCES events (id) ON DELETE CASCADE,
     CONSTRAINT fk_event_bookmakers_bookmaker_id_bookmakers FOREIGN KEY(bookmaker_id) REFERENCES bookmakers (id)

@@ -9,7 +9,7 @@ from oddsschema.contracts.outcomes import Outcome
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries import lined_up
-from oddsschema.queries.listings import AtBookmaker, MarketAtBookmaker
+from oddsschema.queries.sides import AtBookmaker, MarketAtBookmaker
 
 _Item = TypeVar("_Item")
 

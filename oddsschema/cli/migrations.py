@@ -50,7 +50,7 @@ def exit_codes_of_check() -> Iterator[None]:
     try:
         yield
     except (NewerDatabaseError, UnversionedDatabaseError) as error:
-        print_text(f"error: {name_schema_option(str(error))}", err=True)
+        print_text(f"error: {name_schema_option(error)}", err=True)
         sys.exit(NEWER if isinstance(error, NewerDatabaseError) else UNVERSIONED)
 
 
@@ -140,7 +140,7 @@ def upgrade(
         if create_schema:
             raise
         raise click.ClickException(
-            f"{name_schema_option(str(error))}. With --create-schema, this command creates it"
+            f"{name_schema_option(error)}. With --create-schema, this command creates it"
         ) from error
 
 
@@ -293,7 +293,7 @@ def check(known: tuple[str, ...], as_json: bool, url: str | None) -> None:
                 "note: what you have added yourself is known by --known TABLE.NAME", err=True
             )
         # Standard output holds the differences only, so that a program can read them.
-        print_line(name_schema_option(str(report)), err=bool(report.differences))
+        print_line(name_schema_option(report), err=bool(report.differences))
     exit_codes = {
         CheckState.CLEAN: 0,
         CheckState.DRIFT: 1,

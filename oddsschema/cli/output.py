@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
+    from oddsschema.errors import OddsSchemaError
+    from oddsschema.migrations import CheckReport
+
 #: The characters that are escaped:
 #: control characters but tab and line feed; soft hyphens; marks of direction, embeddings and
 #: overrides (bidirectional text); separators of lines and paragraphs; characters without a width,
@@ -39,10 +42,10 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(_escaped, text)
 
 
-def name_schema_option(message: str) -> str:
-    """Add the option that sets the search path to a message about the search path."""
-    is_about_it = "search path" in message or "search_path" in message
-    return f"{message} (--schema NAME sets the search path)" if is_about_it else message
+def name_schema_option(failure: "OddsSchemaError | CheckReport") -> str:
+    """Return the message, with the option that sets the search path if another one is needed."""
+    hint = " (--schema NAME sets the search path)" if failure.needs_search_path else ""
+    return f"{failure}{hint}"
 
 
 def escape_cell(text: str) -> str:

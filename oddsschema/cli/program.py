@@ -90,7 +90,7 @@ def explain(error: Exception) -> str | None:
     import asyncpg
 
     if isinstance(error, OddsSchemaError):
-        return name_schema_option(str(error))
+        return name_schema_option(error)
     if isinstance(error, ValidationError):
         return escape_cell("; ".join(map(str, problems(error))))
     if (failure := as_package_error(error)) is not None:

@@ -10,6 +10,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from oddsschema.database.names import quote
+from oddsschema.database.schemas import Placement, placement_statement
 from oddsschema.errors import TransactionError
 
 if TYPE_CHECKING:
@@ -33,35 +35,14 @@ WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
     AND attname = 'version_num'
 """
 
-# Find the schema of the tables, the tables that it has, and whether it has OWN_TABLE.
-#
-# It is the schema that most of the names lead to, else the schema that CREATE TABLE chooses: a
-# table of another application may have a name of ours.
-_FIND_SCHEMA = f"""
-WITH path AS (
-    SELECT n.oid, n.nspname, p.place
-    FROM unnest(current_schemas(false)) WITH ORDINALITY AS p (name, place)
-    JOIN pg_namespace AS n ON n.nspname = p.name
-    WHERE p.name !~ '^pg_temp_'
-), led_to AS (
-    SELECT DISTINCT ON (c.relname) c.relname, p.oid
-    FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid
-    WHERE c.relname = ANY ({_NAMES})
-    ORDER BY c.relname, p.place
-)
-SELECT chosen.nspname::text,
-    (SELECT string_agg(relname, ' ') FROM pg_class
-     WHERE relnamespace = chosen.oid AND relname = ANY ({_NAMES})),
-    EXISTS (
-        SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-        WHERE c.relnamespace = chosen.oid AND c.relname = '{OWN_TABLE}'
-            AND a.attname = 'version_num'
-    )
-FROM (
-    SELECT p.oid, p.nspname FROM path AS p
-    ORDER BY (SELECT count(*) FROM led_to WHERE led_to.oid = p.oid) * 2 > {{number}} DESC, p.place
-    LIMIT 1
-) AS chosen
+# Find the relations of a schema with names of our tables, and whether it has OWN_TABLE.
+_FIND_RELATIONS = f"""
+SELECT string_agg(c.relname, ' ') FILTER (WHERE c.relname = ANY ({_NAMES})),
+    bool_or(c.relname = '{OWN_TABLE}' AND EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'version_num'
+    ))
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = '{{schema}}' AND (c.relname = '{OWN_TABLE}' OR c.relname = ANY ({_NAMES}))
 """
 
 # Find version tables: the schema, the name, and whether this role may read it.
@@ -185,23 +166,28 @@ def reading() -> Reading:
 
     names = sorted(Sport.metadata.tables)
     values = {"names": ", ".join(f"'{name}'" for name in names), "number": len(names)}
-    rows = yield _FIND_SCHEMA.format(**values)
-    if not rows:
+    placement = Placement.from_row((yield placement_statement())[0])
+    # Fewer tables can be another application's: a table of it may have a name of ours.
+    schema = next(
+        (place for place, found in placement.tables.items() if len(found) * 2 > len(names)),
+        placement.creation_schema,
+    )
+    if schema is None:
         return RecordedRevisions()
-    ((schema, present, has_own_table),) = rows
+    values["schema"] = schema.replace("'", "''")
+    ((present, has_own_table),) = yield _FIND_RELATIONS.format(**values)
     tables = frozenset((present or "").split())
     found = RecordedRevisions(
         schema=schema,
         tables=tables,
         has_tables=len(tables) * 2 > len(names),
-        has_own_table=has_own_table,
+        has_own_table=bool(has_own_table),
     )
     if has_own_table:
         own_table = VersionTable(schema, OWN_TABLE)
         if recorded := _by_table((yield _read_tables([own_table]))):
             return _with_revisions(found, own_table, recorded[0])
 
-    values["schema"] = schema.replace("'", "''")
     others: set[str] = set()
     # Elsewhere, a version table can belong to tables of ours only if they exist.
     for condition in (_HERE, _ELSEWHERE) if found.has_tables else (_HERE,):
@@ -256,7 +242,11 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
     statement = next(steps)
     try:
         while True:
-            statement = steps.send(connection.exec_driver_sql(statement).all())
+            # Without parameters, a % in a name has no meaning to any driver.
+            rows = connection.exec_driver_sql(
+                statement, execution_options={"no_parameters": True}
+            ).all()
+            statement = steps.send(rows)
     except StopIteration as end:
         result: RecordedRevisions = end.value
         return result
@@ -268,11 +258,6 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
         if not was_in_transaction:
             # Alembic would take the transaction for the caller's, and not commit.
             connection.rollback()
-
-
-def quote(name: str) -> str:
-    """Quote a name for SQL."""
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _read_tables(tables: Sequence[VersionTable]) -> str:

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.schemas import find_other_schemas, quoted, read_placement
+from oddsschema.database.schemas import find_other_schemas, read_placement
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
     from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
-HEAD = "oddsschema_0011"
+HEAD = "oddsschema_0013"
 
 #: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
 HAS_ALL_PARTS = """
@@ -50,7 +50,7 @@ async def require_migrated(connection: "Connection") -> None:
     placement.require_one_schema()
     if not placement.tables:
         if placement.missing_schema is not None:
-            raise MissingSchemaError(schema=await quoted(connection, placement.missing_schema))
+            raise MissingSchemaError(schema=placement.missing_schema)
         if elsewhere := await find_other_schemas(connection):
             raise NotMigratedError(current=None, head=HEAD, elsewhere=elsewhere)
     await require_revision(connection)

@@ -43,7 +43,7 @@ SELECT (
         JOIN pg_namespace AS n ON n.nspname = path.schema AND n.oid <> pg_my_temp_schema()
         ORDER BY path.place LIMIT 1
     ),
-    (SELECT name FROM first_named WHERE to_regnamespace(quote_ident(name)) IS NULL),
+    (SELECT quote_ident(name) FROM first_named WHERE to_regnamespace(quote_ident(name)) IS NULL),
     ARRAY(SELECT name FROM visible ORDER BY name),
     ARRAY(SELECT schema FROM visible ORDER BY name)
 """
@@ -55,7 +55,7 @@ class Placement:
 
     #: The schema for new tables; None if the search path has none that this role may use.
     creation_schema: str | None
-    #: The first schema that the search path names, if it does not exist.
+    #: The first schema that the search path names, if it does not exist; quoted as SQL needs it.
     missing_schema: str | None
     #: The tables by their schemas. Relations of another kind or owner are included.
     tables: Mapping[str, tuple[str, ...]]
@@ -116,23 +116,19 @@ async def find_other_schemas(connection: "Connection") -> tuple[str, ...]:
     return tuple(row[0] for row in await connection.fetch(statement))
 
 
-async def quoted(connection: "Connection", name: str) -> str:
-    """Return a name, quoted as SQL needs it."""
-    return str(await connection.fetchval("SELECT quote_ident($1)", name))
-
-
 async def read_placement(connection: "Connection") -> Placement:
     """Read the places of the tables."""
-    return Placement.from_row(await connection.fetchrow(_places()))
+    return Placement.from_row(await connection.fetchrow(placement_statement()))
 
 
 def read_placement_sync(connection: "SyncConnection") -> Placement:
     """Read the places of the tables, through SQLAlchemy with any driver."""
-    return Placement.from_row(connection.exec_driver_sql(_places()).one())
+    return Placement.from_row(connection.exec_driver_sql(placement_statement()).one())
 
 
 @cache
-def _places() -> str:
+def placement_statement() -> str:
+    """Return the statement that reads the row of a `Placement`."""
     from oddsschema.models import Sport
 
     return _PLACES.format(tables=",".join(Sport.metadata.tables))

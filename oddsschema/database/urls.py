@@ -3,8 +3,10 @@
 import os
 import re
 from collections import Counter
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote as percent_encode
+from urllib.parse import unquote_to_bytes
 
+from oddsschema.database.names import quote
 from oddsschema.database.parameters import PARAMETERS, SECRETS
 from oddsschema.errors import DatabaseURLError
 
@@ -35,7 +37,7 @@ _UNREADABLE = (
 #: The parameters that messages show.
 _SHOWN = {"host", "hostaddr", "port", "dbname", "database", "service", "search_path"}
 
-#: A schema that PostgreSQL reads as written without quotes.
+#: A schema that PostgreSQL reads in a search path as written without quotes.
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _LONGEST_NAME = 63
 
@@ -84,9 +86,9 @@ def normalize(url: str) -> str:
     parts = _require_url(url)
     _query_parameters(parts["query"])
     # asyncpg reads the URL with urllib, whose errors would quote a URL with special characters.
-    login = quote(_decode(parts["user"] or ""), safe="")
+    login = percent_encode(_decode(parts["user"] or ""), safe="")
     if parts["password"] is not None:
-        login += ":" + quote(_decode(parts["password"]), safe="")
+        login += ":" + percent_encode(_decode(parts["password"]), safe="")
     if parts["user"] is not None:
         login += "@"
     query = f"?{parts['query']}" if parts["query"] else ""
@@ -99,21 +101,19 @@ def with_schema(url: str, schema: str) -> str:
     Raises DatabaseURLError for a schema that cannot have tables, and for a URL that cannot be read.
     """
     parts = _require_url(url)
-    path = schema_name(schema)
+    require_schema_name(schema)
+    path = schema if _PLAIN_NAME.fullmatch(schema) else quote(schema)
     others = [
         text
         for text in (parts["query"] or "").split("&")
         if text and _decode(text.partition("=")[0]) != "search_path"
     ]
-    query = "&".join([*others, f"search_path={quote(path, safe='')}"])
+    query = "&".join([*others, f"search_path={percent_encode(path, safe='')}"])
     return f"{url.partition('?')[0]}?{query}"
 
 
-def schema_name(schema: str) -> str:
-    """Quote the name of a schema as SQL needs it.
-
-    Raises DatabaseURLError for a schema that cannot have tables.
-    """
+def require_schema_name(schema: str) -> None:
+    """Raise DatabaseURLError for a schema that cannot have tables."""
     length = len(schema.encode("utf-8", "surrogateescape"))
     if not 0 < length <= _LONGEST_NAME or re.search(r"[\0\ud800-\udfff]", schema):
         raise DatabaseURLError(
@@ -123,7 +123,6 @@ def schema_name(schema: str) -> str:
         raise DatabaseURLError(
             reason=f"the schema {schema!r} belongs to PostgreSQL: choose another name"
         )
-    return schema if _PLAIN_NAME.fullmatch(schema) else '"' + schema.replace('"', '""') + '"'
 
 
 def redact(url: str) -> str:

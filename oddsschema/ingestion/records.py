@@ -5,7 +5,7 @@ are several times faster and smaller than dicts or pydantic objects. A test comp
 with those of the contracts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Generic
@@ -108,6 +108,7 @@ class CompetitorEventRecord(Struct):
 
     source: str
     external_id: str
+    event_url: str | None
     sportradar_id: str
     name: str
     home_team: str
@@ -182,6 +183,24 @@ def newest_captures(
         newest.pop(event_id(event), None)  # its newest capture decides on its place
         newest[event_id(event)] = event, capture
     return newest
+
+
+def newest_urls(
+    captures: Iterable[tuple[_Event, CaptureRecord]],
+    event_id: Callable[[_Event], str],
+    stored_until: Mapping[str, datetime],
+) -> dict[str, str]:
+    """Map the id of each event to the newest URL of its page that is captured.
+
+    Only captures newer than every stored capture of the event count: `stored_until` has the time of
+    its last one. An event without a URL in any of them is left out, and keeps its stored URL.
+    """
+    urls = {}
+    for event, capture in by_time(captures):
+        last = stored_until.get(event_id(event))
+        if event.event_url is not None and (last is None or last < capture.captured_at):
+            urls[event_id(event)] = event.event_url
+    return urls
 
 
 #: Encode outcomes as JSON text.

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
 from oddsschema.database.connections import sqlalchemy_connect, was_standby
+from oddsschema.database.names import quote
 from oddsschema.database.recorded_revisions import (
     DEFAULT_TABLE,
     RecordedRevisions,
@@ -44,7 +45,7 @@ from oddsschema.database.time_limits import (
     STATEMENT_TIMEOUT,
     answer_after,
 )
-from oddsschema.database.urls import schema_name
+from oddsschema.database.urls import require_schema_name
 from oddsschema.errors import (
     ComparisonError,
     DatabaseUnavailableError,
@@ -52,6 +53,7 @@ from oddsschema.errors import (
     NewerDatabaseError,
     OtherProjectError,
     ReadOnlyDatabaseError,
+    SharedSchemaError,
     UnknownRevisionError,
     UnversionedDatabaseError,
 )
@@ -191,7 +193,8 @@ def upgrade_sql(
         command.upgrade(config, revision, sql=True)
     place = ""
     if schema is not None:
-        name = schema_name(schema)
+        require_schema_name(schema)
+        name = quote(schema)
         create = f"CREATE SCHEMA IF NOT EXISTS {name};\n\n" if create_schema else ""
         place = f"{create}SET search_path = {name};\n\n"
     return place + config.output_buffer.getvalue()
@@ -388,8 +391,8 @@ def translate_server_errors() -> Iterator[None]:
         if state == _INSUFFICIENT_PRIVILEGE:
             raise MigrationError(f"{reason}: migrate as the owner of the tables") from error
         if state in _DUPLICATE_OBJECT:
-            raise MigrationError(
-                f"{reason}, and a migration would create it\n"
+            raise SharedSchemaError(
+                reason=f"{reason}, and a migration would create it\n"
                 "The transaction was rolled back. If it belongs to another application, give "
                 "oddsschema a schema of its own (?search_path=… in the URL)"
             ) from error

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from oddsschema.database.schemas import read_placement_sync
-from oddsschema.errors import MigrationError, MissingSchemaError
+from oddsschema.errors import MissingSchemaError, SharedSchemaError
 
 #: The states of an error after which another session may have created the schema: duplicate_schema,
 #: and the unique_violation of two sessions that create it at once.
@@ -19,12 +19,13 @@ def require_one_schema(connection: Connection) -> None:
 
 
 def require_creation_in_place(connection: Connection) -> None:
-    """Raise MigrationError if new tables would be created in another schema than the others."""
+    """Raise SharedSchemaError if new tables would be created in another schema than the others."""
     placement = read_placement_sync(connection)
     if placement.tables and placement.creation_schema not in placement.tables:
-        raise MigrationError(
-            f"the tables of oddsschema are in {placement.schema}, but the search path creates new "
-            f"tables in {placement.creation_schema}, and all of them have to be in one schema\n"
+        raise SharedSchemaError(
+            reason=f"the tables of oddsschema are in {placement.schema}, but the search path "
+            f"creates new tables in {placement.creation_schema}, and all of them have to be in one "
+            "schema\n"
             f"Give a search path that begins with {placement.schema}, such as "
             f"?search_path={placement.schema} in the URL"
         )
@@ -35,17 +36,19 @@ def require_schema(connection: Connection, *, create: bool) -> None:
 
     With `create`, it is created instead.
     """
-    missing = read_placement_sync(connection).missing_schema
-    if missing is None:
+    schema = read_placement_sync(connection).missing_schema
+    if schema is None:
         return
-    schema = connection.dialect.identifier_preparer.quote(missing)
     if not create:
         raise MissingSchemaError(schema=schema)
     try:
         # IF NOT EXISTS does not help: a session without the privilege gets an error anyway, and
         # two sessions at once as well.
         with connection.begin_nested():
-            connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            # Without parameters, a % in the name has no meaning to any driver.
+            connection.exec_driver_sql(
+                f"CREATE SCHEMA {schema}", execution_options={"no_parameters": True}
+            )
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state == _INSUFFICIENT_PRIVILEGE:

@@ -16,13 +16,13 @@ from oddsschema.database.recorded_revisions import (
 from oddsschema.database.schemas import (
     Placement,
     find_other_schemas,
-    quoted,
     read_placement,
 )
 from oddsschema.errors import (
     MissingSchemaError,
     NewerDatabaseError,
     NotMigratedError,
+    OddsSchemaError,
     SplitTablesError,
     UnversionedDatabaseError,
 )
@@ -32,6 +32,9 @@ from oddsschema.migrations.kept_ids import read_kept_ids
 from oddsschema.migrations.part_names import NOTE, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
 from oddsschema.migrations.settings import LIMITS, SETTINGS, read_replica_role
+
+# Quote a name as PostgreSQL prints it.
+_QUOTE = "SELECT quote_ident($1)"
 
 # Read the schemas that the search path leads to.
 _VISIBLE_SCHEMAS = """
@@ -62,6 +65,10 @@ class CheckReport(BaseModel):
 
     state: CheckState = Field(description="State of the database, seen from this release.")
     message: str = Field(description="The state in a sentence, with the action to take.")
+    needs_search_path: bool = Field(
+        default=False,
+        description="Whether another search path is the action to take, or one of several.",
+    )
     revision: str | None = Field(
         default=None,
         description="The database's revision; None when none of this package's is recorded.",
@@ -118,7 +125,7 @@ async def check_connection(
     try:
         placement.require_one_schema()
     except SplitTablesError as error:
-        return CheckReport(state=CheckState.SPLIT, message=str(error))
+        return _report(CheckState.SPLIT, error)
     recorded = await read_revisions(connection)
     own, others = recorded.own, recorded.others
 
@@ -140,18 +147,21 @@ async def check_connection(
         and not placement.tables
         and (elsewhere := await find_other_schemas(connection))
     ):
-        message = str(NotMigratedError(current=None, head=release.head, elsewhere=elsewhere))
-        return CheckReport(state=CheckState.EMPTY, message=message)
+        return _report(
+            CheckState.EMPTY,
+            NotMigratedError(current=None, head=release.head, elsewhere=elsewhere),
+        )
     if not own and (not recorded.tables or placement.is_other_applications(release.tables)):
         return CheckReport(
-            state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
+            state=CheckState.EMPTY,
+            message=await _message_for_empty(connection, placement),
+            needs_search_path=placement.missing_schema is not None,
         )
     if not own and recorded.tables != set(release.tables):
-        return CheckReport(
-            state=CheckState.UNVERSIONED,
-            message=_message_for_others(others)
-            if others
-            else str(UnversionedDatabaseError(only=sorted(recorded.tables))),
+        if others:
+            return CheckReport(state=CheckState.UNVERSIONED, message=_message_for_others(others))
+        return _report(
+            CheckState.UNVERSIONED, UnversionedDatabaseError(only=sorted(recorded.tables))
         )
 
     standby = await is_standby(connection)
@@ -198,6 +208,10 @@ async def check_connection(
     )
 
 
+def _report(state: CheckState, error: OddsSchemaError) -> CheckReport:
+    return CheckReport(state=state, message=str(error), needs_search_path=error.needs_search_path)
+
+
 def _message_for_others(others: Sequence[str]) -> str:
     return (
         f"the database records only another project's revisions ({', '.join(others)}), and its "
@@ -208,8 +222,8 @@ def _message_for_others(others: Sequence[str]) -> str:
 
 async def _message_for_empty(connection: Connection, placement: Placement) -> str:
     if placement.missing_schema is not None:
-        schema = await quoted(connection, placement.missing_schema)
-        return f"{MissingSchemaError(schema=schema)}; then run 'oddsschema upgrade'"
+        missing = MissingSchemaError(schema=placement.missing_schema)
+        return f"{missing}; then run 'oddsschema upgrade'"
     if placement.present:
         # Of another application, in a later schema of the search path.
         schemas = f"the schema {placement.creation_schema}"
@@ -228,7 +242,7 @@ async def _compare(
     standby: bool,
 ) -> Findings:
     assert placement.schema is not None  # that of the tables, or of the recorded revision
-    schema = await quoted(connection, placement.schema)
+    schema = await connection.fetchval(_QUOTE, placement.schema)
     # Repairs name the schema, too.
     known = frozenset(name.removeprefix(f"{schema}.") for name in known)
     if standby:

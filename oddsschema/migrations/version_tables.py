@@ -10,13 +10,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from oddsschema.database.names import quote
 from oddsschema.database.recorded_revisions import (
     DEFAULT_TABLE,
     OWN_TABLE,
     RecordedRevisions,
     VersionTable,
     is_own_revision,
-    quote,
     read_revisions_sync,
 )
 from oddsschema.database.schemas import read_placement_sync

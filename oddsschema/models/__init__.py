@@ -14,7 +14,7 @@ from oddsschema.models.competitor import (
     CompetitorOddsSnapshot,
     CompetitorTournament,
 )
-from oddsschema.models.event import Event, EventBookmaker, Fixture, Listing
+from oddsschema.models.event import Event, EventBookmaker, EventPage, Fixture, Listing
 from oddsschema.models.odds import Market, MarketOdds, MarketType, OddsSnapshot, Snapshot
 from oddsschema.models.scrape import ScrapeBatch, ScrapeError, ScrapeRun
 from oddsschema.models.sport import Competition, NameAndSlug, NationalCompetition, Sport, Tournament
@@ -31,6 +31,7 @@ __all__ = [
     "CompetitorTournament",
     "Event",
     "EventBookmaker",
+    "EventPage",
     "Fixture",
     "Listing",
     "Market",

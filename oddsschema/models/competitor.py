@@ -9,7 +9,7 @@ from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import foreign_key, primary_key, server_time
 from oddsschema.contracts.scalars import CountryIso, Id100, Int4, Int8, Slug, Text100, UtcTime
 from oddsschema.contracts.table import Table
-from oddsschema.models.event import Event, Fixture
+from oddsschema.models.event import Event, EventPage, Fixture
 from oddsschema.models.odds import StoredMarket, StoredSnapshot
 from oddsschema.models.scrape import ScrapeRun
 from oddsschema.models.sport import Competition, Sport
@@ -62,7 +62,7 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
     )
 
 
-class CompetitorEvent(CompetitorKey, Fixture, Table, table=True):
+class CompetitorEvent(CompetitorKey, EventPage, Fixture, Table, table=True):
     """An event that a competitor offers, matched to BetPawa's by SportRadar id if possible."""
 
     __tablename__: ClassVar[str] = "competitor_events"

@@ -38,11 +38,16 @@ class Fixture(Contract):
     kickoff: UtcTime = Field(description="The time when the event starts, UTC.")
 
 
-class Listing(Contract):
+class EventPage(Contract):
+    """The page of an event at a bookmaker."""
+
+    event_url: Text1000 | None = Field(default=None, description="The URL of the event's page.")
+
+
+class Listing(EventPage):
     """The id and the page of an event at a bookmaker."""
 
     external_event_id: Id100 = Field(description="The bookmaker's own id of the event.")
-    event_url: Text1000 | None = Field(default=None, description="The URL of the event's page.")
 
 
 class Event(Fixture, Table, table=True):

@@ -15,6 +15,13 @@ from oddsschema.queries.history import (
     overround_history,
     price_history,
 )
+from oddsschema.queries.listed_events import (
+    ListedEvent,
+    ListedTournament,
+    Matching,
+    listings,
+    listings_by_tournament,
+)
 from oddsschema.queries.outcomes import implied_probabilities, overround
 from oddsschema.queries.scrapes import (
     Coverage,
@@ -24,11 +31,16 @@ from oddsschema.queries.scrapes import (
     unmapped_markets,
     unmatched_events,
 )
+from oddsschema.queries.sides import EventListing
 
 __all__ = [
     "OUTCOME_NAMES",
     "BestPrice",
     "Coverage",
+    "EventListing",
+    "ListedEvent",
+    "ListedTournament",
+    "Matching",
     "Move",
     "Offer",
     "Price",
@@ -38,6 +50,8 @@ __all__ = [
     "coverage",
     "implied_probabilities",
     "lined_up",
+    "listings",
+    "listings_by_tournament",
     "moves",
     "offers",
     "opening_prices",

@@ -35,9 +35,9 @@ from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
-from oddsschema.queries.listings import Listings, MarketAtBookmaker, on_both_sides
 from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.rows import Row, selecting
+from oddsschema.queries.sides import Listings, MarketAtBookmaker, on_both_sides
 
 #: Now, by PostgreSQL's clock: the instant of reads that are given none. Captures of the future,
 #: which a wrong clock has made, are not in force yet.

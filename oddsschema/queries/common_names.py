@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema.contracts.outcomes import Outcome
-from oddsschema.queries.listings import MarketAtBookmaker
 from oddsschema.queries.outcomes import outcome_rows
+from oddsschema.queries.sides import MarketAtBookmaker
 
 #: The spellings of outcomes, each with its common name. Capital letters and spaces in them make no
 #: difference. The names of the teams take the place of Home and Away.

@@ -24,9 +24,9 @@ from oddsschema.contracts.scalars import UtcTime
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries.availability import NOW, seen_at
-from oddsschema.queries.listings import Listings, MarketAtBookmaker, on_both_sides
 from oddsschema.queries.outcomes import Winners, has_open, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
+from oddsschema.queries.sides import Listings, MarketAtBookmaker, on_both_sides
 
 _FIELDS = tuple(Market.model_fields)
 

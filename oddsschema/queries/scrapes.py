@@ -43,9 +43,9 @@ from oddsschema.queries.availability import (
     unknown_keys,
 )
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
-from oddsschema.queries.listings import LISTINGS, AtBookmaker, Listings, on_both_sides
 from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.rows import Row, selecting
+from oddsschema.queries.sides import LISTINGS, AtBookmaker, Listings, on_both_sides
 
 
 class Move(MarketType, AtBookmaker, Row):

@@ -1,6 +1,7 @@
 """Statements in asyncpg's form, and their plans."""
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Executable
@@ -31,3 +32,10 @@ async def explain(
     sql, arguments = compiled(statement)
     plan = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
     return json.loads(plan)[0]
+
+
+def nodes(plan: Any) -> Iterator[Any]:
+    """List all nodes of a plan."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)

@@ -19,8 +19,9 @@ from tests.support.paths import REAL_ODDS
 
 COMPETITORS = """
 {"captured_at": "2024-01-09T12:00:00+00:00",
- "competitor_event": {"source": "bet9ja", "external_id": "889652939", "sportradar_id": "07767614",
-    "name": "Basel - Zurich", "home_team": "Basel", "away_team": "Zurich",
+ "competitor_event": {"source": "bet9ja", "external_id": "889652939", "event_url": null,
+    "sportradar_id": "07767614", "name": "Basel - Zurich", "home_team": "Basel",
+    "away_team": "Zurich",
     "kickoff": "2024-01-20T17:00:00+00:00",
     "tournament": {"source": "bet9ja", "external_id": "2768340", "name": "Super League",
                    "country_raw": "Switzerland", "country_iso": null,

@@ -6,7 +6,7 @@ stored capture of the event, and its tournament only if it is newer than those o
 tournament: a late delivery, or a repeated one, changes no name and no kickoff. Such a
 capture restores a soft-deleted row if it was taken after `deleted_at`. A capture without a
 SportRadar id, of the event or of the tournament, leaves the stored id; any capture with an id
-fills in a missing one.
+fills in a missing one. A newer capture without a URL leaves the stored URL.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +25,7 @@ from oddsschema.ingestion.records import (
     CompetitorTournamentRecord,
     by_time,
     newest_captures,
+    newest_urls,
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
@@ -73,6 +74,7 @@ class EventRow(NamedTuple):
     home_team: str
     away_team: str
     kickoff: datetime
+    event_url: str | None
 
     @classmethod
     def of(
@@ -80,8 +82,9 @@ class EventRow(NamedTuple):
         event: CompetitorEventRecord,
         tournament_ids: Mapping[str, int],
         sportradar_ids: Mapping[str, str],
+        urls: Mapping[str, str],
     ) -> Self:
-        """Build from a captured event. Both mappings have external ids as keys."""
+        """Build from a captured event. The mappings have external ids as keys."""
         return cls(
             event.external_id,
             tournament_ids[event.tournament.external_id],
@@ -90,6 +93,7 @@ class EventRow(NamedTuple):
             event.home_team,
             event.away_team,
             event.kickoff,
+            urls.get(event.external_id),
         )
 
 
@@ -167,6 +171,7 @@ _UPDATE_EVENTS = f"""
 UPDATE competitor_events AS e
 SET tournament_id = c.tournament_id, sportradar_id = c.sportradar_id, name = c.name,
     home_team = c.home_team, away_team = c.away_team, kickoff = c.kickoff,
+    event_url = c.event_url,
     betpawa_event_id = CASE WHEN e.sportradar_id = c.sportradar_id THEN e.betpawa_event_id END,
     deleted_at = CASE WHEN e.deleted_at >= c.captured_at THEN e.deleted_at END, updated_at = now()
 FROM {unnest(EventRow, 2, captured_at="timestamptz")}
@@ -194,7 +199,8 @@ async def write_competitor_events(
 ) -> Written:
     """Store captures of one competitor, in the caller's transaction. `sports` maps slugs to ids."""
     source = captures[0][0].source
-    newest = newest_captures(captures, attrgetter("external_id"))
+    external_id_of = attrgetter("external_id")
+    newest = newest_captures(captures, external_id_of)
 
     captured_ids = known_tournament_ids(captures)
     wanted: dict[str, TournamentRow] = {}
@@ -214,8 +220,9 @@ async def write_competitor_events(
     wanted = {key: tournament.identified_by(stored_ids) for key, tournament in wanted.items()}
 
     sportradar_ids = known_sportradar_ids(captures)
+    urls = newest_urls(captures, external_id_of, stored_until={})
     captured = {
-        external_id: EventRow.of(event, tournament_ids, sportradar_ids)
+        external_id: EventRow.of(event, tournament_ids, sportradar_ids, urls)
         for external_id, (event, _) in newest.items()
     }
     inserted = await connection.fetch(
@@ -237,6 +244,11 @@ async def write_competitor_events(
         COMPETITORS,
         ((event_ids[event.external_id], capture) for event, capture in captures),
     )
+    stored_until = {row["external_id"]: latest[row["id"]] for row in events if row["id"] in latest}
+    urls = newest_urls(captures, external_id_of, stored_until)
+    for row in events:
+        url = urls.get(row["external_id"], row["event_url"])
+        captured[row["external_id"]] = captured[row["external_id"]]._replace(event_url=url)
     if changed_ids := [row["external_id"] for row in tournaments if differs(row, wanted)]:
         rows = arrays(TournamentRow, [wanted[external_id] for external_id in changed_ids])
         times = time_texts(captured_at[external_id] for external_id in changed_ids)
@@ -250,7 +262,8 @@ async def write_competitor_events(
         captured[row["external_id"]]
         for row in events
         if differs(row, captured)
-        and latest.get(row["id"], _BEFORE_ALL) < newest[row["external_id"]][1].captured_at
+        and stored_until.get(row["external_id"], _BEFORE_ALL)
+        < newest[row["external_id"]][1].captured_at
     ]
     if changed:
         changed_at = time_texts(newest[row.external_id][1].captured_at for row in changed)

@@ -17,7 +17,8 @@ class EventChanges:
 
     captured: set[str] = field(default_factory=set)
     inserted: set[str] = field(default_factory=set)
-    #: Events of which a newer capture changed names, teams, kickoff, tournament or SportRadar id.
+    #: Events of which a newer capture changed names, teams, kickoff, tournament, SportRadar id or
+    #: URL. (The URL of a reference event is its listing's, and does not count.)
     updated: set[str] = field(default_factory=set)
     #: The competitors' events that were linked to a reference event: source and external id.
     linked: set[tuple[str, str]] = field(default_factory=set)

@@ -19,6 +19,7 @@ from oddsschema.ingestion.records import (
     CaptureRecord,
     EventRecord,
     newest_captures,
+    newest_urls,
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
@@ -87,14 +88,14 @@ FROM {unnest(EventRow, 1)}
 WHERE e.sportradar_id = c.sportradar_id
 """
 
-# Insert or update the listings of bookmaker $1.
+# Insert or update the listings of bookmaker $1. A listing without a URL keeps the stored one.
 _UPSERT_LISTINGS = f"""
 INSERT INTO event_bookmakers AS l (event_id, bookmaker_id, external_event_id, event_url)
-SELECT c.event_id, $1, c.external_event_id, c.event_url
+SELECT c.event_id, $1, c.external_event_id, COALESCE(c.event_url, known.event_url)
 FROM {unnest(ListingRow, 2)}
 LEFT JOIN event_bookmakers AS known ON known.event_id = c.event_id AND known.bookmaker_id = $1
 WHERE (known.external_event_id, known.event_url)
-    IS DISTINCT FROM (c.external_event_id, c.event_url)
+    IS DISTINCT FROM (c.external_event_id, COALESCE(c.event_url, known.event_url))
 ORDER BY c.event_id
 ON CONFLICT (event_id, bookmaker_id) DO UPDATE
 SET external_event_id = excluded.external_event_id, event_url = excluded.event_url
@@ -120,7 +121,8 @@ async def write_reference_events(
         await connection.execute(_INSERT_BOOKMAKER, bookmaker)
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
     is_reference = bookmaker == storage.reference
-    newest = newest_captures(captures, attrgetter("sportradar_id"))
+    sportradar_id_of = attrgetter("sportradar_id")
+    newest = newest_captures(captures, sportradar_id_of)
     described = dict(newest)
     if not is_reference:
         for row in await connection.fetch(_FIND_EVENTS, list(newest)):
@@ -157,10 +159,11 @@ async def write_reference_events(
         ((event_ids[event.sportradar_id], capture) for event, capture in captures),
         bookmaker_id,
     )
+    stored_until = {key: latest[id_] for key, id_ in event_ids.items() if id_ in latest}
     current = {
         sportradar_id: pair
         for sportradar_id, pair in newest.items()
-        if (last := latest.get(event_ids[sportradar_id])) is None or last < pair[1].captured_at
+        if (last := stored_until.get(sportradar_id)) is None or last < pair[1].captured_at
     }
     before = {row["sportradar_id"]: row for row in events}
     changed = {
@@ -172,8 +175,9 @@ async def write_reference_events(
     if changed:
         await connection.execute(_UPDATE_EVENTS, *arrays(EventRow, list(changed.values())))
     if current:
+        urls = newest_urls(captures, sportradar_id_of, stored_until)
         listings = [
-            ListingRow(event_ids[sportradar_id], event.external_event_id, event.event_url)
+            ListingRow(event_ids[sportradar_id], event.external_event_id, urls.get(sportradar_id))
             for sportradar_id, (event, _) in current.items()
         ]
         await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))

@@ -70,6 +70,7 @@ SNAPSHOTS = {
             SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]))""",
     "competitor_event": f"""
         SELECT {EVENT}, e.source AS "event.source", e.external_id AS "event.external_id",
+            e.event_url AS "event.event_url",
             t.source AS "event.tournament.source", t.external_id AS "event.tournament.external_id",
             t.country_raw AS "event.tournament.country_raw",
             t.country_iso AS "event.tournament.country_iso"

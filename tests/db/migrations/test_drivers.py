@@ -8,6 +8,7 @@ from alembic import command
 
 import oddsschema
 from oddsschema import migrations
+from oddsschema.database.urls import with_schema
 from oddsschema.migrations import CheckState
 from oddsschema.migrations.commands import alembic_config
 from tests.support.example_rows import ROWS
@@ -41,3 +42,17 @@ def test_psycopg(empty_database: str, run: Run, in_transaction: bool) -> None:
     migrate(command.downgrade, "base")
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert run(fetch(empty_database, tables)) == [(0,)]
+
+
+def test_percent_sign_in_a_name(empty_database: str, run: Run) -> None:
+    """A % in the name of the schema is no parameter to psycopg."""
+    url = with_schema(empty_database, "100% odds")
+    run(execute(empty_database, 'CREATE SCHEMA "100% odds"'))
+    engine = oddsschema.create_engine(url, sync=True)
+    with engine.connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    engine.dispose()
+    assert run(migrations.check(url)).state is CheckState.CLEAN

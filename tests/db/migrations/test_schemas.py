@@ -17,6 +17,7 @@ import oddsschema
 from oddsschema import migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.database.urls import with_schema
 from oddsschema.errors import MigrationError, MissingSchemaError, SplitTablesError
 from oddsschema.migrations import CheckState
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
@@ -195,6 +196,13 @@ def test_command_with_a_missing_schema(empty_database: str, run: Run) -> None:
         done = oddsschema_command("upgrade", "--create-schema", url=url)
         assert (done.communicate()[1].count("error"), done.returncode) == (0, 0)
     assert run(migrations.check(url)).state is CheckState.CLEAN
+
+
+@pytest.mark.parametrize("schema", ["user", '100% "o"'])
+def test_sql_text_for_a_schema(schema: str, empty_database: str, run: Run) -> None:
+    """The SQL text creates the tables in a schema of any name, also of a keyword."""
+    run(execute(empty_database, migrations.upgrade_sql(schema=schema, create_schema=True)))
+    assert run(migrations.check(with_schema(empty_database, schema))).state is CheckState.CLEAN
 
 
 def test_concurrent_creation(empty_database: str, run: Run) -> None:

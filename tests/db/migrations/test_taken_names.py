@@ -1,6 +1,5 @@
 """Databases that no migration can change: upgrade and downgrade say why, as `check` does."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
+from oddsschema.migrations import CheckReport
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch
 
@@ -88,11 +88,11 @@ def test_as_check_says(
     run(execute(empty_database, sql))
     before = run(fetch(empty_database, CONTENT))
     checked = program("check", "--json", "--url", empty_database)
-    message = json.loads(checked.stdout)["message"]
+    report = CheckReport.model_validate_json(checked.stdout)
     ended = program(*command, "--url", empty_database)
     assert (checked.code, ended.code) == (code, code)
     assert ended.stdout == ""
-    assert ended.stderr.splitlines()[1:] == [f"error: {name_schema_option(message)}"]
+    assert ended.stderr.splitlines()[1:] == [f"error: {name_schema_option(report)}"]
     assert run(fetch(empty_database, CONTENT)) == before
 
 

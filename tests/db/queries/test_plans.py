@@ -14,7 +14,7 @@ from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
 from tests.support import bulk_history
 from tests.support.histories import START
 from tests.support.scrapes import capture as scraped
-from tests.support.statements import explain
+from tests.support.statements import explain, nodes
 
 Run = Callable[..., Any]
 
@@ -124,10 +124,3 @@ def test_keys_of_refused_markets_are_read_once(many: tuple[Any, int], run: Run) 
             if node.get("Function Name") == "jsonb_array_elements"
         ]
         assert 1 <= sum(loops) <= 2
-
-
-def nodes(plan: Any) -> Iterator[Any]:
-    """List all nodes of a plan."""
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from nodes(inner)

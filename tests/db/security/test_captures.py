@@ -49,9 +49,8 @@ def full_capture(side: object, number: int) -> dict[str, Any]:
         "sportradar_id": f"t{number}",
         "sport": {"slug": f"sport{number}", "name": f"Sport {number}"},
     }
-    if kind == "event":
-        event["event_url"] = f"https://example.com/{number}"
-    else:
+    event["event_url"] = f"https://example.com/{number}"
+    if kind == "competitor_event":
         event["external_id"] = f"e{number}"
         tournament |= {"external_id": f"t{number}", "source": "bet9ja", "country_raw": "Schweiz"}
         tournament |= {"country_iso": "CHE"}

@@ -20,8 +20,10 @@ from oddsschema.cli.output import (
     align_right,
     escape,
     escape_cell,
+    name_schema_option,
     print_json,
 )
+from oddsschema.errors import DatabaseUnavailableError, SplitTablesError
 from tests.support.screens import unsafe_characters, unsafe_texts
 
 
@@ -88,3 +90,12 @@ def test_long_lines_are_not_wrapped() -> None:
         print_text("x" * 200)
 
     assert CliRunner().invoke(command).output == "x" * 200 + "\n"
+
+
+def test_schema_option_is_named_where_it_helps() -> None:
+    """Only errors with another search path as a cure name the option, whatever their URL has."""
+    split = SplitTablesError(tables={"public": ["sports"], "shadow": ["events"]})
+    assert name_schema_option(split) == f"{split} (--schema NAME sets the search path)"
+    url = "postgresql://localhost/odds?search_path=odds"
+    unreachable = DatabaseUnavailableError(reason="refused", url=url)
+    assert name_schema_option(unreachable) == str(unreachable)

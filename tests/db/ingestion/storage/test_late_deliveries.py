@@ -34,6 +34,7 @@ def captured(
     *,
     named: int,
     has_id: bool,
+    has_url: bool = True,
 ) -> Captured:
     """Build a capture without markets; `version` and `named` vary its event and tournament."""
     fields: dict[str, Any] = {
@@ -42,6 +43,7 @@ def captured(
         "away_team": f"Away {event}.{version}",
         "kickoff": START + timedelta(days=1, minutes=version),
         "sportradar_id": event,
+        "event_url": f"https://{platform}/{version}" if has_url else None,
     }
     competition: dict[str, Any] = {
         "name": f"League {tournament}.{named}",
@@ -53,7 +55,6 @@ def captured(
         fields |= {
             "bookmaker": platform,
             "external_event_id": f"{platform} {event}.{version}",
-            "event_url": f"https://{platform}/{version}",
         }
         return {"captured_at": at, "event": fields | {"tournament": competition}, "markets": []}
     competition |= {"external_id": tournament, "country_raw": f"Country {named}"}
@@ -85,6 +86,7 @@ def deliveries(draw: st.DrawFn) -> list[Any]:
                 draw(st.sampled_from("78")) if moves else {"3": "8"}.get(event, "7"),
                 named=0 if moves else draw(st.integers(0, 3)),
                 has_id=moves or draw(st.booleans()),
+                has_url=draw(st.booleans()),
             )
             for _ in range(draw(st.integers(1, 4)))
         ]
@@ -97,6 +99,13 @@ def deliveries(draw: st.DrawFn) -> list[Any]:
     return draw(st.lists(of_platform() | of_platform() | deletion, min_size=1, max_size=8))
 
 
+def page_of(event: dict[str, Any]) -> tuple[str, str]:
+    """Return the kind and the key of the row that has the URL of an event."""
+    if "bookmaker" in event:
+        return f"listings of {event['bookmaker']}", event["sportradar_id"]
+    return "competitor_events", event["external_id"]
+
+
 class Model:
     """The attributes of everything that was captured, each with the time of its newest capture."""
 
@@ -104,13 +113,20 @@ class Model:
         self.newest: dict[tuple[str, str], tuple[datetime, Any]] = {}
         self.deleted: dict[tuple[str, str], datetime] = {}
         self.identified: set[tuple[str, str]] = set()
+        #: The URL of each listing, of the newest capture that has one.
+        self.urls: dict[tuple[str, str], str] = {}
 
     def take(self, chunk: list[Captured]) -> None:
         """Add captures of one platform. Of one instant, the first delivery counts."""
         events = {key for kind, key in self.newest if kind == "events"}
+        stored_until = {thing: at for thing, (at, _) in self.newest.items()}
+        urls: dict[tuple[str, str], str] = {}
         # Of several captures of an event in a chunk, the newest describes it.
         for capture in sorted(chunk, key=lambda capture: capture["captured_at"], reverse=True):
             event = capture.get("event") or capture["competitor_event"]
+            page = page_of(event)
+            if event["event_url"] and stored_until.get(page, EARLIEST) < capture["captured_at"]:
+                urls.setdefault(page, event["event_url"])
             if event.get("bookmaker") in (None, "betpawa"):
                 self._take(capture, capture["captured_at"])
             elif (key := event["sportradar_id"]) not in events:
@@ -118,6 +134,7 @@ class Model:
                 self._take(capture, EARLIEST)
             else:
                 self._take_listing(event, capture["captured_at"])
+        self.urls |= urls
 
     def _take(self, capture: Captured, at: datetime) -> None:
         event = capture.get("event") or capture["competitor_event"]
@@ -138,8 +155,7 @@ class Model:
         self._offer(kind[1], league, at, (tournament["name"], country))
 
     def _take_listing(self, event: dict[str, Any], at: datetime) -> None:
-        listing = event["external_event_id"], event["event_url"]
-        self._offer(f"listings of {event['bookmaker']}", event["sportradar_id"], at, listing)
+        self._offer(*page_of(event), at, (event["external_event_id"],))
 
     def _offer(self, kind: str, key: str, at: datetime, attributes: Any) -> None:
         thing = kind, key
@@ -157,7 +173,8 @@ class Model:
     def rows(self, kind: str) -> list[tuple[Any, ...]]:
         """List the rows of a kind, of tournaments those with events: keys, attributes and more.
 
-        Competitors' rows have an id or not, may be deleted, and events may be linked.
+        Competitors' rows have an id or not, may be deleted, and events may be linked. Events at a
+        bookmaker may have a URL.
         """
         found = []
         side = kind.replace("tournaments", "events")
@@ -170,6 +187,8 @@ class Model:
                     more = has_id, self.deleted.get((kind, key))
                 if kind == "competitor_events":
                     more += (has_id and ("events", key) in self.newest,)
+                if kind == "competitor_events" or kind.startswith("listings"):
+                    more += (self.urls.get((kind, key)),)
                 found.append((key, *attributes, *more))
         return sorted(found)
 
@@ -183,7 +202,8 @@ READ = {
         sportradar_id IS NOT NULL, deleted_at FROM competitor_tournaments
         WHERE id IN (SELECT tournament_id FROM competitor_events)""",
     "competitor_events": """SELECT e.external_id, e.name, home_team, away_team, kickoff,
-        t.external_id, e.sportradar_id = e.external_id, e.deleted_at, betpawa_event_id IS NOT NULL
+        t.external_id, e.sportradar_id = e.external_id, e.deleted_at, betpawa_event_id IS NOT NULL,
+        event_url
         FROM competitor_events AS e JOIN competitor_tournaments AS t ON t.id = tournament_id""",
     **{
         f"listings of {bookmaker}": f"""SELECT e.sportradar_id, external_event_id, event_url

@@ -1,4 +1,4 @@
-"""Listings: events at a bookmaker, with the tables that hold their odds.
+"""The listings of the two sides: events at bookmakers, with the tables that hold their odds.
 
 Questions are asked of the listings of each side, and the answers are put together.
 """
@@ -24,8 +24,14 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from oddsschema.contracts.base import Contract
-from oddsschema.contracts.scalars import Int4, Name100, Name255, Slug
-from oddsschema.models import Bookmaker, CompetitorTournament, EventBookmaker, Market
+from oddsschema.contracts.scalars import Id100, Int4, Name100, Name255, Name500, Slug
+from oddsschema.models import (
+    Bookmaker,
+    CompetitorTournament,
+    EventBookmaker,
+    EventPage,
+    Market,
+)
 from oddsschema.models.sides import BETPAWA, COMPETITORS, Side, table_of
 from oddsschema.queries.rows import Row
 
@@ -43,6 +49,17 @@ class AtBookmaker(Contract):
     away_team: Name255 = Field(description="The away team, as this bookmaker names it.")
 
 
+class EventListing(EventPage):
+    """The listing of an event at a bookmaker."""
+
+    bookmaker: Slug = Field(description="The bookmaker: 'betpawa', or a competitor's source.")
+    competitor_event_id: Int4 | None = Field(
+        description="The competitor's event; None for BetPawa's own."
+    )
+    external_id: Id100 = Field(description="The bookmaker's own id of the event.")
+    name: Name500 = Field(description="The name, as this bookmaker writes it.")
+
+
 class MarketAtBookmaker(Market, AtBookmaker):
     """A market of an event at a bookmaker."""
 
@@ -58,6 +75,10 @@ class Listings:
     tables: Sequence[FromClause]
     #: The columns of `AtBookmaker`.
     columns: Sequence[ColumnElement[Any]]
+    #: BetPawa's event, as the listing refers to it.
+    reference_event: ColumnElement[Any]
+    #: The columns of `EventListing`.
+    page: Sequence[ColumnElement[Any]]
     #: The columns by which a snapshot refers to its listing, each with the listing's own column.
     links: Sequence[tuple[str, ColumnElement[Any]]]
 
@@ -98,17 +119,27 @@ def reference_listings() -> Listings:
     """Build the listings of BetPawa's side: reference events at their bookmakers."""
     events, listed = table_of(BETPAWA.event_model), table_of(EventBookmaker)
     bookmakers = table_of(Bookmaker)
+    bookmaker = bookmakers.c.slug.label("bookmaker")
+    competitor_event_id = cast(null(), Integer).label("competitor_event_id")
     return Listings(
         side=BETPAWA,
         select=select().select_from(events.join(listed).join(bookmakers)),
         tables=(events, listed, bookmakers),
         columns=(
             events.c.id.label("event_id"),
-            cast(null(), Integer).label("competitor_event_id"),
+            competitor_event_id,
             events.c.sportradar_id,
-            bookmakers.c.slug.label("bookmaker"),
+            bookmaker,
             events.c.home_team,
             events.c.away_team,
+        ),
+        reference_event=events.c.id,
+        page=(
+            bookmaker,
+            competitor_event_id,
+            listed.c.external_event_id.label("external_id"),
+            listed.c.event_url,
+            events.c.name,
         ),
         links=((BETPAWA.event_column, events.c.id), ("bookmaker_id", bookmakers.c.id)),
     )
@@ -117,6 +148,8 @@ def reference_listings() -> Listings:
 def competitor_listings() -> Listings:
     """Build the listings of the competitors' side."""
     events, tournaments = table_of(COMPETITORS.event_model), table_of(CompetitorTournament)
+    bookmaker = events.c.source.label("bookmaker")
+    competitor_event_id = events.c.id.label("competitor_event_id")
     return Listings(
         side=COMPETITORS,
         select=select()
@@ -125,11 +158,19 @@ def competitor_listings() -> Listings:
         tables=(events, tournaments),
         columns=(
             events.c.betpawa_event_id.label("event_id"),
-            events.c.id.label("competitor_event_id"),
+            competitor_event_id,
             events.c.sportradar_id,
-            events.c.source.label("bookmaker"),
+            bookmaker,
             events.c.home_team,
             events.c.away_team,
+        ),
+        reference_event=events.c.betpawa_event_id,
+        page=(
+            bookmaker,
+            competitor_event_id,
+            events.c.external_id,
+            events.c.event_url,
+            events.c.name,
         ),
         links=((COMPETITORS.event_column, events.c.id),),
     )
