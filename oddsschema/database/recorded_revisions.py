@@ -33,7 +33,8 @@ WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
     AND attname = 'version_num'
 """
 
-# Find the schema of the tables, the tables that it has, and whether it has OWN_TABLE.
+# Find the schema of the tables, the tables that it has, whether it has OWN_TABLE, and whether its
+# tables of markets are another program's: ours have a column for the event.
 #
 # It is the schema that most of the names lead to, else the schema that CREATE TABLE chooses: a
 # table of another application may have a name of ours.
@@ -56,6 +57,16 @@ SELECT chosen.nspname::text,
         SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
         WHERE c.relnamespace = chosen.oid AND c.relname = '{OWN_TABLE}'
             AND a.attname = 'version_num'
+    ),
+    EXISTS (
+        SELECT FROM (
+            VALUES ('market_odds', 'event_id'), ('competitor_market_odds', 'competitor_event_id')
+        ) AS wanted (name, event)
+        JOIN pg_class AS c ON c.relname = wanted.name AND c.relkind IN ('r', 'p')
+        WHERE c.relnamespace = chosen.oid AND NOT EXISTS (
+            SELECT FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attname = wanted.event AND NOT a.attisdropped
+        )
     )
 FROM (
     SELECT p.oid, p.nspname FROM path AS p
@@ -131,6 +142,8 @@ class RecordedRevisions:
     tables: frozenset[str] = frozenset()
     #: Whether these are more than half of our tables. Fewer can be another application's.
     has_tables: bool = False
+    #: Whether another program created the tables of markets among them.
+    are_foreign: bool = False
     #: Whether the schema has the table `oddsschema_version`, which can be empty.
     has_own_table: bool = False
     #: The version table that records a revision of this package; None if none does.
@@ -188,12 +201,13 @@ def reading() -> Reading:
     rows = yield _FIND_SCHEMA.format(**values)
     if not rows:
         return RecordedRevisions()
-    ((schema, present, has_own_table),) = rows
+    ((schema, present, has_own_table, are_foreign),) = rows
     tables = frozenset((present or "").split())
     found = RecordedRevisions(
         schema=schema,
         tables=tables,
         has_tables=len(tables) * 2 > len(names),
+        are_foreign=are_foreign,
         has_own_table=has_own_table,
     )
     if has_own_table:

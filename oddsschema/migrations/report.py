@@ -20,6 +20,7 @@ from oddsschema.database.schemas import (
     read_placement,
 )
 from oddsschema.errors import (
+    ForeignTablesError,
     MissingSchemaError,
     NewerDatabaseError,
     NotMigratedError,
@@ -145,6 +146,11 @@ async def check_connection(
     if not own and (not recorded.tables or placement.is_other_applications(release.tables)):
         return CheckReport(
             state=CheckState.EMPTY, message=await _message_for_empty(connection, placement)
+        )
+    if recorded.are_foreign and not own:
+        return CheckReport(
+            state=CheckState.UNVERSIONED,
+            message=str(ForeignTablesError(schema=str(recorded.schema))),
         )
     if not own and recorded.tables != set(release.tables):
         return CheckReport(
