@@ -92,9 +92,9 @@ class AdoptReport(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AdoptProgress:
-    """The progress of a step of an adoption, in rows of the source."""
+    """The progress of a step of an adoption, in snapshots of the source."""
 
-    #: The step: "records", "captures" or "proof".
+    #: The step: "captures" or "proof".
     step: str
     done: int
     total: int
