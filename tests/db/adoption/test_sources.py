@@ -411,6 +411,37 @@ def test_move_in(empty_database: str, run: Run) -> None:
     assert run(adopt(url, empty_database, schema="public", timezone=UTC)).all_stored
 
 
+def test_differences(source: str, database: str, run: Run) -> None:
+    """A snapshot that is stored differently, or not at its instant, is found and named."""
+    run(
+        execute(
+            database,
+            """CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF TG_TABLE_NAME = 'market_odds' THEN
+                    NEW.betpawa_market_id = '5';
+                ELSE
+                    NEW.captured_at = NEW.captured_at + interval '1 minute';
+                END IF;
+                RETURN NEW;
+            END $$""",
+            *(
+                f"CREATE TRIGGER spoil BEFORE INSERT ON {table} "
+                "FOR EACH ROW EXECUTE FUNCTION spoil()"
+                for table in ("market_odds", "competitor_odds_snapshots")
+            ),
+        )
+    )
+    ended = program(*_adopt(source, database))
+    assert ended.code == 1
+    assert [line for line in ended.stderr.splitlines() if "different" in line] == [
+        "different: odds_snapshots:100: 1 markets are not stored as they are in the source, and "
+        "1 are stored beside them (ids 3743, 5)",
+        "different: competitor_odds_snapshots:200: it is not stored",
+    ]
+    assert "competitor_market_odds: 1 rows, 1 missing\n" in ended.stdout
+    assert ended.stdout.endswith("0 snapshots were read back equal, 2 differ\n")
+
+
 def test_source_unchanged(source: str, database: str, run: Run) -> None:
     """The source is read by a role that may only read, and has the same rows afterwards."""
     run(
