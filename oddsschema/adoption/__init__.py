@@ -3,7 +3,7 @@
 The way of a database, from the top module down:
 
 1. `steps` (`adopt`) opens both databases, and runs the steps in their order.
-2. `records` copies batches, runs and errors, and maps their ids.
+2. `scrape_copies` copies batches, runs and errors, and maps their ids.
 3. `source_captures` reads snapshots with their markets, and makes captures of them, which go
    through `oddsschema.ingestion` like all others.
 4. `proof` reads every snapshot back, compares it, and sets its run.

@@ -72,7 +72,7 @@ _OF_SIDES: Mapping[Side, Mapping[str, Columns]] = {
 }
 
 #: The tables that record scrapes. A source may lack them.
-RECORDS: Mapping[str, Columns] = {
+SCRAPE_TABLES: Mapping[str, Columns] = {
     "scrape_batches": Columns(("id", "started_at"), ("completed_at", "status", "trigger", "notes")),
     "scrape_runs": Columns(
         ("id", "started_at"),
@@ -111,7 +111,7 @@ class SourceTables:
         wanted = {**_SHARED}
         for side in self.sides:
             wanted |= _OF_SIDES[side]
-        return wanted | {name: RECORDS[name] for name in RECORDS if name in self.types}
+        return wanted | {name: SCRAPE_TABLES[name] for name in SCRAPE_TABLES if name in self.types}
 
     def table(self, name: str) -> str:
         """Return the qualified name of a table, quoted for SQL."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from oddsschema.adoption.proof import Proof, SideCounts
-from oddsschema.adoption.records import Records
 from oddsschema.adoption.reference_rows import count_reference_rows, delete_softly
 from oddsschema.adoption.report import AdoptProgress, AdoptReport, ColumnLeft, TableCounts
+from oddsschema.adoption.scrape_copies import ScrapeCopies
 from oddsschema.adoption.source_captures import LeftKeys, SourceCaptures, SourceSnapshot
 from oddsschema.adoption.source_tables import (
-    RECORDS,
+    SCRAPE_TABLES,
     SourceTables,
     count_rows,
     later_form,
@@ -135,8 +135,8 @@ class _Adoption:
         columns_left: tuple[ColumnLeft, ...],
     ) -> AdoptReport:
         """Run the steps. `rows` has the numbers of rows of the source, by table."""
-        records = Records(self.source, self.tables, self.zone, self.connections)
-        await records.copy_batches_and_runs()
+        copies = ScrapeCopies(self.source, self.tables, self.zone, self.connections)
+        await copies.copy_batches_and_runs()
         captures = await self._captures()
         refused: set[tuple[str, int]] = set()
 
@@ -157,7 +157,7 @@ class _Adoption:
         options = replace(self.options, on_refusal=on_refusal)
         async with batch(target, trigger=TRIGGER, notes=notes, options=options) as opened:
             await opened.ingest(items())
-        await records.copy_errors()
+        await copies.copy_errors()
         left_keys = LeftKeys()
         progress = self._progress("proof", snapshots)
         horizon = Horizon(await self.connections.transact(server_clock), self.options.max_ahead)
@@ -167,7 +167,7 @@ class _Adoption:
                 side,
                 self.options,
                 horizon,
-                records.run_ids,
+                copies.run_ids,
                 refused,
                 SideCounts(side.snapshots, rows[side.snapshots]),
                 SideCounts(side.markets, rows[side.markets]),
@@ -179,7 +179,7 @@ class _Adoption:
         await delete_softly(self.source, self.tables, self.zone, self.connections)
         tables: list[TableCounts] = [
             *await count_reference_rows(self.source, self.tables, self.connections),
-            *(records.table_counts(name, rows[name]) for name in RECORDS if name in rows),
+            *(copies.table_counts(name, rows[name]) for name in SCRAPE_TABLES if name in rows),
             *(part.table() for proof in proofs for part in (proof.snapshots, proof.markets)),
         ]
         return AdoptReport(
@@ -187,7 +187,7 @@ class _Adoption:
             tables=tuple(tables),
             columns_left=columns_left,
             outcome_keys_left=left_keys.number,
-            refusals=tuple(records.refusals),
+            refusals=tuple(copies.refusals),
             different=tuple(different for proof in proofs for different in proof.different)[
                 :MOST_LISTED
             ],

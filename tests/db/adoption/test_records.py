@@ -42,7 +42,7 @@ INSERT INTO market_odds (snapshot_id, betpawa_market_id, betpawa_market_name, ou
     (101, '3743', '1X2', '[{"name": "1", "odds": 1.6}]');
 """
 
-#: What is kept, without ids: batches with their runs, errors and snapshots.
+#: The rows that are kept, without ids: batches with their runs, errors and snapshots.
 KEPT = """
 SELECT b.started_at, b.completed_at, b.status, b.trigger, b.notes,
     r.started_at, r.completed_at, r.status, r.trigger, r.events_scraped, r.events_failed,

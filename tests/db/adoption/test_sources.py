@@ -280,7 +280,7 @@ def test_raw_responses(source: str, database: str, run: Run) -> None:
 
 
 def test_soft_deletes(source: str, database: str, run: Run) -> None:
-    """What was deleted softly stays so, unless a later snapshot shows that it is offered."""
+    """Rows that were deleted softly stay so, unless a later snapshot has them."""
     run(
         execute(
             source,

@@ -1,4 +1,4 @@
-"""The records of scrapes: batches, runs and errors of a source become rows of ours.
+"""The copies of batches, runs and errors: rows of a source become rows of ours.
 
 A row of ours is the copy of a row of the source if both started at the same instant; of several at
 one instant, the first is the copy of the first, and so on. Ids are kept if our table was empty at
@@ -111,7 +111,7 @@ ORDER BY c.place
 
 
 @dataclass
-class Records:
+class ScrapeCopies:
     """The batches, runs and errors of a source, and their copies."""
 
     source: Connection
@@ -132,7 +132,7 @@ class Records:
         ):
             if name not in self.tables.types:
                 continue
-            copies = Copies(self.source, self.tables, self.zone, name, model, self.batch_ids)
+            copies = TableCopies(self.source, self.tables, self.zone, name, model, self.batch_ids)
             ids |= await self.connections.transact(copies.write)
             self.refusals += copies.refusals[: MOST_LISTED - len(self.refusals)]
             self._counts[name, "stored"] = len(ids)
@@ -219,7 +219,7 @@ def refusal_of(table: str, row_id: int, reason: ValueError) -> Refusal:
     return Refusal(file=table, line=row_id, markets=None, problems=found)
 
 
-class Copies:
+class TableCopies:
     """The copies of the rows of one table, batches or runs, in one transaction."""
 
     def __init__(
