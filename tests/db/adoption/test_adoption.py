@@ -1,7 +1,7 @@
 """The odds of the plan's tables are stored in ours, and read back as the source held them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -99,6 +99,84 @@ def test_source_reads_back(
         assert sum(table.merged for table in report.tables if "snapshots" in table.name) == merged
         assert sum(table.stored for table in report.tables if "snapshots" in table.name) == len(
             captures
+        )
+
+    try:
+        run(body())
+    finally:
+        run(connection.rollback())
+
+
+#: Values that a column of a type can have in the plan's tables, and that the contracts refuse.
+_ODD_VALUES = {
+    "varchar": ["NULL", "''", "'  '", "'x|y'", "repeat('é', least({length}, 90))"],
+    "text": ["NULL", "''"],
+    "timestamp": ["NULL", "'infinity'", "'-infinity'", "'1960-01-01'", "'2500-01-01'"],
+    "int4": ["NULL", "-1", "2147483647"],
+    "float8": ["NULL", "'NaN'", "'-Infinity'", "0.1", "-0.0"],
+    "json": [
+        *("NULL", "'null'", "'{}'", "'[]'", "'[1]'", "'\"x\"'", "'[{}]'"),
+        '\'[{"name": "\\u0000", "odds": 2}]\'',
+        '\'[{"name": "\\ud800", "odds": 2}]\'',
+        '\'[{"name": "a", "odds": 1e400}]\'',
+        '\'[{"name": "a", "odds": 0.5, "odds": 2}]\'',
+    ],
+}
+
+#: The columns of the plan's tables that take any value of their type.
+_FREE_COLUMNS = """
+SELECT c.relname, a.attname, t.typname, greatest(a.atttypmod - 4, 0) AS length
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname <> 'id'
+ORDER BY 1, a.attnum
+"""
+
+
+async def damage(connection: asyncpg.Connection, data: st.DataObject) -> None:
+    """Set a column of some rows to an odd value, or delete some rows of a table."""
+    columns = await connection.fetch(_FREE_COLUMNS)
+    table, column, sql_type, length = data.draw(st.sampled_from(columns))
+    some = f"WHERE id % {data.draw(st.integers(1, 3))} = 0"
+    with suppress(asyncpg.IntegrityConstraintViolationError):
+        if sql_type not in _ODD_VALUES or data.draw(st.booleans()):
+            await connection.execute(f"DELETE FROM {table} {some}")
+        else:
+            value = data.draw(st.sampled_from(_ODD_VALUES[sql_type])).format(length=length)
+            await connection.execute(f"UPDATE {table} SET {column} = {value} {some}")
+
+
+@given(batch=batches(), data=st.data())
+def test_damaged_source(
+    batch: list[Capture],
+    data: st.DataObject,
+    connection: AsyncConnection,
+    plan_database: str,
+    plan_connection: asyncpg.Connection,
+    run: Run,
+) -> None:
+    """Whatever rows a source has, each is counted once, and all that is stored is equal."""
+
+    async def body() -> None:
+        await clear(plan_connection)
+        writer = PlanWriter(plan_connection, LAGOS)
+        batch_id = await writer.insert("scrape_batches", status="completed")
+        run_id = await writer.insert("scrape_runs", status="completed", batch_id=batch_id)
+        await writer.insert(
+            "scrape_errors", scrape_run_id=run_id, error_type="old", error_message="an error"
+        )
+        await writer.store(map(of_plan, batch), run_id=run_id)
+        for _ in range(data.draw(st.integers(1, 4))):
+            await damage(plan_connection, data)
+        report = await adopt(connection, plan_database, timezone=LAGOS)
+        assert report.different == ()
+        for table in report.tables:
+            *each, missing = counts(report, table.name)[1:]
+            assert (missing, min(each) >= 0, sum(each)) == (0, True, table.source), table
+            rows = await plan_connection.fetchval(f"SELECT count(*) FROM {table.name}")
+            assert rows == table.source
+        assert len(await read_back(connection)) == sum(
+            table.stored for table in report.tables if table.name.endswith("odds_snapshots")
         )
 
     try:

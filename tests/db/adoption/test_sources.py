@@ -204,6 +204,29 @@ def test_refused_rows(source: str, database: str, run: Run) -> None:
     ]
 
 
+def test_refused_market_keeps_its_state(source: str, database: str, run: Run) -> None:
+    """A market that is refused is stored as before, and a second one of its key is refused."""
+    run(
+        execute(
+            source,
+            "INSERT INTO odds_snapshots (id, event_id, bookmaker_id, captured_at) "
+            "VALUES (101, 11, 7, '2024-10-27 00:31')",
+            "INSERT INTO market_odds "
+            "(snapshot_id, betpawa_market_id, betpawa_market_name, outcomes) VALUES "
+            "(101, '3743', '1X2', '[{\"name\": \"1\", \"odds\": 0.5}]'),"
+            "(101, '5', 'Player', '[{\"name\": \"Yes\", \"odds\": 3.5}]'),"
+            "(101, '5', 'Player', '[{\"name\": \"Yes\", \"odds\": 4.5}]')",
+        )
+    )
+    report = run(adopt(database, source, timezone=UTC))
+    assert of_tables(report, "odds_snapshots", "market_odds") == [
+        (2, 2, 0, 0, 0, 0),
+        (4, 2, 0, 2, 0, 0),
+    ]
+    stored = "SELECT betpawa_market_id, outcomes->0->>'odds', unavailable_at FROM market_odds"
+    assert sorted(run(fetch(database, stored))) == [("3743", "1.5", None), ("5", "3.5", None)]
+
+
 def test_rows_that_become_one(source: str, database: str, run: Run) -> None:
     """Two events of one SportRadar id become one, and so do their snapshots of one instant."""
     run(
