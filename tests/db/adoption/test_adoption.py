@@ -142,7 +142,8 @@ async def damage(connection: asyncpg.Connection, data: st.DataObject) -> None:
         if sql_type not in _ODD_VALUES or data.draw(st.booleans()):
             await connection.execute(f"DELETE FROM {table} {some}")
         else:
-            value = data.draw(st.sampled_from(_ODD_VALUES[sql_type])).format(length=length)
+            value = data.draw(st.sampled_from(_ODD_VALUES[sql_type]))
+            value = value.replace("{length}", str(length))
             await connection.execute(f"UPDATE {table} SET {column} = {value} {some}")
 
 
