@@ -17,6 +17,7 @@ from oddsschema.contracts.scalars import CompetitorSource, HandicapType, ScrapeS
 from oddsschema.contracts.table import Table
 from oddsschema.database.engines import create_engine
 from oddsschema.errors import (
+    AdoptionError,
     BatchNotFoundError,
     ChunkError,
     DatabaseUnavailableError,
@@ -63,6 +64,7 @@ from oddsschema.models import (
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, prune_ahead, size
 
 if TYPE_CHECKING:
+    from oddsschema import adoption as adoption
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
     from oddsschema import feeds as feeds
@@ -72,10 +74,14 @@ if TYPE_CHECKING:
     from oddsschema import scrapes as scrapes
     from oddsschema import simulate as simulate
     from oddsschema import strategies as strategies
+    from oddsschema.adoption import AdoptReport as AdoptReport
+    from oddsschema.adoption import adopt as adopt
 
     __version__: str
 
 __all__ = [
+    "AdoptReport",
+    "AdoptionError",
     "Batch",
     "BatchNotFoundError",
     "Bookmaker",
@@ -126,6 +132,7 @@ __all__ = [
     "Table",
     "Tournament",
     "UnmappedMarket",
+    "adopt",
     "batch",
     "create_engine",
     "ingest",
@@ -140,13 +147,21 @@ __all__ = [
 #: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
 #: for them.
 _LAZY_MODULES = frozenset(
-    {"embedded", "feeds", "migrations", "queries", "schema", "scrapes", "simulate", "strategies"}
+    {
+        *("adoption", "embedded", "feeds", "migrations", "queries", "schema", "scrapes"),
+        *("simulate", "strategies"),
+    }
 )
+
+#: Other names that are imported at their first use, with their modules: they are rarely needed.
+_LAZY_NAMES = {"AdoptReport": "oddsschema.adoption", "adopt": "oddsschema.adoption"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return import_module(f"oddsschema.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(import_module(_LAZY_NAMES[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 
@@ -155,4 +170,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, "__version__"})
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"})

@@ -18,6 +18,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     │   ├── UnknownRevisionError
     │   ├── NewerDatabaseError
     │   ├── UnversionedDatabaseError
+    │   ├── ForeignTablesError
     │   ├── OtherProjectError
     │   ├── CheckViolationError
     │   ├── LockTimeoutError
@@ -32,6 +33,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── MarketNotFoundError
     ├── ChunkError
     ├── UncertainCommitError
+    ├── AdoptionError
     ├── EmbeddedPostgresError
     │   └── EmbeddedPostgresMissingError
     ├── MissingExtraError
@@ -349,6 +351,23 @@ class UnversionedDatabaseError(MigrationError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class ForeignTablesError(MigrationError):
+    """A schema with tables named like oddsschema's that another program created."""
+
+    #: The schema of the tables.
+    schema: str
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            f"the schema {self.schema} has tables with names of oddsschema's, but these tables are "
+            "not ours: their markets have no column for the event. Give oddsschema a schema of its "
+            "own (?search_path=odds in the URL; upgrade, ingest, check and all reads work there), "
+            "then copy the rows of these tables into it with 'oddsschema adopt', if you want to "
+            "move in. Adopt only reads these tables"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class OtherProjectError(MigrationError):
     """A database that another project's alembic migrates, together with its own tables."""
 
@@ -588,6 +607,10 @@ class UncertainCommitError(OddsSchemaError):
 
 
 # -- the embedded PostgreSQL, and extras -----------------------------------------------------------
+
+
+class AdoptionError(OddsSchemaError):
+    """A database whose odds cannot be adopted: the message has the reason and the remedy."""
 
 
 class EmbeddedPostgresError(OddsSchemaError):

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from oddsschema import capture, models
+from oddsschema.adoption.report import AdoptReport
 from oddsschema.contracts import outcomes
 from oddsschema.contracts.base import Contract, metadata
 from oddsschema.ingestion.report import IngestReport, ValidateReport
@@ -47,7 +48,7 @@ CONTRACTS = contracts_of(capture) | contracts_of(models) | contracts_of(outcomes
 REPORTS: dict[str, type[BaseModel]] = {
     report.__name__: report
     for report in (
-        *(BatchList, CheckReport, EventOffers, IngestReport, MarketHistory),
+        *(AdoptReport, BatchList, CheckReport, EventOffers, IngestReport, MarketHistory),
         *(PruneReport, RevisionReport, SizeReport, UnmappedMarketList, ValidateReport),
     )
 }

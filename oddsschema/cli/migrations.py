@@ -34,6 +34,7 @@ from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
     DatabaseUnavailableError,
     DatabaseURLError,
+    ForeignTablesError,
     MissingSchemaError,
     NewerDatabaseError,
     UnversionedDatabaseError,
@@ -49,7 +50,7 @@ def exit_codes_of_check() -> Iterator[None]:
     """End with the exit code of `check` for a database that cannot be migrated."""
     try:
         yield
-    except (NewerDatabaseError, UnversionedDatabaseError) as error:
+    except (ForeignTablesError, NewerDatabaseError, UnversionedDatabaseError) as error:
         print_text(f"error: {name_schema_option(error)}", err=True)
         sys.exit(NEWER if isinstance(error, NewerDatabaseError) else UNVERSIONED)
 

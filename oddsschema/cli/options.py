@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -69,6 +70,16 @@ def read_slug(_ctx: click.Context, _param: click.Parameter, value: str | None) -
         return None if value is None else TypeAdapter[str](Slug).validate_python(value)
     except ValidationError as error:
         raise click.BadParameter(f"{value!r} is not the slug of a bookmaker") from error
+
+
+def read_zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ZoneInfo | None:
+    """Parse the value of an option: the name of a time zone."""
+    try:
+        return None if value is None else ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise click.BadParameter(
+            f"{value!r} is no time zone, such as Europe/London, Africa/Lagos or UTC"
+        ) from error
 
 
 class JsonOption(click.Option):

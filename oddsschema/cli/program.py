@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 from pydantic import ValidationError
 
+from oddsschema.cli.adoption import adopt_tables
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
@@ -117,7 +118,7 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(validate_files, ingest, batches, unmapped, history, prune, size),
+    *(adopt_tables, validate_files, ingest, batches, unmapped, history, prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)

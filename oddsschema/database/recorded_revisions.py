@@ -35,13 +35,22 @@ WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
     AND attname = 'version_num'
 """
 
-# Find the relations of a schema with names of our tables, and whether it has OWN_TABLE.
+# Find the relations of a schema with names of our tables, whether it has OWN_TABLE, and whether its
+# tables of markets are another program's: ours have a column for the event.
 _FIND_RELATIONS = f"""
 SELECT string_agg(c.relname, ' ') FILTER (WHERE c.relname = ANY ({_NAMES})),
     bool_or(c.relname = '{OWN_TABLE}' AND EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'version_num'
+    )),
+    bool_or(c.relkind IN ('r', 'p') AND wanted.event IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attname = wanted.event AND NOT a.attisdropped
     ))
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN (
+    VALUES ('market_odds', 'event_id'), ('competitor_market_odds', 'competitor_event_id')
+) AS wanted (name, event) ON wanted.name = c.relname
 WHERE n.nspname = '{{schema}}' AND (c.relname = '{OWN_TABLE}' OR c.relname = ANY ({_NAMES}))
 """
 
@@ -112,6 +121,8 @@ class RecordedRevisions:
     tables: frozenset[str] = frozenset()
     #: Whether these are more than half of our tables. Fewer can be another application's.
     has_tables: bool = False
+    #: Whether another program created the tables of markets among them.
+    are_foreign: bool = False
     #: Whether the schema has the table `oddsschema_version`, which can be empty.
     has_own_table: bool = False
     #: The version table that records a revision of this package; None if none does.
@@ -175,12 +186,13 @@ def reading() -> Reading:
     if schema is None:
         return RecordedRevisions()
     values["schema"] = schema.replace("'", "''")
-    ((present, has_own_table),) = yield _FIND_RELATIONS.format(**values)
+    ((present, has_own_table, are_foreign),) = yield _FIND_RELATIONS.format(**values)
     tables = frozenset((present or "").split())
     found = RecordedRevisions(
         schema=schema,
         tables=tables,
         has_tables=len(tables) * 2 > len(names),
+        are_foreign=bool(are_foreign),
         has_own_table=bool(has_own_table),
     )
     if has_own_table:

@@ -49,6 +49,7 @@ from oddsschema.database.urls import require_schema_name
 from oddsschema.errors import (
     ComparisonError,
     DatabaseUnavailableError,
+    ForeignTablesError,
     MigrationError,
     NewerDatabaseError,
     OtherProjectError,
@@ -310,8 +311,10 @@ def known_revisions() -> list[str]:
 def require_migratable(recorded: RecordedRevisions) -> None:
     """Check that this package's revisions alone can migrate the database.
 
-    Raises OtherProjectError, NewerDatabaseError and UnversionedDatabaseError.
+    Raises ForeignTablesError, OtherProjectError, NewerDatabaseError and UnversionedDatabaseError.
     """
+    if recorded.are_foreign and not recorded.own:
+        raise ForeignTablesError(schema=str(recorded.schema))
     if not recorded.may_stand_alone:
         table = None if recorded.table is None else str(recorded.table)
         raise OtherProjectError(revisions=recorded.others, table=table)

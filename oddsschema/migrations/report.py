@@ -19,6 +19,7 @@ from oddsschema.database.schemas import (
     read_placement,
 )
 from oddsschema.errors import (
+    ForeignTablesError,
     MissingSchemaError,
     NewerDatabaseError,
     NotMigratedError,
@@ -156,6 +157,11 @@ async def check_connection(
             state=CheckState.EMPTY,
             message=await _message_for_empty(connection, placement),
             needs_search_path=placement.missing_schema is not None,
+        )
+    if recorded.are_foreign and not own:
+        return CheckReport(
+            state=CheckState.UNVERSIONED,
+            message=str(ForeignTablesError(schema=str(recorded.schema))),
         )
     if not own and recorded.tables != set(release.tables):
         if others:

@@ -33,6 +33,7 @@ def test_every_module_is_a_module(name: str) -> None:
     [
         *("queries.offers", "migrations.upgrade", "schema.json_schema", "simulate.simulate"),
         *("feeds.utc", "strategies.captures", "embedded.EmbeddedPostgres", "Limits", "size"),
+        *("adopt", "adoption.AdoptProgress", "AdoptReport"),
         "__version__",
     ],
 )

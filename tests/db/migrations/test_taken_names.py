@@ -12,6 +12,7 @@ from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
 from oddsschema.migrations import CheckReport
+from tests.support.plan_tables import PLAN_TABLES
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch
 
@@ -49,6 +50,12 @@ async def create_all(url: str) -> None:
             "INSERT INTO alembic_version VALUES ('theirs_1')",
             5,
         ),
+        (False, PLAN_TABLES, 5),
+        (
+            False,
+            f"{PLAN_TABLES} {EMPTY_RECORD}; INSERT INTO alembic_version VALUES ('theirs_1')",
+            5,
+        ),
         (True, "SELECT", 5),
         (True, EMPTY_RECORD, 5),
         (True, NULL_RECORD, 5),
@@ -68,7 +75,8 @@ async def create_all(url: str) -> None:
         (True, f"{EMPTY_RECORD}; INSERT INTO alembic_version VALUES ('oddsschema_9999')", 4),
     ],
     ids=[
-        *("foreign-table", "foreign-view", "foreign-table-null", "foreign-app", "create-all"),
+        *("foreign-table", "foreign-view", "foreign-table-null", "foreign-app"),
+        *("plan-tables", "plan-tables-of-app", "create-all"),
         *(
             "empty-record",
             "null-record",

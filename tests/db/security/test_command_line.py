@@ -43,6 +43,9 @@ TEXT_ARGUMENTS = {
     "revision": "test_revisions",
     "url": "test_urls",
     "schema": "test_schemas",
+    "source": "test_sources",
+    "from_schema": "test_sources",
+    "timezone": "test_other_arguments",
     "files": "test_files",
     "specifiers": "test_history",
     "rejects": "test_files",
@@ -131,6 +134,17 @@ def test_schemas(database: str, program: Program, run: Run) -> None:
         assert re.search(
             "the first of the search path, does not exist|is no name of a schema", output
         ), output
+    assert run(structure(database)) == before
+
+
+def test_sources(database: str, program: Program, run: Run) -> None:
+    """SQL in place of a source is no URL, and in place of its schema a schema without tables."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        code, output = program("adopt", f"--from={text}", "--url", database)
+        assert (code, "error: " in output) == (2, True), output
+        code, output = program("adopt", f"--from-schema={text}", "--url", database)
+        assert (code, "has no table of snapshots" in output) == (2, True), output
     assert run(structure(database)) == before
 
 
