@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,23 +50,40 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
+def block(title: str) -> str:
+    """Return a block of docs/how-to/moving-in.md by its title."""
+    page = (ROOT / "docs/how-to/moving-in.md").read_text(encoding="utf-8")
+    found = re.findall(rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```$', page, re.M | re.S)
+    (text,) = found
+    return str(text)
+
+
 class Project:
-    """A project made by `alembic init`, with our hook in its env.py and a database in its ini."""
+    """A project made by `alembic init`, with the documented env.py and a database in its ini."""
 
     def __init__(self, path: Path, installed: Path, url: str) -> None:
         self._path, self._installed = path, installed
         self.alembic("init", "--template", "async", "migrations")
-        self.change(
-            "migrations/env.py",
-            "target_metadata = None",
-            "from sqlalchemy import MetaData\n"
-            "from oddsschema.migrations import autogenerate_options\n"
-            "options = autogenerate_options(MetaData())",
+        (path / "app").mkdir()
+        models = ROOT / "docs/examples/comparison/odds_comparison/models.py"
+        shutil.copy(models, path / "app" / "models.py")
+        environment = path / "migrations" / "env.py"
+        text = environment.read_text()
+        changes = re.findall(
+            r"((?:^-.*\n)+)((?:^\+.*\n)+)", block("migrations/env.py"), re.MULTILINE
         )
-        self.change("migrations/env.py", "target_metadata=target_metadata", "**options")
+        for removed, added in changes:
+            old, new = (re.sub("^[-+]", "", part, flags=re.M) for part in (removed, added))
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        environment.write_text(text)
         address = url.replace("://", "+asyncpg://", 1).replace("%", "%%")
         self._replace_setting("sqlalchemy.url", f"sqlalchemy.url = {address}\n")
         self._ini = (path / "alembic.ini").read_text()
+
+    def set_documented_locations(self) -> None:
+        """Write `version_locations` and `path_separator` as the documentation has them."""
+        self._replace_setting("path_separator", block("alembic.ini"))
 
     def set_locations(self, separator: str | None, *locations: str) -> None:
         """Write `version_locations` and `path_separator` into alembic.ini, as it was made."""
@@ -83,12 +101,6 @@ class Project:
         )
         assert count == 1
         ini.write_text(text)
-
-    def change(self, name: str, old: str, new: str) -> None:
-        """Replace text in a file of the project."""
-        file = self._path / name
-        assert old in file.read_text()
-        file.write_text(file.read_text().replace(old, new))
 
     def add_revision(self, depends_on: str) -> None:
         """Write a revision of the project, on one of ours."""
@@ -113,6 +125,19 @@ class Project:
 def project(tmp_path: Path, installed: Path, empty_database: str) -> Project:
     """Make a project on an empty database."""
     return Project(tmp_path, installed, empty_database)
+
+
+def test_documented_project(project: Project, empty_database: str, run: Run) -> None:
+    """The documented settings, env.py and commands add a table of the project's own to ours."""
+    project.set_documented_locations()
+    page = (ROOT / "docs/how-to/moving-in.md").read_text(encoding="utf-8").replace("\\\n", "")
+    commands = re.findall("^alembic (.*)$", page, re.M)
+    assert [command.split()[0] for command in commands] == ["upgrade", "revision", "upgrade"]
+    for command in [*commands, "check"]:
+        code, output = project.alembic(*shlex.split(command))
+        assert code == 0, output
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+    assert run(fetch_column(empty_database, "SELECT count(*) FROM followed_events")) == [0]
 
 
 @pytest.mark.parametrize("separator", SEPARATORS)
