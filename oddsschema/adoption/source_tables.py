@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection
-from oddsschema.database.recorded_revisions import quote
+from oddsschema.database.names import quote
 from oddsschema.errors import AdoptionError
 from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 

@@ -8,7 +8,8 @@ A project with tables of its own adds `script_location()`/versions to its `versi
 
 The public names are imported from here. The modules:
 
-- `commands`: upgrade, downgrade, current, check, hand_over, and the location of the revisions
+- `commands`: upgrade, downgrade, current, check, hand_over
+- `scripts`: the location of the revisions, which another project's alembic has to find
 - `version_tables`: the move of the recorded revision to another project's version table
 - `downgrade_plan`: the revisions, tables and columns that a downgrade removes
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
@@ -38,7 +39,6 @@ from oddsschema.migrations.commands import (
     current,
     downgrade,
     hand_over,
-    script_location,
     upgrade,
     upgrade_sql,
 )
@@ -50,6 +50,7 @@ from oddsschema.migrations.downgrade_plan import (
     plan_downgrade,
 )
 from oddsschema.migrations.report import CheckReport, CheckState, RevisionReport
+from oddsschema.migrations.scripts import script_location
 from oddsschema.migrations.time_limits import timeouts
 
 __all__ = [

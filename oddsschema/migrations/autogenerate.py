@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from alembic import context as environment
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
@@ -17,6 +18,7 @@ from oddsschema.contracts.base import metadata
 from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
+from oddsschema.migrations.scripts import require_own_revisions
 
 
 def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> dict[str, Any]:
@@ -30,6 +32,9 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
 
     To combine them with hooks of its own, a project can use `include_object`, `render_item` and
     `require_dependency_on_tables` separately; `target_metadata` is `own`.
+
+    Raises alembic's CommandError in an env.py of a project whose alembic does not find the
+    revisions of oddsschema: it would do nothing, without an error.
     """
     if own is None:
         return {
@@ -44,6 +49,10 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
                 "alembic.ext.checkconstraint_byname",
             ],
         }
+    # Outside of an env.py, alembic's module has no such attribute.
+    script = getattr(environment, "script", None)
+    if script is not None:
+        require_own_revisions(script)
     return {
         "target_metadata": own,
         "include_object": include_object,

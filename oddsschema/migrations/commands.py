@@ -1,4 +1,4 @@
-"""The commands: upgrade, downgrade, current, check, hand_over, and the revisions' location."""
+"""The commands: upgrade, downgrade, current, check and hand_over."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
@@ -67,6 +66,7 @@ from oddsschema.migrations.places import (
     require_schema,
 )
 from oddsschema.migrations.report import CheckReport, Release, check_connection
+from oddsschema.migrations.scripts import script_location
 from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
@@ -85,16 +85,6 @@ _UNDEFINED_OBJECT = ("42P01", "42703", "42704")
 _RELATIVE = re.compile(r"[+-]\d+$")
 
 _Result = TypeVar("_Result")
-
-
-def script_location() -> Path:
-    """Return the directory of env.py and versions/.
-
-    It is inside the installed package, or beside the package in a checkout.
-    """
-    package = Path(__file__).parents[1]
-    installed = package / "alembic"
-    return installed if installed.is_dir() else package.parent / "alembic"
 
 
 async def upgrade(

@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, distinct_on
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -35,6 +35,7 @@ from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
+from oddsschema.queries.distinct_rows import distinct_on
 from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.rows import Row, selecting
 from oddsschema.queries.sides import Listings, MarketAtBookmaker, on_both_sides
@@ -147,7 +148,9 @@ def best_prices(
     )
     key = [prices.c[column.name] for column in which]
     best = select(*(prices.c[field] for field in BestPrice.model_fields))
-    return selecting(BestPrice, best.ext(distinct_on(*key)).order_by(*key, prices.c.odds.desc()))
+    return selecting(
+        BestPrice, best.prefix_with(distinct_on(*key)).order_by(*key, prices.c.odds.desc())
+    )
 
 
 # -- the state of a listing ------------------------------------------------------------------------
@@ -197,7 +200,7 @@ def markets_on_offer(
         .where(listings.has(snapshots))
     )
     since = rows.where(snapshots.c.captured_at > last.c.keyframe_at, captured_until(snapshots, at))
-    newest = since.ext(distinct_on(*key)).order_by(
+    newest = since.prefix_with(distinct_on(*key)).order_by(
         *key, snapshots.c.captured_at.desc(), markets.c.id.desc()
     )
     changes = listings.correlated(newest, last, *outer).cte("changes", nesting=True)

@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import array, distinct_on
+from sqlalchemy.dialects.postgresql import array
 from sqlmodel import Field
 from sqlmodel.sql.expression import Select as SelectOfTwo
 from sqlmodel.sql.expression import SelectOfScalar
@@ -24,6 +24,7 @@ from oddsschema.contracts.scalars import UtcTime
 from oddsschema.models import Market
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries.availability import NOW, seen_at
+from oddsschema.queries.distinct_rows import distinct_on
 from oddsschema.queries.outcomes import Winners, has_open, overround, prices
 from oddsschema.queries.rows import Row, selecting, selecting_with
 from oddsschema.queries.sides import Listings, MarketAtBookmaker, on_both_sides
@@ -96,7 +97,7 @@ def opening_prices() -> SelectOfScalar[Price]:
                 markets.c.unavailable_at.is_(None),
                 has_open(markets.c.outcomes),
             )
-            .ext(distinct_on(*key))
+            .prefix_with(distinct_on(*key))
             .order_by(*key, snapshots.c.captured_at, markets.c.id.desc())
         )
         return with_kickoff(listings, opening)
@@ -121,7 +122,7 @@ def closing_prices() -> SelectOfScalar[Price]:
                 func.least(rows.c.next_at, rows.c.next_keyframe_at, end).label("until"),
             )
             .where(rows.c.is_available, has_open(rows.c.outcomes))
-            .ext(distinct_on(*key))
+            .prefix_with(distinct_on(*key))
             .order_by(*key, rows.c.captured_at.desc(), rows.c.id.desc())
         )
         closing = listings.correlated(last).subquery("closing")
@@ -235,6 +236,6 @@ def change_points(statement: Select[Any]) -> Select[Any]:
         )
         .where(or_(changes.c.is_change, changes.c.number == 3))
         # The last change may have the time of the last capture.
-        .ext(distinct_on(*key, changes.c.at))
+        .prefix_with(distinct_on(*key, changes.c.at))
         .order_by(*key, changes.c.at)
     )

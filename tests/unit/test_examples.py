@@ -10,7 +10,7 @@ from tests.support.paths import DOCS
 NOT_SHOWN = {"__init__.py"}
 
 
-@pytest.mark.parametrize("project", ["scraper", "feeds", "api", "extending"])
+@pytest.mark.parametrize("project", ["scraper", "feeds", "api", "extending", "comparison"])
 def test_page_shows_the_project(project: str) -> None:
     """A page includes each file of its project under the file's name."""
     page = (DOCS / "how-to" / f"{project}.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ def test_page_shows_the_project(project: str) -> None:
     home = DOCS / "examples" / project
     files = {
         str(file.relative_to(home))
-        for pattern in ("pyproject.toml", "*/**/*.py", "*/**/*.json")
+        for pattern in ("pyproject.toml", "alembic.ini", "*/**/*.py", "*/**/*.json")
         for file in home.glob(pattern)
         if file.name not in NOT_SHOWN
     }

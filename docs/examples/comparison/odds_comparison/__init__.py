@@ -1,0 +1,1 @@
+"""A comparison of bookmakers' odds: `uvicorn odds_comparison.app:app`."""
