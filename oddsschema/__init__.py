@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from oddsschema import scrapes as scrapes
     from oddsschema import simulate as simulate
     from oddsschema import strategies as strategies
+    from oddsschema import sync as sync
 
     __version__: str
 
@@ -140,7 +141,17 @@ __all__ = [
 #: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
 #: for them.
 _LAZY_MODULES = frozenset(
-    {"embedded", "feeds", "migrations", "queries", "schema", "scrapes", "simulate", "strategies"}
+    {
+        "embedded",
+        "feeds",
+        "migrations",
+        "queries",
+        "schema",
+        "scrapes",
+        "simulate",
+        "strategies",
+        "sync",
+    }
 )
 
 
