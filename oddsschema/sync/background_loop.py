@@ -193,8 +193,7 @@ class _Call(Generic[_Result]):
 
     def _start(self) -> None:
         self._task = self._loop.create_task(self._run())
-        # Also after a cancellation before the task's first step.
-        self._task.add_done_callback(self._end)
+        self._task.add_done_callback(self._end_unstarted)
 
     async def _run(self) -> None:
         try:
@@ -202,11 +201,14 @@ class _Call(Generic[_Result]):
         except BaseException as error:
             # KeyboardInterrupt and SystemExit of a task would end the loop.
             self._error = error
+        finally:
+            self._requests.put(None)
 
-    def _end(self, task: "asyncio.Task[None]") -> None:
+    def _end_unstarted(self, task: "asyncio.Task[None]") -> None:
+        """Note the end of a task that was cancelled before its first step."""
         if task.cancelled():
             self._error = asyncio.CancelledError()
-        self._requests.put(None)
+            self._requests.put(None)
 
     def _cancel(self) -> None:
         if self._task is not None:
