@@ -21,7 +21,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from oddsschema import migrations, retention, scrapes
-from oddsschema.sync.background_loop import background_loop
+from oddsschema.sync.background_loop import loop_of_process
 from oddsschema.sync.batches import Batch, Run, batch, ingest
 from oddsschema.sync.sources import Source
 from oddsschema.sync.targets import Target, require_own
@@ -59,7 +59,7 @@ def synchronous(
     @wraps(function)
     def call(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         require_own(args[0] if args else kwargs.get("target"))
-        return background_loop().call(function, *args, **kwargs)
+        return loop_of_process().call(function, *args, **kwargs)
 
     return call
 

@@ -232,7 +232,7 @@ _current: BackgroundLoop | None = None
 _inherited: list[BackgroundLoop] = []
 
 
-def background_loop() -> BackgroundLoop:
+def loop_of_process() -> BackgroundLoop:
     """Return the loop of this process; start it if there is none."""
     global _current
     with _lock:

@@ -22,7 +22,7 @@ from oddsschema.ingestion import (
 )
 from oddsschema.ingestion.interruption import sigterm_as_sigint
 from oddsschema.ingestion.options import IngestOptions
-from oddsschema.sync.background_loop import BackgroundLoop, background_loop
+from oddsschema.sync.background_loop import BackgroundLoop, loop_of_process
 from oddsschema.sync.sources import Source, handed_over
 from oddsschema.sync.targets import Target, require_own
 
@@ -192,7 +192,7 @@ def batch(
     interrupted, and its captures are committed. Otherwise as `oddsschema.batch`.
     """
     require_own(target)
-    loop = background_loop()
+    loop = loop_of_process()
     # Only the thread of the caller may be the main one, which handles signals.
     signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
     opening = ingestion.batch(

@@ -2,9 +2,10 @@
 
 Each contestant opens a batch with a run, ingests the same captures, each by a call of its own
 (`each`) or all from one generator (`generator`), and commits. The asynchronous ones have `async_`
-before their names. The output is medians: the time for an item until the last one was taken, and
-the whole time with the commit, which the batch's end includes. The contestants take turns. The
-server is a durable embedded one (fsync on), or the empty database of DATABASE_URL.
+before their names. The output is the least of several rounds, since other programs only add to it:
+the time for an item until the last one was taken, and the whole time with the commit, which the
+batch's end includes. The contestants take turns. The server is a durable embedded one (fsync on),
+or the empty database of DATABASE_URL.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import asyncio
 import gc
 import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -133,14 +133,14 @@ def main() -> None:
                 asyncio.run(empty(url))
                 gc.collect()
                 times.setdefault(contestant.__name__, []).append(contestant(url, items))
-    print(f"{len(items)} items of {arguments.markets} markets, median of {arguments.rounds}")
+    print(f"{len(items)} items of {arguments.markets} markets, the least of {arguments.rounds}")
     # The first round warms up: the loop starts, the server reads its catalogs.
-    medians = {
-        name: [statistics.median(column) for column in zip(*taken[1:], strict=True)]
+    least = {
+        name: [min(column) for column in zip(*taken[1:], strict=True)]
         for name, taken in times.items()
     }
     for name in ("each", "generator"):
-        (taken, whole), (async_taken, async_whole) = medians[name], medians[f"async_{name}"]
+        (taken, whole), (async_taken, async_whole) = least[name], least[f"async_{name}"]
         more = (taken - async_taken) / len(items) * 1000
         print(
             f"{name:<10} {taken / len(items) * 1000:.3f} ms an item, {more:+.3f} ms more than "
