@@ -53,6 +53,14 @@ class Run:
             self._run.failed, error, sportradar_id=sportradar_id, external_id=external_id
         )
 
+    def unmapped(self, market_id: str | int, name: str | None = None, outcomes: Any = None) -> None:
+        """Record a market of the site without a BetPawa market, as `oddsschema.Run.unmapped`."""
+
+        async def record() -> None:
+            self._run.unmapped(market_id, name, outcomes)
+
+        self._loop.call(record)
+
     def progress(self, *, every: timedelta = timedelta(seconds=1)) -> Iterator[IngestProgress]:
         """Yield the counts of the run when they have changed, once in `every`, until the run ends.
 
@@ -155,6 +163,10 @@ class Batch:
     def open_run(self, platform: str | None) -> Run:
         """Open a run that the caller closes, or the end of the batch. Raises BatchEndedError."""
         return Run(self._loop, self._loop.call(self._batch.open_run, platform))
+
+    def run_of(self, platform: str | None) -> Run:
+        """Return the open run of a platform, or open one."""
+        return Run(self._loop, self._loop.call(self._batch.run_of, platform))
 
     def report(self) -> IngestReport:
         """Report the batch so far."""

@@ -360,3 +360,12 @@ def test_the_other_functions(empty_database: str, run: Run) -> None:
     assert run(fetch(empty_database, RUNS)) == [("bet9ja", "completed", 1, 0, 1)]
     sync.downgrade(empty_database, "base")
     assert sync.current(empty_database) is None
+
+
+def test_unmapped_markets(database: str, run: Run) -> None:
+    """A scraper reports the markets that it cannot map, in the run of their platform."""
+    with sync.batch(database) as batch:
+        batch.run_of("bet9ja").unmapped(7, "Corners")
+        batch.run_of("bet9ja").unmapped("7", "Corners")
+    stored = "SELECT source, market_id, name, times_seen FROM unmapped_markets"
+    assert run(fetch(database, stored)) == [("bet9ja", "7", "Corners", 2)]
