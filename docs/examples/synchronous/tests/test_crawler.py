@@ -79,8 +79,8 @@ def test_crawl(site: str, oddsschema_database: str, oddsschema_run: Callable[...
 
     runs = "SELECT platform, status, events_scraped, events_failed FROM scrape_runs"
     assert oddsschema_run(fetch(runs)) == [("sportybet", "partial", 40, 2)]
-    prices = "SELECT outcomes->0->>'odds', count(*) FROM competitor_market_odds GROUP BY 1"
-    assert oddsschema_run(fetch(prices)) == [("2.9", 40)]
+    events = "SELECT count(*), min(home_team) FROM competitor_events"
+    assert oddsschema_run(fetch(events)) == [(40, "Home 0")]
     failures = "SELECT error_message FROM scrape_errors WHERE error_type = 'not_fetched'"
     assert oddsschema_run(fetch(failures)) == [("external id missing: Ignoring non-200 response",)]
     batches = "SELECT trigger, status FROM scrape_batches"
