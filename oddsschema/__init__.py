@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from oddsschema import scrapes as scrapes
     from oddsschema import simulate as simulate
     from oddsschema import strategies as strategies
+    from oddsschema import sync as sync
     from oddsschema.adoption import AdoptReport as AdoptReport
     from oddsschema.adoption import adopt as adopt
 
@@ -149,7 +150,7 @@ __all__ = [
 _LAZY_MODULES = frozenset(
     {
         *("adoption", "embedded", "feeds", "migrations", "queries", "schema", "scrapes"),
-        *("simulate", "strategies"),
+        *("simulate", "strategies", "sync"),
     }
 )
 

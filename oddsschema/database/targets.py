@@ -32,12 +32,12 @@ Target: TypeAlias = (
     "| asyncpg.Pool[Any] | Callable[[], Awaitable[asyncpg.Connection[Any]]]"
 )
 
-_URLS = (
+URLS = (
     "a URL (text such as postgresql://user@host/name, a URL of SQLAlchemy, or a PostgresDsn of "
     "pydantic)"
 )
 _TARGETS = (
-    f"{_URLS}, an AsyncEngine or AsyncConnection of SQLAlchemy, a connection or a pool of asyncpg, "
+    f"{URLS}, an AsyncEngine or AsyncConnection of SQLAlchemy, a connection or a pool of asyncpg, "
     "or an async function that opens a connection of asyncpg"
 )
 
@@ -93,7 +93,7 @@ def refused_target(target: object, taken: str = _TARGETS) -> TypeError:
 
 def refused_url(given: object) -> TypeError:
     """Make the error of anything but a URL, where only a URL is taken."""
-    return refused_target(given, _URLS)
+    return refused_target(given, URLS)
 
 
 def is_connection(target: Target) -> bool:
@@ -128,11 +128,13 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
     except on a connection of the caller's.
 
     Raises TypeError for a target of an unknown kind, UnsupportedDriverError for SQLAlchemy with
-    another driver, and DatabaseUnavailableError for a pool or a connection that is closed.
+    another driver, DatabaseUnavailableError for a pool or a connection that is closed, and
+    RuntimeError under trio.
     """
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    _require_asyncio()
     if (url := url_of(target)) is not None:
 
         async def open_url(*_: Any, **options: Any) -> Connection:
@@ -169,6 +171,19 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
             yield Source(lambda: _from_pool(pool, answer_within), expire=_expiring(pool))
     else:
         raise refused_target(target)
+
+
+def _require_asyncio() -> None:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "no event loop of asyncio runs here: oddsschema works on asyncio, and not on trio. "
+            "Start the program by asyncio.run (or by anyio.run with the backend asyncio), or call "
+            "oddsschema.sync in a thread of its own (trio.to_thread.run_sync)"
+        ) from None
 
 
 def require_usable(used: "AsyncEngine | AsyncConnection") -> None:

@@ -16,6 +16,7 @@ from oddsschema.database.clock import Clock, server_clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
+from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.dispatch import Dispatch
 from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.heartbeat import beating
@@ -198,9 +199,9 @@ class Batch:
             await run.close(error)
             if is_own:
                 return
-            task = asyncio.current_task()
+            caller = current_caller()
             if self._raising is error or any(
-                other.is_open and other.task is task for other in self.runs
+                other.is_open and other.caller is caller for other in self.runs
             ):
                 self._raising = error
                 raise

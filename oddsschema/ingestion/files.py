@@ -49,12 +49,18 @@ def read_files(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterato
     for path in paths:
         lines = FileSplitter(file_name(path), limits)
         with open_file(path) as file:
-            try:
-                while block := file.read1(_BLOCK):  # the bytes that have arrived
-                    yield from lines.cut(block)
-                yield from lines.end()
-            except UnreadableFileError as error:
-                yield lines.unreadable(error)
+            yield from items_of_file(file, lines)
+
+
+def items_of_file(file: Any, lines: LineSplitter) -> Iterator[Item]:
+    """Read the captures of an open file, one a line."""
+    read = file_reader(file, lines)
+    try:
+        while block := read(_BLOCK):
+            yield from lines.cut(block)
+        yield from lines.end()
+    except UnreadableFileError as error:
+        yield lines.unreadable(error)
 
 
 def open_file(path: str) -> AbstractContextManager[Any]:
@@ -82,7 +88,19 @@ async def items_of_stream(
 
 
 def block_reader(file: Any, lines: LineSplitter) -> Callable[[int], Awaitable[Any]]:
-    """Return the coroutine that reads the next block of an open file.
+    """Return the coroutine that reads the next block of an open file, as `file_reader` does."""
+    read = file_reader(file, lines)
+
+    async def read_block(size: int) -> Any:
+        # A file without lines would keep the event loop from its timers, and from Ctrl-C.
+        await asyncio.sleep(0)
+        return read(size)
+
+    return read_block
+
+
+def file_reader(file: Any, lines: LineSplitter) -> Callable[[int], Any]:
+    """Return the function that reads the next block of an open file.
 
     It raises UnreadableFileError for a damaged gzip.GzipFile.
     """
@@ -93,9 +111,7 @@ def block_reader(file: Any, lines: LineSplitter) -> Callable[[int], Awaitable[An
     if isinstance(file, gzip.GzipFile):
         lines.limit_unpacked_bytes()
 
-    async def read_block(size: int) -> Any:
-        # A file without lines would keep the event loop from its timers, and from Ctrl-C.
-        await asyncio.sleep(0)
+    def read_block(size: int) -> Any:
         try:
             return read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -19,6 +19,7 @@ from oddsschema.errors import (
     RunEndedError,
     UncertainCommitError,
 )
+from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, wait_through
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
@@ -84,14 +85,14 @@ class Run:
         self.refusals: list[Refusal] = []
         self.doubts: list[Doubt] = []
         self._connections = connections
-        self._options = options
+        self.options = options
         self._on_progress = on_progress
         self._horizon = horizon
         self._pipeline = Pipeline(
             connections, run_id, platform, options, on_written=self._add_result
         )
-        #: The task that has opened the run, until the run ends.
-        self.task: asyncio.Task[Any] | None = asyncio.current_task()
+        #: The caller that has opened the run, until the run ends.
+        self.caller = current_caller()
         #: The last error that a method of the run has raised, until the run ends.
         self.raised: Exception | None = None
         self._is_ending = False
@@ -126,7 +127,7 @@ class Run:
         refuses a chunk, and RunEndedError after the end of the run.
         """
         self._require_open()
-        options = self._options
+        options = self.options
         with self._noting_errors():
             async for item in items(source, options.limits):
                 validated = validate(
@@ -270,7 +271,7 @@ class Run:
         interruption = None if isinstance(error, Exception) else error
         if self._is_ending:
             ended = asyncio.create_task(self._has_ended.wait())
-            within = self._options.close_within + 2 * RECORDS_WITHIN
+            within = self.options.close_within + 2 * RECORDS_WITHIN
             if (cancellation := await wait_through(ended, within, after=interruption)) is not None:
                 raise cancellation
             return
@@ -280,13 +281,13 @@ class Run:
         finally:
             # The frames of errors, and the task's, would keep captures in memory with the report.
             self._pipeline.drop()
-            self.task = self.raised = None
+            self.caller = self.raised = None
             self._has_ended.set()
 
     async def _close(self, error: BaseException | None, interruption: BaseException | None) -> None:
         failure: BaseException | None = None
         flushing = asyncio.create_task(self._pipeline.flush())
-        cancellation = await wait_through(flushing, self._options.close_within, after=interruption)
+        cancellation = await wait_through(flushing, self.options.close_within, after=interruption)
         if flushing.done() and not flushing.cancelled():
             failure = flushing.exception()
             error = error or failure
@@ -402,8 +403,8 @@ class Run:
     def _report_refusal(self, refusal: Refusal) -> None:
         if len(self.refusals) < MOST_LISTED:
             self.refusals.append(refusal.model_copy(update={"capture": None}))
-        if self._options.on_refusal is not None:
-            self._options.on_refusal(refusal)
+        if self.options.on_refusal is not None:
+            self.options.on_refusal(refusal)
 
     def _report_doubt(self, doubt: Doubt) -> None:
         self._doubts_found += 1
@@ -412,8 +413,8 @@ class Run:
             self._different_doubts[doubt.problem] = first, count + 1
         if len(self.doubts) < MOST_LISTED:
             self.doubts.append(doubt)
-        if self._options.on_doubt is not None:
-            self._options.on_doubt(doubt)
+        if self.options.on_doubt is not None:
+            self.options.on_doubt(doubt)
 
     def _doubt_texts(self) -> list[str]:
         """Phrase the doubts for scrape_errors: equal ones are one text, with their number."""

@@ -1,7 +1,7 @@
 """A consumer's code for type checkers: it is checked, not run."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 from sqlalchemy import Engine, select
@@ -19,12 +19,14 @@ from oddsschema import (
     IngestOptions,
     IngestReport,
     Outcome,
+    PruneReport,
     ScrapeBatch,
     ScrapeRun,
     ScrapeStatus,
     Sport,
     migrations,
     queries,
+    sync,
 )
 from oddsschema.queries import EventListing, ListedEvent, Matching, Offer
 
@@ -117,6 +119,23 @@ async def store(url: str, captures: AsyncIterator[bytes]) -> IngestReport:
         await run.ingest(captures)
     assert_type(batch.report().total.captures_stored, int)
     return await oddsschema.ingest(url, [b"{}"])
+
+
+def store_synchronously(url: str, captures: Sequence[bytes]) -> IngestReport:
+    """Ingest in both ways without an event loop."""
+    assert_type(sync.upgrade(url, lock_timeout=timedelta(seconds=5)), tuple[str, ...])
+    with sync.batch(url, trigger="scheduled", options=IngestOptions(strict=True)) as batch:
+        with batch.run("bet9ja") as run:
+            run.ingest(captures)
+            run.failed("no answer", external_id=7)
+            assert_type(run.flush().captures_stored, int)
+            for counts in run.progress():
+                assert_type(counts.captures, int)
+        assert_type(batch.open_run("sportybet"), sync.Run)
+    assert_type(batch.report(), IngestReport)
+    assert_type(sync.prune(url, timedelta(days=14), dry_run=True), PruneReport)
+    assert_type(sync.current(target=url), str | None)
+    return sync.ingest(url, (line for line in captures))
 
 
 def engines(url: str) -> None:

@@ -145,7 +145,7 @@ def downgrade() -> None:
 # -- the others ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["scraper", "feeds", "api", "comparison"])
+@pytest.mark.parametrize("name", ["scraper", "synchronous", "feeds", "api", "comparison"])
 def test_project(
     environment: Environment, project: Callable[[str], Path], name: str, server_url: str
 ) -> None:

@@ -10,7 +10,10 @@ from tests.support.paths import DOCS
 NOT_SHOWN = {"__init__.py"}
 
 
-@pytest.mark.parametrize("project", ["scraper", "feeds", "api", "extending", "comparison"])
+PROJECTS = ["scraper", "synchronous", "feeds", "api", "extending", "comparison"]
+
+
+@pytest.mark.parametrize("project", PROJECTS)
 def test_page_shows_the_project(project: str) -> None:
     """A page includes each file of its project under the file's name."""
     page = (DOCS / "how-to" / f"{project}.md").read_text(encoding="utf-8")

@@ -20,6 +20,7 @@ from tests.support.contents import content, expected
 from tests.support.interrupted_ingestion import MANY, RUNS, of, redeliver
 from tests.support.scrapes import PLATFORMS, ndjson, written
 from tests.support.sessions import fetch, holding, settled, waiting
+from tests.support.waits import wait_for
 
 Run = Callable[..., Any]
 
@@ -37,14 +38,6 @@ def piped(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
-
-
-def wait_for(run: Run, url: str, query: str, *, seconds: float = 30) -> None:
-    """Wait until a query returns true."""
-    deadline = time.monotonic() + seconds
-    while run(fetch(url, query)) != [(True,)]:
-        assert time.monotonic() < deadline, f"still not: {query}"
-        time.sleep(0.05)
 
 
 def without_doubts(errors: bytes) -> list[str]:

@@ -84,7 +84,7 @@ def around_bounds(field: FieldInfo) -> tuple[list[Any], list[Any]]:
             {"a": math.nan},
             [math.inf],
         ]
-    elif get_origin(python_type) is tuple:
+    elif get_origin(python_type) in (tuple, list):
         outside += [1, [1], [{}]]
     elif issubclass(python_type, bool):
         outside += [2, "maybe"]
