@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import SchemaValidator, core_schema
@@ -27,6 +27,9 @@ class Table(Contract):
     """
 
     model_config = ConfigDict(frozen=False)
+
+    #: The fields besides the id that name a row for people, in `str(row)`.
+    __named_by__: ClassVar[tuple[str, ...]] = ("name",)
 
     # Rows are mutable and have an identity in a session: they must not be hashed by value. Python
     # disables hashing with None, which mypy does not accept.
@@ -60,6 +63,13 @@ class Table(Contract):
         ]:
             if condition is not None:
                 yield CheckConstraint(condition, name=conv(f"ck_{cls.__tablename__}_{name}"))
+
+    def __str__(self) -> str:
+        """Name the row for people, by the values that are loaded: "Event 12: Basel - Zurich"."""
+        named = (self.__dict__.get(name) for name in self.__named_by__)
+        key = [str(self.__dict__[name]) for name in ("id",) if self.__dict__.get(name) is not None]
+        title = " ".join([type(self).__name__, *key])
+        return ": ".join(filter(None, (title, ", ".join(str(v) for v in named if v is not None))))
 
     def __init__(self, **data: Any) -> None:
         self._fill(self.__pydantic_validator__.validate_python, data)
