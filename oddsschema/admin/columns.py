@@ -1,0 +1,60 @@
+"""The columns and relationships of a table that an admin view shows, unless it chooses others.
+
+Rows of the other end of a to-many relationship are left out: an event has thousands of snapshots.
+"""
+
+from typing import Any
+
+from sqlalchemy import Float, inspect
+
+from oddsschema.contracts.table import Table
+
+#: The times of a row that PostgreSQL sets.
+ROW_TIMES = ("created_at", "updated_at")
+
+#: The column that is too large for a list of rows.
+LARGE = "raw_response"
+
+
+def details_columns(table: type[Table]) -> list[str]:
+    """List all columns but foreign keys, with the relationships in their place."""
+    columns = [column.key for column in _columns(table) if not column.foreign_keys]
+    keys = [column.key for column in _columns(table) if column.primary_key]
+    return [*keys, *related_tables(table), *(name for name in columns if name not in keys)]
+
+
+def list_columns(table: type[Table]) -> list[str]:
+    """List the columns for a list of rows."""
+    return [name for name in details_columns(table) if name != LARGE]
+
+
+def form_columns(table: type[Table]) -> list[str]:
+    """List the columns and relationships that people fill in."""
+    keys = [column.key for column in _columns(table) if column.primary_key]
+    return [name for name in details_columns(table) if name not in (*keys, *ROW_TIMES)]
+
+
+def related_tables(table: type[Table]) -> dict[str, type[Table]]:
+    """Return the related table of each to-one relationship."""
+    return {
+        name: relationship.mapper.class_
+        for name, relationship in inspect(table).relationships.items()
+        if not relationship.uselist
+    }
+
+
+def relationship_of(table: type[Table], column: str) -> str | None:
+    """Return the to-one relationship whose foreign key has this column."""
+    for name, relationship in inspect(table).relationships.items():
+        if not relationship.uselist and column in {each.key for each in relationship.local_columns}:
+            return str(name)
+    return None
+
+
+def float_columns(table: type[Table]) -> list[str]:
+    """List the columns of floats."""
+    return [column.key for column in _columns(table) if isinstance(column.type, Float)]
+
+
+def _columns(table: type[Table]) -> list[Any]:
+    return list(inspect(table).columns)
