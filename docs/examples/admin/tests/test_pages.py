@@ -1,0 +1,207 @@
+"""Each table in each framework: list, show, create, edit."""
+
+import json
+from typing import Any
+
+import pytest
+from odds_admin.with_starlette_admin import TABLES
+from pages import Pages
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import select
+
+from oddsschema import (
+    Bookmaker,
+    CompetitorEvent,
+    CompetitorMarketOdds,
+    CompetitorOddsSnapshot,
+    CompetitorTournament,
+    Event,
+    EventBookmaker,
+    MarketOdds,
+    OddsSnapshot,
+    ScrapeBatch,
+    ScrapeRun,
+    Sport,
+    Table,
+    Tournament,
+)
+
+pytestmark = pytest.mark.anyio
+
+#: Values that only a single row may have, for a copy of a row.
+OTHER_KEYS: dict[type[Table], dict[str, Any]] = {
+    Sport: {"name": "Tennis", "slug": "tennis"},
+    Tournament: {"name": "Challenge League"},
+    Bookmaker: {"name": "BetKing", "slug": "betking"},
+    Event: {"sportradar_id": "8"},
+    EventBookmaker: {"bookmaker": "2"},
+    OddsSnapshot: {"captured_at": "2024-01-09 13:00:00"},
+    CompetitorTournament: {"external_id": "2"},
+    CompetitorEvent: {"external_id": "2"},
+    CompetitorOddsSnapshot: {"captured_at": "2024-01-09 13:00:00"},
+}
+
+
+async def first(session: AsyncSession, table: type[Table]) -> Any:
+    """Load the first row of a table anew."""
+    session.expunge_all()
+    await session.rollback()
+    return (await session.scalars(select(table).order_by(table.id))).first()
+
+
+async def last(session: AsyncSession, table: type[Table]) -> Any:
+    """Load the last row of a table anew."""
+    session.expunge_all()
+    await session.rollback()
+    return (await session.scalars(select(table).order_by(table.id.desc()))).first()
+
+
+async def count(session: AsyncSession, table: type[Table]) -> int:
+    """Count the rows of a table."""
+    await session.rollback()
+    return (await session.scalars(select(func.count()).select_from(table))).one()
+
+
+async def test_lists_and_details_show_rows(pages: Pages, session: AsyncSession) -> None:
+    """Each table has a list and a page for each row, with related rows by name."""
+    for table in TABLES:
+        row = await first(session, table)
+        await pages.get(pages.list_url(table))
+        await pages.get(pages.details_url(table, row.id))
+    assert "Event 1: Basel - Zurich" in await pages.get(pages.list_url(OddsSnapshot))
+    assert "Event 1: Basel - Zurich" in await pages.get(pages.details_url(OddsSnapshot, 1))
+
+
+async def test_an_untouched_form_changes_nothing(pages: Pages, session: AsyncSession) -> None:
+    """A form that is submitted as it was shown leaves each value, with fractions of seconds."""
+    for table in TABLES:
+        before = await first(session, table)
+        assert await pages.submit(pages.edit_url(table, before.id), {}) == {}, table
+        after = await first(session, table)
+        changed = {"updated_at"}
+        assert after.model_dump(exclude=changed) == before.model_dump(exclude=changed)
+
+
+async def test_a_row_is_created_from_a_form(pages: Pages, session: AsyncSession) -> None:
+    """A form for a new row, filled with the values of another, stores a row with these values."""
+    for table in TABLES:
+        original = await first(session, table)
+        shown = await pages.form(pages.edit_url(table, original.id))
+        shown.pop("csrftoken", None)
+        errors = await pages.submit(pages.create_url(table), shown | OTHER_KEYS.get(table, {}))
+        assert errors == {}, table
+        copy = await last(session, table)
+        assert copy.id > original.id
+        own = {"id", "created_at", "updated_at", *OTHER_KEYS.get(table, {}), "bookmaker_id"}
+        assert seconds(copy.model_dump(exclude=own)) == seconds(original.model_dump(exclude=own))
+
+
+def seconds(values: dict[str, Any]) -> dict[str, Any]:
+    """Cut the times of a row to seconds, as forms show them."""
+    return json.loads(json.dumps(values, default=lambda value: str(value)[:19]))
+
+
+async def test_an_empty_form_is_refused_at_its_fields(pages: Pages, session: AsyncSession) -> None:
+    """A form for a new row without values names the fields that need one, and stores nothing."""
+    for table in TABLES:
+        if table in (ScrapeBatch, ScrapeRun):
+            continue  # PostgreSQL has a default for each of their columns
+        before = await count(session, table)
+        assert await pages.submit(pages.create_url(table), {})
+        assert await count(session, table) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "field", "message"),
+    [
+        (MarketOdds, {"outcomes": '[{"name": "1", "odds": 0.5}]'}, "outcomes", "$.outcomes[0].odds: "),
+        (MarketOdds, {"outcomes": "[]"}, "outcomes", "at least 1 item"),
+        (MarketOdds, {"handicap_home": "2.5"}, "handicap_type", "must be given together"),
+        (MarketOdds, {"specifiers": "minute"}, "specifiers", "'minute=15|player=sr:player"),
+        (MarketOdds, {"line": "many"}, "line", ""),
+        (MarketOdds, {"handicap_type": "third"}, "handicap_type", ""),
+        (OddsSnapshot, {"raw_response": "{"}, "raw_response", ""),
+        (OddsSnapshot, {"event": "99"}, "event", ""),
+        (CompetitorEvent, {"source": "Bet 9ja"}, "source", "should match pattern"),
+        (CompetitorEvent, {"kickoff": "noon"}, "kickoff", ""),
+        (CompetitorTournament, {"country_iso": "XX"}, "country_iso", "ISO 3166-1"),
+        (Event, {"home_team": " "}, "home_team", ""),
+        (Event, {"tournament": None}, "tournament", ""),
+        (Event, {"kickoff": "2300-01-01 12:00:00"}, "kickoff", "less than"),
+        (ScrapeRun, {"events_failed": "-1"}, "events_failed", "greater than or equal to 0"),
+    ],
+)
+async def test_a_bad_value_is_refused_at_its_field(
+    pages: Pages,
+    session: AsyncSession,
+    table: type[Table],
+    changes: dict[str, Any],
+    field: str,
+    message: str,
+) -> None:
+    """A value that breaks the contract is an error at its field, and the row stays as it was."""
+    before = await first(session, table)
+    errors = await pages.submit(pages.edit_url(table, before.id), changes)
+    assert message in errors[field], errors
+    assert (await first(session, table)).model_dump() == before.model_dump()
+
+
+async def test_an_equal_key_is_refused_at_its_fields(pages: Pages, session: AsyncSession) -> None:
+    """A key that another row has is an error at its fields."""
+    values = {"name": "Other", "slug": "football"}
+    errors = await pages.submit(pages.create_url(Sport), values)
+    assert errors == {"slug": "Another row has the same slug"}
+    values = await pages.form(pages.edit_url(EventBookmaker, 1))
+    values.pop("csrftoken", None)
+    errors = await pages.submit(pages.create_url(EventBookmaker), values)
+    assert errors == dict.fromkeys(
+        ("event", "bookmaker"), "Another row has the same event_id and bookmaker_id"
+    )
+    assert await count(session, Sport) == await count(session, EventBookmaker) == 1
+
+
+async def test_values_that_belong_together_change_together(
+    pages: Pages, session: AsyncSession
+) -> None:
+    """The fields of a handicap are validated as they are after all changes."""
+    url = pages.edit_url(CompetitorMarketOdds, 1)
+    changes = {"handicap_home": "1", "handicap_away": "-1", "line": ""}
+    assert await pages.submit(url, changes) == {}
+    row = await first(session, CompetitorMarketOdds)
+    assert (row.line, row.handicap_home, row.handicap_away) == (1, 1, -1)
+
+
+async def test_times_are_in_utc(pages: Pages, session: AsyncSession) -> None:
+    """A time of a form is in UTC."""
+    assert await pages.submit(pages.edit_url(Event, 1), {"kickoff": "2024-02-01 20:45:00"}) == {}
+    assert (await first(session, Event)).kickoff.isoformat() == "2024-02-01T20:45:00+00:00"
+
+
+async def test_a_related_row_is_replaced(pages: Pages, session: AsyncSession) -> None:
+    """A snapshot of another event is one of that event; a market follows its snapshot."""
+    assert await pages.submit(pages.create_url(Event), other_event(await form(pages))) == {}
+    assert await pages.submit(pages.edit_url(CompetitorEvent, 1), {"betpawa_event": "2"}) == {}
+    assert (await first(session, CompetitorEvent)).betpawa_event_id == 2
+    assert await pages.submit(pages.edit_url(CompetitorEvent, 1), {"betpawa_event": None}) == {}
+    assert (await first(session, CompetitorEvent)).betpawa_event_id is None
+
+
+async def form(pages: Pages) -> dict[str, Any]:
+    """Return the values of the event's form."""
+    return await pages.form(pages.edit_url(Event, 1))
+
+
+def other_event(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values for another event."""
+    return {
+        name: value
+        for name, value in {**values, "sportradar_id": "8"}.items()
+        if name != "csrftoken"
+    }
+
+
+async def test_a_status_is_a_choice(pages: Pages, session: AsyncSession) -> None:
+    """The values of an enumeration can be chosen."""
+    assert await pages.submit(pages.edit_url(ScrapeRun, 1), {"status": "connection_failed"}) == {}
+    assert (await first(session, ScrapeRun)).status == "connection_failed"
