@@ -62,6 +62,7 @@ from oddsschema.models import (
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, prune_ahead, size
 
 if TYPE_CHECKING:
+    from oddsschema import admin as admin
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
     from oddsschema import feeds as feeds
@@ -138,7 +139,10 @@ __all__ = [
 #: `import oddsschema` alone, and a program that does not need alembic or Hypothesis does not wait
 #: for them.
 _LAZY_MODULES = frozenset(
-    {"embedded", "feeds", "migrations", "queries", "schema", "scrapes", "simulate", "strategies"}
+    {
+        *("admin", "embedded", "feeds", "migrations", "queries", "schema", "scrapes"),
+        *("simulate", "strategies"),
+    }
 )
 
 

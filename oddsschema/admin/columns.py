@@ -51,6 +51,22 @@ def relationship_of(table: type[Table], column: str) -> str | None:
     return None
 
 
+def description(table: type[Table], name: str) -> str | None:
+    """Return the description of a column, or of a relationship's foreign key."""
+    relationship = inspect(table).relationships.get(name)
+    if relationship is not None and not relationship.uselist:
+        # The last column of a composite key is the one that only this relationship fills.
+        name = [column.key for column, _ in relationship.local_remote_pairs][-1]
+    field = table.model_fields.get(name)
+    return field.description if field else None
+
+
+def default(table: type[Table], name: str) -> Any:
+    """Return the default of a column; None if it has none, or if PostgreSQL has it."""
+    field = table.model_fields.get(name)
+    return None if field is None or field.is_required() else field.default
+
+
 def float_columns(table: type[Table]) -> list[str]:
     """List the columns of floats."""
     return [column.key for column in _columns(table) if isinstance(column.type, Float)]

@@ -15,9 +15,7 @@ from oddsschema.ingestion import problems
 REFUSALS = (ValidationError, IntegrityError)
 
 
-def field_messages(
-    table: type[Table], error: Exception, fields: Collection[str]
-) -> dict[str, str]:
+def field_messages(table: type[Table], error: Exception, fields: Collection[str]) -> dict[str, str]:
     """Write the messages of one of the `REFUSALS` for the fields of a form.
 
     A column of a foreign key may be in the form as its relationship. The message for a column that
@@ -25,11 +23,11 @@ def field_messages(
     """
     texts: dict[str, list[str]] = {}
     for column, text in _messages(table, error):
-        name = column if column in fields else relationship_of(table, column)
-        if name in fields:
-            texts.setdefault(name, []).append(text)
-        else:
-            texts.setdefault(next(iter(fields)), []).append(f"{column}: {text}" if column else text)
+        place = column if column in fields else relationship_of(table, column)
+        if place is None or place not in fields:
+            place = next(iter(fields))
+            text = f"{column}: {text}" if column else text
+        texts.setdefault(place, []).append(text)
     return {name: "; ".join(dict.fromkeys(each)) for name, each in texts.items()}
 
 
@@ -89,6 +87,4 @@ def _violation(error: IntegrityError) -> Any:
 def _constrained(table: type[Table], constraint: str) -> list[str]:
     """List the columns of one of the table's constraints; none of another table's."""
     declared: Any = table.__table__.constraints  # type: ignore[attr-defined]
-    return [
-        column.name for each in declared if each.name == constraint for column in each.columns
-    ]
+    return [column.name for each in declared if each.name == constraint for column in each.columns]

@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from oddsschema.admin.columns import (
+    default,
+    description,
     details_columns,
     float_columns,
     form_columns,
@@ -65,7 +67,7 @@ class SQLAdminView:
         self.form_overrides = {**floats, **given.form_overrides}
         self.form_args = {
             name: {**_arguments(table, name), **given.form_args.get(name, {})}
-            for name in {**table.model_fields, **given.form_args}
+            for name in {**dict.fromkeys(form_columns(table)), **given.form_args}
         }
         # A select of all related rows would read a whole table.
         searches = {
@@ -146,27 +148,23 @@ class SQLAdminView:
     async def _changed(
         self, request: Any, data: Mapping[str, Any], row: Table | None
     ) -> dict[str, Any]:
-        """Leave out the fields whose text is as the form showed it.
-
-        A form shows times without fractions of seconds, and NULL in a column of JSON as `{}`.
-        """
+        """Leave out the fields whose text is as the form showed it: NULL as JSON is `{}`."""
         form = await self.scaffold_form()
         shown = form() if row is None else form(data=await self.get_form_data_for_edit(row))
         submitted = await request.form()
 
         def is_as_shown(name: str) -> bool:
-            field = shown[name] if name in shown else None
-            if isinstance(data[name], bool) or not hasattr(field, "_value"):
+            text = getattr(shown._fields.get(name), "_value", None)
+            if text is None or isinstance(data[name], bool):
                 return False
-            texts = [text.replace("\r\n", "\n") for text in submitted.getlist(name)]
-            return texts == [field._value().replace("\r\n", "\n")]
+            return bool(submitted.getlist(name) == [text()])
 
         return {name: value for name, value in data.items() if not is_as_shown(name)}
 
     def _save(self, session: Session, row: Table | None, values: Mapping[str, Any]) -> Table:
         """Build or change a row with these values, and commit it."""
         relationships = inspect(self.model).relationships
-        related = {}
+        related: dict[str, Any] = {}
         for name in values.keys() & relationships.keys():
             target, value = relationships[name].mapper.class_, values[name]
             if relationships[name].uselist:
@@ -192,11 +190,12 @@ class SQLAdminView:
 
 def _arguments(table: type[Table], name: str) -> dict[str, Any]:
     """Return the arguments of a form's field that follow from the contract."""
-    field = table.model_fields[name]
-    default = None if field.is_required() else plain(field.default)
-    # SQLAdmin would take the default of a column, which may be SQL.
-    arguments: dict[str, Any] = {"description": field.description, "default": default}
-    if isinstance(inspect(table).columns[name].type, Enum):
+    column = inspect(table).columns.get(name)
+    arguments: dict[str, Any] = {"description": description(table, name)}
+    if column is not None:
+        # SQLAdmin would take the default of a column, which may be SQL.
+        arguments["default"] = plain(default(table, name))
+    if column is not None and isinstance(column.type, Enum):
         # SQLAdmin looks for the names of the members, but offers their values.
         arguments["coerce"] = str
     return arguments
@@ -205,7 +204,7 @@ def _arguments(table: type[Table], name: str) -> dict[str, Any]:
 def shown_items(items: tuple[Any, ...]) -> str:
     """Write outcomes or times in a line."""
     return ", ".join(
-        f"{item['name']} {item['odds'] or '-'}{'' if item['is_active'] else ' (closed)'}"
+        f"{item['name']} {item['odds'] or ''}".rstrip() + ("" if item["is_active"] else " (closed)")
         if isinstance(item, dict)
         else str(item)
         for item in plain(items)

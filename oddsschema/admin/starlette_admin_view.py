@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from oddsschema.admin.columns import LARGE, ROW_TIMES, details_columns
+from oddsschema.admin.columns import LARGE, ROW_TIMES, default, description, details_columns
 from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages
-from oddsschema.admin.values import entered, is_shown, plain, store
+from oddsschema.admin.values import plain, store
 from oddsschema.contracts.table import Table
 
 
@@ -21,6 +21,7 @@ class NewRow:
         self.__name__ = table.__name__
 
     def __call__(self) -> "NewRow":
+        """Take the place of a new object."""
         return self
 
 
@@ -55,11 +56,9 @@ class StarletteAdminView:
             self.exclude_fields_from_list = [*given.exclude_fields_from_list, *large]
         super().__init__(model, *args, converter=converter, **options)  # type: ignore[call-arg]
         for field in self.fields:
-            declared = model.model_fields.get(field.name)
-            if declared is not None:
-                field.help_text = field.help_text or declared.description
-                if field.default is None and declared.default and not declared.is_required():
-                    field.default = declared.default
+            field.help_text = field.help_text or description(model, field.name)
+            if field.default is None:
+                field.default = default(model, field.name)
 
     async def serialize_field_value(self, value: Any, field: Any, request: Any) -> Any:
         """Convert a value for the screen; times are in UTC, without an offset.
@@ -110,13 +109,8 @@ class StarletteAdminView:
         values = {name: data.get(name) for name in names}
         if isinstance(obj, NewRow):
             self.model = obj.table
-            return store(self.model, None, values)
-        values = entered(self.model, values)
-        return store(
-            self.model,
-            obj,
-            {name: v for name, v in values.items() if not is_shown(v, getattr(obj, name))},
-        )
+            obj = None
+        return store(self.model, obj, values)
 
     async def delete(self, request: Any, pks: list[Any]) -> Any:
         """Delete rows.

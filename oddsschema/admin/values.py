@@ -50,15 +50,20 @@ def _converted(value: Any) -> Any:
     return value
 
 
-def is_shown(value: Any, stored: Any) -> bool:
-    """Check whether a value of a form is the stored value, as the form shows it.
+def is_shown(value: Any, row: Table, name: str) -> bool:
+    """Check whether a value of a form is that of the row, as the form shows it."""
+    return name in type(row).model_fields and _are_equal(value, getattr(row, name))
 
-    Forms show times without fractions of seconds.
+
+def _are_equal(value: Any, stored: Any) -> bool:
+    """Compare a value of a form with a stored value.
+
+    Forms show times without fractions of seconds, and pickers drop them.
     """
     if isinstance(value, datetime) and isinstance(stored, datetime):
         return value.replace(microsecond=0) == stored.replace(microsecond=0)
     if isinstance(value, list) and isinstance(stored, tuple):
-        return len(value) == len(stored) and all(map(is_shown, value, stored))
+        return len(value) == len(stored) and all(map(_are_equal, value, stored))
     if isinstance(stored, Contract):
         return bool(value == dict(stored))
     return type(value) is type(stored) and bool(value == stored)
@@ -67,12 +72,15 @@ def is_shown(value: Any, stored: Any) -> bool:
 def store(table: type[Table], row: Table | None, values: Mapping[str, Any]) -> Table:
     """Build a row, or change it, with the values of a form and with related rows.
 
+    Values that the form showed stay as they are.
+
     Raises pydantic.ValidationError if the result breaks the contract. The row does not change then.
     """
     values = entered(table, values)
     if row is None:
         return table(**values)
     relationships = inspect(table).relationships
+    values = {name: value for name, value in values.items() if not is_shown(value, row, name)}
     row.sqlmodel_update(values)
     for name in values.keys() & relationships.keys():
         setattr(row, name, values[name])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -66,10 +67,14 @@ class Table(Contract):
 
     def __str__(self) -> str:
         """Name the row for people, by the values that are loaded: "Event 12: Basel - Zurich"."""
-        named = (self.__dict__.get(name) for name in self.__named_by__)
-        key = [str(self.__dict__[name]) for name in ("id",) if self.__dict__.get(name) is not None]
-        title = " ".join([type(self).__name__, *key])
-        return ": ".join(filter(None, (title, ", ".join(str(v) for v in named if v is not None))))
+        identity, *named = (self.__dict__.get(name) for name in ("id", *self.__named_by__))
+        title = type(self).__name__ if identity is None else f"{type(self).__name__} {identity}"
+        names = [
+            f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)
+            for value in named
+            if value is not None
+        ]
+        return f"{title}: {', '.join(names)}" if names else title
 
     def __init__(self, **data: Any) -> None:
         self._fill(self.__pydantic_validator__.validate_python, data)

@@ -4,6 +4,7 @@ import os
 
 import uvicorn
 from sqladmin import Admin, ModelView
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
@@ -115,7 +116,7 @@ VIEWS = (
 )
 
 
-def application(engine: AsyncEngine) -> Starlette:
+def application(engine: AsyncEngine | Engine) -> Starlette:
     """Build the application, with the pages at /admin."""
     app = Starlette()
     admin = Admin(app, engine, title="Odds")

@@ -3,6 +3,7 @@
 import os
 
 import uvicorn
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette_admin.contrib.sqla import Admin, ModelView
@@ -44,16 +45,24 @@ TABLES = (
 )
 
 
+#: The plurals that starlette-admin gets wrong.
+LABELS = {
+    ScrapeBatch: "Scrape Batches",
+    MarketOdds: "Market Odds",
+    CompetitorMarketOdds: "Competitor Market Odds",
+}
+
+
 class OddsView(StarletteAdminView, ModelView):
     """A table of oddsschema."""
 
 
-def application(engine: AsyncEngine, secret_key: str) -> Starlette:
+def application(engine: AsyncEngine | Engine, secret_key: str) -> Starlette:
     """Build the application, with the pages at /admin."""
     app = Starlette()
     admin = Admin(engine, title="Odds", secret_key=secret_key)
     for table in TABLES:
-        admin.add_view(OddsView(table))
+        admin.add_view(OddsView(table, menu_label=LABELS.get(table)))
     admin.mount_to(app)
     return app
 

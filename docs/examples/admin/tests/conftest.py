@@ -110,7 +110,21 @@ async def session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-@pytest.fixture(params=[SQLAdminPages, StarletteAdminPages])
+FRAMEWORKS = [SQLAdminPages, StarletteAdminPages]
+
+
+@pytest.fixture(params=FRAMEWORKS)
+async def synchronous_pages(
+    request: pytest.FixtureRequest, session: AsyncSession, oddsschema_database: str
+) -> AsyncIterator[Pages]:
+    """Open the pages of a framework on a synchronous engine."""
+    engine = oddsschema.create_engine(oddsschema_database, sync=True)
+    async with request.param.opened(engine) as pages:
+        yield pages
+    engine.dispose()
+
+
+@pytest.fixture(params=FRAMEWORKS)
 async def pages(
     request: pytest.FixtureRequest, session: AsyncSession, engine: AsyncEngine
 ) -> AsyncIterator[Pages]:

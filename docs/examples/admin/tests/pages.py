@@ -1,13 +1,16 @@
 """The pages of an admin framework, read and submitted as by a browser without JavaScript."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import escape
 from typing import Any, ClassVar, Self
 
 import httpx
 from bs4 import BeautifulSoup
 from odds_admin import with_sqladmin, with_starlette_admin
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
@@ -24,13 +27,13 @@ class Pages:
         self.client = client
 
     @classmethod
-    def application(cls, engine: AsyncEngine) -> Starlette:
+    def application(cls, engine: AsyncEngine | Engine) -> Starlette:
         """Build the application."""
         raise NotImplementedError
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, engine: AsyncEngine) -> AsyncIterator[Self]:
+    async def opened(cls, engine: AsyncEngine | Engine) -> AsyncIterator[Self]:
         """Open the pages."""
         transport = httpx.ASGITransport(cls.application(engine))
         async with httpx.AsyncClient(transport=transport, base_url="http://odds/admin") as client:
@@ -65,7 +68,25 @@ class Pages:
 
     async def form(self, url: str) -> dict[str, Any]:
         """Return the values of a form as a browser would submit them."""
-        return submission(BeautifulSoup(await self.get(url), "html.parser").find("form"))
+        values = submission(BeautifulSoup(await self.get(url), "html.parser").find("form"))
+        return {name: self.picked(value) for name, value in values.items()}
+
+    async def values(self, url: str) -> dict[str, Any]:
+        """Return the values of a form for another form: each form has a token of its own."""
+        form = await self.form(url)
+        return {name: value for name, value in form.items() if name != "csrftoken"}
+
+    def picked(self, value: Any) -> Any:
+        """Write a time as the picker does; leave other values."""
+        raise NotImplementedError
+
+    async def choices(self, table: type[Table], field: str, term: str) -> str:
+        """Return the HTML of the related rows that a field of a form offers for a term."""
+        raise NotImplementedError
+
+    async def delete(self, table: type[Table], identity: int) -> str:
+        """Delete a row; return the message if it is refused."""
+        raise NotImplementedError
 
     async def submit(self, url: str, changes: dict[str, Any]) -> dict[str, str]:
         """Fill in a form and submit it; return the errors that it then shows at its fields.
@@ -98,13 +119,29 @@ class SQLAdminPages(Pages):
     refused = 400
 
     @classmethod
-    def application(cls, engine: AsyncEngine) -> Starlette:
+    def application(cls, engine: AsyncEngine | Engine) -> Starlette:
         """Build the application."""
         return with_sqladmin.application(engine)
 
     def details_url(self, table: type[Table], identity: int) -> str:
         """Return the URL of a row."""
         return f"/{self.key(table)}/details/{identity}"
+
+    def picked(self, value: Any) -> Any:
+        """Write a time without a leading zero of the seconds; leave other values."""
+        return re.sub(r"^(.{10} \d\d:\d\d:)0(\d)$", r"\1\2", value) if is_text(value) else value
+
+    async def choices(self, table: type[Table], field: str, term: str) -> str:
+        """Return the related rows: the script shows their names as text."""
+        url = f"/{self.key(table)}/ajax/lookup?name={field}&term={term}"
+        (choice,) = json.loads(await self.get(url))["results"]
+        return escape(choice["text"])
+
+    async def delete(self, table: type[Table], identity: int) -> str:
+        """Delete a row; return the message if it is refused."""
+        response = await self.client.delete(f"/{self.key(table)}/delete?pks={identity}")
+        assert response.status_code == 200, response.text
+        return httpx.URL(response.text).params.get("error", "")
 
     def edit_url(self, table: type[Table], identity: int) -> str:
         """Return the URL of the form for a row."""
@@ -117,7 +154,7 @@ class StarletteAdminPages(Pages):
     refused = 422
 
     @classmethod
-    def application(cls, engine: AsyncEngine) -> Starlette:
+    def application(cls, engine: AsyncEngine | Engine) -> Starlette:
         """Build the application."""
         return with_starlette_admin.application(engine, "a secret of the tests alone")
 
@@ -125,9 +162,35 @@ class StarletteAdminPages(Pages):
         """Return the URL of a row."""
         return f"/{self.key(table)}/detail?pk={identity}"
 
+    def picked(self, value: Any) -> Any:
+        """Write a time without fractions of seconds; leave other values."""
+        return re.sub(r"^(.{10}T.{8})\.\d+$", r"\1", value) if is_text(value) else value
+
+    async def choices(self, table: type[Table], field: str, term: str) -> str:
+        """Return the HTML of the related rows."""
+        page = BeautifulSoup(await self.get(self.create_url(table)), "html.parser")
+        url = page.find(attrs={"name": field})["data-url"]
+        (choice,) = json.loads(await self.get(f"{url}?where={term}&q={term}"))["items"]
+        return str(choice["_meta"]["select2"])
+
+    async def delete(self, table: type[Table], identity: int) -> str:
+        """Delete a row; return the message if it is refused."""
+        page = BeautifulSoup(await self.get(self.list_url(table)), "html.parser")
+        token = page.find(attrs={"name": "csrf-token"})["content"]
+        response = await self.client.post(
+            f"/{self.key(table)}/row-action?name=delete&pk={identity}",
+            headers={"X-CSRFToken": token},
+        )
+        return "" if response.status_code == 200 else str(response.json()["msg"])
+
     def edit_url(self, table: type[Table], identity: int) -> str:
         """Return the URL of the form for a row."""
         return f"/{self.key(table)}/edit?pk={identity}"
+
+
+def is_text(value: Any) -> bool:
+    """Check whether a value of a form is text: it may be a list, or missing."""
+    return isinstance(value, str)
 
 
 def submission(form: Any) -> dict[str, Any]:
