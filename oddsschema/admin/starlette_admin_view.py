@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from sqlalchemy import String, cast, inspect, or_
 from sqlalchemy.exc import IntegrityError
 
 from oddsschema.admin.columns import LARGE, ROW_TIMES, default, description, details_columns
@@ -78,6 +79,19 @@ class StarletteAdminView:
     async def select2_result(self, obj: Any, request: Any) -> str:
         """Name a row, as HTML."""
         return f"<span>{escape(str(obj))}</span>"
+
+    def get_search_query(self, request: Any, term: str) -> Any:
+        """Search text, and the fields that name a row: some tables have no text."""
+        view: Any = self
+        columns = inspect(self.model).columns
+        searchable = [each.name for each in view.get_fields_list(request) if each.searchable]
+        texts = [
+            name
+            for name in searchable
+            if name in columns and isinstance(columns[name].type, String)
+        ]
+        names = dict.fromkeys(("id", *self.model.__named_by__, *texts))
+        return or_(*(cast(columns[name], String).ilike(f"%{term}%") for name in names))
 
     async def validate(self, request: Any, data: dict[str, Any]) -> None:
         """Refuse text that the framework could not read, which it takes for NULL."""

@@ -170,16 +170,15 @@ class StarletteAdminPages(Pages):
         """Return the HTML of the related rows."""
         page = BeautifulSoup(await self.get(self.create_url(table)), "html.parser")
         url = page.find(attrs={"name": field})["data-url"]
-        (choice,) = json.loads(await self.get(f"{url}?where={term}&q={term}"))["items"]
+        (choice,) = json.loads(await self.get(f"{url}?q={term}"))["items"]
         return str(choice["_meta"]["select2"])
 
     async def delete(self, table: type[Table], identity: int) -> str:
         """Delete a row; return the message if it is refused."""
-        page = BeautifulSoup(await self.get(self.list_url(table)), "html.parser")
-        token = page.find(attrs={"name": "csrf-token"})["content"]
+        await self.get(self.list_url(table))
         response = await self.client.post(
-            f"/{self.key(table)}/row-action?name=delete&pk={identity}",
-            headers={"X-CSRFToken": token},
+            f"/_api/{self.key(table)}/row-action?name=delete&pk={identity}",
+            headers={"X-CSRFToken": self.client.cookies["starlette_admin_csrftoken"]},
         )
         return "" if response.status_code == 200 else str(response.json()["msg"])
 

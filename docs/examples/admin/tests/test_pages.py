@@ -1,14 +1,18 @@
 """Each table in each framework: list, show, create, edit."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
+import httpx
 import pytest
 from odds_admin.with_starlette_admin import TABLES
-from pages import Pages
+from pages import Pages, SQLAdminPages
+from sqladmin import Admin, ModelView
 from sqlalchemy import func
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import select
+from starlette.applications import Starlette
+from starlette.requests import Request
 
 from oddsschema import (
     Bookmaker,
@@ -26,6 +30,7 @@ from oddsschema import (
     Table,
     Tournament,
 )
+from oddsschema.admin import SQLAdminView
 
 pytestmark = pytest.mark.anyio
 
@@ -216,7 +221,13 @@ async def test_names_are_text(pages: Pages, session: AsyncSession) -> None:
         page = await pages.get(url)
         assert name not in page
         assert "&lt;script&gt;" in page
-    assert name not in await pages.choices(OddsSnapshot, "event", "1")
+    assert name not in await pages.choices(OddsSnapshot, "event", "script")
+
+
+async def test_a_related_row_is_found_by_its_time(pages: Pages) -> None:
+    """A snapshot has no name: it is found by its id or its time."""
+    for term in ("1", "2024-01-09 12:00"):
+        assert "OddsSnapshot 1" in await pages.choices(MarketOdds, "snapshot", term)
 
 
 async def test_a_row_that_others_refer_to_is_not_deleted(
@@ -240,11 +251,45 @@ async def test_a_synchronous_engine(synchronous_pages: Pages, session: AsyncSess
     }
     assert "name" in await pages.submit(pages.edit_url(Sport, 2), {"name": "x" * 101})
     assert await pages.submit(pages.edit_url(Sport, 2), {"name": "Squash"}) == {}
-    assert (await last(session, Sport)).model_dump() == {
-        "id": 2,
-        "name": "Squash",
-        "slug": "tennis",
-    }
+    sport = await last(session, Sport)
+    assert (sport.name, sport.slug) == ("Squash", "tennis")
     assert await pages.submit(pages.edit_url(MarketOdds, 1), {"line": "3.5"}) == {}
     assert (await first(session, MarketOdds)).line == 3.5
     assert "refer to this row" in await pages.delete(Bookmaker, 1)
+
+
+async def test_hooks_change_the_values_of_a_new_row(
+    engine: AsyncEngine, session: AsyncSession
+) -> None:
+    """A hook of SQLAdmin completes the values before the row is validated."""
+
+    class WithSlug(SQLAdminView, ModelView, model=Sport):
+        form_columns = ("name",)
+        stored: ClassVar[list[Any]] = []
+
+        async def on_model_change(
+            self, data: dict[str, Any], model: Sport | None, is_created: bool, request: Request
+        ) -> None:
+            assert is_created == (model is None)
+            data["slug"] = data["name"].lower()
+
+        async def after_model_change(
+            self, data: dict[str, Any], model: Sport, is_created: bool, request: Request
+        ) -> None:
+            self.stored.append((model.id, is_created))
+
+    app = Starlette()
+    Admin(app, engine).add_view(WithSlug)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://odds/admin") as client:
+        pages = SQLAdminPages(client)
+        assert await pages.submit(pages.create_url(Sport), {"name": "Tennis"}) == {}
+        assert (await last(session, Sport)).slug == "tennis"
+        assert await pages.submit(pages.edit_url(Sport, 2), {"name": "Squash"}) == {}
+        assert (await last(session, Sport)).slug == "squash"
+        # A problem with a column that is not in the form is shown, too.
+        errors = await pages.submit(pages.create_url(Sport), {"name": "Squash"})
+        assert errors == {"name": "Another row has the same name"}
+        errors = await pages.submit(pages.create_url(Sport), {"name": "squash"})
+        assert errors == {"name": "slug: Another row has the same slug"}
+    assert WithSlug.stored == [(2, True), (2, False)]
