@@ -43,6 +43,12 @@ def related_tables(table: type[Table]) -> dict[str, type[Table]]:
     }
 
 
+def naming_columns(table: type[Table]) -> list[str]:
+    """List the columns that `str(row)` shows: the key, and those that name a row."""
+    keys = [column.key for column in _columns(table) if column.primary_key]
+    return [*keys, *(name for name in table.__named_by__ if name in inspect(table).columns)]
+
+
 def relationship_of(table: type[Table], column: str) -> str | None:
     """Return the to-one relationship whose foreign key has this column."""
     for name, relationship in inspect(table).relationships.items():

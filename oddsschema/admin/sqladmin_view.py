@@ -17,6 +17,7 @@ from oddsschema.admin.columns import (
     float_columns,
     form_columns,
     list_columns,
+    naming_columns,
     related_tables,
 )
 from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages
@@ -71,7 +72,7 @@ class SQLAdminView:
         }
         # A select of all related rows would read a whole table.
         searches = {
-            name: {"fields": ("id", *related.__named_by__), "order_by": "id"}
+            name: {"fields": naming_columns(related), "order_by": naming_columns(related)[0]}
             for name, related in related_tables(table).items()
         }
         self.form_ajax_refs = {**searches, **given.form_ajax_refs}

@@ -8,7 +8,14 @@ from typing import Any
 from sqlalchemy import String, cast, inspect, or_
 from sqlalchemy.exc import IntegrityError
 
-from oddsschema.admin.columns import LARGE, ROW_TIMES, default, description, details_columns
+from oddsschema.admin.columns import (
+    LARGE,
+    ROW_TIMES,
+    default,
+    description,
+    details_columns,
+    naming_columns,
+)
 from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages
 from oddsschema.admin.values import plain, store
 from oddsschema.contracts.table import Table
@@ -90,7 +97,7 @@ class StarletteAdminView:
             for name in searchable
             if name in columns and isinstance(columns[name].type, String)
         ]
-        names = dict.fromkeys(("id", *self.model.__named_by__, *texts))
+        names = dict.fromkeys((*naming_columns(self.model), *texts))
         return or_(*(cast(columns[name], String).ilike(f"%{term}%") for name in names))
 
     async def validate(self, request: Any, data: dict[str, Any]) -> None:

@@ -58,8 +58,11 @@ def is_shown(value: Any, row: Table, name: str) -> bool:
 def _are_equal(value: Any, stored: Any) -> bool:
     """Compare a value of a form with a stored value.
 
-    Forms show times without fractions of seconds, and pickers drop them.
+    Forms show times without fractions of seconds, and pickers drop them. They show empty text as
+    they show NULL.
     """
+    if value is None:
+        return stored is None or stored == ""
     if isinstance(value, datetime) and isinstance(stored, datetime):
         return value.replace(microsecond=0) == stored.replace(microsecond=0)
     if isinstance(value, list) and isinstance(stored, tuple):

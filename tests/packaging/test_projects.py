@@ -145,7 +145,7 @@ def downgrade() -> None:
 # -- the others ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["scraper", "feeds", "api"])
+@pytest.mark.parametrize("name", ["scraper", "feeds", "api", "admin"])
 def test_project(
     environment: Environment, project: Callable[[str], Path], name: str, server_url: str
 ) -> None:

@@ -10,7 +10,7 @@ from tests.support.paths import DOCS
 NOT_SHOWN = {"__init__.py"}
 
 
-@pytest.mark.parametrize("project", ["scraper", "feeds", "api", "extending"])
+@pytest.mark.parametrize("project", ["scraper", "feeds", "api", "admin", "extending"])
 def test_page_shows_the_project(project: str) -> None:
     """A page includes each file of its project under the file's name."""
     page = (DOCS / "how-to" / f"{project}.md").read_text(encoding="utf-8")
