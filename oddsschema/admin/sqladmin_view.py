@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Enum, inspect
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defaultload, defer
 
 from oddsschema.admin.columns import (
+    LARGE,
     default,
     description,
     details_columns,
@@ -78,6 +79,19 @@ class SQLAdminView:
         self.form_ajax_refs = {**searches, **given.form_ajax_refs}
         self.column_type_formatters = {tuple: shown_items, **given.column_type_formatters}
         super().__init__()
+
+    def list_query(self, request: Any) -> Any:
+        """Select the rows of a list, without the large column that it does not show."""
+        view: Any = self
+        query = super().list_query(request)  # type: ignore[misc]  # of the view
+        shown = (*view.get_list_columns(), *view.get_export_columns())
+        if LARGE in self.model.model_fields and LARGE not in shown:
+            query = query.options(defer(getattr(self.model, LARGE)))
+        for name, related in related_tables(self.model).items():
+            if LARGE in related.model_fields:
+                shown_row = defaultload(getattr(self.model, name))
+                query = query.options(shown_row.defer(getattr(related, LARGE)))
+        return query
 
     async def scaffold_form(self, rules: list[str] | None = None) -> Any:
         """Build the class of the form."""

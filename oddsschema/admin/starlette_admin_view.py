@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import String, cast, inspect, or_
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import defer
 
 from oddsschema.admin.columns import (
     LARGE,
@@ -86,6 +87,15 @@ class StarletteAdminView:
     async def select2_result(self, obj: Any, request: Any) -> str:
         """Name a row, as HTML."""
         return f"<span>{escape(str(obj))}</span>"
+
+    def get_list_query(self, request: Any) -> Any:
+        """Select rows, without the large column if they are a list that does not show it."""
+        view: Any = self
+        query = super().get_list_query(request)  # type: ignore[misc]  # of the view
+        shown = {each.name for each in view.get_fields_list(request)}
+        if LARGE in self.model.model_fields and LARGE not in shown:
+            query = query.options(defer(getattr(self.model, LARGE)))
+        return query
 
     def get_search_query(self, request: Any, term: str) -> Any:
         """Search text, and the fields that name a row: some tables have no text."""

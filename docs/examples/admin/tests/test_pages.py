@@ -8,7 +8,7 @@ import pytest
 from odds_admin.with_starlette_admin import TABLES
 from pages import Pages, SQLAdminPages
 from sqladmin import Admin, ModelView
-from sqlalchemy import func
+from sqlalchemy import event, func
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import select
 from starlette.applications import Starlette
@@ -76,6 +76,25 @@ async def test_lists_and_details_show_rows(pages: Pages, session: AsyncSession) 
         await pages.get(pages.details_url(table, row.id))
     assert "Event 1: Basel - Zurich" in await pages.get(pages.list_url(OddsSnapshot))
     assert "Event 1: Basel - Zurich" in await pages.get(pages.details_url(OddsSnapshot, 1))
+
+
+async def test_a_list_does_not_load_raw_responses(
+    pages: Pages, session: AsyncSession, engine: AsyncEngine
+) -> None:
+    """A list of snapshots reads no raw response; the page of a snapshot does."""
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "count(" not in statement:  # PostgreSQL reads no column in order to count
+            statements.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    for table in (OddsSnapshot, CompetitorOddsSnapshot):
+        await pages.get(pages.list_url(table))
+        assert table.__tablename__ in " ".join(statements)
+    assert "raw_response" not in " ".join(statements)
+    assert "7" in await pages.get(pages.details_url(OddsSnapshot, 1))
+    assert "raw_response" in " ".join(statements)
 
 
 async def test_an_untouched_form_changes_nothing(pages: Pages, session: AsyncSession) -> None:
