@@ -43,11 +43,12 @@ def entered(table: type[Table], values: Mapping[str, Any]) -> dict[str, Any]:
 def _converted(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\r\n", "\n")  # browsers send line ends so
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    if isinstance(value, list):
-        return [_converted(item) for item in value]
-    return value
+    return [_aware(item) for item in value] if isinstance(value, list) else _aware(value)
+
+
+def _aware(value: Any) -> Any:
+    is_naive = isinstance(value, datetime) and value.tzinfo is None
+    return value.replace(tzinfo=UTC) if is_naive else value
 
 
 def is_shown(value: Any, row: Table, name: str) -> bool:
