@@ -64,6 +64,7 @@ from oddsschema.models import (
 from oddsschema.retention import PruneOptions, PruneReport, SizeReport, prune, prune_ahead, size
 
 if TYPE_CHECKING:
+    from oddsschema import admin as admin
     from oddsschema import adoption as adoption
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
@@ -149,8 +150,8 @@ __all__ = [
 #: for them.
 _LAZY_MODULES = frozenset(
     {
-        *("adoption", "embedded", "feeds", "migrations", "queries", "schema", "scrapes"),
-        *("simulate", "strategies", "sync"),
+        *("admin", "adoption", "embedded", "feeds", "migrations", "queries", "schema"),
+        *("scrapes", "simulate", "strategies", "sync"),
     }
 )
 

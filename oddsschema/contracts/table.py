@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import SchemaValidator, core_schema
@@ -27,6 +28,9 @@ class Table(Contract):
     """
 
     model_config = ConfigDict(frozen=False)
+
+    #: The fields besides the id that name a row for people, in `str(row)`.
+    __named_by__: ClassVar[tuple[str, ...]] = ("name",)
 
     # Rows are mutable and have an identity in a session: they must not be hashed by value. Python
     # disables hashing with None, which mypy does not accept.
@@ -60,6 +64,17 @@ class Table(Contract):
         ]:
             if condition is not None:
                 yield CheckConstraint(condition, name=conv(f"ck_{cls.__tablename__}_{name}"))
+
+    def __str__(self) -> str:
+        """Name the row for people, by the values that are loaded: "Event 12: Basel - Zurich"."""
+        identity, *named = (self.__dict__.get(name) for name in ("id", *self.__named_by__))
+        title = type(self).__name__ if identity is None else f"{type(self).__name__} {identity}"
+        names = [
+            f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)
+            for value in named
+            if value is not None
+        ]
+        return f"{title}: {', '.join(names)}" if names else title
 
     def __init__(self, **data: Any) -> None:
         self._fill(self.__pydantic_validator__.validate_python, data)

@@ -37,6 +37,7 @@ class CompetitorTournament(CompetitorCompetition, Table, table=True):
     """A tournament that a competitor offers."""
 
     __tablename__: ClassVar[str] = "competitor_tournaments"
+    __named_by__: ClassVar[tuple[str, ...]] = ("source", "name")
     __table_args__ = (
         UniqueConstraint("source", "external_id", name="uq_competitor_tournaments_source_external"),
         Index("idx_competitor_tournaments_source", "source"),
@@ -66,6 +67,7 @@ class CompetitorEvent(CompetitorKey, EventPage, Fixture, Table, table=True):
     """An event that a competitor offers, matched to BetPawa's by SportRadar id if possible."""
 
     __tablename__: ClassVar[str] = "competitor_events"
+    __named_by__: ClassVar[tuple[str, ...]] = ("source", "name")
     __table_args__ = (
         UniqueConstraint("source", "external_id", name="uq_competitor_events_source_external"),
         Index("idx_competitor_events_source", "source"),
@@ -112,6 +114,7 @@ class CompetitorOddsSnapshot(StoredSnapshot, Table, table=True):
     """The odds of a competitor's event at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_odds_snapshots"
+    __named_by__: ClassVar[tuple[str, ...]] = ("captured_at",)
     __table_args__ = (
         ForeignKeyConstraint(
             ["competitor_event_id"],
@@ -149,6 +152,7 @@ class CompetitorMarketOdds(StoredMarket, Table, table=True):
     """A market of a competitor's event at one instant."""
 
     __tablename__: ClassVar[str] = "competitor_market_odds"
+    __named_by__: ClassVar[tuple[str, ...]] = ("betpawa_market_name", "line", "specifiers")
     __table_args__ = (
         ForeignKeyConstraint(
             ["competitor_event_id", "snapshot_id"],

@@ -79,6 +79,7 @@ class EventBookmaker(Listing, Table, table=True):
     """A bookmaker's listing of a reference event."""
 
     __tablename__: ClassVar[str] = "event_bookmakers"
+    __named_by__: ClassVar[tuple[str, ...]] = ("external_event_id",)
     __table_args__ = (UniqueConstraint("event_id", "bookmaker_id"),)
 
     id: Int4 | None = primary_key()

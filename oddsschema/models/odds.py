@@ -169,6 +169,7 @@ class OddsSnapshot(StoredSnapshot, Table, table=True):
     """A reference event's odds at one instant."""
 
     __tablename__: ClassVar[str] = "odds_snapshots"
+    __named_by__: ClassVar[tuple[str, ...]] = ("captured_at",)
     __table_args__ = (
         UniqueConstraint("event_id", "bookmaker_id", "captured_at"),
         UniqueConstraint("event_id", "id"),  # for the foreign key of market_odds
@@ -197,6 +198,7 @@ class MarketOdds(StoredMarket, Table, table=True):
     """A market of a reference event at one instant."""
 
     __tablename__: ClassVar[str] = "market_odds"
+    __named_by__: ClassVar[tuple[str, ...]] = ("betpawa_market_name", "line", "specifiers")
     __table_args__ = (
         ForeignKeyConstraint(
             ["event_id", "snapshot_id"],

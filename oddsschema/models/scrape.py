@@ -32,6 +32,7 @@ class ScrapeBatch(Table, table=True):
     """A scrape of all platforms. It groups the runs of the platforms."""
 
     __tablename__: ClassVar[str] = "scrape_batches"
+    __named_by__: ClassVar[tuple[str, ...]] = ("started_at",)
     __table_args__ = (Index("idx_scrape_batches_started", "started_at"),)
 
     id: Int4 | None = primary_key()
@@ -55,6 +56,7 @@ class ScrapeRun(Table, table=True):
     """The part of a batch that scrapes one platform."""
 
     __tablename__: ClassVar[str] = "scrape_runs"
+    __named_by__: ClassVar[tuple[str, ...]] = ("platform", "started_at")
     __table_args__ = (
         Index("idx_scrape_runs_status", "status"),
         Index("idx_scrape_runs_started", "started_at"),
@@ -106,6 +108,7 @@ class ScrapeError(Table, table=True):
     """An error in a run: a refused capture, a lost connection, ..."""
 
     __tablename__: ClassVar[str] = "scrape_errors"
+    __named_by__: ClassVar[tuple[str, ...]] = ("error_type",)
     __table_args__ = (
         Index("idx_scrape_errors_run", "scrape_run_id"),
         Index("idx_scrape_errors_bookmaker", "bookmaker_id"),

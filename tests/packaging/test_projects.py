@@ -145,7 +145,10 @@ def downgrade() -> None:
 # -- the others ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["scraper", "synchronous", "feeds", "api", "comparison"])
+PROJECTS = ["scraper", "synchronous", "feeds", "api", "comparison", "admin"]
+
+
+@pytest.mark.parametrize("name", PROJECTS)
 def test_project(
     environment: Environment, project: Callable[[str], Path], name: str, server_url: str
 ) -> None:

@@ -10,7 +10,7 @@ from tests.support.paths import DOCS
 NOT_SHOWN = {"__init__.py"}
 
 
-PROJECTS = ["scraper", "synchronous", "feeds", "api", "extending", "comparison"]
+PROJECTS = ["scraper", "synchronous", "feeds", "api", "extending", "comparison", "admin"]
 
 
 @pytest.mark.parametrize("project", PROJECTS)

@@ -1,6 +1,7 @@
 """The tables as a whole: completeness, single declarations, and the conventions."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
+from oddsschema import OddsSnapshot, Sport
 from oddsschema.contracts.base import metadata
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
@@ -49,6 +51,17 @@ def test_every_table_is_exported() -> None:
         assert getattr(oddsschema, table.__name__) is table
         assert table.__name__ in oddsschema.__all__
         assert table.__table__ is metadata.tables[name]  # type: ignore[attr-defined]
+
+
+def test_rows_have_short_names() -> None:
+    """The text of a row has its class, its id and the values that name it, as far as loaded."""
+    for table in TABLES.values():
+        assert set(table.__named_by__) <= set(table.model_fields)
+    captured_at = datetime(2024, 1, 9, 12, 0, 0, 5, tzinfo=UTC)
+    snapshot = OddsSnapshot(id=3, captured_at=captured_at, raw_response={"id": 7})
+    assert str(snapshot) == "OddsSnapshot 3: 2024-01-09 12:00:00 UTC"
+    assert str(Sport(name="Tennis", slug="tennis")) == "Sport: Tennis"
+    assert str(OddsSnapshot()) == "OddsSnapshot"
 
 
 def test_every_table_is_declared_once() -> None:

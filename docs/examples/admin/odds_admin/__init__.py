@@ -1,0 +1,1 @@
+"""All tables in an admin framework: SQLAdmin or starlette-admin."""
