@@ -15,7 +15,7 @@ from oddsschema.queries.history import (
     overround_history,
     price_history,
 )
-from oddsschema.queries.outcomes import implied_probabilities, overround
+from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
 from oddsschema.queries.scrapes import (
     Coverage,
     Move,
@@ -37,6 +37,7 @@ __all__ = [
     "closing_prices",
     "coverage",
     "implied_probabilities",
+    "jsonb",
     "lined_up",
     "moves",
     "offers",
