@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticSerializationError, core_schema
 from sqlalchemy import CheckConstraint, inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.sql.naming import conv
@@ -244,10 +245,20 @@ class Table(AsyncAttrs, Contract):
 
 
 def _dump(row: Table, dump: Any, info: core_schema.SerializationInfo) -> Any:
-    """Dump a row. Load the values that the dump needs, if they have expired or are deferred."""
+    """Dump a row. Load the values that the dump needs, if they have expired or are deferred.
+
+    Raises PydanticSerializationError if they cannot be loaded here.
+    """
     for name in row.__pydantic_fields__:
         if name not in row.__dict__ and not _is_left_out(name, info.include, info.exclude):
-            getattr(row, name)
+            try:
+                getattr(row, name)
+            except SQLAlchemyError as error:
+                raise PydanticSerializationError(
+                    f"{type(row).__name__}.{name} has expired or was deferred, and cannot be "
+                    f"loaded here: {error}. Refresh the row before its dump, open the session with "
+                    "expire_on_commit=False, or leave the field out of the dump"
+                ) from error
     if info.exclude_unset:
         row.__pydantic_fields_set__.update(row.model_fields_set)
     return dump(row)
