@@ -82,11 +82,14 @@ class OutcomesOperators(JSONB.Comparator[Any]):
     The operand of JSONB's operators is plain JSON, and so is their result.
     """
 
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(type_coerce(column, JSONB()))
+        self._of_outcomes = JSONB.Comparator(column)
+
     def operate(self, op: OperatorType, *other: Any, **options: Any) -> ColumnElement[Any]:
         """Apply an operator to the column."""
-        if op in _EQUALITY:
-            return super().operate(op, *other, **options)
-        return type_coerce(self.expr, JSONB).comparator.operate(op, *other, **options)
+        operators_of = self._of_outcomes if op in _EQUALITY else super()
+        return operators_of.operate(op, *other, **options)
 
 
 _EQUALITY = {
