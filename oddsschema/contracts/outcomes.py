@@ -82,14 +82,15 @@ class OutcomesOperators(JSONB.Comparator[Any]):
     The operand of JSONB's operators is plain JSON, and so is their result.
     """
 
-    def __init__(self, column: ColumnElement[Any]) -> None:
-        super().__init__(type_coerce(column, JSONB()))
-        self._of_outcomes = JSONB.Comparator(column)
+    def __init__(self, expr: ColumnElement[Any]) -> None:
+        super().__init__(type_coerce(expr, JSONB()))
+        self._of_outcomes: JSONB.Comparator[Any] = JSONB.Comparator(expr)
 
     def operate(self, op: OperatorType, *other: Any, **options: Any) -> ColumnElement[Any]:
         """Apply an operator to the column."""
-        operators_of = self._of_outcomes if op in _EQUALITY else super()
-        return operators_of.operate(op, *other, **options)
+        if op in _EQUALITY:
+            return self._of_outcomes.operate(op, *other, **options)
+        return super().operate(op, *other, **options)
 
 
 _EQUALITY = {

@@ -45,7 +45,7 @@ def column_of(book: Any, sql_type: Any = OutcomesJSONB) -> Any:
 def test_operators_are_those_of_jsonb(
     book: tuple[Outcome, ...], value: Any, connection: Any, run: Run
 ) -> None:
-    """Each operator has the result that it has on a JSONB column, with any document as its operand."""
+    """Each operator has its result on a JSONB column, with any document as its operand."""
     plain = column_of([outcome.model_dump() for outcome in book], JSONB)
     column = column_of(book)
 
