@@ -38,6 +38,7 @@ class Table(AsyncAttrs, Contract):
     # pydantic needs.
     if not TYPE_CHECKING:  # mypy treats a class with an assigned __new__ as Any
         __new__ = SQLModel.__new__
+        # SQLAlchemy calls it to map a table's class.
         __mapper_cls__ = staticmethod(mapper_of_fields)
 
     @classmethod
@@ -249,8 +250,8 @@ def _dump(row: Table, dump: Any, info: core_schema.SerializationInfo) -> Any:
 
     Raises PydanticSerializationError if they cannot be loaded here.
     """
-    for name in row.__pydantic_fields__:
-        if name not in row.__dict__ and not _is_left_out(name, info.include, info.exclude):
+    for name in row.__pydantic_fields__.keys() - row.__dict__.keys():
+        if not _is_left_out(name, info.include, info.exclude):
             try:
                 getattr(row, name)
             except SQLAlchemyError as error:
