@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from pydantic import (
     BaseModel,
@@ -26,11 +26,14 @@ from pydantic import (
     GetJsonSchemaHandler,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from sqlalchemy import MetaData
 from sqlalchemy.orm import registry
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
+from sqlmodel._compat import ModelMetaclass
+from sqlmodel.main import SQLModelMetaclass
 
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 
@@ -117,7 +120,23 @@ def rules_validator(rules: tuple[Rule, ...]) -> Validator:
     return with_plain_variant(build)
 
 
-class Contract(SQLModel, registry=registry(metadata=metadata)):
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field, FieldInfo))
+class ContractMetaclass(SQLModelMetaclass):
+    """The metaclass of contracts, which lets generic contracts validate.
+
+    SQLModel's metaclass drops the arguments of `Page[Event]`: its items would be of any type.
+    """
+
+    def __new__(
+        cls, name: str, bases: tuple[type[Any], ...], namespace: dict[str, Any], **options: Any
+    ) -> Any:
+        """Create a contract, or a generic contract with its arguments."""
+        if "__pydantic_generic_metadata__" in options:
+            return ModelMetaclass.__new__(cls, name, bases, namespace, **options)
+        return super().__new__(cls, name, bases, namespace, **options)
+
+
+class Contract(SQLModel, metaclass=ContractMetaclass, registry=registry(metadata=metadata)):
     """A validated, immutable group of fields. It refuses unknown keys."""
 
     # Most programs need few of the validators, so each is built at its first use. The value is 1,

@@ -1,15 +1,17 @@
 """The outcomes of a market, and the JSONB column that stores them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import MaxLen, MinLen
 from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
-from sqlalchemy import Dialect
+from sqlalchemy import ColumnElement, Dialect, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
@@ -74,6 +76,33 @@ class Outcome(Contract):
     )
 
 
+class OutcomesOperators(JSONB.Comparator[Any]):
+    """The operators of a column of outcomes: equality is that of outcomes, all others JSONB's.
+
+    The operand of JSONB's operators is plain JSON, and so is their result.
+    """
+
+    def __init__(self, expr: ColumnElement[Any]) -> None:
+        super().__init__(type_coerce(expr, JSONB()))
+        self._of_outcomes: JSONB.Comparator[Any] = JSONB.Comparator(expr)
+
+    def operate(self, op: OperatorType, *other: Any, **options: Any) -> ColumnElement[Any]:
+        """Apply an operator to the column."""
+        if op in _EQUALITY:
+            return self._of_outcomes.operate(op, *other, **options)
+        return super().operate(op, *other, **options)
+
+
+_EQUALITY = {
+    operators.eq,
+    operators.ne,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
+    operators.in_op,
+    operators.not_in_op,
+}
+
+
 class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
     """A tuple of `Outcome` in Python, a JSONB array in PostgreSQL.
 
@@ -83,6 +112,7 @@ class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
 
     impl = JSONB
     cache_ok = True
+    comparator_factory = OutcomesOperators
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> list[dict[str, Any]] | None:
         """Validate outcomes (objects or dicts) and convert them to a list of dicts."""
@@ -207,18 +237,25 @@ class LeastLength(MinLen):
 
 _LEAST, _MOST = LeastLength(1), MaxLen(500)
 
-#: The outcomes of a market with their prices: 1 to 500 outcomes with different names.
-Outcomes = Annotated[
-    tuple[Outcome, ...],
-    _MOST,
-    _LEAST,
-    ValidatorWithCheck(
-        with_plain_variant(distinct_names_validator),
-        outcomes_condition(_LEAST.min_length, _MOST.max_length),
-    ),
-    OutcomesJSONB(),
-]
+if TYPE_CHECKING:
 
-_OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(
-    Outcomes, config=ConfigDict(defer_build=True)
-)
+    class Outcomes:
+        """The outcomes of a market, for type checkers: set as dicts too, read as objects."""
+
+        def __get__(self, market: object, owner: Any = None) -> tuple[Outcome, ...]: ...
+        def __set__(self, market: object, outcomes: Sequence[Outcome | Any]) -> None: ...
+
+else:
+    #: The outcomes of a market with their prices: 1 to 500 outcomes with different names.
+    Outcomes = Annotated[
+        tuple[Outcome, ...],
+        _MOST,
+        _LEAST,
+        ValidatorWithCheck(
+            with_plain_variant(distinct_names_validator),
+            outcomes_condition(_LEAST.min_length, _MOST.max_length),
+        ),
+        OutcomesJSONB(),
+    ]
+
+_OUTCOMES: TypeAdapter[Any] = TypeAdapter(Outcomes, config=ConfigDict(defer_build=True))

@@ -4,22 +4,25 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import SchemaValidator, core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticSerializationError, core_schema
 from sqlalchemy import CheckConstraint, inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.sql.naming import conv
 from sqlmodel import SQLModel
 from sqlmodel.main import FieldInfoMetadata
 
-from oddsschema.contracts.base import Contract, Rule
+from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import column_check, column_type
+from oddsschema.contracts.merging import mapper_of_fields
+from oddsschema.contracts.row_validators import changes_validator, row_validator
 
 
-class Table(Contract):
+class Table(AsyncAttrs, Contract):
     """A contract with a PostgreSQL table.
 
     A table class lists its contracts, then `Table`, then `table=True`. Its constructor also takes
@@ -39,9 +42,14 @@ class Table(Contract):
     # pydantic needs.
     if not TYPE_CHECKING:  # mypy treats a class with an assigned __new__ as Any
         __new__ = SQLModel.__new__
+        # SQLAlchemy calls it to map a table's class.
+        __mapper_cls__ = staticmethod(mapper_of_fields)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for base in cls.__bases__:
+            if hasattr(base, "__table__"):
+                raise TypeError(_no_subclass(cls, base))
         super().__pydantic_init_subclass__(**kwargs)
         for field in cls.__pydantic_fields__.values():
             own = [mark for mark in field.metadata if isinstance(mark, FieldInfoMetadata)]
@@ -76,8 +84,28 @@ class Table(Contract):
         ]
         return f"{title}: {', '.join(names)}" if names else title
 
-    def __init__(self, **data: Any) -> None:
-        self._fill(self.__pydantic_validator__.validate_python, data)
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = super().__get_pydantic_core_schema__(source, handler)
+        definition: dict[str, Any] = handler.resolve_ref_schema(schema)  # type: ignore[assignment]
+        if hasattr(cls, "__table__") and definition["type"] != "function-wrap":
+            # Rows inside other values, such as the body of a request, are created here. Pydantic
+            # itself would call `__init__` with whatever keys the value has, or create a row that
+            # SQLAlchemy does not know.
+            row: Any = {key: value for key, value in definition.items() if key != "ref"}
+            created = core_schema.no_info_wrap_validator_function(
+                lambda value, _: value if isinstance(value, cls) else cls.model_validate(value),
+                row,
+                ref=definition["ref"],
+                serialization=core_schema.wrap_serializer_function_ser_schema(_dump, info_arg=True),
+            )
+            definition.clear()
+            definition.update(created)
+        return schema
+
+    # The name leaves "self" to the keys of untrusted data: it is an unknown key like any other.
+    def __init__(__row__, **data: Any) -> None:
+        __row__._fill(data)
 
     @classmethod
     def model_validate(
@@ -94,10 +122,9 @@ class Table(Contract):
         Raises pydantic.ValidationError if the value breaks the contract.
         """
         if update:
-            fields = obj if isinstance(obj, Mapping) else obj.model_dump()
-            obj = {**fields, **update}
+            obj = {**(obj if isinstance(obj, Mapping) else obj.model_dump()), **update}
         new = cls._new()
-        new._fill(cls.__pydantic_validator__.validate_python, obj, **options)
+        new._fill(obj, **options)
         return new
 
     @classmethod
@@ -107,7 +134,7 @@ class Table(Contract):
         Raises pydantic.ValidationError if the value breaks the contract.
         """
         new = cls._new()
-        new._fill(cls.__pydantic_validator__.validate_json, json_data, **options)
+        new._fill(json_data, is_json=True, **options)
         return new
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -147,8 +174,8 @@ class Table(Contract):
         if memo is not None:
             values = deepcopy(values, memo)
         new = self._new()
-        new._fill(new.__pydantic_validator__.validate_python, {**values, **update})
-        fields_set = self.__pydantic_fields_set__ | new.__pydantic_fields_set__.difference(kept)
+        new._fill({**values, **update})
+        fields_set = self.model_fields_set | new.__pydantic_fields_set__.difference(kept)
         object.__setattr__(new, "__pydantic_fields_set__", fields_set)
         if memo is not None:
             memo[id(self)] = new
@@ -166,28 +193,44 @@ class Table(Contract):
         new: Self = inspect(cls).class_manager.new_instance()
         return new
 
-    def _fill(self, validate: Callable[..., Any], data: Any, **options: Any) -> None:
-        """Validate the data into this empty instance, and set its relationships."""
-        related: dict[str, Any] = {}
-        if isinstance(data, Mapping):
-            names = self.__sqlmodel_relationships__
-            related = {name: data[name] for name in data if name in names}
-            data = {name: data[name] for name in data if name not in names} if related else data
+    def _fill(self, data: Any, *, is_json: bool = False, **options: Any) -> None:
+        """Validate the data into this empty instance, and set its relationships.
+
+        The relationships of other objects than mappings are left out: a related row would move
+        from the object to this row.
+        """
+        is_mapping = isinstance(data, Mapping)
+        validator = row_validator(type(self), with_relationships=is_mapping)
+        validate: Callable[..., Any] = (
+            validator.validate_json if is_json else validator.validate_python
+        )
         instrumented = self.__dict__
-        validate(data, self_instance=self, **options)
+        validate(dict(data) if is_mapping else data, self_instance=self, **options)
         values = self.__dict__
         # pydantic has replaced __dict__. Restore SQLAlchemy's, and set each value through it.
         object.__setattr__(self, "__dict__", instrumented)
+        given = self.__pydantic_fields_set__
+        fields = self.__pydantic_fields__
         for name, value in values.items():
-            set_attribute(self, name, value)
-        for name, value in related.items():
-            set_attribute(self, name, value)
+            if name in fields or name in given:
+                set_attribute(self, name, value)
+        given.intersection_update(fields)
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that were set. All fields of a stored row are."""
+        if inspect(self).has_identity:
+            return set(self.__pydantic_fields__)
+        return self.__pydantic_fields_set__
+
+    def __iter__(self) -> Any:
+        return ((name, getattr(self, name)) for name in self.__pydantic_fields__)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.__pydantic_fields__:
+        if name in self.__pydantic_fields__ or name in self.__sqlmodel_relationships__:
+            self._change({name: value})
+        else:
             SQLModel.__setattr__(self, name, value)
-            return
-        self._change({name: value})
 
     def sqlmodel_update(
         self, obj: Mapping[str, Any] | BaseModel, *, update: Mapping[str, Any] | None = None
@@ -195,14 +238,16 @@ class Table(Contract):
         """Change fields to those of a mapping or an object, validated as one.
 
         Fields that a rule ties to each other can only be changed together. `update` replaces single
-        values. Other keys and attributes are ignored.
+        values. Other keys and attributes are ignored, and the fields of an object that were not
+        set.
 
         Raises pydantic.ValidationError if the result breaks the contract. No field changes then.
         """
-        values = obj if isinstance(obj, Mapping) else dict(obj)
+        if isinstance(obj, BaseModel):
+            obj = {name: getattr(obj, name) for name in obj.model_fields_set}
         fields = self.__pydantic_fields__
         self._change(
-            {name: value for name, value in {**values, **(update or {})}.items() if name in fields}
+            {name: value for name, value in {**obj, **(update or {})}.items() if name in fields}
         )
         return self
 
@@ -212,48 +257,42 @@ class Table(Contract):
         validated = changes_validator(type(self)).validate_python(changes, context=(rules, tied))
         for name, value in validated.items():
             set_attribute(self, name, value)
-        self.__pydantic_fields_set__.update(validated)
+        self.__pydantic_fields_set__.update(validated.keys() & self.__pydantic_fields__.keys())
 
 
-@cache
-def changes_validator(table: type[Table]) -> SchemaValidator:
-    """Build the validator of changes to a table's row, which does not change the row itself.
+def _dump(row: Table, dump: Any, info: core_schema.SerializationInfo) -> Any:
+    """Dump a row. Load the values that the dump needs, if they have expired or are deferred.
 
-    It validates a dict of changed fields. Its context is the rules that tie changed fields, and
-    the row's values of the fields that these rules tie.
+    Raises PydanticSerializationError if they cannot be loaded here.
     """
-    table.model_rebuild()
-    schema: Any = table.__pydantic_core_schema__
-    definitions: list[Any] = []
-    while schema["type"] != "model":
-        definitions = schema.get("definitions", definitions)
-        schema = schema["schema"]
+    for name in row.__pydantic_fields__.keys() - row.__dict__.keys():
+        if not _is_left_out(name, info.include, info.exclude):
+            try:
+                getattr(row, name)
+            except SQLAlchemyError as error:
+                raise PydanticSerializationError(
+                    f"{type(row).__name__}.{name} has expired or was deferred, and cannot be "
+                    f"loaded here: {error}. Refresh the row before its dump, open the session with "
+                    "expire_on_commit=False, or leave the field out of the dump"
+                ) from error
+    if info.exclude_unset:
+        row.__pydantic_fields_set__.update(row.model_fields_set)
+    return dump(row)
 
-    def apply_rules(changes: dict[str, Any], info: core_schema.ValidationInfo) -> dict[str, Any]:
-        rules, tied = cast(tuple[list[Rule], dict[str, Any]], info.context)
-        tied |= changes
-        for rule in rules:
-            tied |= {field: None for field in rule.fills if field not in changes}
-            filled = rule.apply(tied)
-            tied |= filled
-            changes |= filled
-        return changes
 
-    fields: Any = core_schema.with_info_after_validator_function(
-        apply_rules,
-        core_schema.typed_dict_schema(
-            {
-                name: core_schema.typed_dict_field(_without_default(field), required=False)
-                for name, field in schema["schema"]["fields"].items()
-            },
-            config=schema["config"],
-        ),
+def _is_left_out(name: str, include: Any, exclude: Any) -> bool:
+    if include is not None and name not in include:
+        return True
+    if isinstance(exclude, Mapping):
+        return exclude.get(name) in (True, ...)
+    return exclude is not None and name in exclude
+
+
+def _no_subclass(model: type[Any], table: type[Any]) -> str:
+    contracts = [base.__name__ for base in table.__bases__ if not issubclass(base, Table)]
+    bases = ", ".join(contracts) or "Contract"
+    return (
+        f"{model.__name__} cannot be a subclass of {table.__name__}, which is a table. For a model "
+        f"with other fields, use the bases {bases}. For more columns, use a table of your own with "
+        f"a foreign key to {table.__tablename__}"
     )
-    if definitions:
-        fields = core_schema.definitions_schema(fields, definitions)
-    return SchemaValidator(fields, schema["config"])
-
-
-def _without_default(field: Any) -> Any:
-    schema = field["schema"]
-    return schema["schema"] if schema["type"] == "default" else schema

@@ -24,7 +24,7 @@ from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint,
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
-from oddsschema.ingestion.sources import Source
+from oddsschema.ingestion.sources import Source, check_source
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import Reserved
@@ -103,9 +103,10 @@ async def ingest(
 ) -> IngestReport:
     """Validate captures and store the good ones as one batch with a run for each platform.
 
-    `source` is the path of an NDJSON file (plain or .gz), NDJSON as bytes, an open file or stream,
-    or an iterable or async iterable of captures: `Capture` objects, dicts, or JSON objects as text.
-    It is read only as fast as PostgreSQL stores its captures.
+    `source` is the path of an NDJSON file (plain or .gz), NDJSON as text or bytes, an open file or
+    stream, or an iterable or async iterable of captures: `Capture` objects, dicts, or JSON objects
+    as text. A `str` that begins with `{` is NDJSON, any other is a path. The source is read only as
+    fast as PostgreSQL stores its captures.
 
     Each capture is validated by the contract. A market that breaks it is refused and the rest of
     its capture stored; any other error refuses the capture. A capture that is stored and most
@@ -118,10 +119,11 @@ async def ingest(
     each chunk is committed at once, unless the caller has opened a transaction; on one of
     SQLAlchemy, the caller commits. `trigger` and `notes` describe the batch.
 
-    Raises DatabaseUnavailableError and NotMigratedError before anything is read, and the source's
-    errors. A database error ends its run alone: the run is reported as failed, its committed chunks
-    stay, and the other runs continue.
+    Raises TypeError for a value that is no source, DatabaseUnavailableError and NotMigratedError
+    before anything is read, and the source's errors. A database error ends its run alone: the run
+    is reported as failed, its committed chunks stay, and the other runs continue.
     """
+    check_source(source)
     async with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         await opened.ingest(source)
     return opened.report()

@@ -1,34 +1,61 @@
-"""The sources of captures: files, NDJSON as bytes, streams, and iterables of captures.
+"""The sources of captures: files, NDJSON as text or bytes, streams, and iterables of captures.
 
 An iterable yields whole lines: `validate` refuses those that are too long.
 """
 
 import io
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from oddsschema.ingestion.files import block_reader, items_of_stream, stream_files
 from oddsschema.ingestion.item import Item, RawCapture
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.lines import LineSplitter
 
-#: A source: the path of an NDJSON file, NDJSON as bytes, an open file or stream of it, or single
-#: captures.
+#: A source: the path of an NDJSON file, NDJSON as text or bytes, an open file or stream of it, or
+#: single captures. Text that begins as JSON does, with `{`, is NDJSON; other text is a path.
 Source = (
-    str | os.PathLike[str] | bytes | Iterable[RawCapture | Item] | AsyncIterable[RawCapture | Item]
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | Iterable[RawCapture | Item]
+    | AsyncIterable[RawCapture | Item]
 )
+
+_SINGLE = Mapping, BaseModel, Item
+
+
+def check_source(source: Any) -> None:
+    """Raise TypeError for a value that is no source, with the kinds of sources."""
+    is_source = isinstance(source, os.PathLike | Iterable | AsyncIterable)
+    if is_source and not isinstance(source, _SINGLE):
+        return
+    hint = ". Put a single capture into a list" if isinstance(source, _SINGLE) else ""
+    raise TypeError(
+        f"captures cannot be read from a value of type {type(source).__name__}: the source must be "
+        "the path of an NDJSON file, NDJSON as text or bytes, an open file or stream, or an "
+        f"iterable or async iterable of captures{hint}"
+    )
 
 
 async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[Item]:
     """Iterate over the captures of a source, numbered from 1, without blank lines.
 
-    The source is asked for its next capture only after the last one was processed. Raises OSError
-    when a file cannot be opened, and the source's own errors.
+    The source is asked for its next capture only after the last one was processed. Raises TypeError
+    for a value that is no source, OSError when a file cannot be opened, and the source's own
+    errors.
     """
-    if isinstance(source, str | os.PathLike):
+    check_source(source)
+    if isinstance(source, str) and is_json(source):
+        source = io.StringIO(source.removeprefix("\ufeff"), newline="\n")
+    elif isinstance(source, str | os.PathLike):
         source = stream_files([os.fspath(source)], limits)
-    elif isinstance(source, bytes):
+    elif isinstance(source, bytes | bytearray | memoryview):
         source = io.BytesIO(source)
     name = getattr(source, "name", None)
     file = name if isinstance(name, str) else "captures"
@@ -49,6 +76,11 @@ async def items(source: Source, limits: Limits = DEFAULT_LIMITS) -> AsyncIterato
             number += 1
             if not is_blank(payload):
                 yield payload if isinstance(payload, Item) else Item(file, number, payload)
+
+
+def is_json(source: str) -> bool:
+    """Return whether text is JSON, an object or an array of objects, in the place of a path."""
+    return source.lstrip("\ufeff \t\r\n[").startswith("{")
 
 
 def is_file(source: Any) -> bool:

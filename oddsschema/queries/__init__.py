@@ -22,7 +22,7 @@ from oddsschema.queries.listed_events import (
     listings,
     listings_by_tournament,
 )
-from oddsschema.queries.outcomes import implied_probabilities, overround
+from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
 from oddsschema.queries.scrapes import (
     Coverage,
     Move,
@@ -49,6 +49,7 @@ __all__ = [
     "closing_prices",
     "coverage",
     "implied_probabilities",
+    "jsonb",
     "lined_up",
     "listings",
     "listings_by_tournament",

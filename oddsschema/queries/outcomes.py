@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -31,6 +32,15 @@ Winners = int | ColumnElement[int]
 #: An SQL/JSON path to the open outcomes of a market, as an SQL literal. Rows that are older than
 #: the CHECK may lack the key.
 _OPEN = "'$[*] ? (!(@.is_active == false))'"
+
+
+def jsonb(column: Any) -> ColumnElement[Any]:
+    """Return a column of a table as plain JSONB, with PostgreSQL's operators for it.
+
+    Type checkers know the operators. Operands and results are plain JSON:
+    `jsonb(MarketOdds.outcomes).contains([{"name": "Over"}])`.
+    """
+    return type_coerce(column, JSONB)
 
 
 def outcome_rows(outcomes: Any, name: str = "outcome") -> TableValuedAlias:

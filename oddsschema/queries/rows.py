@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sqlalchemy import CTE, ColumnElement, SelectBase, TableClause, column, table
 from sqlalchemy.orm import Bundle
-from sqlmodel.main import SQLModelMetaclass
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
-from oddsschema.contracts.base import Contract
+from oddsschema.contracts.base import Contract, ContractMetaclass
 from oddsschema.contracts.columns import column_type
 
 
-class _Columns(SQLModelMetaclass):
+class _Columns(ContractMetaclass):
     """The metaclass that gives rows' classes their columns as attributes, as tables have them."""
 
     if not TYPE_CHECKING:  # a type checker gives a class' attributes the types of its objects'

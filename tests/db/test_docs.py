@@ -41,7 +41,8 @@ class _Page:
     """A page's Python, run statement by statement in one namespace."""
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self.names = {"__name__": "page", **names}
+        # SQLAlchemy looks up the module of a table.
+        self.names = {"__name__": __name__, **names}
 
     async def run(self, source: str) -> None:
         """Run a block; `# pydantic.ValidationError` is a line's error, `# value` its value."""

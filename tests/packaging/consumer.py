@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import assert_type
+from typing import Generic, TypeVar, assert_type
 
 from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -16,8 +16,10 @@ from oddsschema import (
     CompetitorMarketOdds,
     CompetitorOddsSnapshot,
     CompetitorTournament,
+    Contract,
     IngestOptions,
     IngestReport,
+    Market,
     Outcome,
     PruneReport,
     ScrapeBatch,
@@ -29,6 +31,8 @@ from oddsschema import (
     sync,
 )
 from oddsschema.queries import EventListing, ListedEvent, Matching, Offer
+
+T = TypeVar("T")
 
 KICKOFF = datetime(2026, 1, 20, 17, tzinfo=UTC)
 
@@ -70,6 +74,51 @@ def validate(line: bytes) -> Capture:
     if capture.competitor_event is not None:
         assert_type(capture.competitor_event.tournament.country_iso, str | None)
     return capture
+
+
+class Page(Contract, Generic[T]):
+    """A generic contract."""
+
+    items: list[T]
+
+
+def as_dicts() -> Page[Market]:
+    """Construct outcomes from dicts, as the README does, and read them as objects."""
+    outcomes = [{"name": "1", "odds": 1.46}, {"name": "X", "odds": 4.6, "is_active": True}]
+    market = Market(betpawa_market_id="3743", betpawa_market_name="1X2", outcomes=outcomes)
+    row = CompetitorMarketOdds(
+        betpawa_market_id="3743",
+        betpawa_market_name="1X2 - Full Time",
+        outcomes=[{"name": "1", "odds": 1.46}, Outcome(name="X", odds=4.6)],
+    )
+    assert_type(market.outcomes, tuple[Outcome, ...])
+    row.outcomes = [Outcome(name="1", odds=1.46)]
+    page = Page[Market](items=[market])
+    assert_type(page.items[0], Market)
+    # An unused comment to ignore an error would be an error: these must be refused.
+    Market(betpawa_market_id="3743", betpawa_market_name="1X2", outcomes=5)  # type: ignore[arg-type]
+    Market(betpawa_market_id="3743", nothing=5)  # type: ignore[call-arg]
+    return page
+
+
+async def filter_by_outcomes(session: AsyncSession) -> None:
+    """Use PostgreSQL's operators on outcomes."""
+    outcomes = queries.jsonb(CompetitorMarketOdds.outcomes)
+    rows = await session.scalars(
+        select(CompetitorMarketOdds).where(
+            outcomes.contains([{"name": "Over"}]),
+            outcomes.path_exists("$[*] ? (@.odds > 3.0)"),
+            outcomes.has_key("Over"),
+            outcomes[0]["name"].astext == "Over",
+            queries.jsonb(CompetitorMarketOdds.outcomes)[0].is_not(None),
+        )
+    )
+    assert_type(rows.one(), CompetitorMarketOdds)
+
+
+async def follow(batch: ScrapeBatch) -> None:
+    """Await a relationship that is not loaded."""
+    await batch.awaitable_attrs.runs
 
 
 async def read(session: AsyncSession) -> Sequence[ScrapeRun]:

@@ -1,13 +1,16 @@
 """The bases of contracts and tables: one validation of each value."""
 
 import json
+import re
 from collections import Counter
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable
+from types import MappingProxyType, SimpleNamespace
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from sqlalchemy import MetaData, inspect
 from sqlalchemy.orm import make_transient_to_detached, registry
 from sqlmodel import Field, Relationship
@@ -18,6 +21,7 @@ from oddsschema.contracts.columns import foreign_key
 from oddsschema.contracts.scalars import Int4, Name50
 from oddsschema.contracts.table import Table
 from oddsschema.strategies import contracts, json_values
+from tests.support.example_world import FIXTURE
 from tests.support.tables import TABLES
 
 #: The number of calls of each field validator and rule below.
@@ -162,10 +166,146 @@ def test_relationships_in_construction(make: Any) -> None:
     assert Reel(tickets=[other]).tickets[0] is other
 
 
-def test_related_rows_are_no_fields() -> None:
-    """A relationship accepts only rows."""
-    with pytest.raises(AttributeError):
-        Ticket(**TICKET, reel={"id": 1})
+#: The ways to give a value to a relationship, each of which has a class and a dict of values.
+WAYS: dict[str, Callable[[Any, Any], Any]] = {
+    "constructor": lambda table, values: table(**values),
+    "model_validate": lambda table, values: table.model_validate(values),
+    "other mapping": lambda table, values: table.model_validate(MappingProxyType(values)),
+    "JSON": lambda table, values: table.model_validate_json(json.dumps(values)),
+    "TypeAdapter": lambda table, values: TypeAdapter(table).validate_python(values),
+    "list": lambda table, values: TypeAdapter(list[table]).validate_python([values]),
+    "TypeAdapter of JSON": lambda table, values: TypeAdapter(table).validate_json(
+        json.dumps(values)
+    ),
+}
+
+
+#: Values that JSON can have in the place of a related row, or of several.
+NO_ROWS = json_values() | st.lists(json_values(), min_size=1)
+
+
+def relationships() -> list[Any]:
+    """List the relationships of all tables: the table, the name, and whether it is a list."""
+    return [
+        pytest.param(table, each.key, bool(each.uselist), id=f"{name}.{each.key}")
+        for name, table in TABLES.items()
+        for each in inspect(table).relationships
+    ]
+
+
+@pytest.mark.parametrize(("table", "name", "is_list"), relationships())
+@given(data=st.data())
+def test_relationships_accept_only_rows(
+    table: type[Table], name: str, is_list: bool, data: st.DataObject
+) -> None:
+    """No JSON value is a related row: every way to make a row refuses it with its place."""
+    values = json.loads(data.draw(contracts(table)).model_dump_json())
+    related = data.draw(NO_ROWS)
+    assume(related != [] if is_list else related is not None)
+    for way, make in WAYS.items():
+        with pytest.raises(ValidationError) as caught:
+            make(table, values | {name: related})
+        place = (0, name) if way == "list" else (name,)
+        assert {error["loc"][: len(place)] for error in caught.value.errors()} == {place}
+
+
+@pytest.mark.parametrize(("table", "name", "is_list"), relationships())
+@given(data=st.data())
+def test_refused_assignment_of_a_relationship(
+    table: type[Table], name: str, is_list: bool, data: st.DataObject
+) -> None:
+    """An assignment to a relationship accepts only rows too, and a refused one changes nothing."""
+    row = data.draw(contracts(table))
+    before = state(row)
+    related = data.draw(NO_ROWS)
+    assume(related != [] if is_list else related is not None)
+    with pytest.raises(ValidationError):
+        setattr(row, name, related)
+    assert state(row) == before
+
+
+def test_row_of_another_class() -> None:
+    """A row of another class than the related one is refused."""
+    for related in (Ticket(**TICKET), Reel):
+        with pytest.raises(ValidationError, match="should be an instance of Reel"):
+            Ticket(**TICKET, reel=related)
+    assert Ticket(**TICKET, reel=None).reel is None
+    with pytest.raises(ValidationError, match="should be an instance of Tournament"):
+        oddsschema.Event(**FIXTURE, tournament=None)  # its foreign key is NOT NULL
+
+
+@pytest.mark.parametrize("key", ["self", "row", "__row__", "data", 5, None])
+def test_every_key_is_data(key: Any) -> None:
+    """A key of untrusted data is never an argument of a method."""
+    for way in ("model_validate", "other mapping", "TypeAdapter"):
+        with pytest.raises(ValidationError):
+            WAYS[way](Ticket, TICKET | {key: 1})
+
+
+def test_rows_inside_values_are_known_to_sqlalchemy() -> None:
+    """A row that pydantic creates inside another value, from any object, is like any other row."""
+    adapter: TypeAdapter[Any] = TypeAdapter(list[Ticket])
+    for value in (TICKET, SimpleNamespace(**TICKET), MappingProxyType(TICKET), Ticket(**TICKET)):
+        (ticket,) = adapter.validate_python([value])
+        assert Reel(tickets=[ticket]).tickets == [ticket]
+        assert (ticket is value) is isinstance(value, Ticket)
+    (read,) = adapter.validate_json(f"[{json.dumps(TICKET)}]")
+    assert inspect(read).transient
+
+
+def test_related_rows_of_objects_stay() -> None:
+    """Validation of a row's attributes does not take its related rows away."""
+    ticket = Ticket(**TICKET)
+    reel = Reel(tickets=[ticket])
+    assert Reel.model_validate(reel).tickets == []
+    assert ticket.reel is reel
+
+
+def test_update_from_an_object() -> None:
+    """An object changes only the fields that it was given, and neither their defaults."""
+    ticket = Ticket(**TICKET)
+    ticket.sqlmodel_update(Ticket(low=5, high=6))
+    assert (ticket.low, ticket.high, ticket.label) == (5, 6, "x")
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("options", [{}, {"table": True}], ids=["model", "table"])
+def test_subclass_of_a_table(table: type[Table], options: dict[str, Any]) -> None:
+    """A subclass of a table is refused with the bases to use in its place."""
+    with pytest.raises(TypeError) as caught:
+        type(table)("Wider", (table,), {"__module__": __name__}, **options)
+    (bases,) = re.findall(r"use the bases (.*)\. For more columns", str(caught.value))
+    given: list[Any] = [getattr(oddsschema.models, name, Contract) for name in bases.split(", ")]
+    assert {name for base in given for name in base.model_fields} <= set(table.model_fields)
+    type(given[0])("Wider", tuple(given), {"__module__": __name__})
+
+
+T = TypeVar("T")
+
+
+class Page(Contract, Generic[T]):
+    """A generic contract."""
+
+    items: tuple[T, ...]
+    total: Int4
+
+
+@pytest.mark.parametrize("item", [*TABLES.values(), oddsschema.Market, Page[oddsschema.Market]])
+@given(data=st.data())
+def test_generic_contract(item: type[Contract], data: st.DataObject) -> None:
+    """A generic contract validates its items as their own class does, and so does its schema."""
+    page = Page[item]  # type: ignore[valid-type]
+    value = data.draw(json_values())
+    try:
+        expected = item.model_validate(value)
+    except ValidationError as error:
+        with pytest.raises(ValidationError) as caught:
+            page(items=[value], total=1)
+        found = [(each["loc"][2:], each["type"]) for each in caught.value.errors()]
+        assert found == [(each["loc"], each["type"]) for each in error.errors()]
+    else:
+        assert page(items=[value], total=1).items == (expected,)
+    assert f"{item.__name__}" in str(page.model_json_schema())
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -14,10 +14,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsschema.ingestion import Item, Limits, read_files
+from oddsschema import Outcome
+from oddsschema.ingestion import Item, Limits, ingest, read_files
 from oddsschema.ingestion.gzip_lines import FileSplitter
 from oddsschema.ingestion.lines import UnreadableFileError
 from oddsschema.ingestion.sources import items
@@ -114,7 +116,10 @@ def test_lines_of_text(content: bytes, sizes: list[int], most: int) -> None:
         (number, None if line is None else line.decode())
         for number, line in expected_items(text.replace("é", "e").encode(), limits)
     ]
-    for source in (io.StringIO(text, newline="\n"), Stream(text, sizes.copy())):
+    sources = [io.StringIO(text, newline="\n"), Stream(text, sizes.copy())]
+    # Text that begins with "{" is no path.
+    sources += [text] if text.lstrip().startswith("{") else []
+    for source in sources:
         found = asyncio.run(listed(source, limits))
         plain = [
             (item.line, item.payload and str(item.payload).replace("é", "e")) for item in found
@@ -270,3 +275,61 @@ def test_damaged_gzip(content: bytes, members: int, data: st.DataObject) -> None
     # The last line before a damage may be cut.
     ended = whole if found[1] is None else whole.rpartition(b"\n")[0]
     assert found[0] == expected_items(ended, Limits())
+
+
+@pytest.mark.parametrize("prefix", ["", "\ufeff", " \n", "[", "[ "])
+def test_json_is_no_path(prefix: str) -> None:
+    """Text that begins as JSON does is a line, not the path of a file."""
+    line = '{"a": "é"}'
+    (item,) = asyncio.run(listed(prefix + line, Limits()))
+    if "[" in prefix:
+        assert "a JSON array in place of lines" in str(item.unreadable)
+    else:
+        assert item.payload == line
+
+
+def test_path_as_text(tmp_path: Path) -> None:
+    """Other text is a path."""
+    path = tmp_path / "[1] {a}.ndjson"
+    path.write_text("{}\n")
+    (item,) = asyncio.run(listed(str(path), Limits()))
+    assert item.file == str(path)
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(listed("captures", Limits()))
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_other_bytes(kind: Callable[[bytes], Any]) -> None:
+    """Other types of bytes are NDJSON too."""
+    assert [item.payload for item in asyncio.run(listed(kind(b"{}\n[]"), Limits()))] == [
+        b"{}",
+        b"[]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        5,
+        0.5,
+        True,
+        object(),
+        items,
+        Limits,
+        {},
+        {"captured_at": 1},
+        Outcome(name="1", odds=2),
+    ],
+)
+def test_wrong_type_of_source(source: Any) -> None:
+    """A value of another type is refused with the types that are taken, before any connection."""
+    for call in (
+        lambda: asyncio.run(listed(source, Limits())),
+        lambda: asyncio.run(ingest("postgresql://no-such-host/odds", source)),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert f"type {type(source).__name__}: the source must be the path of" in str(caught.value)
+        is_single = isinstance(source, dict | Outcome)
+        assert ("Put a single capture into a list" in str(caught.value)) is is_single

@@ -180,3 +180,13 @@ def test_bookmaker(client: httpx.Client) -> None:
     again = client.post("/bookmakers", json={"name": "Betway", "slug": "other"})
     assert again.status_code == 409
     assert "uq_bookmakers_name" in again.json()["detail"]
+
+
+@pytest.mark.parametrize("key", ["event_bookmakers", "scrape_errors", "self", "unknown"])
+@pytest.mark.parametrize("value", [[{}], {}, None, "x", [None], [[1]], 1, [{"event_url": "x"}]])
+def test_bookmaker_with_related_rows(client: httpx.Client, key: str, value: Any) -> None:
+    """A request cannot set relationships: any value in their place is 422, with its path."""
+    refused = client.post("/bookmakers", json={"name": "New", "slug": "new", key: value})
+    assert refused.status_code == 422
+    (problem,) = refused.json()["problems"]
+    assert problem["path"].startswith(f"$.{key}")
