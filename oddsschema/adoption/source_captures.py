@@ -162,6 +162,7 @@ class SourceCaptures:
         more = [f"{tables.column('t', tournaments, name)} AS tournament_{name}" for name in names]
         if not is_reference:
             more += ["t.external_id AS tournament_external_id", "e.source", "e.external_id"]
+            more.append(f"{tables.column('e', side.events, 'event_url')} AS event_url")
         sql = _EVENTS.format(
             more=", ".join(more),
             tournament_sportradar_id=tables.column("t", tournaments, "sportradar_id"),
@@ -220,7 +221,7 @@ class SourceCaptures:
                 name: found[f"tournament_{name}"]
                 for name in ("source", "external_id", "country_raw", "country_iso")
             }
-            event |= {name: found[name] for name in ("source", "external_id")}
+            event |= {name: found[name] for name in ("source", "external_id", "event_url")}
             return {**capture, "competitor_event": event}
         if (country := _text_or_none(found["tournament_country"])) is not None:
             tournament["country"] = country

@@ -63,7 +63,9 @@ _OF_SIDES: Mapping[Side, Mapping[str, Columns]] = {
             ("id", "competitor_event_id", "captured_at"), ("scrape_run_id", "raw_response")
         ),
         "competitor_market_odds": _MARKET,
-        "competitor_events": Columns((*_FIXTURE, "source", "external_id"), ("deleted_at",)),
+        "competitor_events": Columns(
+            (*_FIXTURE, "source", "external_id"), ("event_url", "deleted_at")
+        ),
         "competitor_tournaments": Columns(
             ("id", "source", "sport_id", "name", "external_id"),
             ("country_raw", "country_iso", "sportradar_id", "deleted_at"),
