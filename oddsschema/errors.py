@@ -357,6 +357,11 @@ class ForeignTablesError(MigrationError):
     #: The schema of the tables.
     schema: str
 
+    @property
+    def needs_search_path(self) -> bool:
+        """Whether another search path is the cure, or one of several."""
+        return True
+
     def __post_init__(self) -> None:
         super().__init__(
             f"the schema {self.schema} has tables with names of oddsschema's, but these tables are "

@@ -159,10 +159,8 @@ async def check_connection(
             needs_search_path=placement.missing_schema is not None,
         )
     if recorded.are_foreign and not own:
-        return CheckReport(
-            state=CheckState.UNVERSIONED,
-            message=str(ForeignTablesError(schema=str(recorded.schema))),
-        )
+        foreign = ForeignTablesError(schema=str(recorded.schema))
+        return _report(CheckState.UNVERSIONED, foreign)
     if not own and recorded.tables != set(release.tables):
         if others:
             return CheckReport(state=CheckState.UNVERSIONED, message=_message_for_others(others))

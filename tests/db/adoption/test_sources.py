@@ -418,7 +418,7 @@ def test_move_in(empty_database: str, run: Run) -> None:
     assert "'oddsschema adopt'" in checked.message
     ended = program("upgrade", "--url", empty_database)
     assert ended.code == 5
-    assert ended.stderr.splitlines()[-1] == f"error: {name_schema_option(checked.message)}"
+    assert ended.stderr.splitlines()[-1] == f"error: {name_schema_option(checked)}"
 
     ours = "--url", empty_database, "--schema", "odds"
     assert program("upgrade", "--create-schema", *ours).code == 0
