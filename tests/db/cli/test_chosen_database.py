@@ -24,7 +24,12 @@ from tests.support.sessions import fetch
 Run = Callable[..., Any]
 
 #: The arguments that some commands need.
-ARGUMENTS = {"downgrade": ["base"], "history": ["1"], "prune": ["--keep", "1d"]}
+ARGUMENTS = {
+    "adopt": ["--from-schema", "public"],
+    "downgrade": ["base"],
+    "history": ["1"],
+    "prune": ["--keep", "1d"],
+}
 
 
 def commands() -> Iterator[str]:
