@@ -1,6 +1,7 @@
 """The plan's tables in their first form, as another program has created and filled them.
 
-Times have no zone, documents are JSON, and the tables have neither foreign keys nor CHECKs.
+Times have no zone, documents are JSON, and the tables have neither foreign keys nor CHECKs. Events
+of competitors have the URL that programs have added since.
 """
 
 import json
@@ -66,7 +67,7 @@ CREATE TABLE competitor_tournaments (
 CREATE TABLE competitor_events (
     id serial PRIMARY KEY, source varchar(20), tournament_id int, betpawa_event_id int,
     name varchar(500), home_team varchar(255), away_team varchar(255), kickoff timestamp,
-    external_id varchar(100), sportradar_id varchar(100) NOT NULL,
+    external_id varchar(100), sportradar_id varchar(100) NOT NULL, event_url varchar(1000),
     created_at timestamp DEFAULT now(), updated_at timestamp DEFAULT now(), deleted_at timestamp
 );
 CREATE TABLE competitor_odds_snapshots (
@@ -202,6 +203,7 @@ class PlanWriter:
             (event.source, event.external_id),
             source=event.source,
             external_id=event.external_id,
+            event_url=event.event_url,
             tournament_id=tournament_id,
             **_fixture(event),
         )
