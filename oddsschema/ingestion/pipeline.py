@@ -215,7 +215,6 @@ class Pipeline:
                 self._is_copying.clear()
                 self._written_by = self._next_due_at()
                 self._writing = asyncio.create_task(self._write(chunk))
-                self._writing.add_done_callback(self._drop_captures)
 
     async def _drain(self) -> None:
         """Wait until the chunk that is written is committed. Raises `error`."""
@@ -250,20 +249,30 @@ class Pipeline:
             await self._write_parts(chunk)
         except Exception as error:
             self.error, self._traceback = error, error.__traceback__
+            if isinstance(error, ChunkError):
+                self._drop_captures(error)
         finally:
             self._is_copying.set()
             self._writing = self._written_by = None
 
-    def _drop_captures(self, _writing: asyncio.Task[None]) -> None:
-        """After a ChunkError, drop the captures that cannot be written any more."""
-        if not isinstance(self.error, ChunkError):
-            return
+    def _drop_captures(self, failure: ChunkError) -> None:
+        """Drop the captures that cannot be written any more, after the writing task has failed."""
         self._chunk.captures.clear()
-        error: BaseException | None = self.error
+        # The variables of the frames are the captures of the chunk that failed. To clear a frame
+        # that is suspended closes its coroutine. These frames are the writing task's alone, and end
+        # with it: whoever raises the error adds frames of other tasks to new tracebacks.
+        tracebacks = []
+        error: BaseException | None = failure
         while error is not None:
-            # The variables of the frames are the captures of the chunk that failed.
-            clear_frames(error.__traceback__)
+            tracebacks.append(error.__traceback__)
             error = error.__cause__ or error.__context__
+
+        def clear(_writing: asyncio.Task[None]) -> None:
+            for traceback in tracebacks:
+                clear_frames(traceback)
+
+        assert self._writing is not None
+        self._writing.add_done_callback(clear)
 
     async def _write_parts(self, chunk: Chunk) -> None:
         """Commit a chunk; in halves, and halves of these, if it reaches a time limit of the server.
