@@ -118,9 +118,9 @@ class Scrape:
             "tournament": self._tournament(platform, rng.randrange(40)),
         }
         own_id = self._numbered(rng, "sportradar_id", 100, number)
-        event["event_url"] = rng.choice(texts["event_url"])
         if platform == "betpawa":
-            return event | {"external_event_id": own_id, "bookmaker": platform}
+            own = {"external_event_id": own_id, "event_url": rng.choice(texts["event_url"])}
+            return event | own | {"bookmaker": platform}
         return event | {"external_id": own_id, "source": platform}
 
     def _tournament(self, platform: str, number: int) -> dict[str, Any]:
