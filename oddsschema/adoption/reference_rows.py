@@ -81,7 +81,7 @@ _TABLES = (
     *(
         ReferenceTable(
             name,
-            f"SELECT json_build_array(btrim(source), btrim(external_id::text))::text AS key "
+            f"SELECT json_build_array(btrim(source::text), btrim(external_id::text))::text AS key "
             f"FROM {{{name}}}",
             f"FROM {name} AS f "
             "WHERE f.source = c.key::json ->> 0 AND f.external_id = c.key::json ->> 1",
@@ -101,8 +101,9 @@ _COUNT_FOUND = "SELECT count(*) FROM unnest($1::text[]) AS c (key) WHERE EXISTS 
 
 # Read the rows of the source that are deleted softly.
 _DELETED = """
-SELECT btrim(source) AS source, btrim(external_id::text) AS external_id, deleted_at
-FROM {table} WHERE deleted_at IS NOT NULL
+SELECT btrim(r.source::text) AS source, btrim(r.external_id::text) AS external_id,
+    {deleted_at} AS deleted_at
+FROM {table} AS r WHERE r.deleted_at IS NOT NULL
 """
 
 # Delete softly the events of sources $1 with the external ids $2, at the times $3, unless a later
@@ -187,7 +188,9 @@ async def delete_softly(
     for name, statement in _SOFT_DELETES.items():
         if not tables.has(name, "deleted_at"):
             continue
-        deleted = _DELETED.format(table=tables.table(name))
+        deleted = _DELETED.format(
+            table=tables.table(name), deleted_at=tables.column("r", name, "deleted_at")
+        )
         async for rows in rows_in_groups(connection, deleted, _GROUP):
             group = []
             for row in rows:

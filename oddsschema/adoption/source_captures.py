@@ -23,8 +23,9 @@ _OUTCOME_KEYS = frozenset(Outcome.model_fields)
 
 # Read the snapshots of a side, the oldest first. Those that become one follow each other.
 _SNAPSHOTS = """
-SELECT s.id, s.captured_at, {scrape_run_id} AS scrape_run_id, {raw_response} AS raw_response,
-    s.{event} AS event_id, {bookmaker} AS bookmaker_id, {key} AS key
+SELECT s.id, {captured_at} AS captured_at, {scrape_run_id} AS scrape_run_id,
+    {raw_response} AS raw_response, s.{event} AS event_id, {bookmaker} AS bookmaker_id,
+    {key} AS key
 FROM {snapshots} AS s LEFT JOIN {events} AS e ON e.id = s.{event}
 ORDER BY s.captured_at, key, s.id
 """
@@ -39,7 +40,8 @@ GROUP BY m.snapshot_id
 
 # Read the events $1 with their tournaments and sports.
 _EVENTS = """
-SELECT e.id, e.tournament_id, e.name, e.home_team, e.away_team, e.kickoff, e.sportradar_id,
+SELECT e.id, e.tournament_id, e.name, e.home_team, e.away_team, {kickoff} AS kickoff,
+    e.sportradar_id,
     {more}, t.id AS tournament_found, t.name AS tournament, t.sport_id,
     {tournament_sportradar_id} AS tournament_sportradar_id,
     sp.slug AS sport_slug, sp.name AS sport
@@ -136,9 +138,13 @@ class SourceCaptures:
             bookmaker = "s.bookmaker_id"
             key = f"concat({plain_event_id('e.sportradar_id')}, ' ', s.bookmaker_id)"
         else:
-            bookmaker, key = "NULL", "concat(btrim(e.source), ' ', btrim(e.external_id::text))"
+            bookmaker, key = (
+                "NULL",
+                "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))",
+            )
         raw = tables.column("s", side.snapshots, "raw_response") if self.keep_raw else "NULL"
         return _SNAPSHOTS.format(
+            captured_at=tables.column("s", side.snapshots, "captured_at"),
             scrape_run_id=tables.column("s", side.snapshots, "scrape_run_id"),
             raw_response=f"{raw}::text",
             event=side.event_column,
@@ -164,6 +170,7 @@ class SourceCaptures:
             more += ["t.external_id AS tournament_external_id", "e.source", "e.external_id"]
             more.append(f"{tables.column('e', side.events, 'event_url')} AS event_url")
         sql = _EVENTS.format(
+            kickoff=tables.column("e", side.events, "kickoff"),
             more=", ".join(more),
             tournament_sportradar_id=tables.column("t", tournaments, "sportradar_id"),
             events=tables.table(side.events),

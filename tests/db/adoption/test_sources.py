@@ -302,6 +302,39 @@ def test_raw_responses(source: str, database: str, run: Run) -> None:
     assert run(fetch(database, raw)) == [('{"a": 2, "b": 1}',)]
 
 
+@pytest.mark.parametrize(
+    "column", ["odds_snapshots.captured_at", "events.kickoff", "competitor_events.deleted_at"]
+)
+@pytest.mark.parametrize("time", ["20000-01-01", "0044-03-15 BC", "infinity", "-infinity"])
+def test_times_outside_of_python(
+    column: str, time: str, source: str, database: str, run: Run
+) -> None:
+    """A time that Python cannot have refuses its own snapshot alone; a soft delete is left out."""
+    table, name = column.split(".")
+    run(execute(source, f"UPDATE {table} SET {name} = '{time}'"))
+    report = run(adopt(database, source, timezone=UTC))
+    is_refused = name != "deleted_at"
+    assert of_tables(report, "odds_snapshots", "competitor_odds_snapshots") == [
+        (1, int(not is_refused), 0, int(is_refused), 0, 0),
+        (1, 1, 0, 0, 0, 0),
+    ]
+    assert run(fetch(database, "SELECT deleted_at FROM competitor_events")) == [(None,)]
+
+
+def test_enum_of_sources(source: str, database: str, run: Run) -> None:
+    """Sources in a type of their own are read as text."""
+    change = "ALTER TABLE {} ALTER source TYPE source USING source::source"
+    run(
+        execute(
+            source,
+            "CREATE TYPE source AS ENUM ('bet9ja')",
+            change.format("competitor_events"),
+            change.format("competitor_tournaments"),
+        )
+    )
+    assert run(adopt(database, source, timezone=UTC)).all_stored
+
+
 def test_soft_deletes(source: str, database: str, run: Run) -> None:
     """Rows that were deleted softly stay so, unless a later snapshot has them."""
     run(
