@@ -138,10 +138,8 @@ class SourceCaptures:
             bookmaker = "s.bookmaker_id"
             key = f"concat({plain_event_id('e.sportradar_id')}, ' ', s.bookmaker_id)"
         else:
-            bookmaker, key = (
-                "NULL",
-                "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))",
-            )
+            bookmaker = "NULL"
+            key = "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))"
         raw = tables.column("s", side.snapshots, "raw_response") if self.keep_raw else "NULL"
         return _SNAPSHOTS.format(
             captured_at=tables.column("s", side.snapshots, "captured_at"),
