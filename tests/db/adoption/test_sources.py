@@ -266,7 +266,8 @@ def test_tournaments_that_become_one(source: str, database: str, run: Run) -> No
             source,
             "INSERT INTO tournaments (id, sport_id, name, sportradar_id) "
             "VALUES (8, 5, 'Super League', 'sr:tournament:8')",
-            "INSERT INTO events SELECT 12, 8, name, home_team, away_team, kickoff, '78' FROM events",
+            "INSERT INTO events "
+            "SELECT 12, 8, name, home_team, away_team, kickoff, '78' FROM events",
             "INSERT INTO odds_snapshots (id, event_id, bookmaker_id, captured_at) "
             "VALUES (101, 12, 7, '2024-10-27 00:31')",
         )
