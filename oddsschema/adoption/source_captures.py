@@ -24,10 +24,15 @@ _OUTCOME_KEYS = frozenset(Outcome.model_fields)
 # Read the snapshots of a side, the oldest first. Those that become one follow each other.
 _SNAPSHOTS = """
 SELECT s.id, {captured_at} AS captured_at, {scrape_run_id} AS scrape_run_id,
-    {raw_response} AS raw_response, s.{event} AS event_id, {bookmaker} AS bookmaker_id,
-    {key} AS key
+    s.{event} AS event_id, {bookmaker} AS bookmaker_id, {key} AS key
 FROM {snapshots} AS s LEFT JOIN {events} AS e ON e.id = s.{event}
 ORDER BY s.captured_at, key, s.id
+"""
+
+# Read the raw responses of the snapshots $1: with the snapshots, they would be sorted on disk.
+_RAW = """
+SELECT s.id, s.raw_response::text FROM {snapshots} AS s
+WHERE s.id = ANY ($1::bigint[]) AND s.raw_response IS NOT NULL
 """
 
 # Read the markets of the snapshots $1, each with its columns $2 in a JSON object: an array each.
@@ -113,10 +118,13 @@ class SourceCaptures:
                 for row in await self.connection.fetch(self._markets_sql(side), ids)
             }
             events = await self._events(side, {row["event_id"] for row in rows})
+            raw = await self._raw_responses(side, ids)
             for row in rows:
                 found = markets.get(row["id"])
                 try:
                     payload = self._capture(side, row, events)
+                    if row["id"] in raw:
+                        payload["raw_response"] = from_json(raw[row["id"]])
                     listed = [] if found is None else from_json(found["markets"])
                     payload["markets"] = left_keys.without(listed)
                     # Text is validated several times faster than objects.
@@ -140,17 +148,22 @@ class SourceCaptures:
         else:
             bookmaker = "NULL"
             key = "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))"
-        raw = tables.column("s", side.snapshots, "raw_response") if self.keep_raw else "NULL"
         return _SNAPSHOTS.format(
             captured_at=tables.column("s", side.snapshots, "captured_at"),
             scrape_run_id=tables.column("s", side.snapshots, "scrape_run_id"),
-            raw_response=f"{raw}::text",
             event=side.event_column,
             bookmaker=bookmaker,
             key=key,
             snapshots=tables.table(side.snapshots),
             events=tables.table(side.events),
         )
+
+    async def _raw_responses(self, side: Side, ids: Sequence[int]) -> dict[int, str]:
+        """Read the raw responses of snapshots, if they are kept, as JSON."""
+        if not (self.keep_raw and self.tables.has(side.snapshots, "raw_response")):
+            return {}
+        sql = _RAW.format(snapshots=self.tables.table(side.snapshots))
+        return dict(await self.connection.fetch(sql, ids))
 
     def _markets_sql(self, side: Side) -> str:
         names = [name for name in Market.model_fields if self.tables.has(side.markets, name)]
@@ -219,8 +232,6 @@ class SourceCaptures:
         )
         event["kickoff"] = times["kickoff"]
         capture = {"captured_at": times["captured_at"]}
-        if row["raw_response"] is not None:
-            capture["raw_response"] = from_json(row["raw_response"])
         if side is not BETPAWA:
             tournament |= {
                 name: found[f"tournament_{name}"]
