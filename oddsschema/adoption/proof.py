@@ -41,6 +41,11 @@ FROM unnest($1::int[], $2::bigint[], $3::int[]) AS c (event, id, run)
 WHERE s.{event} = c.event AND s.id = c.id
 """
 
+# Compare the raw response of snapshot $2 of event $1 with the JSON $3.
+_HAS_RAW = """
+SELECT s.raw_response = $3::text::jsonb FROM {snapshots} AS s WHERE s.{event} = $1 AND s.id = $2
+"""
+
 
 class Accepted(NamedTuple):
     """A snapshot of the source that is valid, and its record."""
@@ -106,7 +111,12 @@ class Proof:
     def _accepted(self, snapshot: SourceSnapshot) -> CaptureRecord | None:
         """Validate a snapshot as the ingestion did; None if it is refused."""
         item = snapshot.item
-        validated = validate(item, limits=self.options.limits, horizon=self.horizon)
+        validated = validate(
+            item,
+            limits=self.options.limits,
+            keep_raw=self.options.keep_raw,
+            horizon=self.horizon,
+        )
         if validated.capture is None or (item.file, item.line) in self.refused:
             self.snapshots.refused += 1
             self.markets.refused += snapshot.markets
@@ -151,11 +161,19 @@ class Proof:
         )
         async with rows.states([(capture.event_id, capture.at) for capture in placed]) as states:
             places = iter(placed)
-            compared = [
-                Compared(place, delivered[place.event_id, place.at], difference_of(place, state))
+            differences = [
+                (place, difference_of(place, state))
                 async for state in states
                 for place in [next(places)]
             ]
+        compared = [
+            Compared(
+                place,
+                delivered[place.event_id, place.at],
+                difference or await self._raw_difference(connection, place),
+            )
+            for place, difference in differences
+        ]
         moved = [
             (place.event_id, place.before.id, run_id)
             for place, same, _ in compared
@@ -167,6 +185,18 @@ class Proof:
         if moved:
             await connection.execute(self.side.sql(_SET_RUNS), *map(list, zip(*moved, strict=True)))
         return compared
+
+    async def _raw_difference(self, connection: Connection, place: PlacedCapture) -> str | None:
+        """Describe the difference of the raw response; None if it is equal, or not kept."""
+        raw, before = place.capture.raw_response, place.before
+        if raw is None:
+            return None
+        # Another snapshot, which the capture confirmed, has the raw response of another instant.
+        if before is not None and before.captured_at == place.at:
+            sql = self.side.sql(_HAS_RAW)
+            if await connection.fetchval(sql, place.event_id, before.id, raw.decode()):
+                return None
+        return "its raw_response is not stored"
 
     async def _find_events(
         self, connection: Connection, keys: Sequence[tuple[str, str]]

@@ -31,7 +31,7 @@ class ReferenceTable:
     name: str
     #: The keys of its rows in the source, as a SELECT of texts; NULL for a row that has none.
     keys: str
-    #: The condition on a row of ours that has the key `c`: FROM and WHERE.
+    #: The rows of ours that have the key `c`, the best first: FROM, WHERE and ORDER BY.
     found: str
 
 
@@ -60,7 +60,8 @@ _TABLES = (
         """FROM tournaments AS f JOIN sports AS s ON s.id = f.sport_id
         WHERE f.sportradar_id = c.key::json ->> 3
             OR (s.slug, f.name, f.country)
-                = (c.key::json ->> 0, c.key::json ->> 1, c.key::json ->> 2)""",
+                = (c.key::json ->> 0, c.key::json ->> 1, c.key::json ->> 2)
+        ORDER BY f.sportradar_id IS NOT DISTINCT FROM c.key::json ->> 3 DESC""",
     ),
     ReferenceTable(
         "events",
@@ -81,7 +82,7 @@ _TABLES = (
     *(
         ReferenceTable(
             name,
-            f"SELECT json_build_array(btrim(source), btrim(external_id::text))::text AS key "
+            f"SELECT json_build_array(btrim(source::text), btrim(external_id::text))::text AS key "
             f"FROM {{{name}}}",
             f"FROM {name} AS f "
             "WHERE f.source = c.key::json ->> 0 AND f.external_id = c.key::json ->> 1",
@@ -96,13 +97,23 @@ _COUNT_KEYS = "SELECT count(*), count(key), count(DISTINCT key) FROM ({keys}) AS
 # Read the different keys of the source.
 _KEYS = "SELECT DISTINCT key FROM ({keys}) AS keys WHERE key IS NOT NULL"
 
-# Count the keys $1 that rows of ours have.
-_COUNT_FOUND = "SELECT count(*) FROM unnest($1::text[]) AS c (key) WHERE EXISTS (SELECT {found})"
+# Find the ids of the rows of ours that have the keys $1.
+_FIND = """
+SELECT f.id FROM unnest($1::text[]) AS c (key)
+CROSS JOIN LATERAL (SELECT f.id {found} LIMIT 1) AS f
+"""
+
+# Count the matches of the source that SportRadar ids do not make.
+_OTHER_MATCHES = f"""
+SELECT count(*) FROM {{competitor_events}} AS c JOIN {{events}} AS e ON e.id = c.betpawa_event_id
+WHERE {plain_event_id("e.sportradar_id")} IS DISTINCT FROM {plain_event_id("c.sportradar_id")}
+"""
 
 # Read the rows of the source that are deleted softly.
 _DELETED = """
-SELECT btrim(source) AS source, btrim(external_id::text) AS external_id, deleted_at
-FROM {table} WHERE deleted_at IS NOT NULL
+SELECT btrim(r.source::text) AS source, btrim(r.external_id::text) AS external_id,
+    {deleted_at} AS deleted_at
+FROM {table} AS r WHERE r.deleted_at IS NOT NULL
 """
 
 # Delete softly the events of sources $1 with the external ids $2, at the times $3, unless a later
@@ -151,30 +162,42 @@ async def count_reference_rows(
         )
         source = await connection.fetchval(f"SELECT count(*) FROM {tables.table(table.name)}")
         _, with_key, different = await connection.fetchrow(_COUNT_KEYS.format(keys=keys))
-        stored = 0
-        statement = _COUNT_FOUND.format(found=table.found)
+        found = 0
+        stored = set[int]()
+        statement = _FIND.format(found=table.found)
         async for rows in rows_in_groups(connection, _KEYS.format(keys=keys), _GROUP):
             group = [row["key"] for row in rows]
 
-            async def count_found(
+            async def find(
                 ours: Connection, statement: str = statement, group: Sequence[str] = group
-            ) -> int:
-                found: int = await ours.fetchval(statement, group)
-                return found
+            ) -> list[int]:
+                return [row["id"] for row in await ours.fetch(statement, group)]
 
-            stored += await connections.transact(count_found)
+            ids = await connections.transact(find)
+            found += len(ids)
+            stored.update(ids)
         counted.append(
             TableCounts(
                 name=table.name,
                 source=source,
-                stored=stored,
-                merged=with_key - different,
+                stored=len(stored),
+                # Tournaments of one name in one country are one, whatever their ids.
+                merged=with_key - different + found - len(stored),
                 refused=0,
-                left=source - with_key + different - stored,
+                left=source - with_key + different - found,
                 missing=0,
             )
         )
     return counted
+
+
+async def count_other_matches(connection: Connection, tables: SourceTables) -> int:
+    """Count the matches that are left: those of events whose SportRadar ids differ."""
+    if not (tables.has("competitor_events", "betpawa_event_id") and tables.has("events", "id")):
+        return 0
+    names = {name: tables.table(name) for name in ("competitor_events", "events")}
+    number: int = await connection.fetchval(_OTHER_MATCHES.format(**names))
+    return number
 
 
 async def delete_softly(
@@ -187,7 +210,9 @@ async def delete_softly(
     for name, statement in _SOFT_DELETES.items():
         if not tables.has(name, "deleted_at"):
             continue
-        deleted = _DELETED.format(table=tables.table(name))
+        deleted = _DELETED.format(
+            table=tables.table(name), deleted_at=tables.column("r", name, "deleted_at")
+        )
         async for rows in rows_in_groups(connection, deleted, _GROUP):
             group = []
             for row in rows:

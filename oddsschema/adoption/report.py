@@ -33,13 +33,13 @@ class TableCounts(BaseModel):
 
 
 class ColumnLeft(BaseModel):
-    """A column of the source that oddsschema does not have."""
+    """A column of the source with values that are left."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     table: str = Field(description="The name of the table.")
     name: str = Field(description="The name of the column.")
-    values: int = Field(description="Rows with a value in it.")
+    values: int = Field(description="Rows whose value is left.")
 
     def __str__(self) -> str:
         return f"{self.table}.{self.name}: {self.values:,} values"
@@ -66,7 +66,8 @@ class AdoptReport(BaseModel):
     ingestion: IngestReport = Field(description="The ingestion of the captures.")
     tables: tuple[TableCounts, ...] = Field(description="The rows of each table of the source.")
     columns_left: tuple[ColumnLeft, ...] = Field(
-        description="Columns of the source that oddsschema does not have."
+        description="Columns of the source that oddsschema does not have, and `betpawa_event_id` "
+        "where it matches events with different SportRadar ids."
     )
     outcome_keys_left: int = Field(
         description="Keys of outcomes that oddsschema does not have, such as ids and probabilities."

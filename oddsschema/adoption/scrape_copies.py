@@ -81,7 +81,7 @@ WHERE r.id = c.id::int AND ({stored}) IS DISTINCT FROM ({values})
 
 # Read the errors of the source, each with its number among equal ones, and its event and bookmaker.
 _ERRORS = """
-SELECT r.id, r.scrape_run_id, r.error_type, r.error_message, r.occurred_at,
+SELECT r.id, r.scrape_run_id, r.error_type, r.error_message, {occurred_at} AS occurred_at,
     {sportradar_id} AS sportradar_id, {slug} AS slug,
     row_number() OVER (
         PARTITION BY r.scrape_run_id, r.occurred_at, r.error_type, r.error_message ORDER BY r.id
@@ -143,7 +143,11 @@ class ScrapeCopies:
         tables = self.tables
         if "scrape_errors" not in tables.types or "scrape_runs" not in tables.types:
             return
-        sql = _ERRORS.format(errors=tables.table("scrape_errors"), **self._joins())
+        sql = _ERRORS.format(
+            errors=tables.table("scrape_errors"),
+            occurred_at=tables.column("r", "scrape_errors", "occurred_at"),
+            **self._joins(),
+        )
         async for rows in rows_in_groups(self.source, sql, _GROUP):
             accepted = [values for row in rows if (values := self._error(row)) is not None]
             if not accepted:
@@ -181,7 +185,8 @@ class ScrapeCopies:
                 self.zone,
             )
             error = ScrapeError(scrape_run_id=run_id, **values)
-            assert error.occurred_at is not None
+            if error.occurred_at is None:
+                raise ValueError("its occurred_at is NULL")
         except ValueError as reason:
             self._refuse("scrape_errors", row["id"], reason)
             return None
@@ -248,8 +253,9 @@ class TableCopies:
         ids: dict[int, int] = {}
         numbers: Counter[Any] = Counter()
         columns = ", ".join(
-            f"r.{name}::text" if name == "platform_timings" else f"r.{name}"
+            f"r.{name}::text" if name == "platform_timings" else f"{column} AS {name}"
             for name in self._columns
+            for column in [self._tables.column("r", self._name, name)]
         )
         sql = _ROWS.format(columns=columns, table=self._tables.table(self._name))
         async for rows in rows_in_groups(self._source, sql, _GROUP):
@@ -268,6 +274,8 @@ class TableCopies:
         """Validate a row; None if it is refused."""
         try:
             values = {name: value for name, value in row.items() if value is not None}
+            if "started_at" not in values:
+                raise ValueError("its started_at is NULL")
             if "platform_timings" in values:
                 values["platform_timings"] = from_json(values["platform_timings"])
             if "batch_id" in values:
@@ -326,17 +334,15 @@ class TableCopies:
     def _arrays(self, rows: Sequence[tuple[Any, int]]) -> list[list[str | None]]:
         """Write the columns of rows, with their ids in ours, as arrays of texts."""
         return [
-            [_text(row_id if name == "id" else getattr(row, name)) for row, row_id in rows]
+            [_text(name, row_id if name == "id" else getattr(row, name)) for row, row_id in rows]
             for name in self._columns
         ]
 
 
-def _text(value: Any) -> str | None:
+def _text(column: str, value: Any) -> str | None:
     """Write the value of a column as PostgreSQL reads it."""
     if value is None:
         return None
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    return to_json(value).decode()
+    if _TYPES[column] == "jsonb":
+        return to_json(value).decode()
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -23,10 +23,16 @@ _OUTCOME_KEYS = frozenset(Outcome.model_fields)
 
 # Read the snapshots of a side, the oldest first. Those that become one follow each other.
 _SNAPSHOTS = """
-SELECT s.id, s.captured_at, {scrape_run_id} AS scrape_run_id, {raw_response} AS raw_response,
+SELECT s.id, {captured_at} AS captured_at, {scrape_run_id} AS scrape_run_id,
     s.{event} AS event_id, {bookmaker} AS bookmaker_id, {key} AS key
 FROM {snapshots} AS s LEFT JOIN {events} AS e ON e.id = s.{event}
 ORDER BY s.captured_at, key, s.id
+"""
+
+# Read the raw responses of the snapshots $1: with the snapshots, they would be sorted on disk.
+_RAW = """
+SELECT s.id, s.raw_response::text FROM {snapshots} AS s
+WHERE s.id = ANY ($1::bigint[]) AND s.raw_response IS NOT NULL
 """
 
 # Read the markets of the snapshots $1, each with its columns $2 in a JSON object: an array each.
@@ -39,7 +45,8 @@ GROUP BY m.snapshot_id
 
 # Read the events $1 with their tournaments and sports.
 _EVENTS = """
-SELECT e.id, e.tournament_id, e.name, e.home_team, e.away_team, e.kickoff, e.sportradar_id,
+SELECT e.id, e.tournament_id, e.name, e.home_team, e.away_team, {kickoff} AS kickoff,
+    e.sportradar_id,
     {more}, t.id AS tournament_found, t.name AS tournament, t.sport_id,
     {tournament_sportradar_id} AS tournament_sportradar_id,
     sp.slug AS sport_slug, sp.name AS sport
@@ -111,10 +118,13 @@ class SourceCaptures:
                 for row in await self.connection.fetch(self._markets_sql(side), ids)
             }
             events = await self._events(side, {row["event_id"] for row in rows})
+            raw = await self._raw_responses(side, ids)
             for row in rows:
                 found = markets.get(row["id"])
                 try:
                     payload = self._capture(side, row, events)
+                    if row["id"] in raw:
+                        payload["raw_response"] = from_json(raw[row["id"]])
                     listed = [] if found is None else from_json(found["markets"])
                     payload["markets"] = left_keys.without(listed)
                     # Text is validated several times faster than objects.
@@ -136,17 +146,24 @@ class SourceCaptures:
             bookmaker = "s.bookmaker_id"
             key = f"concat({plain_event_id('e.sportradar_id')}, ' ', s.bookmaker_id)"
         else:
-            bookmaker, key = "NULL", "concat(btrim(e.source), ' ', btrim(e.external_id::text))"
-        raw = tables.column("s", side.snapshots, "raw_response") if self.keep_raw else "NULL"
+            bookmaker = "NULL"
+            key = "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))"
         return _SNAPSHOTS.format(
+            captured_at=tables.column("s", side.snapshots, "captured_at"),
             scrape_run_id=tables.column("s", side.snapshots, "scrape_run_id"),
-            raw_response=f"{raw}::text",
             event=side.event_column,
             bookmaker=bookmaker,
             key=key,
             snapshots=tables.table(side.snapshots),
             events=tables.table(side.events),
         )
+
+    async def _raw_responses(self, side: Side, ids: Sequence[int]) -> dict[int, str]:
+        """Read the raw responses of snapshots, if they are kept, as JSON."""
+        if not (self.keep_raw and self.tables.has(side.snapshots, "raw_response")):
+            return {}
+        sql = _RAW.format(snapshots=self.tables.table(side.snapshots))
+        return dict(await self.connection.fetch(sql, ids))
 
     def _markets_sql(self, side: Side) -> str:
         names = [name for name in Market.model_fields if self.tables.has(side.markets, name)]
@@ -164,6 +181,7 @@ class SourceCaptures:
             more += ["t.external_id AS tournament_external_id", "e.source", "e.external_id"]
             more.append(f"{tables.column('e', side.events, 'event_url')} AS event_url")
         sql = _EVENTS.format(
+            kickoff=tables.column("e", side.events, "kickoff"),
             more=", ".join(more),
             tournament_sportradar_id=tables.column("t", tournaments, "sportradar_id"),
             events=tables.table(side.events),
@@ -214,8 +232,6 @@ class SourceCaptures:
         )
         event["kickoff"] = times["kickoff"]
         capture = {"captured_at": times["captured_at"]}
-        if row["raw_response"] is not None:
-            capture["raw_response"] = from_json(row["raw_response"])
         if side is not BETPAWA:
             tournament |= {
                 name: found[f"tournament_{name}"]

@@ -84,10 +84,19 @@ SCRAPE_TABLES: Mapping[str, Columns] = {
         ),
     ),
     "scrape_errors": Columns(
-        ("id", "scrape_run_id", "error_type", "error_message"),
-        ("bookmaker_id", "event_id", "occurred_at"),
+        ("id", "scrape_run_id", "error_type", "error_message", "occurred_at"),
+        ("bookmaker_id", "event_id"),
     ),
 }
+
+_TIME_TYPES = ("timestamp", "timestamptz", "date")
+
+# A time, as infinity if it is outside of the years of Python: the driver could not read it, and no
+# row of its statement.
+_TIME = """
+CASE WHEN {name} > '9999-12-30' THEN 'infinity' WHEN {name} < '0001-01-03' THEN '-infinity'
+    ELSE {name} END
+""".strip()
 
 #: The tables of a later form of the plan's system.
 _LATER_FORM = tuple(
@@ -125,7 +134,11 @@ class SourceTables:
 
     def column(self, alias: str, table: str, column: str) -> str:
         """Return the SQL of a column; NULL for one that the source lacks."""
-        return f"{alias}.{quote(column)}" if self.has(table, column) else "NULL"
+        if not self.has(table, column):
+            return "NULL"
+        name = f"{alias}.{quote(column)}"
+        is_time = self.types[table][column] in _TIME_TYPES
+        return _TIME.format(name=name) if is_time else name
 
     def columns(self, alias: str, table: str, names: Iterable[str] = ()) -> str:
         """Return the SQL of columns for a SELECT, by default of all that are read."""

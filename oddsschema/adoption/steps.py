@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from oddsschema.adoption.proof import Proof, SideCounts
-from oddsschema.adoption.reference_rows import count_reference_rows, delete_softly
+from oddsschema.adoption.reference_rows import (
+    count_other_matches,
+    count_reference_rows,
+    delete_softly,
+)
 from oddsschema.adoption.report import AdoptProgress, AdoptReport, ColumnLeft, TableCounts
 from oddsschema.adoption.scrape_copies import ScrapeCopies
 from oddsschema.adoption.source_captures import LeftKeys, SourceCaptures, SourceSnapshot
@@ -86,7 +90,13 @@ async def adopt(
         if not snapshots and (later := tables.later_tables()):
             raise later_form(tables.schema, later)
         adoption = _Adoption(connections, connection, tables, timezone, options, on_progress)
-        return await adoption.run(target, rows, snapshots, _columns_left(counted))
+        left = _columns_left(counted)
+        if matches := await count_other_matches(connection, tables):
+            matching = ColumnLeft(
+                table="competitor_events", name="betpawa_event_id", values=matches
+            )
+            left = (*left, matching)
+        return await adoption.run(target, rows, snapshots, left)
 
 
 @asynccontextmanager

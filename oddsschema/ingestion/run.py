@@ -53,7 +53,7 @@ from oddsschema.scrapes.bookkeeping import DOUBT, NOT_FETCHED, REFUSED, UNLISTED
 #: The errors of a connection: of the database's, or of the source's own.
 _UNREACHABLE = (ConnectionError, DatabaseUnavailableError, UncertainCommitError)
 
-_TIMINGS: TypeAdapter[Any] = TypeAdapter(Json | None, config=ConfigDict(defer_build=True))
+_TIMINGS: TypeAdapter[Any] = TypeAdapter(Json, config=ConfigDict(defer_build=True))
 
 _log = logging.getLogger(__name__)
 
@@ -436,8 +436,10 @@ class Run:
         return [f"{more:,} more {kind} are not listed" for kind, more in unlisted.items() if more]
 
     def _timings_json(self) -> str | None:
+        if not self.timings:
+            return None
         try:
-            return _TIMINGS.dump_json(_TIMINGS.validate_python(self.timings or None)).decode()
+            return _TIMINGS.dump_json(_TIMINGS.validate_python(self.timings)).decode()
         except ValueError as error:
             _log.warning(
                 "the timings of run %d are no JSON, and are not stored: %s", self.id, error

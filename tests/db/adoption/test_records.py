@@ -156,3 +156,37 @@ def test_refused_records(source: str, database: str, run: Run) -> None:
         "JOIN scrape_runs AS r ON r.id = s.scrape_run_id ORDER BY s.id"
     )
     assert run(fetch(database, runs)) == [("betpawa",), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE scrape_errors SET occurred_at = NULL", "scrape_errors:1: $: its occurred_at is"),
+        ("UPDATE scrape_runs SET started_at = NULL WHERE id = 50", "scrape_runs:50: $: its"),
+        (
+            "UPDATE scrape_runs SET completed_at = '20000-01-01' WHERE id = 50",
+            "scrape_runs:50: $.completed_at: Input should be less than 2201",
+        ),
+        (
+            "UPDATE scrape_errors SET occurred_at = '0044-03-15 BC'",
+            "scrape_errors:1: $.occurred_at: Input should be greater than",
+        ),
+    ],
+)
+def test_records_without_a_time(
+    change: str, reason: str, source: str, database: str, run: Run
+) -> None:
+    """A record without a time, or with a time that Python cannot have, is refused and named."""
+    run(execute(source, change))
+    report = run(adopt(database, source, timezone=UTC))
+    assert str(report.refusals[0]).startswith(reason)
+    assert report.all_equal and not report.all_stored
+
+
+@pytest.mark.parametrize("timings", ['"fast"', r'"{\"betpawa\": 1}"', "true", "[1.5]", "7"])
+def test_timings_of_any_form(timings: str, source: str, database: str, run: Run) -> None:
+    """Timings are copied as the JSON that they are, text that looks like an object included."""
+    run(execute(source, f"UPDATE scrape_runs SET platform_timings = '{timings}' WHERE id = 50"))
+    assert run(adopt(database, source, timezone=UTC)).all_stored
+    stored = "SELECT platform_timings::text FROM scrape_runs WHERE platform_timings IS NOT NULL"
+    assert run(fetch(database, stored)) == [(timings,)]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from oddsschema import AdoptionError, NotMigratedError, adopt, ingest, migrations
+from oddsschema import AdoptionError, IngestOptions, NotMigratedError, adopt, ingest, migrations
 from oddsschema.adoption import AdoptReport
 from oddsschema.cli.output import name_schema_option
 from oddsschema.migrations import CheckState
@@ -259,6 +259,45 @@ def test_rows_that_become_one(source: str, database: str, run: Run) -> None:
     assert sorted(run(fetch(database, prices))) == [("1", "1.5"), ("3743", "1.5")]
 
 
+def test_tournaments_that_become_one(source: str, database: str, run: Run) -> None:
+    """Tournaments of one name in one country are counted as merged, and every event is stored."""
+    run(
+        execute(
+            source,
+            "INSERT INTO tournaments (id, sport_id, name, sportradar_id) "
+            "VALUES (8, 5, 'Super League', 'sr:tournament:8')",
+            "INSERT INTO events "
+            "SELECT 12, 8, name, home_team, away_team, kickoff, '78' FROM events",
+            "INSERT INTO odds_snapshots (id, event_id, bookmaker_id, captured_at) "
+            "VALUES (101, 12, 7, '2024-10-27 00:31')",
+        )
+    )
+    for _ in range(2):
+        report = run(adopt(database, source, timezone=UTC))
+        assert report.all_stored
+        assert of_tables(report, "tournaments", "events") == [
+            (2, 1, 1, 0, 0, 0),
+            (2, 2, 0, 0, 0, 0),
+        ]
+    assert run(fetch(database, "SELECT count(*) FROM tournaments")) == [(1,)]
+
+
+@pytest.mark.parametrize(("sportradar_id", "left"), [("78", 1), ("", 1), ("sr:match:77", 0)])
+def test_matches_by_hand(
+    sportradar_id: str, left: int, source: str, database: str, run: Run
+) -> None:
+    """A match that the SportRadar ids do not make is left, and counted."""
+    change = (
+        f"UPDATE competitor_events SET betpawa_event_id = 11, sportradar_id = '{sportradar_id}'"
+    )
+    run(execute(source, change))
+    report = run(adopt(database, source, timezone=UTC))
+    found = [str(column) for column in report.columns_left]
+    assert found == ["competitor_events.betpawa_event_id: 1 values"] * left
+    matched = "SELECT betpawa_event_id IS NULL FROM competitor_events"
+    assert run(fetch(database, matched)) == [(bool(left),)]
+
+
 def test_more_columns(source: str, database: str, run: Run) -> None:
     """Columns and keys of outcomes that oddsschema does not have are left, and counted."""
     run(
@@ -300,6 +339,52 @@ def test_raw_responses(source: str, database: str, run: Run) -> None:
     raw = "SELECT raw_response::text FROM odds_snapshots"
     assert program(*_adopt(source, database), "--keep-raw").code == 0
     assert run(fetch(database, raw)) == [('{"a": 2, "b": 1}',)]
+
+
+def test_raw_responses_too_late(source: str, database: str, run: Run) -> None:
+    """A snapshot that was stored without its raw response before is not equal with it."""
+    run(execute(source, """UPDATE odds_snapshots SET raw_response = '{"a": 1.10, "b": 1e23}'"""))
+    options = IngestOptions(keep_raw=True)
+    assert run(adopt(database, source, timezone=UTC)).all_stored
+    report = run(adopt(database, source, timezone=UTC, options=options))
+    assert [str(each) for each in report.different] == [
+        "odds_snapshots:100: its raw_response is not stored"
+    ]
+    run(execute(database, "DELETE FROM odds_snapshots"))
+    assert run(adopt(database, source, timezone=UTC, options=options)).all_stored
+
+
+@pytest.mark.parametrize(
+    "column", ["odds_snapshots.captured_at", "events.kickoff", "competitor_events.deleted_at"]
+)
+@pytest.mark.parametrize("time", ["20000-01-01", "0044-03-15 BC", "infinity", "-infinity"])
+def test_times_outside_of_python(
+    column: str, time: str, source: str, database: str, run: Run
+) -> None:
+    """A time that Python cannot have refuses its own snapshot alone; a soft delete is left out."""
+    table, name = column.split(".")
+    run(execute(source, f"UPDATE {table} SET {name} = '{time}'"))
+    report = run(adopt(database, source, timezone=UTC))
+    is_refused = name != "deleted_at"
+    assert of_tables(report, "odds_snapshots", "competitor_odds_snapshots") == [
+        (1, int(not is_refused), 0, int(is_refused), 0, 0),
+        (1, 1, 0, 0, 0, 0),
+    ]
+    assert run(fetch(database, "SELECT deleted_at FROM competitor_events")) == [(None,)]
+
+
+def test_enum_of_sources(source: str, database: str, run: Run) -> None:
+    """Sources in a type of their own are read as text."""
+    change = "ALTER TABLE {} ALTER source TYPE source USING source::source"
+    run(
+        execute(
+            source,
+            "CREATE TYPE source AS ENUM ('bet9ja')",
+            change.format("competitor_events"),
+            change.format("competitor_tournaments"),
+        )
+    )
+    assert run(adopt(database, source, timezone=UTC)).all_stored
 
 
 def test_soft_deletes(source: str, database: str, run: Run) -> None:
