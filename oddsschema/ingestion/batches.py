@@ -7,7 +7,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import astuple
 
@@ -185,8 +185,8 @@ class Batch:
 
         If several runs are open in the body (one inside another, or opened by `ingest`), an
         exception that a run's own `ingest` raised ends that run as failed, and the others with
-        their captures. It is not raised further. Any other exception ends all of them as failed,
-        and is raised further.
+        their captures. It is not raised further, also as a member of a TaskGroup's ExceptionGroup.
+        Any other exception ends all of them as failed, and is raised further.
 
         Raises BatchEndedError after the end of the batch.
         """
@@ -194,13 +194,18 @@ class Batch:
         try:
             yield run
         except Exception as error:
-            is_own = run.raised is error
-            if not is_own and any(other.raised is error for other in self.runs):
-                await run.close()
-                raise
-            await run.close(error)
-            if is_own:
+            errors = tuple(_members(error))
+            if all(any(other.raised is each for other in self.runs) for each in errors):
+                own = next((each for each in errors if run.raised is each), None)
+                others = tuple(each for each in errors if each is not own)
+                await run.close(own)
+                if own is None:
+                    raise
+                if others:
+                    # The runs that raised them are further out.
+                    raise ExceptionGroup("errors of several runs", others) from None
                 return
+            await run.close(error)
             caller = current_caller()
             if self._raising is error or any(
                 other.is_open and other.caller is caller for other in self.runs
@@ -306,3 +311,12 @@ class Batch:
             doubts=tuple(doubt for run in self.runs for doubt in run.doubts),
             retries=self._connections.retries,
         )
+
+
+def _members(error: Exception) -> Iterator[Exception]:
+    """Yield the exceptions of a group and of the groups in it; or the exception itself."""
+    if isinstance(error, ExceptionGroup):
+        for member in error.exceptions:
+            yield from _members(member)
+    else:
+        yield error

@@ -208,7 +208,8 @@ class Run:
 
         `market_id` is the platform's id of the market type. A row of `unmapped_markets` sums up the
         reports of each: their number, the newest name, and some outcomes as JSON for an example, in
-        any form. They are committed with the next capture, or when the run ends. A run records
+        any form. They are committed with the next capture, or when the run ends; a chunk of
+        captures that PostgreSQL refuses takes its reports with it. A run records
         10,000 different ids, and counts the reports of others.
 
         Raises pydantic.ValidationError for a `market_id` that is no id, and RunEndedError.

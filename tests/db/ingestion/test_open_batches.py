@@ -110,6 +110,23 @@ async def two_runs(database: str) -> AsyncIterator[tuple[Batch, Any, Any]]:
         yield batch, betpawa, bet9ja
 
 
+@pytest.mark.parametrize("failed", [["betpawa"], ["bet9ja"], ["betpawa", "bet9ja"]])
+def test_errors_in_two_runs(database: str, run: Run, failed: list[str]) -> None:
+    """Errors that runs' own sources raise fail these runs; any other ends with its captures."""
+
+    async def body() -> None:
+        async with two_runs(database) as (_, *runs), asyncio.TaskGroup() as group:
+            for each in runs:
+                if each.platform in failed:
+                    group.create_task(each.ingest(failing(capture(each.platform, 2, 0))))
+
+    run(body())
+    assert run(fetch(database, RUNS)) == [
+        (platform, "failed", 2) if platform in failed else (platform, "completed", 1)
+        for platform in ("betpawa", "bet9ja")
+    ]
+
+
 @pytest.mark.parametrize("failed", ["betpawa", "bet9ja"])
 def test_error_of_one_of_two_runs(database: str, run: Run, failed: str) -> None:
     """An error that a run's own source raises fails this run; the other ends with its captures."""
@@ -124,6 +141,22 @@ def test_error_of_one_of_two_runs(database: str, run: Run, failed: str) -> None:
         (platform, "failed", 2) if platform == failed else (platform, "completed", 1)
         for platform in ("betpawa", "bet9ja")
     ]
+
+
+def test_foreign_error_beside_a_runs_own(database: str, run: Run) -> None:
+    """An error of neither run beside that of one fails both, and reaches the caller."""
+
+    async def other() -> None:
+        raise ScraperError("of neither")
+
+    async def body() -> None:
+        with pytest.raises(ExceptionGroup):
+            async with two_runs(database) as (_, betpawa, _), asyncio.TaskGroup() as group:
+                group.create_task(betpawa.ingest(failing(capture("betpawa", 2, 0))))
+                group.create_task(other())
+
+    run(body())
+    assert [status for _, status, _ in run(fetch(database, RUNS))] == ["failed", "failed"]
 
 
 def test_other_error_in_two_runs(database: str, run: Run) -> None:
