@@ -25,6 +25,7 @@ from oddsschema import (
     Sport,
     Table,
     Tournament,
+    UnmappedMarket,
 )
 from oddsschema.database.connections import sqlalchemy_connect
 
@@ -54,7 +55,7 @@ async def opened(url: str) -> AsyncIterator[AsyncSession]:
 
 
 def world() -> dict[type[Table], Table]:
-    """Build one row of each table, joined through relationships alone."""
+    """Build one row of each table, joined through relationships alone where there are any."""
     sport = Sport(name="Tennis", slug="tennis")
     tournament = Tournament(name="Super League", sport=sport)
     event = Event(**FIXTURE, tournament=tournament)
@@ -80,6 +81,7 @@ def world() -> dict[type[Table], Table]:
         MarketOdds(**MARKET, snapshot=snapshot),
         *(competition, competitor_event, competitor_snapshot),
         CompetitorMarketOdds(**MARKET, snapshot=competitor_snapshot),
+        UnmappedMarket(source="bet9ja", market_id="S_OU@9.5", times_seen=1),
     )
     return {type(row): row for row in rows}
 
@@ -89,6 +91,7 @@ async def stored(session: AsyncSession) -> dict[type[Table], Any]:
     rows = world()
     session.add(rows[Sport])
     session.add(rows[Bookmaker])
+    session.add(rows[UnmappedMarket])
     await session.commit()
     session.expunge_all()
     return rows

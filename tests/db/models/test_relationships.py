@@ -39,7 +39,7 @@ def test_world_is_whole() -> None:
 
 
 def test_relationships_carry_everything(database: str, run: Run) -> None:
-    """Two added roots store a row in each table, with every foreign key."""
+    """The added roots store a row in each table, with every foreign key."""
 
     async def body() -> None:
         async with opened(database) as session:
