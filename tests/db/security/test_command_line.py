@@ -56,6 +56,7 @@ TEXT_ARGUMENTS = {
     "at": "test_other_arguments",
     "keep": "test_other_arguments",
     "keep_runs": "test_other_arguments",
+    "since": "test_other_arguments",
     "reference": "test_other_arguments",
     "free_bytes": "test_other_arguments",
     **dict.fromkeys(
@@ -145,6 +146,8 @@ def test_sources(database: str, program: Program, run: Run) -> None:
         assert (code, "error: " in output) == (2, True), output
         code, output = program("adopt", f"--from-schema={text}", "--url", database)
         assert (code, "has no table of snapshots" in output) == (2, True), output
+        code, output = program("unmapped", f"--source={text}", "--url", database)
+        assert (code, "Invalid value for" in output) == (2, True), output
     assert run(structure(database)) == before
 
 
