@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from oddsschema import migrations, retention, scrapes
+from oddsschema import adoption, migrations, retention, scrapes
 from oddsschema.sync.background_loop import loop_of_process
 from oddsschema.sync.batches import Batch, Run, batch, ingest
 from oddsschema.sync.sources import Source
@@ -31,6 +31,7 @@ __all__ = [
     "Run",
     "Source",
     "Target",
+    "adopt",
     "batch",
     "check",
     "close_stale",
@@ -63,6 +64,8 @@ def synchronous(
 
     return call
 
+
+adopt = synchronous(adoption.adopt)
 
 check = synchronous(migrations.check)
 current = synchronous(migrations.current)
