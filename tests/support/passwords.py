@@ -187,6 +187,9 @@ async def use(function: Callable[[str], Any], url: str) -> None:
     if hasattr(made, "__aenter__"):
         async with made:
             pass
+    elif hasattr(made, "__enter__"):
+        with made:
+            pass
     elif inspect.isawaitable(made):
         await made
 
