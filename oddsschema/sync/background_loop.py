@@ -32,9 +32,11 @@ class BackgroundLoop:
         self.is_inherited = False
         #: The context managers that are open, in the order of their opening.
         self._open: dict[AbstractAsyncContextManager[Any], None] = {}
+        #: The calls that threads wait for.
+        self._calls: set[_Call[Any]] = set()
         started: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
         self._thread = threading.Thread(
-            target=_serve, args=(started,), name="oddsschema", daemon=True
+            target=self._serve, args=(started,), name="oddsschema", daemon=True
         )
         self._thread.start()
         self._loop = started.get()
@@ -61,7 +63,12 @@ class BackgroundLoop:
                 "a callback, or other code on the background event loop, cannot wait for this "
                 "loop: call oddsschema.sync on a thread of the program"
             )
-        return _Call(self._loop, partial(work, *args, **kwargs)).wait()
+        call = _Call[_Result](self._loop)
+        self._calls.add(call)
+        try:
+            return call.result_of(partial(work, *args, **kwargs))
+        finally:
+            self._calls.discard(call)
 
     @contextmanager
     def opened(self, context: AbstractAsyncContextManager[_Value]) -> Iterator[_Value]:
@@ -103,7 +110,13 @@ class BackgroundLoop:
                 return await context.__aexit__(None, None, None)
             return await context.__aexit__(type(error), error, error.__traceback__)
 
-        return self.call(leave)
+        try:
+            return self.call(leave)
+        except BaseException as interruption:
+            # Ctrl-C can come before the context manager has begun to close.
+            if context in self._open:
+                self._exit(context, interruption)
+            raise
 
     def close(self) -> None:
         """Close what is open, as after an interruption, and end the loop."""
@@ -115,12 +128,20 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-
-def _serve(started: "SimpleQueue[asyncio.AbstractEventLoop]") -> None:
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        started.put(loop)
-        loop.run_forever()
+    def _serve(self, started: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            started.put(loop)
+            while True:
+                try:
+                    loop.run_forever()
+                    return
+                except (KeyboardInterrupt, SystemExit) as error:
+                    # asyncio ends the loop for `sys.exit` in a callback. The threads of the
+                    # program would wait for ever.
+                    _log.error("a callback ends the program", exc_info=error)
+                    for call in self._calls.copy():
+                        call.interrupt(error)
 
 
 # -- calls -----------------------------------------------------------------------------------------
@@ -129,18 +150,16 @@ def _serve(started: "SimpleQueue[asyncio.AbstractEventLoop]") -> None:
 class _Call(Generic[_Result]):
     """A task on the loop, and the thread that waits for it and answers its requests."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[_Result]]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._work = work
-        #: The requests for the waiting thread; None at the end of the task.
-        self._requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        #: The requests for the waiting thread.
+        self._requests: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._task: asyncio.Task[None] | None = None
+        self._has_ended = False
         self._results: list[_Result] = []
         self._error: BaseException | None = None
 
-    def wait(self) -> _Result:
+    def result_of(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Start the task, answer its requests, and return its result.
 
         Each exception that a signal raises in this thread cancels the task, as Ctrl-C does in
@@ -149,28 +168,41 @@ class _Call(Generic[_Result]):
         context = contextvars.copy_context()
         context.run(CALLER.set, threading.current_thread())
         context.run(_CALL.set, self)
+        # A signal can raise its exception after any call, also of `get`, and a request is lost then
+        # (the start and the end, too). Therefore, nothing below depends on a single request.
+        self._requests.put(
+            partial(self._loop.call_soon_threadsafe, self._start, work, context=context)
+        )
         interruption: BaseException | None = None
+        cancelled: BaseException | None = None
         try:
-            self._loop.call_soon_threadsafe(self._start, context=context)
-            while True:
+            while not (self._has_ended or self._loop.is_closed()):
                 try:
-                    request = self._requests.get()
-                    if request is None:
-                        break
-                    request()
+                    if interruption is not cancelled:
+                        self._loop.call_soon_threadsafe(self._cancel)
+                        cancelled = interruption
+                    self._requests.get()()
                 except BaseException as error:
                     interruption = error
-                    self._loop.call_soon_threadsafe(self._cancel)
             if interruption is not None:
                 raise interruption
-            if isinstance(self._error, asyncio.CancelledError):
+            if not self._has_ended or isinstance(self._error, asyncio.CancelledError):
                 raise RuntimeError("the background event loop was closed: the program ends")
             if self._error is not None:
                 raise self._error
             return self._results.pop()
         finally:
-            # The traceback refers to this frame: a cycle would keep captures in memory.
-            self._error = interruption = None
+            # The traceback refers to this frame, and tasks to this call: cycles would keep
+            # captures in memory.
+            self._error = self._task = interruption = cancelled = None
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise an exception in the waiting thread, as a signal does."""
+
+        def interrupt() -> None:
+            raise error
+
+        self._requests.put(interrupt)
 
     async def ask(self, function: Callable[..., _Value], *args: Any) -> _Value:
         """Call a function in the waiting thread, and return its result."""
@@ -191,28 +223,34 @@ class _Call(Generic[_Result]):
         self._requests.put(respond)
         return await answer
 
-    def _start(self) -> None:
-        self._task = self._loop.create_task(self._run())
+    def _start(self, work: Callable[[], Awaitable[_Result]]) -> None:
+        self._task = self._loop.create_task(self._run(work))
         self._task.add_done_callback(self._end_unstarted)
 
-    async def _run(self) -> None:
+    async def _run(self, work: Callable[[], Awaitable[_Result]]) -> None:
         try:
-            self._results.append(await self._work())
+            self._results.append(await work())
         except BaseException as error:
             # KeyboardInterrupt and SystemExit of a task would end the loop.
-            self._error = error
-        finally:
-            self._requests.put(None)
+            self._end(error)
+        else:
+            self._end()
 
     def _end_unstarted(self, task: "asyncio.Task[None]") -> None:
         """Note the end of a task that was cancelled before its first step."""
         if task.cancelled():
-            self._error = asyncio.CancelledError()
-            self._requests.put(None)
+            self._end(asyncio.CancelledError())
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        elif not self._has_ended:
+            self._end(asyncio.CancelledError())
+
+    def _end(self, error: BaseException | None = None) -> None:
+        self._error = error
+        self._has_ended = True
+        self._requests.put(bool)  # does nothing: it wakes the thread
 
 
 #: The call that the current task serves.
