@@ -62,6 +62,8 @@ def synchronous(
         require_own(args[0] if args else kwargs.get("target"))
         return loop_of_process().call(function, *args, **kwargs)
 
+    # Its own place, by which `multiprocessing` finds it in other processes.
+    call.__module__ = __name__
     return call
 
 

@@ -1,6 +1,7 @@
 """The synchronous functions have the names, arguments and results of the asynchronous ones."""
 
 import inspect
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,14 @@ def test_every_method_is_there(kind: str) -> None:
             assert parameters(getattr(synchronous, name)) == parameters(function)
         else:
             assert isinstance(getattr(synchronous, name), property)
+
+
+def test_other_processes_find_every_function() -> None:
+    """A function can be handed to a process of a pool."""
+    for name in sync.__all__:
+        exported = getattr(sync, name)
+        if inspect.isroutine(exported):
+            assert pickle.loads(pickle.dumps(exported)) is exported
 
 
 def test_results_are_those_of_the_coroutines() -> None:
