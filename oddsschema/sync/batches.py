@@ -23,7 +23,7 @@ from oddsschema.ingestion import (
 from oddsschema.ingestion.interruption import sigterm_as_sigint
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.sync.background_loop import BackgroundLoop, loop_of_process
-from oddsschema.sync.sources import Source, handed_over
+from oddsschema.sync.sources import Source, check_source, handed_over
 from oddsschema.sync.targets import Target, require_own
 
 
@@ -230,6 +230,7 @@ def ingest(
 
     The calling thread reads the source. Otherwise as `oddsschema.ingest`.
     """
+    check_source(source)
     with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         opened.ingest(source)
     return opened.report()

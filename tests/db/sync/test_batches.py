@@ -29,6 +29,7 @@ Run = Callable[..., Any]
 
 SOON = IngestOptions(flush_after=timedelta(seconds=0.1))
 NEVER = IngestOptions(flush_after=timedelta(0))
+BATCHES = "SELECT status FROM scrape_batches"
 STATUSES = "SELECT platform, status, events_scraped FROM scrape_runs ORDER BY id"
 
 #: The events of a property: its examples share a database.
@@ -59,6 +60,9 @@ SOURCES: dict[str, Callable[[list[Capture], Path], Any]] = {
     "generator": lambda captures, _: pages(captures),
     "iterable": lambda captures, _: Feed(captures),
     "bytes": lambda captures, _: ndjson(captures),
+    "bytearray": lambda captures, _: bytearray(ndjson(captures)),
+    "memoryview": lambda captures, _: memoryview(ndjson(captures)),
+    "JSON text": lambda captures, _: ndjson(captures).decode(),
     "path": lambda captures, path: written(path, captures),
     "file": lambda captures, path: written(path, captures).open("rb"),
     "text": lambda captures, path: written(path, captures).open(),
@@ -323,14 +327,41 @@ def test_progress(database: str) -> None:
     assert numbers == sorted(set(numbers)) and numbers[-1] == 5
 
 
-def test_asynchronous_source(database: str) -> None:
-    """An asynchronous source is refused in words."""
+def test_asynchronous_source(database: str, run: Run) -> None:
+    """An asynchronous source is refused in words, and opens no batch."""
 
     async def source() -> Any:
         yield capture("bet9ja", 1, 0)
 
     with pytest.raises(TypeError, match="not async_generator, which is asynchronous"):
         sync.ingest(database, source())  # type: ignore[arg-type]
+    assert run(fetch(database, BATCHES)) == []
+
+
+@pytest.mark.parametrize("source", [None, 5, capture("bet9ja", 1, 0)])
+def test_value_that_is_no_source(database: str, run: Run, source: Any) -> None:
+    """A value that is no source is refused in words, and opens no batch."""
+    with pytest.raises(TypeError, match="the source must be"):
+        sync.ingest(database, source)
+    assert run(fetch(database, BATCHES)) == []
+
+
+class Unreadable:
+    """An iterable that raises an exception by which Python marks the end of iterators."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[Capture]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+def test_source_that_raises_the_end(database: str, run: Run, error: type[Exception]) -> None:
+    """A source that raises such an exception fails, as a generator of Python does."""
+    with pytest.raises(RuntimeError, match=f"the source raised {error.__name__}"):
+        sync.ingest(database, Unreadable(error))
+    assert run(fetch(database, BATCHES)) == [("failed",)]
 
 
 def test_function_that_opens_connections(database: str, run: Run) -> None:
