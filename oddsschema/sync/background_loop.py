@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from queue import SimpleQueue
@@ -131,6 +132,7 @@ class BackgroundLoop:
     def _serve(self, started: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
+            loop.set_default_executor(_Lookups())
             started.put(loop)
             while True:
                 try:
@@ -142,6 +144,25 @@ class BackgroundLoop:
                     _log.error("a callback ends the program", exc_info=error)
                     for call in self._calls.copy():
                         call.interrupt(error)
+
+
+class _Lookups(ThreadPoolExecutor):
+    """The threads in which the loop looks up host names."""
+
+    def submit(self, work: Callable[..., _Value], /, *args: Any, **kwargs: Any) -> "Future[_Value]":
+        """Look up a name, also when Python ends and starts no work in threads any more.
+
+        To close an open batch can take new connections.
+        """
+        try:
+            return super().submit(work, *args, **kwargs)
+        except RuntimeError:
+            done: Future[_Value] = Future()
+            try:
+                done.set_result(work(*args, **kwargs))
+            except Exception as error:
+                done.set_exception(error)
+            return done
 
 
 # -- calls -----------------------------------------------------------------------------------------

@@ -86,31 +86,54 @@ async def work():
 loop_of_process().call(work)
 """
 
+#: A program that ends with an open context manager, which needs the address of a host at its end.
+OPEN_AT_THE_END = """
+import asyncio
+from contextlib import asynccontextmanager
+from oddsschema.sync.background_loop import loop_of_process
+
+@asynccontextmanager
+async def opening():
+    try:
+        yield
+    finally:
+        print(await asyncio.get_running_loop().getaddrinfo("localhost", 5432))
+
+opened = loop_of_process().opened(opening())
+opened.__enter__()
+"""
+
 
 def end_of(program: str) -> tuple[int, str]:
-    """Run a program, and return its exit code and the errors that it has printed."""
+    """Run a program, and return its exit code and all that it has printed."""
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
     )
-    return ended.returncode, ended.stderr
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def test_interruptions() -> None:
     """A call that is interrupted at any moment ends."""
-    code, errors = end_of(INTERRUPTED)
-    assert code == 0, errors
+    code, printed = end_of(INTERRUPTED)
+    assert code == 0, printed
 
 
 def test_interruption_before_the_exit() -> None:
     """A context manager is closed if Ctrl-C comes before the loop has begun to close it."""
-    code, errors = end_of(INTERRUPTED_EXIT)
-    assert code == 0, errors
+    code, printed = end_of(INTERRUPTED_EXIT)
+    assert code == 0, printed
 
 
 def test_exit_of_a_task() -> None:
     """An exit in a task of the loop's own ends the program, with its code."""
-    code, errors = end_of(EXIT_OF_A_TASK)
-    assert code == 3, errors
+    code, printed = end_of(EXIT_OF_A_TASK)
+    assert code == 3, printed
+
+
+def test_lookup_at_the_end() -> None:
+    """A context manager that is closed at the end of the program can open connections to hosts."""
+    code, printed = end_of(OPEN_AT_THE_END)
+    assert code == 0 and "5432" in printed and "Error" not in printed, printed
 
 
 class Payload:
