@@ -130,20 +130,26 @@ class BackgroundLoop:
         self._thread.join()
 
     def _serve(self, started: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
-        with asyncio.Runner() as runner:
-            loop = runner.get_loop()
-            loop.set_default_executor(_Lookups())
-            started.put(loop)
-            while True:
-                try:
-                    loop.run_forever()
-                    return
-                except (KeyboardInterrupt, SystemExit) as error:
-                    # asyncio ends the loop for `sys.exit` in a callback. The threads of the
-                    # program would wait for ever.
-                    _log.error("a callback ends the program", exc_info=error)
-                    for call in self._calls.copy():
-                        call.interrupt(error)
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(_Lookups())
+        started.put(loop)
+        while True:
+            try:
+                loop.run_forever()
+                break
+            except (KeyboardInterrupt, SystemExit) as error:
+                # asyncio ends the loop for `sys.exit` in a callback. The threads of the program
+                # would wait for ever.
+                _log.error("a callback ends the program", exc_info=error)
+                for call in self._calls.copy():
+                    call.interrupt(error)
+        # Not asyncio.Runner: it starts a thread at its end, when Python 3.12 starts none any more.
+        for task in (tasks := asyncio.all_tasks(loop)):
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 class _Lookups(ThreadPoolExecutor):
