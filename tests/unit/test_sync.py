@@ -89,7 +89,7 @@ class Pool(asyncpg.Pool):
     ids=lambda target: type(target).__name__,
 )
 def test_refused_targets(target: Any) -> None:
-    """What belongs to another event loop or driver is refused, by each function, in words."""
+    """Each function refuses, in words, a target of another event loop or driver."""
     for function in (sync.current, sync.prune, sync.batch(target).__enter__):
         with pytest.raises(TypeError, match=r"should be given as a URL \(.*") as caught:
             if inspect.ismethod(function):

@@ -24,7 +24,7 @@ Run = Callable[..., Any]
 OURS = "oddsschema:alembic/versions"
 #: The place of the project's own revisions.
 OWN = "%(here)s/migrations/versions"
-#: What joins locations under each value of `path_separator`; None for a file without the setting.
+#: The separator of locations under each value of `path_separator`; None without the setting.
 SEPARATORS = {"os": os.pathsep, ":": ":", ";": ";", "space": " ", "newline": "\n    ", None: " "}
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
