@@ -115,12 +115,12 @@ class Scrape:
             "home_team": rng.choice(texts["home_team"]),
             "away_team": rng.choice(texts["home_team"]),
             "kickoff": rng.choice(self._times),
+            "event_url": rng.choice(texts["event_url"]),
             "tournament": self._tournament(platform, rng.randrange(40)),
         }
         own_id = self._numbered(rng, "sportradar_id", 100, number)
         if platform == "betpawa":
-            own = {"external_event_id": own_id, "event_url": rng.choice(texts["event_url"])}
-            return event | own | {"bookmaker": platform}
+            return event | {"external_event_id": own_id, "bookmaker": platform}
         return event | {"external_id": own_id, "source": platform}
 
     def _tournament(self, platform: str, number: int) -> dict[str, Any]:
