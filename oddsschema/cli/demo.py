@@ -53,7 +53,7 @@ NEXT = (
     ("oddsschema upgrade", "tables of your own"),
     ("oddsschema ingest FILE.ndjson", "your scrapers' odds"),
     ("oddsschema simulate --scrapes 9 | oddsschema ingest -", "or made-up ones"),
-    ("oddsschema batches", "what came of it"),
+    ("oddsschema batches", "the results of each run"),
 )
 
 
@@ -169,7 +169,7 @@ def _print_match(match: _Match) -> None:
 
 
 def _print_changes(changes: Iterable[Move], match: _Match) -> None:
-    _print_heading("What moved there between the two batches")
+    _print_heading("Its prices that moved between the two batches")
     labels = [
         _label(market.market, label)
         for market in sorted(match.comparison.markets, key=lambda market: _place(market.market))
