@@ -20,7 +20,7 @@ from oddsschema.cli.simulation import simulate_captures
 from oddsschema.cli.streams import lossy_streams
 from oddsschema.cli.unmapped_markets import unmapped
 from oddsschema.database.retry import as_package_error, driver_error, logger
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import AdoptionTimeZoneError, OddsSchemaError
 from oddsschema.ingestion import problems
 from oddsschema.ingestion.interruption import sigterm_as_sigint
 
@@ -90,6 +90,8 @@ def explain(error: Exception) -> str | None:
     """Describe an error that a user can act on. Return None for a bug of this package."""
     import asyncpg
 
+    if isinstance(error, AdoptionTimeZoneError):
+        return f"{error} (--timezone ZONE gives it)"
     if isinstance(error, OddsSchemaError):
         return name_schema_option(error)
     if isinstance(error, ValidationError):
