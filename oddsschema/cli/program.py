@@ -12,6 +12,7 @@ from oddsschema.cli.adoption import adopt_tables
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
+from oddsschema.cli.listings import listings
 from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
 from oddsschema.cli.output import escape_cell, name_schema_option, print_line, print_text
 from oddsschema.cli.retention import prune, size
@@ -120,7 +121,7 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(adopt_tables, validate_files, ingest, batches, unmapped, history, prune, size),
+    *(adopt_tables, validate_files, ingest, batches, unmapped, listings, history, prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)
