@@ -18,6 +18,7 @@ from oddsschema.contracts.table import Table
 from oddsschema.database.engines import create_engine
 from oddsschema.errors import (
     AdoptionError,
+    AdoptionTimeZoneError,
     BatchNotFoundError,
     ChunkError,
     DatabaseUnavailableError,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AdoptReport",
     "AdoptionError",
+    "AdoptionTimeZoneError",
     "Batch",
     "BatchNotFoundError",
     "Bookmaker",

@@ -34,6 +34,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── ChunkError
     ├── UncertainCommitError
     ├── AdoptionError
+    │   └── AdoptionTimeZoneError
     ├── EmbeddedPostgresError
     │   └── EmbeddedPostgresMissingError
     ├── MissingExtraError
@@ -616,6 +617,26 @@ class UncertainCommitError(OddsSchemaError):
 
 class AdoptionError(OddsSchemaError):
     """A database whose odds cannot be adopted: the message has the reason and the remedy."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdoptionTimeZoneError(AdoptionError):
+    """A source with times that have no zone, and no time zone, or an impossible one, for them."""
+
+    #: The schema of the source.
+    schema: str
+    #: The columns with times that have no zone: 'events.kickoff'.
+    columns: Sequence[str]
+    #: The value that is no time zone; None if none was given.
+    given: str | None = None
+
+    def __post_init__(self) -> None:
+        given = "" if self.given is None else f"; {self.given!r} is none"
+        super().__init__(
+            f"the times in the schema {self.schema} have no zone ({', '.join(self.columns)}): give "
+            "the time zone in which they were written, such as Europe/London, or UTC for a program "
+            f"that stores utcnow(){given}"
+        )
 
 
 class EmbeddedPostgresError(OddsSchemaError):

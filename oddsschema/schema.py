@@ -23,6 +23,7 @@ from oddsschema.contracts.base import Contract, metadata
 from oddsschema.ingestion.report import IngestReport, ValidateReport
 from oddsschema.migrations.report import CheckReport, RevisionReport
 from oddsschema.queries.event_reports import EventOffers, MarketHistory
+from oddsschema.queries.listing_reports import ListedEventList, ListedTournamentList
 from oddsschema.retention import PruneReport, SizeReport
 from oddsschema.scrapes.summaries import BatchList
 from oddsschema.scrapes.unmapped import UnmappedMarketList
@@ -48,12 +49,16 @@ CONTRACTS = contracts_of(capture) | contracts_of(models) | contracts_of(outcomes
 REPORTS: dict[str, type[BaseModel]] = {
     report.__name__: report
     for report in (
-        *(AdoptReport, BatchList, CheckReport, EventOffers, IngestReport, MarketHistory),
-        *(PruneReport, RevisionReport, SizeReport, UnmappedMarketList, ValidateReport),
+        *(AdoptReport, BatchList, CheckReport, EventOffers, IngestReport, ListedEventList),
+        *(ListedTournamentList, MarketHistory, PruneReport, RevisionReport, SizeReport),
+        *(UnmappedMarketList, ValidateReport),
     )
 }
 #: The reports that consist of contracts.
-_OF_CONTRACTS = ("EventOffers", "MarketHistory", "UnmappedMarketList")
+_OF_CONTRACTS = (
+    *("EventOffers", "ListedEventList", "ListedTournamentList"),
+    *("MarketHistory", "UnmappedMarketList"),
+)
 #: The names of all classes that have a JSON Schema.
 NAMES = sorted([*CONTRACTS, *REPORTS])
 

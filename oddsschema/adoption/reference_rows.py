@@ -43,18 +43,18 @@ _PLAIN_TOURNAMENT_ID = (
 _TABLES = (
     ReferenceTable(
         "sports",
-        "SELECT btrim(slug) AS key FROM {sports}",
+        "SELECT {sport_slug} AS key FROM {sports} AS s",
         "FROM sports AS f WHERE f.slug = c.key",
     ),
     ReferenceTable(
         "bookmakers",
-        "SELECT btrim(slug) AS key FROM {bookmakers}",
+        "SELECT {bookmaker_slug} AS key FROM {bookmakers} AS b",
         "FROM bookmakers AS f WHERE f.slug = c.key",
     ),
     ReferenceTable(
         "tournaments",
-        f"""SELECT json_build_array(btrim(s.slug), btrim(t.name),
-            coalesce(nullif(btrim({{country}}), ''), 'Unknown'), {_PLAIN_TOURNAMENT_ID})::text
+        f"""SELECT json_build_array({{sport_slug}}, btrim(t.name::text),
+            coalesce(nullif({{country}}, ''), 'Unknown'), {_PLAIN_TOURNAMENT_ID})::text
             AS key
         FROM {{tournaments}} AS t JOIN {{sports}} AS s ON s.id = t.sport_id""",
         """FROM tournaments AS f JOIN sports AS s ON s.id = f.sport_id
@@ -70,7 +70,8 @@ _TABLES = (
     ),
     ReferenceTable(
         "event_bookmakers",
-        f"""SELECT json_build_array({plain_event_id("e.sportradar_id")}, btrim(b.slug))::text AS key
+        f"""SELECT
+            json_build_array({plain_event_id("e.sportradar_id")}, {{bookmaker_slug}})::text AS key
         FROM {{event_bookmakers}} AS l
         JOIN {{events}} AS e ON e.id = l.event_id
         JOIN {{bookmakers}} AS b ON b.id = l.bookmaker_id""",
@@ -82,8 +83,8 @@ _TABLES = (
     *(
         ReferenceTable(
             name,
-            f"SELECT json_build_array(btrim(source::text), btrim(external_id::text))::text AS key "
-            f"FROM {{{name}}}",
+            f"SELECT json_build_array({{source}}, btrim(r.external_id::text))::text AS key "
+            f"FROM {{{name}}} AS r",
             f"FROM {name} AS f "
             "WHERE f.source = c.key::json ->> 0 AND f.external_id = c.key::json ->> 1",
         )
@@ -111,8 +112,7 @@ WHERE {plain_event_id("e.sportradar_id")} IS DISTINCT FROM {plain_event_id("c.sp
 
 # Read the rows of the source that are deleted softly.
 _DELETED = """
-SELECT btrim(r.source::text) AS source, btrim(r.external_id::text) AS external_id,
-    {deleted_at} AS deleted_at
+SELECT {source} AS source, btrim(r.external_id::text) AS external_id, {deleted_at} AS deleted_at
 FROM {table} AS r WHERE r.deleted_at IS NOT NULL
 """
 
@@ -157,7 +157,10 @@ async def count_reference_rows(
             continue
         keys = table.keys.format(
             **names,
-            country=tables.column("t", "tournaments", "country"),
+            sport_slug=tables.text("s", "sports", "slug"),
+            bookmaker_slug=tables.text("b", "bookmakers", "slug"),
+            source=tables.text("r", table.name, "source"),
+            country=tables.text("t", "tournaments", "country"),
             sportradar_id=tables.column("t", "tournaments", "sportradar_id"),
         )
         source = await connection.fetchval(f"SELECT count(*) FROM {tables.table(table.name)}")
@@ -211,7 +214,9 @@ async def delete_softly(
         if not tables.has(name, "deleted_at"):
             continue
         deleted = _DELETED.format(
-            table=tables.table(name), deleted_at=tables.column("r", name, "deleted_at")
+            table=tables.table(name),
+            source=tables.text("r", name, "source"),
+            deleted_at=tables.column("r", name, "deleted_at"),
         )
         async for rows in rows_in_groups(connection, deleted, _GROUP):
             group = []

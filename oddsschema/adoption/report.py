@@ -63,6 +63,14 @@ class AdoptReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
+    source: str = Field(description="The database and the schema that were read: 'old.public'.")
+    timezone: str | None = Field(
+        description="The time zone of the source's times without a zone. None if each has one."
+    )
+    snapshots_new: int = Field(description="Snapshots that this adoption stored.")
+    snapshots_known: int = Field(
+        description="Snapshots that were stored before, by an adoption or a scraper."
+    )
     ingestion: IngestReport = Field(description="The ingestion of the captures.")
     tables: tuple[TableCounts, ...] = Field(description="The rows of each table of the source.")
     columns_left: tuple[ColumnLeft, ...] = Field(

@@ -81,7 +81,8 @@ WHERE r.id = c.id::int AND ({stored}) IS DISTINCT FROM ({values})
 
 # Read the errors of the source, each with its number among equal ones, and its event and bookmaker.
 _ERRORS = """
-SELECT r.id, r.scrape_run_id, r.error_type, r.error_message, {occurred_at} AS occurred_at,
+SELECT r.id, r.scrape_run_id, {error_type} AS error_type, r.error_message,
+    {occurred_at} AS occurred_at,
     {sportradar_id} AS sportradar_id, {slug} AS slug,
     row_number() OVER (
         PARTITION BY r.scrape_run_id, r.occurred_at, r.error_type, r.error_message ORDER BY r.id
@@ -145,6 +146,7 @@ class ScrapeCopies:
             return
         sql = _ERRORS.format(
             errors=tables.table("scrape_errors"),
+            error_type=tables.column("r", "scrape_errors", "error_type"),
             occurred_at=tables.column("r", "scrape_errors", "occurred_at"),
             **self._joins(),
         )
@@ -170,7 +172,7 @@ class ScrapeCopies:
             sportradar_id = plain_event_id("e.sportradar_id")
             joins.append(f"LEFT JOIN {tables.table('events')} AS e ON e.id = r.event_id")
         if tables.has("scrape_errors", "bookmaker_id") and tables.has("bookmakers", "slug"):
-            slug = "btrim(b.slug)"
+            slug = tables.text("b", "bookmakers", "slug")
             joins.append(f"LEFT JOIN {tables.table('bookmakers')} AS b ON b.id = r.bookmaker_id")
         return {"sportradar_id": sportradar_id, "slug": slug, "joins": " ".join(joins)}
 

@@ -49,7 +49,7 @@ SELECT e.id, e.tournament_id, e.name, e.home_team, e.away_team, {kickoff} AS kic
     e.sportradar_id,
     {more}, t.id AS tournament_found, t.name AS tournament, t.sport_id,
     {tournament_sportradar_id} AS tournament_sportradar_id,
-    sp.slug AS sport_slug, sp.name AS sport
+    {sport_slug} AS sport_slug, {sport} AS sport
 FROM {events} AS e
 LEFT JOIN {tournaments} AS t ON t.id = e.tournament_id
 LEFT JOIN {sports} AS sp ON sp.id = t.sport_id
@@ -147,7 +147,10 @@ class SourceCaptures:
             key = f"concat({plain_event_id('e.sportradar_id')}, ' ', s.bookmaker_id)"
         else:
             bookmaker = "NULL"
-            key = "concat(btrim(e.source::text), ' ', btrim(e.external_id::text))"
+            source, external_id = (
+                tables.text("e", side.events, name) for name in ("source", "external_id")
+            )
+            key = f"concat({source}, ' ', {external_id})"
         return _SNAPSHOTS.format(
             captured_at=tables.column("s", side.snapshots, "captured_at"),
             scrape_run_id=tables.column("s", side.snapshots, "scrape_run_id"),
@@ -167,7 +170,9 @@ class SourceCaptures:
 
     def _markets_sql(self, side: Side) -> str:
         names = [name for name in Market.model_fields if self.tables.has(side.markets, name)]
-        pairs = ", ".join(f"'{name}', m.{name}" for name in names)
+        pairs = ", ".join(
+            f"'{name}', {self.tables.column('m', side.markets, name)}" for name in names
+        )
         return _MARKETS.format(pairs=pairs, markets=self.tables.table(side.markets))
 
     async def _events(self, side: Side, ids: Iterable[int]) -> dict[Any, dict[str, Any]]:
@@ -178,12 +183,15 @@ class SourceCaptures:
         names = ("country",) if is_reference else ("source", "country_raw", "country_iso")
         more = [f"{tables.column('t', tournaments, name)} AS tournament_{name}" for name in names]
         if not is_reference:
-            more += ["t.external_id AS tournament_external_id", "e.source", "e.external_id"]
+            more += ["t.external_id AS tournament_external_id", "e.external_id"]
+            more.append(f"{tables.column('e', side.events, 'source')} AS source")
             more.append(f"{tables.column('e', side.events, 'event_url')} AS event_url")
         sql = _EVENTS.format(
             kickoff=tables.column("e", side.events, "kickoff"),
             more=", ".join(more),
             tournament_sportradar_id=tables.column("t", tournaments, "sportradar_id"),
+            sport_slug=tables.column("sp", "sports", "slug"),
+            sport=tables.column("sp", "sports", "name"),
             events=tables.table(side.events),
             tournaments=tables.table(tournaments),
             sports=tables.table("sports"),

@@ -17,14 +17,28 @@ from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 # Read the schema that the search path leads to first.
 _CURRENT_SCHEMA = "SELECT current_schema()"
 
-# Read the names, columns and types of the tables of schema $1.
+# Read the names, columns and types of the tables of schema $1: of a domain, the type below; of an
+# ENUM, the word.
 _COLUMNS = """
-SELECT c.relname::text AS table, a.attname::text AS name, t.typname::text AS type
+SELECT c.relname::text AS table, a.attname::text AS name,
+    CASE t.typtype WHEN 'e' THEN 'enum' ELSE coalesce(b.typname, t.typname)::text END AS type
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
 WHERE c.relnamespace = to_regnamespace(quote_ident($1)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY c.relname, a.attnum
+"""
+
+
+# Read the role, and the tables $2 of schema $1 that it may not read.
+_UNREADABLE = """
+SELECT current_user::text, array(
+    SELECT name FROM unnest($2::text[]) AS name
+    WHERE NOT has_schema_privilege(quote_ident($1), 'USAGE')
+        OR NOT has_any_column_privilege(
+            to_regclass(quote_ident($1) || '.' || quote_ident(name)), 'SELECT')
+)
 """
 
 
@@ -89,6 +103,9 @@ SCRAPE_TABLES: Mapping[str, Columns] = {
     ),
 }
 
+#: The columns whose values are in lower case.
+_LOWER_CASE = ("slug", "source", "platform", "status", "handicap_type")
+
 _TIME_TYPES = ("timestamp", "timestamptz", "date")
 
 # A time, as infinity if it is outside of the years of Python: the driver could not read it, and no
@@ -136,9 +153,15 @@ class SourceTables:
         """Return the SQL of a column; NULL for one that the source lacks."""
         if not self.has(table, column):
             return "NULL"
-        name = f"{alias}.{quote(column)}"
-        is_time = self.types[table][column] in _TIME_TYPES
-        return _TIME.format(name=name) if is_time else name
+        name, type_ = f"{alias}.{quote(column)}", self.types[table][column]
+        if type_ == "enum":
+            # SQLModel stores the names of an enumeration's members, in upper case.
+            return f"lower({name}::text)" if column in _LOWER_CASE else f"{name}::text"
+        return _TIME.format(name=name) if type_ in _TIME_TYPES else name
+
+    def text(self, alias: str, table: str, column: str) -> str:
+        """Return the SQL of a column as text without white space around it."""
+        return f"btrim({self.column(alias, table, column)}::text)"
 
     def columns(self, alias: str, table: str, names: Iterable[str] = ()) -> str:
         """Return the SQL of columns for a SELECT, by default of all that are read."""
@@ -207,7 +230,7 @@ def later_form(schema: str, tables: Sequence[str]) -> AdoptionError:
 async def read_source_tables(connection: Connection, schema: str | None) -> SourceTables:
     """Read the tables of a schema, by default of the first that the search path leads to.
 
-    Raises AdoptionError unless they have the form of the plan.
+    Raises AdoptionError unless they have the form of the plan, and the role may read them.
     """
     if schema is None:
         schema = await connection.fetchval(_CURRENT_SCHEMA)
@@ -216,7 +239,19 @@ async def read_source_tables(connection: Connection, schema: str | None) -> Sour
         types.setdefault(table, {})[name] = type_
     tables = SourceTables(schema or "(none)", types)
     tables.require_plan()
+    await _require_privileges(connection, tables)
     return tables
+
+
+async def _require_privileges(connection: Connection, tables: SourceTables) -> None:
+    names = list(tables.wanted)
+    role, unreadable = await connection.fetchrow(_UNREADABLE, tables.schema, names)
+    if unreadable:
+        raise AdoptionError(
+            f"the role {role} may not read {', '.join(unreadable)} in the schema {tables.schema}: "
+            "as the owner of the tables, GRANT USAGE on the schema and SELECT on the tables, or "
+            "connect with another role"
+        )
 
 
 async def count_rows(

@@ -23,10 +23,11 @@ from oddsschema.adoption.source_tables import (
 )
 from oddsschema.database.clock import server_clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
+from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.database.revision import require_migrated
 from oddsschema.database.targets import open_source
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
-from oddsschema.errors import AdoptionError
+from oddsschema.errors import AdoptionTimeZoneError, ForeignTablesError
 from oddsschema.ingestion import Horizon, Item, Refusal, batch
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import MOST_LISTED
@@ -41,7 +42,10 @@ SELECT set_config('statement_timeout', '0', true),
         THEN set_config('transaction_timeout', '0', true) END
 """
 
-_READ_BOOKMAKERS = "SELECT id, btrim(slug) FROM {bookmakers}"
+# Read the name of the source: its database, and schema $1.
+_NAME = "SELECT format('%I.%I', current_database(), $1::text)"
+
+_READ_BOOKMAKERS = "SELECT b.id, {slug} FROM {bookmakers} AS b"
 
 #: The trigger of the batch of an adoption.
 TRIGGER = "adopt"
@@ -67,8 +71,10 @@ async def adopt(
     twice: an adoption that was interrupted is continued by another one, which also brings the rows
     that were added meanwhile. `on_progress` is called once for each snapshot.
 
-    Raises AdoptionError if the source has no odds of the plan's form, or naive times and no
-    `timezone`, and otherwise what `ingest` raises. TypeError for a source that is a connection.
+    Raises AdoptionError if the source has no odds of the plan's form, or may not be read;
+    AdoptionTimeZoneError if it has times without a zone, and `timezone` is none;
+    ForeignTablesError if the target has such tables itself in the place of ours; and otherwise what
+    `ingest` raises. TypeError for a source that is a connection.
     """
     async with (
         open_connections(
@@ -76,20 +82,15 @@ async def adopt(
         ) as connections,
         _opened(source) as connection,
     ):
-        await connections.transact(require_migrated)
+        await connections.transact(_require_tables)
         tables = await read_source_tables(connection, schema)
-        naive = tables.naive_columns()
-        if naive and timezone is None:
-            raise AdoptionError(
-                f"the times in the schema {tables.schema} have no zone ({', '.join(naive)}): name "
-                "the time zone in which they were written, such as Europe/London or UTC"
-            )
+        zone = _zone_of(tables, timezone)
         counted = {name: await count_rows(connection, tables, name) for name in tables.wanted}
         rows = {name: number for name, (number, _) in counted.items()}
         snapshots = sum(rows[side.snapshots] for side in tables.sides)
         if not snapshots and (later := tables.later_tables()):
             raise later_form(tables.schema, later)
-        adoption = _Adoption(connections, connection, tables, timezone, options, on_progress)
+        adoption = _Adoption(connections, connection, tables, zone, options, on_progress)
         left = _columns_left(counted)
         if matches := await count_other_matches(connection, tables):
             matching = ColumnLeft(
@@ -97,6 +98,25 @@ async def adopt(
             )
             left = (*left, matching)
         return await adoption.run(target, rows, snapshots, left)
+
+
+async def _require_tables(connection: Connection) -> None:
+    """Raise ForeignTablesError for tables of another program, and NotMigratedError without ours."""
+    recorded = await read_revisions(connection)
+    if recorded.are_foreign and not recorded.own:
+        raise ForeignTablesError(schema=str(recorded.schema))
+    await require_migrated(connection)
+
+
+def _zone_of(tables: SourceTables, timezone: object) -> tzinfo | None:
+    """Return the zone of the source's times; None if each has one."""
+    naive = tables.naive_columns()
+    if not naive:
+        return None
+    if not isinstance(timezone, tzinfo):
+        given = None if timezone is None else str(timezone)
+        raise AdoptionTimeZoneError(schema=tables.schema, columns=naive, given=given)
+    return timezone
 
 
 @asynccontextmanager
@@ -192,8 +212,14 @@ class _Adoption:
             *(copies.table_counts(name, rows[name]) for name in SCRAPE_TABLES if name in rows),
             *(part.table() for proof in proofs for part in (proof.snapshots, proof.markets)),
         ]
+        ingestion = opened.report()
+        merged = sum(proof.snapshots.merged for proof in proofs)
         return AdoptReport(
-            ingestion=opened.report(),
+            source=await self.source.fetchval(_NAME, self.tables.schema),
+            timezone=None if self.zone is None else str(self.zone),
+            snapshots_new=ingestion.total.captures_stored,
+            snapshots_known=ingestion.total.captures_known - merged,
+            ingestion=ingestion,
             tables=tuple(tables),
             columns_left=columns_left,
             outcome_keys_left=left_keys.number,
@@ -206,7 +232,10 @@ class _Adoption:
     async def _captures(self) -> SourceCaptures:
         bookmakers: dict[int, str] = {}
         if "bookmakers" in self.tables.wanted:
-            sql = _READ_BOOKMAKERS.format(bookmakers=self.tables.table("bookmakers"))
+            sql = _READ_BOOKMAKERS.format(
+                slug=self.tables.text("b", "bookmakers", "slug"),
+                bookmakers=self.tables.table("bookmakers"),
+            )
             bookmakers = dict(await self.source.fetch(sql))
         return SourceCaptures(
             self.source, self.tables, self.zone, self.options.keep_raw, bookmakers

@@ -11,6 +11,9 @@ The commands:
 
 - `migrations`: `upgrade`, `downgrade`, `current` and `check`
 - `captures`: `validate`, `ingest` and `batches`
+- `adoption`: `adopt`
+- `unmapped_markets`: `unmapped`
+- `listings`: `listings`
 - `history`: `history`
 - `retention`: `prune` and `size`
 - `schema`: `schema json`, `sql` and `erd`

@@ -119,10 +119,15 @@ def adopt_tables(
     if as_json:
         print_json(report)
     else:
+        zone = "" if report.timezone is None else f", times without a zone in {report.timezone}"
+        print_line(f"source: {report.source}{zone}")
         for table in report.tables:
             print_line(str(table))
         for column in report.columns_left:
             print_line(f"left: {column}")
+        print_line(
+            f"{report.snapshots_new:,} snapshots are new, {report.snapshots_known:,} were known"
+        )
         print_line(_summary(report))
     if not report.all_stored:
         sys.exit(1)

@@ -12,6 +12,7 @@ from oddsschema.cli.adoption import adopt_tables
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
 from oddsschema.cli.history import history
+from oddsschema.cli.listings import listings
 from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
 from oddsschema.cli.output import escape_cell, name_schema_option, print_line, print_text
 from oddsschema.cli.retention import prune, size
@@ -20,7 +21,7 @@ from oddsschema.cli.simulation import simulate_captures
 from oddsschema.cli.streams import lossy_streams
 from oddsschema.cli.unmapped_markets import unmapped
 from oddsschema.database.retry import as_package_error, driver_error, logger
-from oddsschema.errors import OddsSchemaError
+from oddsschema.errors import AdoptionTimeZoneError, OddsSchemaError
 from oddsschema.ingestion import problems
 from oddsschema.ingestion.interruption import sigterm_as_sigint
 
@@ -90,6 +91,8 @@ def explain(error: Exception) -> str | None:
     """Describe an error that a user can act on. Return None for a bug of this package."""
     import asyncpg
 
+    if isinstance(error, AdoptionTimeZoneError):
+        return f"{error} (--timezone ZONE gives it)"
     if isinstance(error, OddsSchemaError):
         return name_schema_option(error)
     if isinstance(error, ValidationError):
@@ -118,7 +121,7 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(adopt_tables, validate_files, ingest, batches, unmapped, history, prune, size),
+    *(adopt_tables, validate_files, ingest, batches, unmapped, listings, history, prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)

@@ -26,7 +26,8 @@ def other_format(value: Any) -> str | None:
 
 def from_american(odds: float) -> float:
     """Convert American odds to decimal: +120 is the profit on 100, -150 the stake for 100."""
-    return 1 + (odds / 100 if odds > 0 else -100 / odds)
+    # One division rounds once: 1 + 91 / 100 is 1.9100000000000001.
+    return (100 + odds) / 100 if odds > 0 else (odds - 100) / odds
 
 
 def from_fraction(text: str) -> float | None:
@@ -34,7 +35,7 @@ def from_fraction(text: str) -> float | None:
     if (fraction := _FRACTION.fullmatch(text)) is None:
         return None
     numerator, denominator = map(int, fraction.groups())
-    return 1 + numerator / denominator if denominator else None
+    return (numerator + denominator) / denominator if denominator else None
 
 
 def as_number(value: Any) -> float | None:

@@ -76,7 +76,14 @@ class Outcome(Contract):
     )
 
 
-class OutcomesOperators(JSONB.Comparator[Any]):
+if TYPE_CHECKING:
+    Operators = JSONB.Comparator[Any]
+else:
+    # SQLAlchemy 2.0 cannot subscript it at runtime.
+    Operators = JSONB.Comparator
+
+
+class OutcomesOperators(Operators):
     """The operators of a column of outcomes: equality is that of outcomes, all others JSONB's.
 
     The operand of JSONB's operators is plain JSON, and so is their result.
@@ -84,7 +91,7 @@ class OutcomesOperators(JSONB.Comparator[Any]):
 
     def __init__(self, expr: ColumnElement[Any]) -> None:
         super().__init__(type_coerce(expr, JSONB()))
-        self._of_outcomes: JSONB.Comparator[Any] = JSONB.Comparator(expr)
+        self._of_outcomes: Operators = JSONB.Comparator(expr)
 
     def operate(self, op: OperatorType, *other: Any, **options: Any) -> ColumnElement[Any]:
         """Apply an operator to the column."""

@@ -82,7 +82,8 @@ def _convert(text: str, number: float | None, format: OddsFormat) -> float | Non
     if format == "fractional":
         if text in _EVENS:
             return 2.0
-        return from_fraction(text) if number is None else 1 + number
+        # The sum of the decimals: that of the floats, 1 + 0.91, is 1.9100000000000001.
+        return from_fraction(text) if number is None else float(1 + Decimal(repr(number)))
     if format == "american":
         if text in _EVENS:
             return 2.0

@@ -1,6 +1,7 @@
 """Options and hooks of alembic's autogeneration, for another project's env.py and for our own."""
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from alembic import context as environment
@@ -19,6 +20,9 @@ from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations.scripts import require_own_revisions
+
+#: The plugin of alembic that compares CHECKs by their names, which alembic has since 1.19.2.
+_COMPARISON_OF_CHECKS = ["alembic.ext.checkconstraint_byname"] if find_spec("alembic.ext") else []
 
 
 def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> dict[str, Any]:
@@ -44,10 +48,7 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
             "compare_server_default": True,
             # All of our CHECKs have names. In other projects, CHECKs without a name would be
             # rendered as dropped.
-            "autogenerate_plugins": [
-                "alembic.autogenerate.*",
-                "alembic.ext.checkconstraint_byname",
-            ],
+            "autogenerate_plugins": ["alembic.autogenerate.*", *_COMPARISON_OF_CHECKS],
         }
     # Outside of an env.py, alembic's module has no such attribute.
     script = getattr(environment, "script", None)

@@ -82,6 +82,33 @@ CREATE TABLE competitor_market_odds (
 CREATE INDEX idx_competitor_market_odds_snapshot ON competitor_market_odds (snapshot_id);
 """
 
+#: A football match that BetPawa and Bet9ja offer.
+MATCH = """
+INSERT INTO sports (id, name, slug) VALUES (5, 'Football', 'football');
+INSERT INTO bookmakers (id, name, slug) VALUES (7, 'BetPawa', 'betpawa');
+INSERT INTO tournaments (id, sport_id, name) VALUES (3, 5, 'Super League');
+INSERT INTO events (id, tournament_id, name, home_team, away_team, kickoff, sportradar_id)
+VALUES (11, 3, 'Basel - Zurich', 'Basel', 'Zurich', '2024-11-01 19:00', 'sr:match:77');
+INSERT INTO event_bookmakers (event_id, bookmaker_id, external_event_id) VALUES (11, 7, 'x1');
+INSERT INTO competitor_tournaments (id, source, sport_id, name, external_id)
+VALUES (4, 'bet9ja', 5, 'Super League', 't1');
+INSERT INTO competitor_events
+    (id, source, tournament_id, name, home_team, away_team, kickoff, external_id, sportradar_id)
+VALUES (21, 'bet9ja', 4, 'Basel - Zurich', 'Basel', 'Zurich', '2024-11-01 19:00', 'e1', '77');
+"""
+
+#: A snapshot of each, with a market each.
+ODDS = """
+INSERT INTO odds_snapshots (id, event_id, bookmaker_id, captured_at)
+VALUES (100, 11, 7, '2024-10-27 00:30');
+INSERT INTO market_odds (snapshot_id, betpawa_market_id, betpawa_market_name, outcomes)
+VALUES (100, '3743', '1X2', '[{"name": "1", "odds": 1.5, "is_active": true}]');
+INSERT INTO competitor_odds_snapshots (id, competitor_event_id, captured_at)
+VALUES (200, 21, '2024-10-27 00:30');
+INSERT INTO competitor_market_odds (snapshot_id, betpawa_market_id, betpawa_market_name, outcomes)
+VALUES (200, '3743', '1X2', '[{"name": "1", "odds": 1.6, "is_active": true}]');
+"""
+
 #: The columns of a market in the plan, without its outcomes.
 MARKET_COLUMNS = (
     *("betpawa_market_id", "betpawa_market_name", "line"),

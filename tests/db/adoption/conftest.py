@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.plan_tables import PLAN_TABLES
+from tests.support.plan_tables import MATCH, ODDS, PLAN_TABLES
 from tests.support.sessions import execute
 
 Run = Callable[..., Any]
@@ -17,3 +17,10 @@ def plan_database(new_database: Callable[..., Any], run: Run) -> Iterator[str]:
     with new_database() as url:
         run(execute(url, PLAN_TABLES))
         yield url
+
+
+@pytest.fixture
+def source(plan_database: str, run: Run) -> str:
+    """Return the URL of a source with a match at two bookmakers."""
+    run(execute(plan_database, MATCH, ODDS))
+    return plan_database

@@ -108,6 +108,8 @@ def test_reading_commands_do_not(database: str) -> None:
     for words in (
         ["batches"],
         ["unmapped"],
+        ["listings"],
+        ["listings", "--by-tournament"],
         ["current"],
         ["check"],
         ["size"],

@@ -78,6 +78,10 @@ def screens(url: str, event: str) -> list[Ended]:
         program("batches", "-n", "1", "--url", url, "--json"),
         program("unmapped", "--url", url),
         program("unmapped", "--url", url, "--json"),
+        *(
+            program("listings", "--kickoff-from", "1970-01-01", "--url", url, *options)
+            for options in ((), ("--json",), ("--by-tournament",))
+        ),
     ]
 
 

@@ -146,8 +146,9 @@ def test_sources(database: str, program: Program, run: Run) -> None:
         assert (code, "error: " in output) == (2, True), output
         code, output = program("adopt", f"--from-schema={text}", "--url", database)
         assert (code, "has no table of snapshots" in output) == (2, True), output
-        code, output = program("unmapped", f"--source={text}", "--url", database)
-        assert (code, "Invalid value for" in output) == (2, True), output
+        for command in (("unmapped", f"--source={text}"), ("listings", f"--bookmaker={text}")):
+            code, output = program(*command, "--url", database)
+            assert (code, "Invalid value for" in output) == (2, True), output
     assert run(structure(database)) == before
 
 

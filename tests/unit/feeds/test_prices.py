@@ -31,9 +31,17 @@ anything = (
 def test_fractional(profit: int, stake: int) -> None:
     """A fraction, its number and its decimal odds are the same price."""
     odds = float(1 + Fraction(profit, stake))
-    assert decimal_odds(f" {profit}/{stake} ") == pytest.approx(odds)
+    assert decimal_odds(f" {profit}/{stake} ") == odds
     assert decimal_odds(profit / stake, format="fractional") == pytest.approx(odds)
     assert decimal_odds(str(odds), format="decimal") == odds
+
+
+@given(hundredths=st.integers(1, 100_000))
+def test_hong_kong(hundredths: int) -> None:
+    """A profit of 0.91 on 1 is 1.91, without an error of rounding."""
+    profit, odds = Decimal(hundredths) / 100, float(1 + Decimal(hundredths) / 100)
+    for price in (str(profit), float(profit), profit):
+        assert decimal_odds(price, format="fractional") == odds
 
 
 @given(profit=st.integers(100, 10**6))
@@ -41,11 +49,11 @@ def test_american(profit: int) -> None:
     """+120 wins 120 on 100, and -120 wins 100 on 120, as text and as a number."""
     wins, costs = float(1 + Fraction(profit, 100)), float(1 + Fraction(100, profit))
     for price in (f"+{profit}", f"{profit}", profit, float(profit), Decimal(profit)):
-        assert decimal_odds(price, format="american") == pytest.approx(wins)
+        assert decimal_odds(price, format="american") == wins
     for price in (f"-{profit}", f"\N{MINUS SIGN}{profit}", -profit):
-        assert decimal_odds(price, format="american") == pytest.approx(costs)
-        assert decimal_odds(price) == pytest.approx(costs)
-    assert decimal_odds(f"+{profit}") == pytest.approx(wins)
+        assert decimal_odds(price, format="american") == costs
+        assert decimal_odds(price) == costs
+    assert decimal_odds(f"+{profit}") == wins
 
 
 @given(price=st.floats(-100, 100, exclude_min=True, exclude_max=True))
