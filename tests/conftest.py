@@ -2,7 +2,8 @@
 
 The databases come from the package's own pytest plugin; the tests use shorter names for them.
 
-`HYPOTHESIS_PROFILE=nightly`, or `--hypothesis-profile=nightly`, runs many more examples.
+`HYPOTHESIS_PROFILE`, or `--hypothesis-profile`, chooses the number of examples: `brief` has 3,
+`thorough` 100. `nightly` has 1,000, and raises the numbers of seeds, kills and rows as well.
 """
 
 import os
@@ -23,11 +24,13 @@ Run = Callable[[Coroutine[Any, Any, T]], T]
 
 settings.register_profile(
     "default",
-    max_examples=25,
+    max_examples=10,
     deadline=None,  # an example can have hundreds of rows
     # All examples of a test share a database: each rolls back.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+settings.register_profile("brief", settings.get_profile("default"), max_examples=3)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=100)
 settings.register_profile("nightly", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

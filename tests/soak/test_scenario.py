@@ -10,7 +10,7 @@ from tests.soak.scenario import KINDS, Kind, Scenario
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-@settings(max_examples=settings.default.max_examples // 5)
+@settings(max_examples=max(1, settings().max_examples // 5))
 @given(seed=st.integers(0, 2**32), writers=st.integers(2, 4), turns=st.randoms())
 def test_turns_do_not_matter(kind: Kind, seed: int, writers: int, turns: random.Random) -> None:
     """Any turns of the writers make the same states and the same carried markets."""

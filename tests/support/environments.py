@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from tests.support.paths import ROOT
 
@@ -16,15 +17,22 @@ class Environment:
         self.bin = directory / "venv" / ("Scripts" if os.name == "nt" else "bin")
         self.empty = directory / "empty"
         self.empty.mkdir()
-        venv.create(directory / "venv", with_pip=False)
+        uv("venv", "--python", sys.executable, directory / "venv")
 
     def install(self, *requirements: str | Path) -> None:
-        """Install packages with pip, in the tested versions."""
-        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "--quiet"]
-        for constraints in (ROOT / "constraints.txt", ROOT / "docs/examples/constraints.txt"):
-            pip += ["--constraint", constraints]
-        done = subprocess.run([*pip, *requirements], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        """Install packages in the tested versions."""
+        constraints: list[str | Path] = []
+        for path in (ROOT / "constraints.txt", ROOT / "docs/examples/constraints.txt"):
+            constraints += ["--constraint", path]
+        uv("pip", "install", *self._python, *constraints, *requirements)
+
+    def uninstall(self, package: str) -> None:
+        """Uninstall a package."""
+        uv("pip", "uninstall", *self._python, package)
+
+    @property
+    def _python(self) -> tuple[str, Path]:
+        return "--python", self.bin / "python"
 
     def run(
         self,
@@ -59,7 +67,14 @@ class Environment:
 
 def built(source: Path, directory: Path) -> Path:
     """Build the wheel of a source tree."""
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", directory, source]
-    subprocess.run(build, check=True, capture_output=True)
+    uv("build", "--wheel", "--out-dir", directory, source)
     (wheel,) = directory.glob("*.whl")
     return wheel
+
+
+def uv(*command: str | Path) -> None:
+    """Run uv. Its output is part of the error if it fails."""
+    done = subprocess.run(
+        [find_uv_bin(), "--quiet", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -124,6 +125,7 @@ def test_reports_are_valid_by_their_schema(data: st.DataObject) -> None:
 # -- what is printed, and published ----------------------------------------------------------------
 
 
+@cache
 def _printed(*arguments: str) -> str:
     result = CliRunner().invoke(cli, ["schema", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output

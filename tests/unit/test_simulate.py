@@ -55,10 +55,10 @@ def odds_of(market: dict[str, Any]) -> list[float]:
     return [outcome["odds"] for outcome in market["outcomes"]]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_capture_is_valid(seed: int) -> None:
     """Each capture is valid, as a `Capture` and as JSON text in ingestion."""
-    for capture in stream(simulate(seed=seed, events=30, scrapes=20)):
+    for capture in stream(simulate(seed=seed, events=15, scrapes=20)):
         assert Capture.model_validate(capture).source == platform_of(event_of(capture))
         assert validate(Item("-", 1, json.dumps(capture))).refusal is None
 
@@ -143,7 +143,7 @@ def test_handicaps() -> None:
 def test_prices_move_now_and_then() -> None:
     """Between scrapes some open prices move, and most do not."""
     moved = unchanged = 0
-    for before, now in pairwise(markets_of(simulate(events=30, scrapes=50))):
+    for before, now in pairwise(markets_of(simulate(events=15, scrapes=30))):
         for key in before.keys() & now.keys():
             if is_active(before[key]) and is_active(now[key]):
                 moved += odds_of(before[key]) != odds_of(now[key])
@@ -154,14 +154,14 @@ def test_prices_move_now_and_then() -> None:
 def test_markets_close_at_their_last_price_and_return() -> None:
     """A closed market keeps its last prices, and many markets reopen."""
     closed = reopened = 0
-    for before, now in pairwise(markets_of(simulate(events=30, scrapes=100))):
+    for before, now in pairwise(markets_of(simulate(events=20, scrapes=50))):
         for key in before.keys() & now.keys():
             if not is_active(now[key]):
                 closed += is_active(before[key])
                 assert odds_of(now[key]) == odds_of(before[key])
             else:
                 reopened += not is_active(before[key])
-    assert closed > 100
+    assert closed > 50
     assert reopened > closed / 2
 
 
@@ -202,11 +202,11 @@ def test_competitors_have_their_own_ids_and_names() -> None:
 
 
 def test_ids_are_unique() -> None:
-    """Thousands of events have distinct ids."""
+    """A thousand events have distinct ids."""
     for platform, key in (("betpawa", "external_event_id"), ("bet9ja", "external_id")):
-        scrape = next(simulate(platforms=[platform], events=3000))
+        scrape = next(simulate(platforms=[platform], events=1200))
         events = [event_of(capture) for capture in scrape[platform]]
-        assert len({event[key] for event in events}) == len(events) > 2000
+        assert len({event[key] for event in events}) == len(events) > 800
         assert len({event["sportradar_id"] for event in events}) == len(events)
 
 

@@ -153,7 +153,7 @@ async def carried_markets(connection: Any, model: Model) -> dict[Any, set[Any]]:
     return dict(carried)
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=max(1, settings().max_examples // 3))
 @given(captures=captured(older=True))
 def test_older_release_reads_the_same(
     captures: list[dict[str, Any]], new_database: Callable[..., Any], template: str, run: Run
@@ -176,7 +176,7 @@ def test_older_release_reads_the_same(
         assert run(told_in(url)) == before
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=max(1, settings().max_examples // 3))
 @given(captures=captured(refusals=True), options=STORAGE)
 def test_two_writers_make_one_history(
     captures: list[dict[str, Any]],
