@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.transaction import Transaction
 
-from oddsschema.database.descriptions import Descriptions, builtin_arrays
 from oddsschema.database.durations import format_duration
+from oddsschema.database.known_databases import KnownDatabase, builtin_arrays
 from oddsschema.errors import DatabaseUnavailableError
 
 #: The number of parts in which a deadline is counted.
@@ -156,8 +156,8 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         self.set_deadline(timedelta(0))
         #: The search path of each transaction; None for the server's.
         self.search_path: str | None = None
-        #: The descriptions of statements, shared by the connections to one database.
-        self.descriptions = Descriptions()
+        #: The facts that are known about the database, shared by the connections to it.
+        self.known = KnownDatabase()
 
     def transaction(self, **options: Any) -> "SearchPathTransaction":
         """Return a transaction, or a savepoint inside a transaction."""
@@ -182,7 +182,12 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
     # -- the descriptions of statements ------------------------------------------------------------
 
     async def _get_statement(
-        self, query: str, timeout: float | None, *, named: Any = False, **options: Any
+        self,
+        query: str,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's
+        *,
+        named: Any = False,
+        **options: Any,
     ) -> Any:
         """Return the description of a statement: a remembered one needs no round trip.
 
@@ -192,13 +197,17 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         if named or not options.get("use_cache", True):
             return await super()._get_statement(query, timeout, named=named, **options)
         key = query, options.get("record_class"), options.get("ignore_custom_codec", False)
-        state = self.descriptions.get(key)
+        state = self.known.described(key)
         if state is None:
             state = await super()._get_statement(query, timeout, **options)
-            self.descriptions.put(key, state)
+            self.known.describe(key, state)
         return state
 
-    async def _introspect_types(self, oids: Any, timeout: float | None) -> Any:
+    async def _introspect_types(
+        self,
+        oids: Any,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's
+    ) -> Any:
         """Return the descriptions of types, and the statement that has read them."""
         if (types := builtin_arrays(oids)) is None:
             return await super()._introspect_types(oids, timeout)
@@ -206,8 +215,8 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         return types, SimpleNamespace(name="none")
 
     @contextmanager
-    def _forgetting_descriptions(self) -> Iterator[None]:
-        """Forget the descriptions after an error that a migration meanwhile may have caused.
+    def _forgetting_at_errors(self) -> Iterator[None]:
+        """Forget the known facts after an error that a migration meanwhile may have caused.
 
         Raises asyncpg.InternalClientError, which is transient, for an argument or a result in
         another form than its description.
@@ -215,11 +224,11 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         try:
             yield
         except (BufferError, asyncpg.InvalidBinaryRepresentationError) as error:
-            self.descriptions.clear()
+            self.known.forget()
             reason = "the types of a statement have changed meanwhile"
             raise asyncpg.InternalClientError(reason) from error
         except (asyncpg.PostgresError, asyncpg.InternalClientError):
-            self.descriptions.clear()
+            self.known.forget()
             raise
 
     # -- the methods that wait for an answer -------------------------------------------------------
@@ -231,12 +240,12 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a statement, or several without arguments."""
-        with self.awaiting_answer(), self._forgetting_descriptions():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().execute(*args, **options)
 
     async def executemany(self, *args: Any, **options: Any) -> None:
         """Execute a statement for each sequence of arguments."""
-        with self.awaiting_answer(), self._forgetting_descriptions():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             await super().executemany(*args, **options)
 
     async def prepare(self, *args: Any, **options: Any) -> Any:
@@ -246,17 +255,17 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
 
     async def fetch(self, *args: Any, **options: Any) -> Any:
         """Fetch the rows of a statement."""
-        with self.awaiting_answer(), self._forgetting_descriptions():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetch(*args, **options)
 
     async def fetchrow(self, *args: Any, **options: Any) -> Any:
         """Fetch the first row of a statement."""
-        with self.awaiting_answer(), self._forgetting_descriptions():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetchrow(*args, **options)
 
     async def fetchval(self, *args: Any, **options: Any) -> Any:
         """Fetch a value of the first row of a statement."""
-        with self.awaiting_answer(), self._forgetting_descriptions():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetchval(*args, **options)
 
     async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:

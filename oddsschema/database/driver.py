@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.database.descriptions import descriptions_of
 from oddsschema.database.durations import format_duration
+from oddsschema.database.known_databases import known_database
 from oddsschema.database.retry import driver_errors
 from oddsschema.database.settings import ConnectionSettings, Host, read_settings
 from oddsschema.database.time_limits import OPEN_WITHIN
@@ -65,7 +65,7 @@ class _Attempts:
         self._options = options
         #: The URL without its password.
         self._shown = redact(url)
-        self._descriptions = descriptions_of(url)
+        self._known = known_database(url)
 
     async def connect(self) -> "DeadlineConnection":
         """Connect to the first host that is of the wanted kind."""
@@ -140,7 +140,7 @@ class _Attempts:
             },
         )
         connection.answer_within = self._answer_within
-        connection.descriptions = self._descriptions
+        connection.known = self._known
         connection.search_path = settings.search_path
         try:
             settings.keepalives.apply(connection.socket)

@@ -234,7 +234,7 @@ async def read_revisions(connection: "Connection") -> RecordedRevisions:
         try:
             rows = await connection.fetch(statement)
         except asyncpg.UndefinedTableError as error:
-            raise _moved(str(error)) from None
+            raise moved(str(error)) from None
         try:
             statement = steps.send(rows)
         except StopIteration as end:
@@ -265,7 +265,7 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != "42P01":
             raise
-        raise _moved(str(error.orig)) from None
+        raise moved(str(error.orig)) from None
     finally:
         if not was_in_transaction:
             # Alembic would take the transaction for the caller's, and not commit.
@@ -293,5 +293,6 @@ def _with_revisions(
     return replace(found, table=table, own=own, others=others)
 
 
-def _moved(reason: str) -> TransactionError:
+def moved(reason: str) -> TransactionError:
+    """Build the error, which is transient, of a version table that was moved meanwhile."""
     return TransactionError(reason=f"the revision was moved to another table meanwhile ({reason})")

@@ -1,12 +1,19 @@
 """The revision that this release needs, and the check that a database has it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.schemas import find_other_schemas, read_placement
+from oddsschema.database.recorded_revisions import moved, read_revisions
+from oddsschema.database.schemas import (
+    Placement,
+    find_other_schemas,
+    placement_statement,
+    read_placement,
+)
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
+    from oddsschema.database.known_databases import KnownDatabase
     from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
@@ -29,13 +36,37 @@ SELECT NOT EXISTS (
 """
 
 
+# Lock the table {snapshots}, and read the revisions in the version table {table}. To parse the
+# statement locks the table: the revisions are read afterwards.
+_LOCK_AND_READ = """
+SELECT ARRAY(SELECT version_num::text FROM {table}), (SELECT 1 FROM {snapshots} LIMIT 0)
+"""
+
+# Read the places of the tables, and the revisions in the version table {table}.
+_READ_BOTH = """
+SELECT placement.*, ARRAY(SELECT version_num::text FROM {table}) FROM ({placement}) AS placement
+"""
+
+
 async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     """Keep migrations from changing the rows of a history until the transaction ends.
 
     A SELECT suffices to lock the table `snapshots`: a migration that gives rows another meaning
     locks it before it reads. Raises NotMigratedError if such a migration ran before.
     """
-    await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
+    import asyncpg
+
+    known = _known(connection)
+    if known is not None and known.version_table is not None:
+        statement = _LOCK_AND_READ.format(table=known.version_table, snapshots=snapshots)
+        try:
+            revisions, _ = await connection.fetchrow(statement)
+        except asyncpg.UndefinedTableError as error:
+            raise moved(str(error)) from None
+        if HEAD in revisions:
+            return
+    else:
+        await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
     # Read after the lock, for which a migration may have been waited.
     await require_revision(connection)
 
@@ -46,19 +77,49 @@ async def require_migrated(connection: "Connection") -> None:
     Raises SplitTablesError if they are in several schemas, and MissingSchemaError if the first
     schema of the search path does not exist, and no other one has them.
     """
-    placement = await read_placement(connection)
+    placement, revisions = await _read_placement_and_revisions(connection)
     placement.require_one_schema()
     if not placement.tables:
         if placement.missing_schema is not None:
             raise MissingSchemaError(schema=placement.missing_schema)
         if elsewhere := await find_other_schemas(connection):
             raise NotMigratedError(current=None, head=HEAD, elsewhere=elsewhere)
-    await require_revision(connection)
+    if HEAD not in revisions:
+        await require_revision(connection)
+
+
+async def _read_placement_and_revisions(
+    connection: "Connection",
+) -> tuple[Placement, Sequence[str]]:
+    """Read the places of the tables, and the revisions in the version table if it is known."""
+    import asyncpg
+
+    known = _known(connection)
+    if known is not None and known.version_table is not None:
+        statement = _READ_BOTH.format(table=known.version_table, placement=placement_statement())
+        try:
+            *row, revisions = await connection.fetchrow(statement)
+        except asyncpg.UndefinedTableError as error:
+            if connection.is_in_transaction():
+                raise moved(str(error)) from None
+        else:
+            return Placement.from_row(row), revisions
+    return await read_placement(connection), ()
+
+
+def _known(connection: "Connection") -> "KnownDatabase | None":
+    """Return the facts that are known about the database of a connection of ours."""
+    known: KnownDatabase | None = getattr(connection, "known", None)
+    return known
 
 
 async def require_revision(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database is at the revision of this release."""
     recorded = await read_revisions(connection)
+    if HEAD in recorded.own and recorded.table is not None:
+        if (known := _known(connection)) is not None:
+            known.version_table = recorded.table.sql
+        return
     if HEAD in recorded.own or (not recorded.own and await has_all_parts(connection)):
         return
     raise NotMigratedError(current=recorded.revision, head=HEAD, others=recorded.others)

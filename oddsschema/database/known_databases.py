@@ -1,9 +1,12 @@
-"""The descriptions of statements: the types of their arguments and columns.
+"""The facts about a database that a process remembers, because to ask again is a round trip.
 
-A statement without a name takes two round trips: the server describes it, and then executes it.
-With a remembered description, a single round trip parses and executes it. The server itself keeps
-nothing: behind a pooler, each transaction may be on another of its connections, and asyncpg's names
-of statements are the same in every process.
+The first are the descriptions of statements: the types of their arguments and columns. A statement
+without a name takes two round trips: the server describes it, and then executes it. With a
+remembered description, a single round trip parses and executes it. The server itself keeps nothing:
+behind a pooler, each transaction may be on another of its connections, and asyncpg's names of
+statements are the same in every process.
+
+The other is the version table. Its revision is read again in every transaction that depends on it.
 """
 
 from collections import OrderedDict
@@ -15,31 +18,34 @@ from typing import Any, NamedTuple
 _MOST_STATEMENTS = 500
 
 
-class Descriptions:
-    """The descriptions of the statements of one database, for all connections to it."""
+class KnownDatabase:
+    """The facts that are known about one database, for all connections to it."""
 
     def __init__(self) -> None:
+        #: The version table, qualified and quoted for SQL; None if it is not known.
+        self.version_table: str | None = None
         self._states: OrderedDict[object, Any] = OrderedDict()
 
-    def get(self, key: object) -> Any:
+    def described(self, key: object) -> Any:
         """Return the state of asyncpg's that describes a statement; None if it is unknown."""
         return self._states.get(key)
 
-    def put(self, key: object, state: Any) -> None:
+    def describe(self, key: object, state: Any) -> None:
         """Remember a description; forget the oldest if there are too many."""
         self._states[key] = state
         while len(self._states) > _MOST_STATEMENTS:
             self._states.popitem(last=False)
 
-    def clear(self) -> None:
-        """Forget all descriptions. A migration may have changed what they describe."""
+    def forget(self) -> None:
+        """Forget everything: a migration may have changed it."""
+        self.version_table = None
         self._states.clear()
 
 
 @lru_cache(maxsize=32)
-def descriptions_of(_url: str) -> Descriptions:
-    """Return the descriptions that this process remembers for a URL."""
-    return Descriptions()
+def known_database(_url: str) -> KnownDatabase:
+    """Return the facts that this process remembers about the database of a URL."""
+    return KnownDatabase()
 
 
 class BuiltinArray(NamedTuple):
