@@ -31,6 +31,7 @@ from oddsschema.errors import (
 from oddsschema.ingestion import (
     Batch,
     Doubt,
+    Ingester,
     IngestOptions,
     IngestProgress,
     IngestReport,
@@ -40,6 +41,7 @@ from oddsschema.ingestion import (
     Run,
     RunReport,
     batch,
+    connect,
     ingest,
     problems,
 )
@@ -109,6 +111,7 @@ __all__ = [
     "IngestOptions",
     "IngestProgress",
     "IngestReport",
+    "Ingester",
     "Limits",
     "Market",
     "MarketOdds",
@@ -136,6 +139,7 @@ __all__ = [
     "UnmappedMarket",
     "adopt",
     "batch",
+    "connect",
     "create_engine",
     "ingest",
     "metadata",

@@ -2,7 +2,8 @@
 
 The way of a capture, from the top module down:
 
-1. `batches` (`ingest`, or a batch that a program opens itself) has a `run` for each platform. A
+1. `batches` (`ingest`, or a batch that a program opens itself; `ingester` keeps connections from
+   one batch to the next) has a `run` for each platform. A
    run, or `dispatch` for captures of several platforms, asks `sources` for the next `item`, and
    obeys `options`.
    `files` reads files and pipes; `lines`, and `gzip_lines` for a .gz, cut them into items.
@@ -29,6 +30,7 @@ The way of a capture, from the top module down:
 
 from oddsschema.ingestion.batches import Batch, batch, ingest
 from oddsschema.ingestion.files import read_files, stream_files
+from oddsschema.ingestion.ingester import Ingester, connect
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.options import IngestOptions
@@ -57,6 +59,7 @@ __all__ = [
     "IngestOptions",
     "IngestProgress",
     "IngestReport",
+    "Ingester",
     "Item",
     "Limits",
     "Problem",
@@ -67,6 +70,7 @@ __all__ = [
     "Source",
     "ValidateReport",
     "batch",
+    "connect",
     "ingest",
     "problems",
     "read_files",

@@ -19,7 +19,6 @@ from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
 from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.dispatch import Dispatch
-from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.heartbeat import beating
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
 from oddsschema.ingestion.options import IngestOptions
@@ -55,45 +54,63 @@ async def batch(
     Raises DatabaseUnavailableError and NotMigratedError.
     """
     signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
-    with signals, raised_gc_threshold():
-        async with open_connections(
-            target, retry_for=options.retry_for, answer_within=options.answer_within
-        ) as connections:
-            tables = ["scrape_runs"] if batch_id is not None else ["scrape_runs", "scrape_batches"]
+    with signals:
+        async with (
+            open_connections(
+                target, retry_for=options.retry_for, answer_within=options.answer_within
+            ) as connections,
+            batch_on(
+                connections, trigger=trigger, notes=notes, batch_id=batch_id, options=options
+            ) as opened,
+        ):
+            yield opened
 
-            async def reserve(connection: Connection) -> tuple[list[Reserved], Clock]:
-                await require_migrated(connection)
-                return await bookkeeping.reserve(connection, *tables)
 
-            (first_run, *own), clock = await connections.transact(reserve, is_single=True)
-            found = own[0] if batch_id is None else batch_id
+@asynccontextmanager
+async def batch_on(
+    connections: Connections,
+    *,
+    trigger: str | None,
+    notes: str | None,
+    batch_id: int | None,
+    options: IngestOptions,
+) -> AsyncIterator["Batch"]:
+    """Open a batch on connections that are there, as `batch`."""
+    tables = ["scrape_runs"] if batch_id is not None else ["scrape_runs", "scrape_batches"]
 
-            async def open_or_join(connection: Connection) -> None:
-                if isinstance(found, Reserved):
-                    await bookkeeping.open_batch(connection, found, trigger, notes)
-                elif not await bookkeeping.join_batch(connection, found):
-                    raise BatchNotFoundError(batch_id=found)
+    async def reserve(connection: Connection) -> tuple[list[Reserved], Clock]:
+        await require_migrated(connection)
+        return await bookkeeping.reserve(connection, *tables)
 
-            opening = asyncio.create_task(connections.transact(open_or_join, is_single=True))
-            cancellation = await wait_through(opening, RECORDS_WITHIN)
-            if cancellation is None:
-                await opening
-            elif not opening.done() or opening.cancelled() or opening.exception() is not None:
+    (first_run, *own), clock = await connections.transact(reserve, is_single=True)
+    found = own[0] if batch_id is None else batch_id
+
+    async def open_or_join(connection: Connection) -> None:
+        if isinstance(found, Reserved):
+            await bookkeeping.open_batch(connection, found, trigger, notes)
+        elif not await bookkeeping.join_batch(connection, found):
+            raise BatchNotFoundError(batch_id=found)
+
+    opening = asyncio.create_task(connections.transact(open_or_join, is_single=True))
+    cancellation = await wait_through(opening, RECORDS_WITHIN)
+    if cancellation is None:
+        await opening
+    elif not opening.done() or opening.cancelled() or opening.exception() is not None:
+        raise cancellation
+    row_id = found.id if isinstance(found, Reserved) else found
+    opened = Batch(connections, row_id, options, clock, first_run)
+    async with beating(connections, opened.runs):
+        try:
+            if cancellation is not None:
                 raise cancellation
-            row_id = found.id if isinstance(found, Reserved) else found
-            opened = Batch(connections, row_id, options, clock, first_run)
-            async with beating(connections, opened.runs):
-                try:
-                    if cancellation is not None:
-                        raise cancellation
-                    yield opened
-                except BaseException as error:
-                    try:
-                        await opened.close(error)
-                    except Exception:
-                        _log.exception("batch %d could not be closed", opened.id)
-                    raise
-                await opened.close()
+            yield opened
+        except BaseException as error:
+            try:
+                await opened.close(error)
+            except Exception:
+                _log.exception("batch %d could not be closed", opened.id)
+            raise
+        await opened.close()
 
 
 async def ingest(
