@@ -1,7 +1,7 @@
 """The revision that this release needs, and the check that a database has it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.recorded_revisions import moved, read_revisions
 from oddsschema.database.schemas import (
@@ -36,12 +36,6 @@ SELECT NOT EXISTS (
 """
 
 
-# Lock the table {snapshots}, and read the revisions in the version table {table}. To parse the
-# statement locks the table: the revisions are read afterwards.
-_LOCK_AND_READ = """
-SELECT ARRAY(SELECT version_num::text FROM {table}), (SELECT 1 FROM {snapshots} LIMIT 0)
-"""
-
 # Read the places of the tables, and the revisions in the version table {table}.
 _READ_BOTH = """
 SELECT placement.*, ARRAY(SELECT version_num::text FROM {table}) FROM ({placement}) AS placement
@@ -54,21 +48,36 @@ async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     A SELECT suffices to lock the table `snapshots`: a migration that gives rows another meaning
     locks it before it reads. Raises NotMigratedError if such a migration ran before.
     """
+    await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
+    # Read after the lock, for which a migration may have been waited.
+    await require_revision(connection)
+
+
+async def fetch_keeping_migrated(
+    connection: "Connection",
+    snapshots: str,
+    statement: Callable[[str], str],
+    arguments: Sequence[Any],
+) -> Any:
+    """Fetch rows of a history, and keep migrations away as `keep_migrated`, in one round trip.
+
+    `statement` makes a statement that reads the table `snapshots`, with one more column.
+    """
     import asyncpg
 
     known = _known(connection)
-    if known is not None and known.version_table is not None:
-        statement = _LOCK_AND_READ.format(table=known.version_table, snapshots=snapshots)
-        try:
-            revisions, _ = await connection.fetchrow(statement)
-        except asyncpg.UndefinedTableError as error:
-            raise moved(str(error)) from None
-        if HEAD in revisions:
-            return
-    else:
-        await connection.execute(f"SELECT FROM {snapshots} LIMIT 0")
-    # Read after the lock, for which a migration may have been waited.
-    await require_revision(connection)
+    if known is None or known.version_table is None:
+        await keep_migrated(connection, snapshots)
+        return await connection.fetch(statement("NULL"), *arguments)
+    # To parse the statement locks the table: the revisions are read afterwards.
+    revisions = f"ARRAY(SELECT version_num::text FROM {known.version_table}) AS revisions"
+    try:
+        rows = await connection.fetch(statement(revisions), *arguments)
+    except asyncpg.UndefinedTableError as error:
+        raise moved(str(error)) from None
+    if not (rows and HEAD in rows[0]["revisions"]):
+        await require_revision(connection)
+    return rows
 
 
 async def require_migrated(connection: "Connection") -> None:

@@ -15,8 +15,9 @@ The way of a capture, from the top module down:
    likely wrong. `limits` bounds every size.
 3. `run` collects records in a chunk (`storage.chunk`); `pipeline` writes one chunk while the next
    is filled, each in one transaction, which is repeated after a transient error.
-4. `storage.known_rows` finds the rows that exist. `storage.reference_events` and `storage.competitor_events` bring sports (`storage.sports`),
-   tournaments (`storage.reference_tournaments`) and events up to date and lock the events;
+4. `storage.known_rows` finds the rows that exist, and locks the events. `storage.reference_events`
+   and `storage.competitor_events` bring sports (`storage.sports`), tournaments
+   (`storage.reference_tournaments`) and events up to date;
    `storage.matching` links the two sides, and compares them.
 5. `storage.placement` finds the place of each capture in its event's history, `storage.state` reads
    the markets on offer before and compares, `storage.history` decides on the snapshots to write,

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, Self
 from oddsschema.capture import placeholder_id
 from oddsschema.database.arrays import arrays, time_texts, unnest
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import keep_migrated
 from oddsschema.errors import TransactionError
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
@@ -247,11 +246,11 @@ async def write_competitor_events(
         elif row["sportradar_id"] == placeholder_id(source, event_row.external_id):
             identified.append(event_row)
 
-    await keep_migrated(connection, COMPETITORS.snapshots)
-    placed, latest = await place_captures(
+    placed, latest, _ = await place_captures(
         connection,
         COMPETITORS,
         ((event_ids[event.external_id], capture) for event, capture in captures),
+        columns=(),
     )
     stored_until = {row["external_id"]: latest[row["id"]] for row in events if row["id"] in latest}
     urls = newest_urls(captures, external_id_of, stored_until)

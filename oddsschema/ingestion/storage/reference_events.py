@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import keep_migrated
 from oddsschema.errors import TransactionError
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
@@ -52,6 +51,16 @@ class ListingRow(NamedTuple):
     event_id: int
     external_event_id: str
     event_url: str | None
+
+    def changes(self, stored: Sequence[str | None] | None) -> bool:
+        """Return whether the listing is new or differs. One without a URL keeps the stored URL."""
+        if stored is None:
+            return True
+        external_event_id, event_url = stored
+        return self.external_event_id != external_event_id or self.event_url not in (
+            None,
+            event_url,
+        )
 
 
 _FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
@@ -95,6 +104,12 @@ SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
 FROM {unnest(EventRow, 1)}
 WHERE e.sportradar_id = c.sportradar_id
 """
+
+# The listing of an event that was placed, of the bookmaker $3.
+_LISTING = """(
+    SELECT ARRAY[l.external_event_id, l.event_url]::text[] FROM event_bookmakers AS l
+    WHERE l.event_id = places.event AND l.bookmaker_id = $3
+) AS listing"""
 
 # Insert or update the listings of bookmaker $1. A listing without a URL keeps the stored one.
 _UPSERT_LISTINGS = f"""
@@ -162,13 +177,14 @@ async def write_reference_events(
         raise TransactionError(reason="events were deleted while captures of them were stored")
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
 
-    await keep_migrated(connection, BETPAWA.snapshots)
-    placed, latest = await place_captures(
+    placed, latest, rows = await place_captures(
         connection,
         BETPAWA,
         ((event_ids[event.sportradar_id], capture) for event, capture in captures),
         bookmaker_id,
+        columns=[_LISTING],
     )
+    listed = {row["event"]: row["listing"] for row in rows}
     stored_until = {key: latest[id_] for key, id_ in event_ids.items() if id_ in latest}
     current = {
         sportradar_id: pair
@@ -197,7 +213,10 @@ async def write_reference_events(
             ListingRow(event_ids[sportradar_id], event.external_event_id, urls.get(sportradar_id))
             for sportradar_id, (event, _) in current.items()
         ]
-        await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
+        if changed_listings := [row for row in listings if row.changes(listed[row.event_id])]:
+            await connection.execute(
+                _UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, changed_listings)
+            )
     matches = []
     if any(row["is_unlinked"] for row in events):
         matches = await link_events(connection, event_ids)
