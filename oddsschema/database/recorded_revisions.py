@@ -29,7 +29,7 @@ DEFAULT_TABLE = "alembic_version"
 _NAMES = "ARRAY[{names}]::name[]"
 
 # Find the schema for new tables, if it has OWN_TABLE. Planning this costs little.
-_FIND_OWN_TABLE = f"""
+FIND_OWN_TABLE = f"""
 SELECT current_schema()::text FROM pg_attribute
 WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
     AND attname = 'version_num'
@@ -165,9 +165,9 @@ def reading() -> Reading:
 
     A database that stands alone needs two cheap statements, since every chunk asks.
     """
-    if rows := (yield _FIND_OWN_TABLE):
+    if rows := (yield FIND_OWN_TABLE):
         own_table = VersionTable(rows[0][0], OWN_TABLE)
-        revisions = _by_table((yield _read_tables([own_table]))).get(0, [])
+        revisions = _by_table((yield read_tables([own_table]))).get(0, [])
         if any(map(is_own_revision, revisions)):
             found = RecordedRevisions(schema=own_table.schema, has_own_table=True)
             return _with_revisions(found, own_table, revisions)
@@ -197,7 +197,7 @@ def reading() -> Reading:
     )
     if has_own_table:
         own_table = VersionTable(schema, OWN_TABLE)
-        if recorded := _by_table((yield _read_tables([own_table]))):
+        if recorded := _by_table((yield read_tables([own_table]))):
             return _with_revisions(found, own_table, recorded[0])
 
     others: set[str] = set()
@@ -212,7 +212,7 @@ def reading() -> Reading:
             for place, name, is_readable in rows
             if is_readable or has_to_be_read
         ]
-        recorded = _by_table((yield _read_tables(candidates))) if candidates else {}
+        recorded = _by_table((yield read_tables(candidates))) if candidates else {}
         for number, revisions in sorted(recorded.items()):
             if any(map(is_own_revision, revisions)):
                 return _with_revisions(found, candidates[number], revisions)
@@ -272,7 +272,8 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
             connection.rollback()
 
 
-def _read_tables(tables: Sequence[VersionTable]) -> str:
+def read_tables(tables: Sequence[VersionTable]) -> str:
+    """Return the statement that reads the revisions of tables, each with its table's number."""
     return " UNION ALL ".join(
         _READ_TABLE.format(number=number, table=table.sql) for number, table in enumerate(tables)
     )

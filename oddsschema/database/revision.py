@@ -3,12 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from oddsschema.database.recorded_revisions import moved, read_revisions
+from oddsschema.database.recorded_revisions import (
+    FIND_OWN_TABLE,
+    OWN_TABLE,
+    VersionTable,
+    moved,
+    read_revisions,
+    read_tables,
+)
 from oddsschema.database.schemas import (
     Placement,
     find_other_schemas,
     placement_statement,
-    read_placement,
 )
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
@@ -40,6 +46,10 @@ SELECT NOT EXISTS (
 _READ_BOTH = """
 SELECT placement.*, ARRAY(SELECT version_num::text FROM {table}) FROM ({placement}) AS placement
 """
+
+
+# Read the places of the tables, and the schema of the version table if the database stands alone.
+_FIND_BOTH = f"SELECT placement.*, ({FIND_OWN_TABLE}) FROM ({{placement}}) AS placement"
 
 
 async def keep_migrated(connection: "Connection", snapshots: str) -> None:
@@ -113,7 +123,18 @@ async def _read_placement_and_revisions(
                 raise moved(str(error)) from None
         else:
             return Placement.from_row(row), revisions
-    return await read_placement(connection), ()
+    *row, schema = await connection.fetchrow(_FIND_BOTH.format(placement=placement_statement()))
+    placement = Placement.from_row(row)
+    if schema is None:
+        return placement, ()
+    table = VersionTable(schema, OWN_TABLE)
+    try:
+        revisions = [row[1] for row in await connection.fetch(read_tables([table]))]
+    except asyncpg.UndefinedTableError as error:
+        raise moved(str(error)) from None
+    if known is not None and HEAD in revisions:
+        known.version_table = table.sql
+    return placement, revisions
 
 
 def _known(connection: "Connection") -> "KnownDatabase | None":
