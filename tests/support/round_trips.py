@@ -131,5 +131,5 @@ async def counting(
         query = {"host": str(directory), "port": "5432"}
         shown = server.set(host=None, port=None, query=query)
         yield shown.render_as_string(hide_password=False), traffic
-        for task in tasks:
-            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
