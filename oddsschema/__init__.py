@@ -32,6 +32,7 @@ from oddsschema.errors import (
 from oddsschema.ingestion import (
     Batch,
     Doubt,
+    Ingester,
     IngestOptions,
     IngestProgress,
     IngestReport,
@@ -41,6 +42,7 @@ from oddsschema.ingestion import (
     Run,
     RunReport,
     batch,
+    connect,
     ingest,
     problems,
 )
@@ -111,6 +113,7 @@ __all__ = [
     "IngestOptions",
     "IngestProgress",
     "IngestReport",
+    "Ingester",
     "Limits",
     "Market",
     "MarketOdds",
@@ -138,6 +141,7 @@ __all__ = [
     "UnmappedMarket",
     "adopt",
     "batch",
+    "connect",
     "create_engine",
     "ingest",
     "metadata",

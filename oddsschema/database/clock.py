@@ -16,7 +16,7 @@ MAX_AHEAD = timedelta(minutes=10)
 _READ = "SELECT clock_timestamp()"
 
 #: Return seconds that pass also while the machine is suspended, where the system counts these.
-_elapsed: Callable[[], float] = (
+elapsed: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME)
     if hasattr(time, "CLOCK_BOOTTIME")
     else time.monotonic
@@ -41,6 +41,10 @@ async def server_clock(connection: Connection) -> Clock:
     It is ahead of PostgreSQL's by at most the time of the read, and never behind. A correction of
     the time of either machine does not change it.
     """
-    began = _elapsed()
-    read: datetime = await connection.fetchval(_READ)
-    return Clock("PostgreSQL's clock", lambda: read + timedelta(seconds=_elapsed() - began))
+    began = elapsed()
+    return continued_clock(await connection.fetchval(_READ), began)
+
+
+def continued_clock(read: datetime, began: float) -> Clock:
+    """Return a clock that goes on from the time that was read after the moment `began`."""
+    return Clock("PostgreSQL's clock", lambda: read + timedelta(seconds=elapsed() - began))

@@ -66,10 +66,13 @@ class Connections:
         work: Callable[[Connection], Awaitable[_Result]],
         *,
         is_final: Callable[[BaseException], bool] = never,
+        is_single: bool = False,
     ) -> _Result:
         """Run `work(connection)` in a transaction of its own. It may run more than once.
 
-        A transient error for which `is_final` returns true is not repeated.
+        A transient error for which `is_final` returns true is not repeated. With `is_single`, the
+        work is statements of which each may be committed alone, mostly a single one: they save the
+        round trips of the beginning and the end of a transaction.
 
         Raises DatabaseUnavailableError when the connection is lost or the server does not answer,
         TransactionError when the server ended the transaction with another transient error,
@@ -80,7 +83,7 @@ class Connections:
         import asyncpg
 
         try:
-            return await self._transact_migrated(work, is_final)
+            return await self._transact_migrated(work, is_final, is_single)
         except Exception as error:
             failure: OddsSchemaError | None = None
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
@@ -97,11 +100,12 @@ class Connections:
         self,
         work: Callable[[Connection], Awaitable[_Result]],
         is_final: Callable[[BaseException], bool],
+        is_single: bool,
     ) -> _Result:
         import asyncpg
 
         try:
-            return await self._transact(work, is_final)
+            return await self._transact(work, is_final, is_single)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             await self._transact(require_migrated)
             raise
@@ -110,6 +114,7 @@ class Connections:
         self,
         work: Callable[[Connection], Awaitable[_Result]],
         is_final: Callable[[BaseException], bool] = never,
+        is_single: bool = False,
     ) -> _Result:
         if self.is_borrowed:
             # Concurrent transactions on a single connection would nest.
@@ -122,7 +127,9 @@ class Connections:
                 async with (
                     self._acquired() as connection,
                     # Rows that others commit meanwhile must be visible, whatever the default is.
-                    connection.transaction(isolation="read_committed"),
+                    connection.alone()
+                    if is_single
+                    else connection.transaction(isolation="read_committed"),
                 ):
                     return await work(connection)
         raise AssertionError("tenacity returns or raises")

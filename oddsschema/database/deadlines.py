@@ -7,14 +7,16 @@ is stopped. asyncio's sockets have no keepalive, and asyncpg waits for an answer
 import asyncio
 import socket
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg.transaction import Transaction
 
 from oddsschema.database.durations import format_duration
+from oddsschema.database.known_databases import KnownDatabase, builtin_arrays
 from oddsschema.errors import DatabaseUnavailableError
 
 #: The number of parts in which a deadline is counted.
@@ -154,11 +156,17 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         self.set_deadline(timedelta(0))
         #: The search path of each transaction; None for the server's.
         self.search_path: str | None = None
+        #: The facts that are known about the database, shared by the connections to it.
+        self.known = KnownDatabase()
 
     def transaction(self, **options: Any) -> "SearchPathTransaction":
         """Return a transaction, or a savepoint inside a transaction."""
         arguments = {"isolation": None, "readonly": False, "deferrable": False, **options}
         return SearchPathTransaction(self, **arguments)
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Return the context of a single statement, which is a transaction of its own."""
+        return nullcontext() if self.search_path is None else self.transaction()
 
     @property
     def socket(self) -> socket.socket:
@@ -171,6 +179,58 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         """The connection itself: asyncpg's pool hands out proxies."""
         return self
 
+    # -- the descriptions of statements ------------------------------------------------------------
+
+    async def _get_statement(
+        self,
+        query: str,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's
+        *,
+        named: Any = False,
+        **options: Any,
+    ) -> Any:
+        """Return the description of a statement: a remembered one needs no round trip.
+
+        It is asyncpg's own step before each execution. asyncpg parses a statement without a name
+        again with each execution, in the same round trip.
+        """
+        if named or not options.get("use_cache", True):
+            return await super()._get_statement(query, timeout, named=named, **options)
+        key = query, options.get("record_class"), options.get("ignore_custom_codec", False)
+        state = self.known.described(key)
+        if state is None:
+            state = await super()._get_statement(query, timeout, **options)
+            self.known.describe(key, state)
+        return state
+
+    async def _introspect_types(
+        self,
+        oids: Any,
+        timeout: float | None,  # noqa: ASYNC109  # asyncpg's
+    ) -> Any:
+        """Return the descriptions of types, and the statement that has read them."""
+        if (types := builtin_arrays(oids)) is None:
+            return await super()._introspect_types(oids, timeout)
+        # The name of a statement that replaces none: nothing was sent.
+        return types, SimpleNamespace(name="none")
+
+    @contextmanager
+    def _forgetting_at_errors(self) -> Iterator[None]:
+        """Forget the known facts after an error that a migration meanwhile may have caused.
+
+        Raises asyncpg.InternalClientError, which is transient, for an argument or a result in
+        another form than its description.
+        """
+        try:
+            yield
+        except (BufferError, asyncpg.InvalidBinaryRepresentationError) as error:
+            self.known.forget()
+            reason = "the types of a statement have changed meanwhile"
+            raise asyncpg.InternalClientError(reason) from error
+        except (asyncpg.PostgresError, asyncpg.InternalClientError):
+            self.known.forget()
+            raise
+
     # -- the methods that wait for an answer -------------------------------------------------------
 
     async def close(self, **options: Any) -> None:
@@ -180,12 +240,12 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a statement, or several without arguments."""
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().execute(*args, **options)
 
     async def executemany(self, *args: Any, **options: Any) -> None:
         """Execute a statement for each sequence of arguments."""
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             await super().executemany(*args, **options)
 
     async def prepare(self, *args: Any, **options: Any) -> Any:
@@ -195,17 +255,17 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
 
     async def fetch(self, *args: Any, **options: Any) -> Any:
         """Fetch the rows of a statement."""
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetch(*args, **options)
 
     async def fetchrow(self, *args: Any, **options: Any) -> Any:
         """Fetch the first row of a statement."""
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetchrow(*args, **options)
 
     async def fetchval(self, *args: Any, **options: Any) -> Any:
         """Fetch a value of the first row of a statement."""
-        with self.awaiting_answer():
+        with self.awaiting_answer(), self._forgetting_at_errors():
             return await super().fetchval(*args, **options)
 
     async def copy_to_table(self, *args: Any, source: Any, **options: Any) -> Any:

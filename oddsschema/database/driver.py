@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.durations import format_duration
+from oddsschema.database.known_databases import known_database
 from oddsschema.database.retry import driver_errors
 from oddsschema.database.settings import ConnectionSettings, Host, read_settings
 from oddsschema.database.time_limits import OPEN_WITHIN
@@ -43,7 +44,7 @@ async def open_connection(
     settings = read_settings(url)
     limit = settings.connect_timeout or OPEN_WITHIN
     open_within = min(limit, answer_within or limit)
-    attempts = _Attempts(settings, open_within, answer_within, dict(options or {}), redact(url))
+    attempts = _Attempts(settings, open_within, answer_within, dict(options or {}), url)
     return await attempts.connect()
 
 
@@ -56,14 +57,15 @@ class _Attempts:
         open_within: timedelta,
         answer_within: timedelta,
         options: dict[str, Any],
-        shown: str,
+        url: str,
     ) -> None:
         self._settings = settings
         self._open_within = open_within
         self._answer_within = answer_within
         self._options = options
         #: The URL without its password.
-        self._shown = shown
+        self._shown = redact(url)
+        self._known = known_database(url)
 
     async def connect(self) -> "DeadlineConnection":
         """Connect to the first host that is of the wanted kind."""
@@ -138,6 +140,7 @@ class _Attempts:
             },
         )
         connection.answer_within = self._answer_within
+        connection.known = self._known
         connection.search_path = settings.search_path
         try:
             settings.keepalives.apply(connection.socket)

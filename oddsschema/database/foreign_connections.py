@@ -77,6 +77,10 @@ class ForeignConnection(Deadline):
         """Make a transaction, or a savepoint in an open transaction."""
         return ForeignTransaction(self, self._connection.transaction(**options))
 
+    def alone(self) -> "ForeignTransaction":
+        """Make the transaction of a single statement, whatever the default of the connection is."""
+        return self.transaction(isolation="read_committed")
+
     async def execute(self, query: str, *args: Any) -> str:
         """Execute a statement, or several without arguments; return the status."""
         if not args:

@@ -29,7 +29,7 @@ DEFAULT_TABLE = "alembic_version"
 _NAMES = "ARRAY[{names}]::name[]"
 
 # Find the schema for new tables, if it has OWN_TABLE. Planning this costs little.
-_FIND_OWN_TABLE = f"""
+FIND_OWN_TABLE = f"""
 SELECT current_schema()::text FROM pg_attribute
 WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.{OWN_TABLE}')
     AND attname = 'version_num'
@@ -165,9 +165,9 @@ def reading() -> Reading:
 
     A database that stands alone needs two cheap statements, since every chunk asks.
     """
-    if rows := (yield _FIND_OWN_TABLE):
+    if rows := (yield FIND_OWN_TABLE):
         own_table = VersionTable(rows[0][0], OWN_TABLE)
-        revisions = _by_table((yield _read_tables([own_table]))).get(0, [])
+        revisions = _by_table((yield read_tables([own_table]))).get(0, [])
         if any(map(is_own_revision, revisions)):
             found = RecordedRevisions(schema=own_table.schema, has_own_table=True)
             return _with_revisions(found, own_table, revisions)
@@ -197,7 +197,7 @@ def reading() -> Reading:
     )
     if has_own_table:
         own_table = VersionTable(schema, OWN_TABLE)
-        if recorded := _by_table((yield _read_tables([own_table]))):
+        if recorded := _by_table((yield read_tables([own_table]))):
             return _with_revisions(found, own_table, recorded[0])
 
     others: set[str] = set()
@@ -212,7 +212,7 @@ def reading() -> Reading:
             for place, name, is_readable in rows
             if is_readable or has_to_be_read
         ]
-        recorded = _by_table((yield _read_tables(candidates))) if candidates else {}
+        recorded = _by_table((yield read_tables(candidates))) if candidates else {}
         for number, revisions in sorted(recorded.items()):
             if any(map(is_own_revision, revisions)):
                 return _with_revisions(found, candidates[number], revisions)
@@ -234,7 +234,7 @@ async def read_revisions(connection: "Connection") -> RecordedRevisions:
         try:
             rows = await connection.fetch(statement)
         except asyncpg.UndefinedTableError as error:
-            raise _moved(str(error)) from None
+            raise moved(str(error)) from None
         try:
             statement = steps.send(rows)
         except StopIteration as end:
@@ -265,14 +265,15 @@ def read_revisions_sync(connection: "SyncConnection") -> RecordedRevisions:
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != "42P01":
             raise
-        raise _moved(str(error.orig)) from None
+        raise moved(str(error.orig)) from None
     finally:
         if not was_in_transaction:
             # Alembic would take the transaction for the caller's, and not commit.
             connection.rollback()
 
 
-def _read_tables(tables: Sequence[VersionTable]) -> str:
+def read_tables(tables: Sequence[VersionTable]) -> str:
+    """Return the statement that reads the revisions of tables, each with its table's number."""
     return " UNION ALL ".join(
         _READ_TABLE.format(number=number, table=table.sql) for number, table in enumerate(tables)
     )
@@ -293,5 +294,6 @@ def _with_revisions(
     return replace(found, table=table, own=own, others=others)
 
 
-def _moved(reason: str) -> TransactionError:
+def moved(reason: str) -> TransactionError:
+    """Build the error, which is transient, of a version table that was moved meanwhile."""
     return TransactionError(reason=f"the revision was moved to another table meanwhile ({reason})")

@@ -1,12 +1,25 @@
 """The revision that this release needs, and the check that a database has it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from oddsschema.database.recorded_revisions import read_revisions
-from oddsschema.database.schemas import find_other_schemas, read_placement
+from oddsschema.database.recorded_revisions import (
+    FIND_OWN_TABLE,
+    OWN_TABLE,
+    VersionTable,
+    moved,
+    read_revisions,
+    read_tables,
+)
+from oddsschema.database.schemas import (
+    Placement,
+    find_other_schemas,
+    placement_statement,
+)
 from oddsschema.errors import MissingSchemaError, NotMigratedError
 
 if TYPE_CHECKING:
+    from oddsschema.database.known_databases import KnownDatabase
     from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
@@ -29,6 +42,16 @@ SELECT NOT EXISTS (
 """
 
 
+# Read the places of the tables, and the revisions in the version table {table}.
+_READ_BOTH = """
+SELECT placement.*, ARRAY(SELECT version_num::text FROM {table}) FROM ({placement}) AS placement
+"""
+
+
+# Read the places of the tables, and the schema of the version table if the database stands alone.
+_FIND_BOTH = f"SELECT placement.*, ({FIND_OWN_TABLE}) FROM ({{placement}}) AS placement"
+
+
 async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     """Keep migrations from changing the rows of a history until the transaction ends.
 
@@ -40,25 +63,93 @@ async def keep_migrated(connection: "Connection", snapshots: str) -> None:
     await require_revision(connection)
 
 
+async def fetch_keeping_migrated(
+    connection: "Connection",
+    snapshots: str,
+    statement: Callable[[str], str],
+    arguments: Sequence[Any],
+) -> Any:
+    """Fetch rows of a history, and keep migrations away as `keep_migrated`, in one round trip.
+
+    `statement` makes a statement that reads the table `snapshots`, with one more column.
+    """
+    import asyncpg
+
+    known = _known(connection)
+    if known is None or known.version_table is None:
+        await keep_migrated(connection, snapshots)
+        return await connection.fetch(statement("NULL"), *arguments)
+    # To parse the statement locks the table: the revisions are read afterwards.
+    revisions = f"ARRAY(SELECT version_num::text FROM {known.version_table}) AS revisions"
+    try:
+        rows = await connection.fetch(statement(revisions), *arguments)
+    except asyncpg.UndefinedTableError as error:
+        raise moved(str(error)) from None
+    if not (rows and HEAD in rows[0]["revisions"]):
+        await require_revision(connection)
+    return rows
+
+
 async def require_migrated(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database has the tables of this release.
 
     Raises SplitTablesError if they are in several schemas, and MissingSchemaError if the first
     schema of the search path does not exist, and no other one has them.
     """
-    placement = await read_placement(connection)
+    placement, revisions = await _read_placement_and_revisions(connection)
     placement.require_one_schema()
     if not placement.tables:
         if placement.missing_schema is not None:
             raise MissingSchemaError(schema=placement.missing_schema)
         if elsewhere := await find_other_schemas(connection):
             raise NotMigratedError(current=None, head=HEAD, elsewhere=elsewhere)
-    await require_revision(connection)
+    if HEAD not in revisions:
+        await require_revision(connection)
+
+
+async def _read_placement_and_revisions(
+    connection: "Connection",
+) -> tuple[Placement, Sequence[str]]:
+    """Read the places of the tables, and the revisions in the version table if it is known."""
+    import asyncpg
+
+    known = _known(connection)
+    if known is not None and known.version_table is not None:
+        statement = _READ_BOTH.format(table=known.version_table, placement=placement_statement())
+        try:
+            *row, revisions = await connection.fetchrow(statement)
+        except asyncpg.UndefinedTableError as error:
+            if connection.is_in_transaction():
+                raise moved(str(error)) from None
+        else:
+            return Placement.from_row(row), revisions
+    *row, schema = await connection.fetchrow(_FIND_BOTH.format(placement=placement_statement()))
+    placement = Placement.from_row(row)
+    if schema is None:
+        return placement, ()
+    table = VersionTable(schema, OWN_TABLE)
+    try:
+        revisions = [row[1] for row in await connection.fetch(read_tables([table]))]
+    except asyncpg.UndefinedTableError as error:
+        raise moved(str(error)) from None
+    if known is not None and HEAD in revisions:
+        known.version_table = table.sql
+    return placement, revisions
+
+
+def _known(connection: "Connection") -> "KnownDatabase | None":
+    """Return the facts that are known about the database of a connection of ours."""
+    known: KnownDatabase | None = getattr(connection, "known", None)
+    return known
 
 
 async def require_revision(connection: "Connection") -> None:
     """Raise NotMigratedError unless the database is at the revision of this release."""
     recorded = await read_revisions(connection)
+    if HEAD in recorded.own and recorded.table is not None:
+        if (known := _known(connection)) is not None:
+            known.version_table = recorded.table.sql
+        return
     if HEAD in recorded.own or (not recorded.own and await has_all_parts(connection)):
         return
     raise NotMigratedError(current=recorded.revision, head=HEAD, others=recorded.others)

@@ -2,7 +2,8 @@
 
 The way of a capture, from the top module down:
 
-1. `batches` (`ingest`, or a batch that a program opens itself) has a `run` for each platform. A
+1. `batches` (`ingest`, or a batch that a program opens itself; `ingester` keeps connections from
+   one batch to the next) has a `run` for each platform. A
    run, or `dispatch` for captures of several platforms, asks `sources` for the next `item`, and
    obeys `options`.
    `files` reads files and pipes; `lines`, and `gzip_lines` for a .gz, cut them into items.
@@ -14,8 +15,9 @@ The way of a capture, from the top module down:
    likely wrong. `limits` bounds every size.
 3. `run` collects records in a chunk (`storage.chunk`); `pipeline` writes one chunk while the next
    is filled, each in one transaction, which is repeated after a transient error.
-4. `storage.reference_events` and `storage.competitor_events` bring sports (`storage.sports`),
-   tournaments (`storage.reference_tournaments`) and events up to date and lock the events;
+4. `storage.known_rows` finds the rows that exist, and locks the events. `storage.reference_events`
+   and `storage.competitor_events` bring sports (`storage.sports`), tournaments
+   (`storage.reference_tournaments`) and events up to date;
    `storage.matching` links the two sides, and compares them.
 5. `storage.placement` finds the place of each capture in its event's history, `storage.state` reads
    the markets on offer before and compares, `storage.history` decides on the snapshots to write,
@@ -29,6 +31,7 @@ The way of a capture, from the top module down:
 
 from oddsschema.ingestion.batches import Batch, batch, ingest
 from oddsschema.ingestion.files import read_files, stream_files
+from oddsschema.ingestion.ingester import Ingester, connect
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.limits import Limits
 from oddsschema.ingestion.options import IngestOptions
@@ -57,6 +60,7 @@ __all__ = [
     "IngestOptions",
     "IngestProgress",
     "IngestReport",
+    "Ingester",
     "Item",
     "Limits",
     "Problem",
@@ -67,6 +71,7 @@ __all__ = [
     "Source",
     "ValidateReport",
     "batch",
+    "connect",
     "ingest",
     "problems",
     "read_files",

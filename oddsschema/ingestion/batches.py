@@ -10,15 +10,15 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import astuple
+from datetime import timedelta
 
 from oddsschema.contracts.scalars import ScrapeStatus
-from oddsschema.database.clock import Clock, server_clock
+from oddsschema.database.clock import Clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
 from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.dispatch import Dispatch
-from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.heartbeat import beating
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
 from oddsschema.ingestion.options import IngestOptions
@@ -28,6 +28,9 @@ from oddsschema.ingestion.sources import Source, check_source
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import Reserved
+
+#: The time for which the clock that was read with the batch's opening is exact for its first run.
+_CLOCK_LASTS = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)
 
@@ -51,46 +54,63 @@ async def batch(
     Raises DatabaseUnavailableError and NotMigratedError.
     """
     signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
-    with signals, raised_gc_threshold():
-        async with open_connections(
-            target, retry_for=options.retry_for, answer_within=options.answer_within
-        ) as connections:
+    with signals:
+        async with (
+            open_connections(
+                target, retry_for=options.retry_for, answer_within=options.answer_within
+            ) as connections,
+            batch_on(
+                connections, trigger=trigger, notes=notes, batch_id=batch_id, options=options
+            ) as opened,
+        ):
+            yield opened
 
-            async def reserve(connection: Connection) -> tuple[Reserved | int, Clock]:
-                await require_migrated(connection)
-                clock = await server_clock(connection)
-                if batch_id is not None:
-                    return batch_id, clock
-                return await bookkeeping.reserve(connection, "scrape_batches"), clock
 
-            found, clock = await connections.transact(reserve)
+@asynccontextmanager
+async def batch_on(
+    connections: Connections,
+    *,
+    trigger: str | None,
+    notes: str | None,
+    batch_id: int | None,
+    options: IngestOptions,
+) -> AsyncIterator["Batch"]:
+    """Open a batch on connections that are there, as `batch`."""
+    tables = ["scrape_runs"] if batch_id is not None else ["scrape_runs", "scrape_batches"]
 
-            async def open_or_join(connection: Connection) -> None:
-                if isinstance(found, Reserved):
-                    await bookkeeping.open_batch(connection, found, trigger, notes)
-                elif not await bookkeeping.join_batch(connection, found):
-                    raise BatchNotFoundError(batch_id=found)
+    async def reserve(connection: Connection) -> tuple[list[Reserved], Clock]:
+        await require_migrated(connection)
+        return await bookkeeping.reserve(connection, *tables)
 
-            opening = asyncio.create_task(connections.transact(open_or_join))
-            cancellation = await wait_through(opening, RECORDS_WITHIN)
-            if cancellation is None:
-                await opening
-            elif not opening.done() or opening.cancelled() or opening.exception() is not None:
+    (first_run, *own), clock = await connections.transact(reserve, is_single=True)
+    found = own[0] if batch_id is None else batch_id
+
+    async def open_or_join(connection: Connection) -> None:
+        if isinstance(found, Reserved):
+            await bookkeeping.open_batch(connection, found, trigger, notes)
+        elif not await bookkeeping.join_batch(connection, found):
+            raise BatchNotFoundError(batch_id=found)
+
+    opening = asyncio.create_task(connections.transact(open_or_join, is_single=True))
+    cancellation = await wait_through(opening, RECORDS_WITHIN)
+    if cancellation is None:
+        await opening
+    elif not opening.done() or opening.cancelled() or opening.exception() is not None:
+        raise cancellation
+    row_id = found.id if isinstance(found, Reserved) else found
+    opened = Batch(connections, row_id, options, clock, first_run)
+    async with beating(connections, opened.runs):
+        try:
+            if cancellation is not None:
                 raise cancellation
-            row_id = found.id if isinstance(found, Reserved) else found
-            opened = Batch(connections, row_id, options, clock)
-            async with beating(connections, opened.runs):
-                try:
-                    if cancellation is not None:
-                        raise cancellation
-                    yield opened
-                except BaseException as error:
-                    try:
-                        await opened.close(error)
-                    except Exception:
-                        _log.exception("batch %d could not be closed", opened.id)
-                    raise
-                await opened.close()
+            yield opened
+        except BaseException as error:
+            try:
+                await opened.close(error)
+            except Exception:
+                _log.exception("batch %d could not be closed", opened.id)
+            raise
+        await opened.close()
 
 
 async def ingest(
@@ -133,7 +153,12 @@ class Batch:
     """An open batch. Its runs may work at the same time."""
 
     def __init__(
-        self, connections: Connections, batch_id: int, options: IngestOptions, clock: Clock
+        self,
+        connections: Connections,
+        batch_id: int,
+        options: IngestOptions,
+        clock: Clock,
+        first_run: Reserved,
     ) -> None:
         self.id = batch_id
         self.status = ScrapeStatus.RUNNING
@@ -142,6 +167,9 @@ class Batch:
         self.horizon = Horizon(clock, options.max_ahead)
         self._connections = connections
         self._is_ended = False
+        self._clock = clock
+        #: The reserved row of the first run, until it is used.
+        self._first_run: Reserved | None = first_run
         #: Held while a platform's run is found or opened: a second one is not opened meanwhile.
         self._opening = asyncio.Lock()
         self._dispatch = Dispatch(options, lambda: self.horizon, self.run_of)
@@ -222,14 +250,7 @@ class Batch:
         """Open a run that the caller closes, or the end of the batch. Raises BatchEndedError."""
         if self._is_ended:
             raise BatchEndedError(batch_id=self.id)
-
-        async def reserve(connection: Connection) -> tuple[Reserved, Clock]:
-            reserved = await bookkeeping.reserve(connection, "scrape_runs")
-            return reserved, await server_clock(connection)
-
-        reserved, clock = await self._connections.transact(reserve)
-        # A batch may be open for weeks: its clock would no longer be exact.
-        self.horizon = Horizon(clock, self.options.max_ahead)
+        reserved = await self._reserve_run()
         run = Run(
             self._connections,
             reserved.id,
@@ -242,7 +263,8 @@ class Batch:
         self.runs.append(run)
         opening = asyncio.create_task(
             self._connections.transact(
-                lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform)
+                lambda connection: bookkeeping.open_run(connection, reserved, self.id, platform),
+                is_single=True,
             )
         )
         if (cancellation := await wait_through(opening, RECORDS_WITHIN)) is not None:
@@ -253,6 +275,18 @@ class Batch:
             self.runs.remove(run)
             raise
         return run
+
+    async def _reserve_run(self) -> Reserved:
+        """Reserve the row of a run: that of the first run was reserved with the batch's."""
+        first, self._first_run = self._first_run, None
+        if first is not None and (now := self._clock.now()) - first.started_at < _CLOCK_LASTS:
+            return first._replace(started_at=now)
+        # A batch may be open for weeks: its clock would no longer be exact.
+        (reserved,), self._clock = await self._connections.transact(
+            lambda connection: bookkeeping.reserve(connection, "scrape_runs"), is_single=True
+        )
+        self.horizon = Horizon(self._clock, self.options.max_ahead)
+        return reserved
 
     def _report_progress(self) -> None:
         if self.options.on_progress is not None:
@@ -297,9 +331,16 @@ class Batch:
     async def _end(self, error: BaseException | None) -> None:
         """Derive the status of the batch from its runs, and record it."""
         without_runs = ScrapeStatus.COMPLETED if error is None else ScrapeStatus.FAILED
-        self.status = await self._connections.transact(
-            lambda connection: bookkeeping.close_batch(connection, self.id, without_runs)
+        connections = self._connections
+        status = await connections.transact(
+            lambda connection: bookkeeping.close_quiet_batch(connection, self.id, without_runs),
+            is_single=True,
         )
+        if status is None:
+            status = await connections.transact(
+                lambda connection: bookkeeping.close_batch(connection, self.id, without_runs)
+            )
+        self.status = status
 
     def report(self) -> IngestReport:
         """Report the batch so far."""

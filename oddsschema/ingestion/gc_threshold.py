@@ -6,28 +6,38 @@ again and again took a quarter of an ingestion's CPU time.
 """
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 #: More containers than two chunks of the default size have: they alone start no collection.
 _NEW_CONTAINERS = 400_000
 
 _before: tuple[int, int, int] | None = None
-_ingestions = 0
+_raised = 0
 
 
-@contextmanager
-def raised_gc_threshold() -> Iterator[None]:
-    """Collect after every 400,000 new containers; restore the program's own setting at the end."""
-    global _before, _ingestions
-    if _ingestions == 0:
-        _before = gc.get_threshold()
-        if 0 < _before[0] < _NEW_CONTAINERS:
-            gc.set_threshold(_NEW_CONTAINERS, *_before[1:])
-    _ingestions += 1
-    try:
-        yield
-    finally:
-        _ingestions -= 1
-        if _ingestions == 0 and _before is not None:
+class GCThreshold:
+    """The threshold of the process: raised while any of these is, else the program's own."""
+
+    def __init__(self) -> None:
+        self._is_raised = False
+
+    def raise_(self) -> None:
+        """Collect after every 400,000 new containers."""
+        global _before, _raised
+        if self._is_raised:
+            return
+        self._is_raised = True
+        if _raised == 0:
+            _before = gc.get_threshold()
+            if 0 < _before[0] < _NEW_CONTAINERS:
+                gc.set_threshold(_NEW_CONTAINERS, *_before[1:])
+        _raised += 1
+
+    def restore(self) -> None:
+        """Restore the program's own setting, unless another one is raised."""
+        global _raised
+        if not self._is_raised:
+            return
+        self._is_raised = False
+        _raised -= 1
+        if _raised == 0 and _before is not None:
             gc.set_threshold(*_before)

@@ -258,7 +258,8 @@ class Run:
         """Record that the run's process is alive, unless the run has ended."""
         if not self._is_ending:
             await self._connections.transact(
-                lambda connection: bookkeeping.record_heartbeat(connection, self.id)
+                lambda connection: bookkeeping.record_heartbeat(connection, self.id),
+                is_single=True,
             )
 
     async def close(self, error: BaseException | None = None) -> None:
@@ -337,11 +338,8 @@ class Run:
         timings = self._timings_json()
 
         async def record_status(connection: Connection) -> bool:
-            failed = self._captures_refused + self._captures_failed
-            if self.error is not None:
-                failed += self._lost
             return await bookkeeping.close_run(
-                connection, self.id, self.status, failed=failed, timings=timings
+                connection, self.id, self.status, failed=self._failed, timings=timings
             )
 
         async def record(connection: Connection) -> None:
@@ -349,8 +347,18 @@ class Run:
                 await add_unmapped_markets(connection, unmapped)
                 await bookkeeping.record_errors(connection, self.id, errors)
 
+        async def close_at_once(connection: Connection) -> bool:
+            return await bookkeeping.close_open_run(
+                connection, self.id, self.status, failed=self._failed, timings=timings
+            )
+
         try:
-            await self._connections.transact(record)
+            if (
+                errors
+                or unmapped
+                or not await self._connections.transact(close_at_once, is_single=True)
+            ):
+                await self._connections.transact(record)
         except Exception as failure:
             if not is_disk_full(failure):
                 raise
@@ -387,6 +395,12 @@ class Run:
             refused=self._captures_refused,
             failed=self._captures_failed,
         )
+
+    @property
+    def _failed(self) -> int:
+        """The number of captures that are not stored, once the run has ended."""
+        failed = self._captures_refused + self._captures_failed
+        return failed if self.error is None else failed + self._lost
 
     @property
     def _lost(self) -> int:

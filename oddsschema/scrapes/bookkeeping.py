@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.arrays import arrays, unnest
+from oddsschema.database.clock import Clock, continued_clock, elapsed
 from oddsschema.database.connections import Connection
 from oddsschema.errors import BatchNotFoundError, SequenceError
 from oddsschema.models import ScrapeBatch, ScrapeRun
@@ -40,8 +41,11 @@ class ErrorRow(NamedTuple):
     sportradar_id: str | None = None
 
 
-# Reserve an id, so that a row is not inserted twice after an uncertain commit.
-_RESERVE = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id, now() AS started_at"
+# Reserve ids of tables $1, so that a row is not inserted twice after an uncertain commit.
+_RESERVE = """
+SELECT nextval(pg_get_serial_sequence(t.name, 'id')) AS id, clock_timestamp() AS at
+FROM unnest($1::text[]) WITH ORDINALITY AS t (name, place) ORDER BY t.place
+"""
 
 # Insert a batch that is running. After an uncertain commit, the row of this id may exist; then it
 # has the same start. Returns no id if the row of this id is another one.
@@ -57,10 +61,14 @@ _REOPEN_BATCH = """
 UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $1 RETURNING id
 """
 
-# Insert a run that is running, like _OPEN_BATCH.
+# Insert a run that is running, like _OPEN_BATCH, and set its batch running again.
 _OPEN_RUN = """
+WITH batch AS (
+    UPDATE scrape_batches SET status = 'running', completed_at = NULL WHERE id = $3
+    RETURNING id, trigger
+)
 INSERT INTO scrape_runs AS r (id, started_at, status, batch_id, platform, trigger)
-SELECT $1, $2, 'running', b.id, $4, b.trigger FROM scrape_batches AS b WHERE b.id = $3
+SELECT $1, $2, 'running', batch.id, $4, batch.trigger FROM batch
 ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE r.started_at = excluded.started_at
 RETURNING r.id
 """
@@ -102,11 +110,20 @@ SET status = $2, events_failed = $3, platform_timings = $4::text::jsonb,
 WHERE id = $1
 """
 
+# End a run that is open, like _CLOSE_RUN; return its id.
+_CLOSE_OPEN_RUN = f"""
+UPDATE scrape_runs
+SET status = $2, events_failed = $3, platform_timings = $4::text::jsonb,
+    completed_at = statement_timestamp(), heartbeat_at = statement_timestamp()
+WHERE id = $1 AND status IN {OPEN_STATUSES}
+RETURNING id
+"""
+
 # Lock a batch: a run that opens meanwhile is seen afterwards.
 _LOCK_BATCH = "SELECT FROM scrape_batches WHERE id = $1 FOR NO KEY UPDATE"
 
 # End a batch without open runs: completed if all runs are, failed if all failed, else partial.
-# Without any run, it has the status $2.
+# Without any run, it has the status $2. Returns the status.
 _CLOSE_BATCH = f"""
 UPDATE scrape_batches AS b
 SET completed_at = statement_timestamp(),
@@ -122,8 +139,9 @@ FROM (
         count(*) FILTER (WHERE status IN ('failed', 'connection_failed')) AS failed,
         count(*) FILTER (WHERE status IN {OPEN_STATUSES}) AS open
     FROM scrape_runs WHERE batch_id = $1
-) AS runs
-WHERE b.id = $1 AND runs.open = 0
+) AS runs, (SELECT xmin AS version FROM scrape_batches WHERE id = $1) AS seen
+WHERE b.id = $1 AND runs.open = 0 AND b.xmin = seen.version
+RETURNING b.status
 """
 
 # Insert errors of run $1 in their order, each with its reference event if that is known.
@@ -146,12 +164,15 @@ class Reserved(NamedTuple):
     started_at: datetime
 
 
-async def reserve(connection: Connection, table: str) -> Reserved:
-    """Reserve the id of a batch or a run. Raises SequenceError."""
-    row_id, started_at = await connection.fetchrow(_RESERVE, table)
-    if row_id is None:
-        raise SequenceError(table=table, is_owned=False)
-    return Reserved(row_id, started_at)
+async def reserve(connection: Connection, *tables: str) -> tuple[list[Reserved], Clock]:
+    """Reserve an id of each table for a batch or a run; read the clock. Raises SequenceError."""
+    began = elapsed()
+    rows = await connection.fetch(_RESERVE, tables)
+    for table, row in zip(tables, rows, strict=True):
+        if row["id"] is None:
+            raise SequenceError(table=table, is_owned=False)
+    clock = continued_clock(rows[0]["at"], began)
+    return [Reserved(row["id"], row["at"]) for row in rows], clock
 
 
 async def open_batch(
@@ -177,9 +198,9 @@ async def open_run(
     BatchNotFoundError and SequenceError.
     """
     run = ScrapeRun(platform=platform)
-    if not await join_batch(connection, batch_id):
-        raise BatchNotFoundError(batch_id=batch_id)
     if await connection.fetchval(_OPEN_RUN, *reserved, batch_id, run.platform) is None:
+        if not await join_batch(connection, batch_id):
+            raise BatchNotFoundError(batch_id=batch_id)
         raise SequenceError(table="scrape_runs")
 
 
@@ -212,6 +233,14 @@ async def read_counts(connection: Connection, run_id: int) -> int:
     return total
 
 
+async def close_open_run(
+    connection: Connection, run_id: int, status: ScrapeStatus, *, failed: int, timings: str | None
+) -> bool:
+    """End a run by a single statement. Return False if it had ended before, or was stale."""
+    closed = await connection.fetchval(_CLOSE_OPEN_RUN, run_id, status, failed, timings)
+    return closed is not None
+
+
 async def close_run(
     connection: Connection, run_id: int, status: ScrapeStatus, *, failed: int, timings: str | None
 ) -> bool:
@@ -219,12 +248,25 @@ async def close_run(
 
     The end as stale does not count: another process has recorded that. `timings` is JSON.
     """
+    if await close_open_run(connection, run_id, status, failed=failed, timings=timings):
+        return True
     before = await connection.fetchval(_LOCK_RUN, run_id)
     was_stale = bool(await connection.fetch(_REVIVE, run_id))
     if before is None or not (was_stale or ScrapeStatus(before).is_open):
         return False
     await connection.execute(_CLOSE_RUN, run_id, status, failed, timings)
     return True
+
+
+async def close_quiet_batch(
+    connection: Connection, batch_id: int, without_runs: ScrapeStatus
+) -> ScrapeStatus | None:
+    """End a batch by a single statement. Return its status.
+
+    Returns None if a run of the batch is open or is opened meanwhile, and without the batch.
+    """
+    status = await connection.fetchval(_CLOSE_BATCH, batch_id, without_runs)
+    return None if status is None else ScrapeStatus(status)
 
 
 async def close_batch(

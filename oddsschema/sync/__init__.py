@@ -22,12 +22,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from oddsschema import adoption, migrations, retention, scrapes
 from oddsschema.sync.background_loop import loop_of_process
-from oddsschema.sync.batches import Batch, Run, batch, ingest
+from oddsschema.sync.batches import Batch, Ingester, Run, batch, connect, ingest
 from oddsschema.sync.sources import Source
 from oddsschema.sync.targets import Target, require_own
 
 __all__ = [
     "Batch",
+    "Ingester",
     "Run",
     "Source",
     "Target",
@@ -35,6 +36,7 @@ __all__ = [
     "batch",
     "check",
     "close_stale",
+    "connect",
     "current",
     "downgrade",
     "hand_over",

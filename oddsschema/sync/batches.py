@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -205,8 +205,6 @@ def batch(
     """
     require_own(target)
     loop = loop_of_process()
-    # Only the thread of the caller may be the main one, which handles signals.
-    signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
     opening = ingestion.batch(
         target,
         trigger=trigger,
@@ -214,7 +212,7 @@ def batch(
         batch_id=batch_id,
         options=replace(options, sigterm_as_sigint=False),
     )
-    with signals, loop.opened(opening) as opened:
+    with _signals(options), loop.opened(opening) as opened:
         yield Batch(loop, opened)
 
 
@@ -234,3 +232,51 @@ def ingest(
     with batch(target, trigger=trigger, notes=notes, options=options) as opened:
         opened.ingest(source)
     return opened.report()
+
+
+class Ingester:
+    """Opens batches on kept connections, as `oddsschema.Ingester`, also in several threads."""
+
+    def __init__(
+        self, loop: BackgroundLoop, ingester: ingestion.Ingester, options: IngestOptions
+    ) -> None:
+        self._loop = loop
+        self._ingester = ingester
+        self.options = options
+
+    @contextmanager
+    def batch(
+        self,
+        *,
+        trigger: str | None = None,
+        notes: str | None = None,
+        batch_id: int | None = None,
+    ) -> Iterator[Batch]:
+        """Open a batch, or join the batch of `batch_id`, as `batch`."""
+        opening = self._ingester.batch(trigger=trigger, notes=notes, batch_id=batch_id)
+        with _signals(self.options), self._loop.opened(opening) as opened:
+            yield Batch(self._loop, opened)
+
+    def ingest(
+        self, source: Source, *, trigger: str | None = None, notes: str | None = None
+    ) -> IngestReport:
+        """Validate captures and store the good ones as one batch, as `ingest`."""
+        check_source(source)
+        with self.batch(trigger=trigger, notes=notes) as opened:
+            opened.ingest(source)
+        return opened.report()
+
+
+@contextmanager
+def connect(target: Target, *, options: IngestOptions = IngestOptions()) -> Iterator[Ingester]:
+    """Connect to a database, for batches that follow one another, as `oddsschema.connect`."""
+    require_own(target)
+    loop = loop_of_process()
+    opening = ingestion.connect(target, options=replace(options, sigterm_as_sigint=False))
+    with loop.opened(opening) as ingester:
+        yield Ingester(loop, ingester, options)
+
+
+def _signals(options: IngestOptions) -> AbstractContextManager[None]:
+    """Return the context that handles signals, on the caller's thread: it may be the main one."""
+    return sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()

@@ -16,8 +16,26 @@ MESSAGES = {
     "copy": b"COPY ",
     "copied rows": b"PGCOPY",
     "commit": b"COMMIT;",
-    "reset": b"RESET ALL",
+    "open run": b"INSERT INTO scrape_runs",
 }
+
+#: Parts of the statements of an ingestion that are transactions of their own.
+_ALONE = (
+    b"INSERT INTO scrape_batches",
+    b"INSERT INTO scrape_runs",
+    b"UPDATE scrape_runs\nSET status",
+    b"UPDATE scrape_batches AS b",
+)
+
+#: The end of messages that execute a statement. Before its first execution, it is only described.
+_SYNC = b"S\0\0\0\4"
+
+
+def commits(data: bytes) -> bool:
+    """Return whether messages of the client commit a transaction."""
+    return MESSAGES["commit"] in data or (
+        data.endswith(_SYNC) and any(part in data for part in _ALONE)
+    )
 
 
 class Proxy:
@@ -35,11 +53,11 @@ class Proxy:
         fail_at: int,
         *,
         before: bool,
-        message: bytes = MESSAGES["commit"],
+        message: bytes | None = None,
         silently: bool = False,
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        #: The number of messages so far with these bytes.
+        #: The number of messages so far with these bytes; without any, of those that commit.
         self.found = 0
         self._fail_at = fail_at
         self._before = before
@@ -70,7 +88,7 @@ class Proxy:
 
     def fails(self, data: bytes) -> bool:
         """Return whether the connection fails at these bytes of the client."""
-        if self._message not in data:
+        if not (commits(data) if self._message is None else self._message in data):
             return False
         self.found += 1
         return self.found == self._fail_at

@@ -21,9 +21,10 @@ from oddsschema.ingestion.report import MOST_LISTED, Doubt, FetchFailure, Proble
 from oddsschema.ingestion.storage.competitor_events import write_competitor_events
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import WriteCounts
+from oddsschema.ingestion.storage.known_rows import find_competitor_rows, find_reference_rows
 from oddsschema.ingestion.storage.matching import Match, contradictions
 from oddsschema.ingestion.storage.reference_events import write_reference_events
-from oddsschema.ingestion.storage.sports import StoredSport, find_sports
+from oddsschema.ingestion.storage.sports import StoredSport, add_sports
 from oddsschema.ingestion.storage.unmapped_markets import UnmappedReports, add_unmapped_markets
 from oddsschema.models import UnmappedMarketType
 from oddsschema.scrapes import bookkeeping
@@ -247,7 +248,19 @@ async def _write_captures(
     before_markets: Callable[[], None],
 ) -> None:
     """Write captures of one platform; note in `stored` the counts, refusals, doubts and matches."""
-    sports = await find_captured_sports(connection, captures)
+    competitor_events = [
+        capture.competitor_event for _, capture in captures if capture.competitor_event is not None
+    ]
+    reference_events = [capture.event for _, capture in captures if capture.event is not None]
+    known_competitors = known_reference = None
+    known_sports: dict[str, StoredSport] = {}
+    if competitor_events:
+        known_competitors = await find_competitor_rows(connection, competitor_events)
+        known_sports |= known_competitors.sports
+    if reference_events:
+        known_reference = await find_reference_rows(connection, reference_events)
+        known_sports |= known_reference.sports
+    sports = await add_sports(connection, captured_sports(captures), known_sports)
     pairs, stored.refusals, stored.doubts = with_sports(captures, sports, strict)
     accepted = [capture for _, capture in pairs]
     sport_ids = {slug: sport.id for slug, sport in sports.items()}
@@ -257,24 +270,26 @@ async def _write_captures(
         if capture.competitor_event is not None
     ]
     reference = [(capture.event, capture) for capture in accepted if capture.event is not None]
-    if competitors:
+    if competitors and known_competitors is not None:
         stored.add(
             await write_competitor_events(
                 connection,
                 run_id,
                 competitors,
                 sport_ids,
+                known_competitors,
                 storage=storage,
                 before_markets=before_markets,
             )
         )
-    if reference:
+    if reference and known_reference is not None:
         stored.add(
             await write_reference_events(
                 connection,
                 run_id,
                 reference,
                 sport_ids,
+                known_reference,
                 storage=storage,
                 before_markets=before_markets,
             )
@@ -343,15 +358,13 @@ def _match_problem(capture: CaptureRecord, reason: str) -> Problem:
 # -- sports ----------------------------------------------------------------------------------------
 
 
-async def find_captured_sports(
-    connection: Connection, captures: Sequence[tuple[Item, CaptureRecord]]
-) -> dict[str, StoredSport]:
-    """Find or insert the sports of captures; of several names of a new one, the first counts."""
+def captured_sports(captures: Sequence[tuple[Item, CaptureRecord]]) -> dict[str, str]:
+    """Map the slugs of the sports of captures to their names; of several names, the first."""
     names: dict[str, str] = {}
     for _, capture in captures:
         sport = capture.any_event.tournament.sport
         names.setdefault(sport.slug, sport.name)
-    return await find_sports(connection, names) if names else {}
+    return names
 
 
 def with_sports(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from oddsschema.capture import placeholder_id
 from oddsschema.database.arrays import arrays, time_texts, unnest
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import keep_migrated
+from oddsschema.errors import TransactionError
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -29,7 +29,8 @@ from oddsschema.ingestion.records import (
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
-from oddsschema.ingestion.storage.matching import MatchedFixture, find_matches, link_events
+from oddsschema.ingestion.storage.known_rows import KnownCompetitorRows
+from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.keyframes import LAST_SEEN
 from oddsschema.models.sides import COMPETITORS
@@ -157,13 +158,17 @@ ON CONFLICT (source, external_id) DO NOTHING
 RETURNING external_id, sportradar_id
 """
 
-# Lock the events $2 of source $1, and read them.
+# Lock the events $2 of source $1, and read them, each with whether a reference event of its id is
+# not linked to it. (One that another transaction inserts meanwhile is linked by that one.)
 _LOCK_EVENTS = f"""
-SELECT {", ".join(EventRow._fields)}, deleted_at, id
-FROM competitor_events
-WHERE source = $1 AND external_id = ANY ($2)
-ORDER BY external_id
-FOR NO KEY UPDATE
+SELECT {", ".join(f"c.{name}" for name in EventRow._fields)}, c.deleted_at, c.id, EXISTS (
+    SELECT FROM events AS e
+    WHERE e.sportradar_id = c.sportradar_id AND c.betpawa_event_id IS DISTINCT FROM e.id
+) AS is_unlinked
+FROM competitor_events AS c
+WHERE c.source = $1 AND c.external_id = ANY ($2)
+ORDER BY c.external_id
+FOR NO KEY UPDATE OF c
 """
 
 # Update events of source $1. A match holds as long as the id that it was made by.
@@ -193,6 +198,7 @@ async def write_competitor_events(
     run_id: int,
     captures: Sequence[tuple[CompetitorEventRecord, CaptureRecord]],
     sports: dict[str, int],
+    known: KnownCompetitorRows,
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
@@ -209,10 +215,10 @@ async def write_competitor_events(
         tournament = TournamentRow.of(event.tournament, sports)
         wanted[tournament.external_id] = tournament.identified_by(captured_ids)
         captured_at[tournament.external_id] = capture.captured_at
-    tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
+    tournaments = [row for row in known.tournaments if row["external_id"] in wanted]
     if len(tournaments) < len(wanted):
-        known = {row["external_id"] for row in tournaments}
-        missing = [row for external_id, row in wanted.items() if external_id not in known]
+        found_ids = {row["external_id"] for row in tournaments}
+        missing = [row for external_id, row in wanted.items() if external_id not in found_ids]
         await connection.execute(_INSERT_TOURNAMENTS, source, *arrays(TournamentRow, missing))
         tournaments = await connection.fetch(_FIND_TOURNAMENTS, source, list(wanted))
     tournament_ids = {row["external_id"]: row["id"] for row in tournaments}
@@ -225,10 +231,12 @@ async def write_competitor_events(
         external_id: EventRow.of(event, tournament_ids, sportradar_ids, urls)
         for external_id, (event, _) in newest.items()
     }
-    inserted = await connection.fetch(
-        _INSERT_EVENTS, source, *arrays(EventRow, list(captured.values()))
-    )
+    inserted: Sequence[Any] = ()
+    if new := [row for external_id, row in captured.items() if external_id not in known.events]:
+        inserted = await connection.fetch(_INSERT_EVENTS, source, *arrays(EventRow, new))
     events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
+    if len(events) < len(newest):
+        raise TransactionError(reason="events were deleted while captures of them were stored")
     event_ids = {row["external_id"]: row["id"] for row in events}
     identified = []
     for row in events:
@@ -238,11 +246,11 @@ async def write_competitor_events(
         elif row["sportradar_id"] == placeholder_id(source, event_row.external_id):
             identified.append(event_row)
 
-    await keep_migrated(connection, COMPETITORS.snapshots)
-    placed, latest = await place_captures(
+    placed, latest, _ = await place_captures(
         connection,
         COMPETITORS,
         ((event_ids[event.external_id], capture) for event, capture in captures),
+        columns=(),
     )
     stored_until = {row["external_id"]: latest[row["id"]] for row in events if row["id"] in latest}
     urls = newest_urls(captures, external_id_of, stored_until)
@@ -270,9 +278,10 @@ async def write_competitor_events(
         await connection.execute(_UPDATE_EVENTS, source, *arrays(EventRow, changed), changed_at)
     if identified:
         await connection.execute(_IDENTIFY_EVENTS, source, *arrays(EventRow, identified))
-    matches = await link_events(
-        connection, (row.sportradar_id for row in captured.values()), source
-    )
+    matches: list[Match] = []
+    if changed or identified or any(row["is_unlinked"] for row in events):
+        ids_to_link = (row.sportradar_id for row in captured.values())
+        matches = await link_events(connection, ids_to_link, source)
     linked = {(match.source, match.external_id) for match in matches}
     # Doubts are about new matches, and about old ones of which a side has changed.
     before = {row["external_id"]: row for row in events}

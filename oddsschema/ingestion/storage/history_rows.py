@@ -101,8 +101,8 @@ class HistoryRows:
 
     async def place(self, captures: Iterable[tuple[int, CaptureRecord]]) -> list[PlacedCapture]:
         """Place captures, given as (event id, capture), in the histories of their events."""
-        placed, _ = await place_captures(self._connection, self._side, captures, self._bookmaker_id)
-        return placed
+        placed = await place_captures(self._connection, self._side, captures, self._bookmaker_id)
+        return placed.captures
 
     def states(
         self, instants: Sequence[tuple[int, datetime]]

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from oddsschema.database.arrays import read_times, time_texts, times, times_text
 from oddsschema.database.connections import Connection
+from oddsschema.database.revision import fetch_keeping_migrated
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, MarketRecord, market_key
 from oddsschema.ingestion.storage.unknown_markets import stored_keys
 from oddsschema.models.keyframes import LAST_SEEN
@@ -17,7 +18,7 @@ from oddsschema.models.sides import Side
 # Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the id of
 # the snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
 _PLACES = f"""
-SELECT before.id, before.captured_at, {times_text("before.confirmed_at")} AS confirmed_at,
+SELECT c.event, before.id, before.captured_at, {times_text("before.confirmed_at")} AS confirmed_at,
     before.scrape_run_id,
     before.unknown_markets::text AS unknown, after.id AS next_id, latest.at AS latest
 FROM unnest($1::int[], {times(2)}) WITH ORDINALITY AS c (event, at, position)
@@ -38,6 +39,9 @@ LEFT JOIN LATERAL (
 ) AS latest ON true
 ORDER BY c.position
 """
+
+# Place captures as _PLACES does, with more columns.
+_PLACES_AND_MORE = f"SELECT places.*, {{more}} FROM ({_PLACES}) AS places"
 
 
 @dataclass(slots=True)
@@ -71,6 +75,17 @@ class NewSnapshot:
     carried: Sequence[MarketRecord] = ()
     #: The keys of the markets that were refused.
     unknown: frozenset[MarketKey] = frozenset()
+
+
+class Placed(NamedTuple):
+    """The captures of a side in their places."""
+
+    #: In order of time.
+    captures: "list[PlacedCapture]"
+    #: The time of each event's last stored capture.
+    latest: dict[int, datetime]
+    #: The rows of captures, with the columns that were asked for.
+    rows: Sequence[Any]
 
 
 class MarketRows(NamedTuple):
@@ -132,11 +147,13 @@ async def place_captures(
     side: Side,
     captures: Iterable[tuple[int, CaptureRecord]],
     bookmaker_id: int | None = None,
-) -> tuple[list[PlacedCapture], dict[int, datetime]]:
+    columns: Sequence[str] | None = None,
+) -> Placed:
     """Place captures, given as (event id, capture), in the histories of their events.
 
-    Returns them in order of time, and the time of each event's last stored capture. The caller has
-    locked the events' rows: nobody else adds to the histories meanwhile.
+    The caller has locked the events' rows: nobody else adds to the histories meanwhile. The first
+    placement of a transaction gives `columns`, more columns to read, as SQL on `places.event`: it
+    also keeps migrations away, and raises NotMigratedError.
     """
     by_instant: dict[tuple[int, datetime], CaptureRecord] = {}
     for event_id, capture in captures:
@@ -144,12 +161,20 @@ async def place_captures(
         by_instant[key] = (
             merge_deliveries(by_instant[key], capture) if key in by_instant else capture
         )
-    rows = await connection.fetch(
-        side.sql(_PLACES, bookmaker="$3"),
+    arguments = [
         [event_id for event_id, _ in by_instant],
         time_texts(captured_at for _, captured_at in by_instant),
         *side.bookmaker_arguments(bookmaker_id),
-    )
+    ]
+    if columns is None:
+        rows = await connection.fetch(side.sql(_PLACES, bookmaker="$3"), *arguments)
+    else:
+
+        def with_revisions(revisions: str) -> str:
+            more = ", ".join([revisions, *columns])
+            return side.sql(_PLACES_AND_MORE, bookmaker="$3", more=more)
+
+        rows = await fetch_keeping_migrated(connection, side.snapshots, with_revisions, arguments)
     placed = []
     latest: dict[int, datetime] = {}
     for ((event_id, _), capture), row in zip(by_instant.items(), rows, strict=True):
@@ -166,7 +191,7 @@ async def place_captures(
         placed.append(PlacedCapture(event_id, capture, before, row["next_id"] is not None))
         if row["latest"] is not None:
             latest[event_id] = row["latest"]
-    return sorted(placed, key=lambda capture: capture.at), latest
+    return Placed(sorted(placed, key=lambda capture: capture.at), latest, rows)
 
 
 def merge_deliveries(first: CaptureRecord, again: CaptureRecord) -> CaptureRecord:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
-from oddsschema.database.revision import keep_migrated
+from oddsschema.errors import TransactionError
 from oddsschema.ingestion.options import StorageOptions
 from oddsschema.ingestion.records import (
     CaptureRecord,
@@ -23,9 +23,14 @@ from oddsschema.ingestion.records import (
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
+from oddsschema.ingestion.storage.known_rows import KnownReferenceRows
 from oddsschema.ingestion.storage.matching import MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
-from oddsschema.ingestion.storage.reference_tournaments import TournamentRow, find_tournaments
+from oddsschema.ingestion.storage.reference_tournaments import (
+    TournamentRow,
+    find_tournaments,
+    hold_tournaments,
+)
 from oddsschema.models.sides import BETPAWA
 
 
@@ -46,6 +51,16 @@ class ListingRow(NamedTuple):
     event_id: int
     external_event_id: str
     event_url: str | None
+
+    def changes(self, stored: Sequence[str | None] | None) -> bool:
+        """Return whether the listing is new or differs. One without a URL keeps the stored URL."""
+        if stored is None:
+            return True
+        external_event_id, event_url = stored
+        return self.external_event_id != external_event_id or self.event_url not in (
+            None,
+            event_url,
+        )
 
 
 _FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
@@ -69,15 +84,17 @@ ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id
 """
 
-# Find the events of SportRadar ids $1 that exist.
-_FIND_EVENTS = "SELECT sportradar_id FROM events WHERE sportradar_id = ANY ($1)"
-
-# Lock the events of SportRadar ids $1, and read them.
+# Lock the events of SportRadar ids $1, and read them, each with whether a competitor's event of its
+# id is not linked to it. (One that another transaction inserts meanwhile is linked by that one.)
 _LOCK_EVENTS = f"""
-SELECT id, {", ".join(EventRow._fields)} FROM events
-WHERE sportradar_id = ANY ($1)
-ORDER BY sportradar_id
-FOR NO KEY UPDATE
+SELECT e.id, {", ".join(f"e.{name}" for name in EventRow._fields)}, EXISTS (
+    SELECT FROM competitor_events AS c
+    WHERE c.sportradar_id = e.sportradar_id AND c.betpawa_event_id IS DISTINCT FROM e.id
+) AS is_unlinked
+FROM events AS e
+WHERE e.sportradar_id = ANY ($1)
+ORDER BY e.sportradar_id
+FOR NO KEY UPDATE OF e
 """
 
 _UPDATE_EVENTS = f"""
@@ -87,6 +104,12 @@ SET tournament_id = c.tournament_id, name = c.name, home_team = c.home_team,
 FROM {unnest(EventRow, 1)}
 WHERE e.sportradar_id = c.sportradar_id
 """
+
+# The listing of an event that was placed, of the bookmaker $3.
+_LISTING = """(
+    SELECT ARRAY[l.external_event_id, l.event_url]::text[] FROM event_bookmakers AS l
+    WHERE l.event_id = places.event AND l.bookmaker_id = $3
+) AS listing"""
 
 # Insert or update the listings of bookmaker $1. A listing without a URL keeps the stored one.
 _UPSERT_LISTINGS = f"""
@@ -107,6 +130,7 @@ async def write_reference_events(
     run_id: int,
     captures: Sequence[tuple[EventRecord, CaptureRecord]],
     sports: dict[str, int],
+    known: KnownReferenceRows,
     *,
     storage: StorageOptions,
     before_markets: Callable[[], None],
@@ -116,22 +140,22 @@ async def write_reference_events(
     `sports` maps slugs to ids.
     """
     bookmaker = captures[0][0].bookmaker
-    bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
+    bookmaker_id = known.bookmaker_id
     if bookmaker_id is None:
         await connection.execute(_INSERT_BOOKMAKER, bookmaker)
         bookmaker_id = await connection.fetchval(_FIND_BOOKMAKER, bookmaker)
     is_reference = bookmaker == storage.reference
     sportradar_id_of = attrgetter("sportradar_id")
     newest = newest_captures(captures, sportradar_id_of)
-    described = dict(newest)
+    described = newest
     if not is_reference:
-        for row in await connection.fetch(_FIND_EVENTS, list(newest)):
-            del described[row["sportradar_id"]]
+        described = {key: pair for key, pair in newest.items() if key not in known.events}
 
     tournament_ids = await find_tournaments(
         connection,
         list(described.values()),
         sports,
+        known,
         bookmaker_id=bookmaker_id,
         may_change=is_reference,
     )
@@ -146,19 +170,21 @@ async def write_reference_events(
             event.kickoff,
         )
 
-    inserted = await connection.fetch(
-        _INSERT_EVENTS, *arrays(EventRow, [event_row(event) for event, _ in described.values()])
-    )
+    missing = [event_row(newest[key][0]) for key in described if key not in known.events]
+    inserted = await connection.fetch(_INSERT_EVENTS, *arrays(EventRow, missing)) if missing else []
     events = await connection.fetch(_LOCK_EVENTS, list(newest))
+    if len(events) < len(newest):
+        raise TransactionError(reason="events were deleted while captures of them were stored")
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}
 
-    await keep_migrated(connection, BETPAWA.snapshots)
-    placed, latest = await place_captures(
+    placed, latest, rows = await place_captures(
         connection,
         BETPAWA,
         ((event_ids[event.sportradar_id], capture) for event, capture in captures),
         bookmaker_id,
+        columns=[_LISTING],
     )
+    listed = {row["event"]: row["listing"] for row in rows}
     stored_until = {key: latest[id_] for key, id_ in event_ids.items() if id_ in latest}
     current = {
         sportradar_id: pair
@@ -172,6 +198,13 @@ async def write_reference_events(
         if is_reference
         and (row := event_row(event)) != tuple(before[sportradar_id][name] for name in row._fields)
     }
+    moved_to = {
+        row.tournament_id
+        for sportradar_id, row in changed.items()
+        if row.tournament_id != before[sportradar_id]["tournament_id"]
+    }
+    if not await hold_tournaments(connection, moved_to):
+        raise TransactionError(reason="tournaments were deleted while captures of them were stored")
     if changed:
         await connection.execute(_UPDATE_EVENTS, *arrays(EventRow, list(changed.values())))
     if current:
@@ -180,8 +213,13 @@ async def write_reference_events(
             ListingRow(event_ids[sportradar_id], event.external_event_id, urls.get(sportradar_id))
             for sportradar_id, (event, _) in current.items()
         ]
-        await connection.execute(_UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, listings))
-    matches = await link_events(connection, event_ids)
+        if changed_listings := [row for row in listings if row.changes(listed[row.event_id])]:
+            await connection.execute(
+                _UPSERT_LISTINGS, bookmaker_id, *arrays(ListingRow, changed_listings)
+            )
+    matches = []
+    if any(row["is_unlinked"] for row in events):
+        matches = await link_events(connection, event_ids)
     linked = {(match.source, match.external_id) for match in matches}
     # Doubts are about new matches, and about old ones of which a side has changed.
     moved = [

@@ -1,12 +1,13 @@
 """The tournaments of the reference bookmaker: found by SportRadar id or by name, else inserted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.records import CaptureRecord, EventRecord, TournamentRecord
+from oddsschema.ingestion.storage.known_rows import KnownReferenceRows, Row
 from oddsschema.models.keyframes import LAST_SEEN
 
 
@@ -76,6 +77,7 @@ async def find_tournaments(
     connection: Connection,
     captures: Sequence[tuple[EventRecord, CaptureRecord]],
     sports: Mapping[str, int],
+    known: KnownReferenceRows,
     *,
     bookmaker_id: int,
     may_change: bool,
@@ -85,7 +87,10 @@ async def find_tournaments(
     A tournament is found by its SportRadar id, else by sport, name and country. With `may_change`,
     one that is found by its SportRadar id alone was renamed: it gets the new name, unless a capture
     of the bookmaker that is as new is stored or another tournament has that name.
+
+    The tournaments of events that are not known there yet are kept from a prune.
     """
+    rows: Sequence[Row] | None = known.tournaments
     captured_at: dict[TournamentRow, datetime] = {}
     for event, capture in captures:
         tournament = TournamentRow.of(event.tournament, sports)
@@ -99,22 +104,37 @@ async def find_tournaments(
     ]
     arguments = [*arrays(TournamentKey, keys), sportradar_ids]
     while True:
-        found = await _find_or_write(connection, arguments, captured_at, bookmaker_id, may_change)
-        ids = set(found.values())
+        if rows is None:
+            rows = await connection.fetch(_FIND_TOURNAMENTS, *arguments)
+        found = await _find_or_write(
+            connection, rows, arguments, captured_at, bookmaker_id, may_change
+        )
+        held = {
+            found[TournamentRow.of(event.tournament, sports)]
+            for event, _ in captures
+            if event.sportradar_id not in known.events
+        }
         # A prune may have deleted one meanwhile.
-        if len(await connection.fetch(_HOLD_TOURNAMENTS, list(ids))) == len(ids):
+        if await hold_tournaments(connection, held):
             return found
+        rows = None
+
+
+async def hold_tournaments(connection: Connection, ids: Collection[int]) -> bool:
+    """Keep a prune from deleting tournaments. Return whether all of them exist."""
+    return not ids or len(await connection.fetch(_HOLD_TOURNAMENTS, list(ids))) == len(ids)
 
 
 async def _find_or_write(
     connection: Connection,
+    rows: Sequence[Row],
     arguments: Sequence[Any],
     captured_at: dict[TournamentRow, datetime],
     bookmaker_id: int,
     may_change: bool,
 ) -> dict[TournamentRow, int]:
-    """Find or insert tournaments; `arguments` are those of _FIND_TOURNAMENTS."""
-    index = TournamentIndex(await connection.fetch(_FIND_TOURNAMENTS, *arguments))
+    """Find or insert tournaments; `rows` are those that _FIND_TOURNAMENTS finds by `arguments`."""
+    index = TournamentIndex(rows)
     is_found = index.is_current if may_change else index.find
     if not all(map(is_found, captured_at)):
         await connection.execute(_LOCK_TOURNAMENTS)

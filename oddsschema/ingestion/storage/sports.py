@@ -27,16 +27,18 @@ class StoredSport(NamedTuple):
     name: str
 
 
-async def find_sports(connection: Connection, names: Mapping[str, str]) -> dict[str, StoredSport]:
-    """Find sports by slug, and insert the missing ones; `names` maps slugs to captured names.
+async def add_sports(
+    connection: Connection, names: Mapping[str, str], known: Mapping[str, StoredSport]
+) -> Mapping[str, StoredSport]:
+    """Insert the sports that are not known; `names` maps slugs to captured names.
 
     A new slug whose name belongs to another sport gets no row, and is missing in the result.
     """
+    if names.keys() <= known.keys():
+        return known
+    await connection.execute(_LOCK_SPORTS)
     rows = await connection.fetch(_FIND_SPORTS, list(names))
-    if names.keys() != {row["slug"] for row in rows}:
-        await connection.execute(_LOCK_SPORTS)
-        rows = await connection.fetch(_FIND_SPORTS, list(names))
-        missing = sorted(names.keys() - {row["slug"] for row in rows})
-        await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
-        rows = await connection.fetch(_FIND_SPORTS, list(names))
+    missing = sorted(names.keys() - {row["slug"] for row in rows})
+    await connection.execute(_INSERT_SPORTS, missing, [names[slug] for slug in missing])
+    rows = await connection.fetch(_FIND_SPORTS, list(names))
     return {row["slug"]: StoredSport(row["id"], row["name"]) for row in rows}

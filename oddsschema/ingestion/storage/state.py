@@ -25,8 +25,9 @@ from oddsschema.models.keyframes import IS_GONE, OLDEST_FIRST, candidates, last_
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import Side
 
-#: The number of states that one statement reads.
-_GROUP = 24
+#: The numbers of states that one statement reads: few at first, since the caller may stop early.
+#: Each further one is a round trip.
+_FIRST_GROUP, _LARGEST_GROUP = 24, 192
 
 _HANDICAP_TYPES: dict[str | None, HandicapType] = {member.value: member for member in HandicapType}
 
@@ -81,17 +82,17 @@ async def read_states(
         return
     sql = side.sql(_STATES, bookmaker="$3")
 
-    async def fetch(start: int) -> Any:
-        group = instants[start : start + _GROUP]
+    async def fetch(group: Sequence[tuple[int, datetime]]) -> Any:
         events, at = [event for event, _ in group], time_texts(time for _, time in group)
         return await connection.fetch(sql, events, at, *side.bookmaker_arguments(bookmaker_id))
 
-    fetching = asyncio.create_task(fetch(0))
+    groups = _groups(instants)
+    fetching = asyncio.create_task(fetch(groups[0]))
     try:
-        for start in range(0, len(instants), _GROUP):
+        for number in range(len(groups)):
             rows = await fetching
-            if start + _GROUP < len(instants):
-                fetching = asyncio.create_task(fetch(start + _GROUP))
+            if number + 1 < len(groups):
+                fetching = asyncio.create_task(fetch(groups[number + 1]))
                 await asyncio.sleep(0)  # lets the task send its statement
             for row in rows:
                 yield _state(*row)
@@ -103,6 +104,15 @@ async def read_states(
         fetching.cancel()
         await asyncio.gather(fetching, return_exceptions=True)
         raise
+
+
+def _groups(instants: Sequence[tuple[int, datetime]]) -> list[Sequence[tuple[int, datetime]]]:
+    """Split instants into the groups that one statement each reads."""
+    groups, start, size = [], 0, _FIRST_GROUP
+    while start < len(instants):
+        groups.append(instants[start : start + size])
+        start, size = start + size, min(2 * size, _LARGEST_GROUP)
+    return groups
 
 
 def _state(

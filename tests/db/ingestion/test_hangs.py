@@ -60,7 +60,7 @@ def test_connection_that_fails(
     proxy = Proxy(
         database,
         short_path,
-        2 if message == "reset" else 1,  # the first one follows the opening
+        1,
         before=before,
         message=MESSAGES[message],
         silently=silently,

@@ -88,7 +88,7 @@ def test_id_reserved_twice(table: str, database: str, run: Run) -> None:
 
     async def reserve_twice() -> None:
         connection = await asyncpg.connect(database)
-        batch = await bookkeeping.reserve(connection, "scrape_batches")
+        (batch,), _ = await bookkeeping.reserve(connection, "scrape_batches")
         await bookkeeping.open_batch(connection, batch, None, None)
 
         async def insert(reserved: bookkeeping.Reserved) -> None:
@@ -97,9 +97,9 @@ def test_id_reserved_twice(table: str, database: str, run: Run) -> None:
             else:
                 await bookkeeping.open_run(connection, reserved, batch.id, "bet9ja")
 
-        first = await bookkeeping.reserve(connection, table)
+        (first,), _ = await bookkeeping.reserve(connection, table)
         await connection.execute(f"SELECT setval('{table}_id_seq', {first.id}, false)")
-        second = await bookkeeping.reserve(connection, table)
+        (second,), _ = await bookkeeping.reserve(connection, table)
         assert second.id == first.id
         await insert(first)
         stored = await connection.fetch(f"SELECT * FROM {table}")
