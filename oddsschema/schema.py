@@ -108,6 +108,8 @@ def sql() -> str:
     for table in metadata.sorted_tables:
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [CreateTable(table), *map(CreateIndex, indexes)]
+        settings = (ddl for ddl in table.dispatch.after_create if isinstance(ddl, DDLElement))
+        statements += [ddl.against(table) for ddl in settings]
     return "\n\n".join(map(format_ddl, statements)) + "\n"
 
 

@@ -252,6 +252,8 @@ CREATE INDEX idx_snapshots_event_time ON odds_snapshots (event_id, captured_at D
 
 CREATE INDEX idx_snapshots_run ON odds_snapshots (scrape_run_id);
 
+ALTER TABLE odds_snapshots SET (fillfactor = 60);
+
 CREATE TABLE scrape_errors (
     id SERIAL NOT NULL,
     scrape_run_id INTEGER NOT NULL,
@@ -300,6 +302,8 @@ CREATE INDEX idx_competitor_odds_snapshots_captured ON competitor_odds_snapshots
 CREATE INDEX idx_competitor_odds_snapshots_event ON competitor_odds_snapshots (competitor_event_id);
 
 CREATE INDEX idx_competitor_odds_snapshots_run ON competitor_odds_snapshots (scrape_run_id);
+
+ALTER TABLE competitor_odds_snapshots SET (fillfactor = 60);
 
 CREATE TABLE market_odds (
     betpawa_market_id VARCHAR(50) NOT NULL,

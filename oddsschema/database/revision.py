@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oddsschema.database.targets import Connection
 
 #: The newest revision of the migrations in this release.
-HEAD = "oddsschema_0013"
+HEAD = "oddsschema_0014"
 
 #: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
 HAS_ALL_PARTS = """

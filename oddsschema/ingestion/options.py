@@ -38,7 +38,9 @@ class StorageOptions:
     #: The limit on rows of changes since the last keyframe, as a share of the markets on offer. A
     #: snapshot beyond it becomes a keyframe. A larger share stores less, and makes reads slower.
     keyframe_share: float = 1.0
-    #: The age of the last keyframe above which a snapshot with changes becomes a keyframe.
+    #: The age of the last keyframe above which a snapshot with changes becomes a keyframe at the
+    #: latest. Each event has an age of its own, between half of this one and all of it: the
+    #: keyframes of a scrape's events come in different scrapes.
     keyframe_age: timedelta = timedelta(days=1)
     #: The bookmaker whose captures change events and tournaments. On its side, captures of other
     #: bookmakers only add events that are missing, which its own first capture then describes.

@@ -10,7 +10,7 @@ from oddsschema.contracts.columns import foreign_key, primary_key, server_time
 from oddsschema.contracts.scalars import CountryIso, Id100, Int4, Int8, Slug, Text100, UtcTime
 from oddsschema.contracts.table import Table
 from oddsschema.models.event import Event, EventPage, Fixture
-from oddsschema.models.odds import StoredMarket, StoredSnapshot
+from oddsschema.models.odds import SNAPSHOT_STORAGE, StoredMarket, StoredSnapshot
 from oddsschema.models.scrape import ScrapeRun
 from oddsschema.models.sport import Competition, Sport
 
@@ -131,6 +131,8 @@ class CompetitorOddsSnapshot(StoredSnapshot, Table, table=True):
         Index("idx_competitor_odds_snapshots_captured", "captured_at"),
         # Without this index, deleting a run reads the whole table.
         Index("idx_competitor_odds_snapshots_run", "scrape_run_id"),
+        # No index on the confirmations, whose updates would write to it.
+        SNAPSHOT_STORAGE,
     )
 
     id: Int8 | None = primary_key()

@@ -8,14 +8,14 @@ capture that finds no change is noted on the snapshot that it confirms.
 Everything is decided in the caller's transaction, which has locked the events' rows.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from oddsschema.database.connections import Connection
 from oddsschema.ingestion.options import StorageOptions
-from oddsschema.ingestion.records import MarketRecord, market_key
+from oddsschema.ingestion.records import MarketKey, MarketRecord, market_key
 from oddsschema.ingestion.storage.history_rows import HistoryRows
 from oddsschema.ingestion.storage.placement import (
     MarketRows,
@@ -138,9 +138,13 @@ class HistoryWriter:
 
         A sample of the events is compared first. If nearly all markets of the sample have changed,
         the other events are stored complete, without reading their states. The events `refusing`,
-        which have refused markets that keep their state, are always compared.
+        which have refused markets that keep their state, are always compared. Events without a
+        snapshot have no state.
         """
-        accepting = [event_id for event_id in by_event if event_id not in refusing]
+        known = [event_id for event_id, captures in by_event.items() if captures[0].before]
+        new = [event_id for event_id, captures in by_event.items() if not captures[0].before]
+        accepting = [event_id for event_id in known if event_id not in refusing]
+        refusing = [event_id for event_id in known if event_id in refusing]
         # In no order that the scrape may have.
         events = [*refusing, *Random(0).sample(accepting, len(accepting))]
         sample = len(refusing) + _SAMPLE
@@ -154,7 +158,7 @@ class HistoryWriter:
                 compared += 1
                 if compared == sample and self._renewed > enough:
                     break
-        for event_id in events[compared:]:
+        for event_id in (*events[compared:], *new):
             changed += self.snapshots_of_event(by_event[event_id], State())
         return changed
 
@@ -201,7 +205,8 @@ class HistoryWriter:
                 and (
                     rows >= offered
                     or state.changes + rows > self._storage.keyframe_share * offered
-                    or placed.at - state.keyframe_at > self._storage.keyframe_age
+                    or placed.at - state.keyframe_at
+                    > keyframe_age(placed.event_id, self._storage.keyframe_age)
                 )
             )
         ):
@@ -234,16 +239,19 @@ class HistoryWriter:
     # -- captures among those that are known -------------------------------------------------------
 
     async def add_missing_markets(self, captures: Sequence[PlacedCapture]) -> set[int]:
-        """Add the markets that known instants lack; return the ids of the events that changed."""
+        """Add the markets that known instants lack; return the ids of the events that changed.
+
+        The states are read only where a market is missing. A second delivery has none.
+        """
         remaining = iter(captures)
-        async with self._rows.states(
+        async with self._rows.offered_keys(
             [(capture.event_id, capture.at) for capture in captures]
-        ) as states:
+        ) as offered:
             lacking = [
                 placed
-                async for state in states
+                async for keys in offered
                 for placed in [next(remaining)]
-                if missing_markets(placed, state.markets)
+                if missing_markets(placed, keys)
             ]
         for placed in lacking:
             # Others may have been inserted since it was placed.
@@ -345,8 +353,22 @@ class HistoryWriter:
             at = snapshot.captured_at
 
 
-def missing_markets(placed: PlacedCapture, offered: OfferedMarkets) -> OfferedMarkets:
-    """Find the markets of a known capture that its instant lacks or has refused."""
+def keyframe_age(event_id: int, longest: timedelta) -> timedelta:
+    """Return the age of the last keyframe above which an event gets another one.
+
+    It is between half of `longest` and all of it, by the event's id: events that were captured
+    first in the same scrape get their keyframes in different ones.
+    """
+    # Fibonacci hashing: ids that follow each other are far apart, and evenly spread.
+    share = event_id * 2654435769 % 2**32 / 2**32
+    return longest * (1 + share) / 2
+
+
+def missing_markets(placed: PlacedCapture, offered: Container[MarketKey]) -> OfferedMarkets:
+    """Find the markets of a known capture that its instant lacks or has refused.
+
+    `offered` has the keys of the markets on offer at the instant.
+    """
     unknown = placed.unknown
     return {
         key: market

@@ -23,7 +23,12 @@ from oddsschema.ingestion.storage.placement import (
     PrecedingSnapshot,
     place_captures,
 )
-from oddsschema.ingestion.storage.state import State, read_states, stored_market
+from oddsschema.ingestion.storage.state import (
+    State,
+    read_offered_keys,
+    read_states,
+    stored_market,
+)
 from oddsschema.ingestion.storage.unknown_markets import keys_json, stored_keys
 from oddsschema.models.keyframes import IS_GONE
 from oddsschema.models.sides import Side
@@ -109,6 +114,13 @@ class HistoryRows:
     ) -> AbstractAsyncContextManager[AsyncIterator[State]]:
         """Read the state at each (event id, instant), in their order."""
         return aclosing(read_states(self._connection, self._side, instants, self._bookmaker_id))
+
+    def offered_keys(
+        self, instants: Sequence[tuple[int, datetime]]
+    ) -> AbstractAsyncContextManager[AsyncIterator[set[MarketKey]]]:
+        """Read the keys of the markets on offer at each (event id, instant), in their order."""
+        keys = read_offered_keys(self._connection, self._side, instants, self._bookmaker_id)
+        return aclosing(keys)
 
     async def state(self, event_id: int, at: datetime) -> State:
         """Read the state of one event."""

@@ -138,7 +138,7 @@ CREATE TABLE competitor_odds_snapshots (
     CONSTRAINT pk_competitor_odds_snapshots PRIMARY KEY (id),
     CONSTRAINT uq_competitor_odds_snapshots_competitor_event_id_captured_at UNIQUE (competitor_event_id, captured_at),
     CONSTRAINT uq_competitor_odds_snapshots_competitor_event_id_id UNIQUE (competitor_event_id, id)
-);
+) WITH (fillfactor=60);
 CREATE TABLE competitor_tournaments (
     country_iso character varying(3),
     country_raw character varying(100),
@@ -248,7 +248,7 @@ CREATE TABLE odds_snapshots (
     CONSTRAINT pk_odds_snapshots PRIMARY KEY (id),
     CONSTRAINT uq_odds_snapshots_event_id_bookmaker_id_captured_at UNIQUE (event_id, bookmaker_id, captured_at),
     CONSTRAINT uq_odds_snapshots_event_id_id UNIQUE (event_id, id)
-);
+) WITH (fillfactor=60);
 CREATE TABLE scrape_batches (
     completed_at timestamp with time zone,
     id integer NOT NULL DEFAULT nextval('scrape_batches_id_seq'::regclass),
