@@ -238,15 +238,16 @@ async def hand_over(
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     notes: list[str] = []
+    is_nested = has_open_transaction(target)
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_one_schema)
-        async with locked_schema(target, connection, wait):
+        async with locked_schema(target, connection, wait, is_nested=is_nested):
             notes[:] = await _move(
                 connection, config, lambda connection: hand_over_revision(connection, table)
             )
-            if not has_open_transaction(target):
+            if not is_nested:
                 await connection.commit()
 
     await _repeated(target, migrate, retry_for, answer_after(statement_timeout))
@@ -472,7 +473,7 @@ async def _migrate(
             return
         if move is command.upgrade and revision == "head" and is_done(recorded):
             return
-        async with locked_schema(target, connection, wait) as waited:
+        async with locked_schema(target, connection, wait, is_nested=is_nested) as waited:
             # Another migration may have run meanwhile.
             recorded = await connection.run_sync(read_revisions_sync)
             require_migratable(recorded)

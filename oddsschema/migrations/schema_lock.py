@@ -20,7 +20,6 @@ from oddsschema.database.schemas import read_placement_sync
 from oddsschema.database.targets import (
     Connection,
     Target,
-    has_open_transaction,
     is_connection,
     open_source,
 )
@@ -66,18 +65,18 @@ _READ_PROCESS = "SELECT pg_backend_pid()"
 
 @asynccontextmanager
 async def locked_schema(
-    target: Target, connection: AsyncConnection, wait: timedelta
+    target: Target, connection: AsyncConnection, wait: timedelta, *, is_nested: bool = False
 ) -> AsyncIterator[timedelta]:
     """Lock the schema of the tables against other migrations; yield the time that this took.
 
-    A session's lock is released at the end. In a transaction of the caller's, the lock ends with
-    the transaction. Otherwise, `connection` has no transaction while it waits.
+    A session's lock is released at the end. In a transaction of the caller's (`is_nested`), the
+    lock ends with the transaction. Otherwise, `connection` has no transaction while it waits.
 
     Raises MigrationRunningError if another session still has the lock after `wait`, and
     PooledSessionError behind a pooler that gives the session to others between transactions.
     """
     key = await connection.run_sync(_key)
-    if has_open_transaction(target):
+    if is_nested:
 
         async def ask(statement: str) -> Any:
             return (await connection.exec_driver_sql(statement)).scalar()

@@ -106,6 +106,10 @@ def test_not_migrated() -> None:
     assert _not_migrated(None).endswith(
         f"this release needs {HEAD}: upgrade the database (run 'oddsschema upgrade')"
     )
-    assert _not_migrated("oddsschema_0001").endswith("upgrade the database (run 'oddsschema upgrade')")
-    assert _not_migrated("oddsschema_9999").endswith("upgrade the package (install a newer oddsschema)")
+    assert _not_migrated("oddsschema_0001").endswith(
+        "upgrade the database (run 'oddsschema upgrade')"
+    )
+    assert _not_migrated("oddsschema_9999").endswith(
+        "upgrade the package (install a newer oddsschema)"
+    )
     assert _not_migrated(None, "theirs").endswith("run that project's 'alembic upgrade heads'")
