@@ -1,18 +1,18 @@
 """Programs of an older release, on a database that a newer release has upgraded."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
 
-from oddsschema import NotMigratedError, ScrapeStatus, ingest, migrations
+from oddsschema import IngestOptions, NotMigratedError, ScrapeStatus, batch, ingest, migrations
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.errors import NewerDatabaseError
 from oddsschema.migrations import CheckState, script_location
 from oddsschema.release import HEAD, MARK, PROGRAMS_FROM, Mark
+from tests.support.contents import assert_whole
 from tests.support.scrapes import scrapes
 from tests.support.sessions import execute, fetch
 
@@ -28,6 +28,15 @@ NEWER = "oddsschema_9998"
 
 #: Marks of newer releases, and whether programs of this one live with their tables.
 SERVING, REFUSING = Mark(NEWER, HEAD), Mark(NEWER, NEWER)
+
+EARLY, LATE = scrapes(range(3), range(2)), scrapes(range(3), range(2, 4))
+
+
+def of(platform: str, captures: list[Any]) -> list[Any]:
+    """List the captures of a competitor's."""
+    return [
+        capture for capture in captures if platform in capture.get("competitor_event", {}).values()
+    ]
 
 
 def record(mark: Mark) -> tuple[str, ...]:
@@ -79,21 +88,21 @@ def test_marks(empty_database: str, run: Run) -> None:
     assert run(fetch(empty_database, READ_MARK)) == [(str(MARK),)]
 
 
+async def ingest_around(url: str, *statements: str) -> tuple[ScrapeStatus, str | None]:
+    """Ingest a chunk, run statements, ingest another chunk; return the run's status and error."""
+    options = IngestOptions(chunk_rows=1)
+    async with batch(url, options=options) as opened, opened.run("bet9ja") as scrape:
+        await scrape.ingest(of("bet9ja", EARLY))
+        await execute(url, *statements)
+        await scrape.ingest(of("bet9ja", LATE))
+    return scrape.status, scrape.error and str(scrape.error)
+
+
 def test_serving(database: str, run: Run) -> None:
     """Programs go on while a newer release that serves them upgrades, in an open batch as well."""
-
-    async def body() -> None:
-        async def source() -> Any:
-            for number, capture in enumerate(scrapes(range(4), range(2))):
-                if number == 4:
-                    await execute(database, *record(SERVING))
-                yield capture
-
-        report = await ingest(database, source())
-        assert report.status is ScrapeStatus.COMPLETED
-        assert (await ingest(database, scrapes(range(4), range(2)))).total.captures_known == 24
-
-    run(body())
+    status, error = run(ingest_around(database, *record(SERVING)))
+    assert (status, error) == (ScrapeStatus.COMPLETED, None)
+    assert run(assert_whole(database, of("bet9ja", EARLY + LATE)))
     (note,) = run(migrations.upgrade(database))
     assert note.startswith(f"the database is at {NEWER}, newer than this release")
     report = run(migrations.check(database))
@@ -104,17 +113,13 @@ def test_serving(database: str, run: Run) -> None:
 
 def test_refusing(database: str, run: Run) -> None:
     """Programs stop at a newer revision that does not serve them, in an open batch as well."""
-
-    async def source() -> Any:
-        for number, capture in enumerate(scrapes(range(4), range(2))):
-            if number == 4:
-                await execute(database, *record(REFUSING))
-                await asyncio.sleep(0)
-            yield capture
+    status, error = run(ingest_around(database, *record(REFUSING)))
+    assert status is ScrapeStatus.FAILED
+    assert f"the database is at revision {NEWER}" in str(error)
+    assert "upgrade the package" in str(error)
+    assert run(assert_whole(database, of("bet9ja", EARLY)))
 
     async def body() -> None:
-        with pytest.raises(NotMigratedError, match="upgrade the package"):
-            await ingest(database, source())
         with pytest.raises(NotMigratedError, match=rf"is at revision {NEWER}.*upgrade the package"):
             await ingest(database, [])
         with pytest.raises(NewerDatabaseError, match="upgrade the package"):

@@ -208,3 +208,15 @@ def test_cancelled_wait(old_database: str, run: Run) -> None:
         await engine.dispose()
 
     run(body())
+
+
+def test_handed_over_on_a_connection(database: str, run: Run) -> None:
+    """A move of the revision is committed on a connection without a transaction."""
+
+    async def body() -> None:
+        connection = await asyncpg.connect(database)
+        await migrations.hand_over(connection)
+        await connection.close()
+
+    run(body())
+    assert run(fetch(database, "SELECT version_num FROM alembic_version")) == [(HEAD,)]
