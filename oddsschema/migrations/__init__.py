@@ -15,6 +15,7 @@ The public names are imported from here. The modules:
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
 - `schema_lock`: the lock of a schema, which one migration at a time has
 - `turns`: the turns of the migrations of this process
+- `concurrent_indexes`: alembic's operations for indexes beside readers and writers
 - `time_limits`: the time limits of a migration, for any env.py
 - `places`: the schema of the tables, which exists or is created
 - `violations`: the stored rows that break a new CHECK
@@ -45,6 +46,10 @@ from oddsschema.migrations.commands import (
     upgrade_sql,
 )
 from oddsschema.migrations.comparison import Difference
+from oddsschema.migrations.concurrent_indexes import (
+    CreateIndexConcurrently,
+    DropIndexConcurrently,
+)
 from oddsschema.migrations.downgrade_plan import (
     DowngradePlan,
     DroppedTable,
@@ -61,8 +66,10 @@ __all__ = [
     "STATEMENT_TIMEOUT",
     "CheckReport",
     "CheckState",
+    "CreateIndexConcurrently",
     "Difference",
     "DowngradePlan",
+    "DropIndexConcurrently",
     "DroppedTable",
     "RevisionReport",
     "UndoneRevision",
