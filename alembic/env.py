@@ -1,7 +1,8 @@
 """Alembic's environment: migrates a connection that was handed over, or a URL, or prints SQL.
 
 The URL is `-x url=...`, else DATABASE_URL, else that of the embedded PostgreSQL. The limits
-`-x lock_timeout=5s` and `-x statement_timeout=1h` are durations; 0 means no limit.
+`-x lock_timeout=5s` and `-x statement_timeout=1h` are durations; 0 means no limit. `-x wait=10m` is
+the longest wait for another migration.
 """
 
 import asyncio
@@ -15,10 +16,11 @@ from sqlalchemy import Connection
 
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.durations import parse_duration
-from oddsschema.database.time_limits import STATEMENT_TIMEOUT, answer_after
+from oddsschema.database.time_limits import MIGRATION_WAIT, STATEMENT_TIMEOUT, answer_after
 from oddsschema.embedded import database_url
 from oddsschema.errors import OddsSchemaError
 from oddsschema.migrations import autogenerate_options, timeouts
+from oddsschema.migrations.schema_lock import locked_schema
 from oddsschema.migrations.version_tables import version_table_options
 
 arguments: dict[str, Any] = context.get_x_argument(as_dictionary=True)
@@ -44,8 +46,13 @@ def run(**options: Any) -> None:
 
 def limits_of(arguments: Mapping[str, str]) -> dict[str, timedelta]:
     """Parse the time limits among the arguments of `-x`."""
+    return durations(arguments, "lock_timeout", "statement_timeout")
+
+
+def durations(arguments: Mapping[str, str], *names: str) -> dict[str, timedelta]:
+    """Parse the arguments of `-x` with these names."""
     limits = {}
-    for name in ("lock_timeout", "statement_timeout"):
+    for name in names:
         if name in arguments:
             try:
                 limits[name] = parse_duration(arguments[name])
@@ -61,7 +68,11 @@ async def connect_and_run(url: str) -> None:
         run(connection=connection)
 
     limit = limits_of(arguments).get("statement_timeout", STATEMENT_TIMEOUT)
-    async with sqlalchemy_connect(url, answer_within=answer_after(limit)) as connection:
+    wait = durations(arguments, "wait").get("wait", MIGRATION_WAIT)
+    async with (
+        sqlalchemy_connect(url, answer_within=answer_after(limit)) as connection,
+        locked_schema(url, connection, wait),
+    ):
         await connection.run_sync(on_connection)
         await connection.commit()
 

@@ -8,6 +8,11 @@ down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
+# The oldest revision whose programs live with the tables.
+programs_from = ${repr(up_revision)}
+
+MARK = f"{revision} serves programs from {programs_from}"
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

@@ -23,7 +23,9 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     │   ├── CheckViolationError
     │   ├── LockTimeoutError
     │   ├── StatementTimeoutError
-    │   └── MigrationDeadlockError
+    │   ├── MigrationDeadlockError
+    │   ├── MigrationRunningError
+    │   └── PooledSessionError
     ├── ComparisonError
     ├── UnsupportedDriverError
     ├── BatchNotFoundError
@@ -169,11 +171,11 @@ class NotMigratedError(OddsSchemaError):
                 f"?search_path={self.elsewhere[0]} in the URL"
             )
         elif self.current is not None and self.current > self.head:
-            cure = "install a newer oddsschema"
+            cure = "upgrade the package (install a newer oddsschema)"
         elif self.current is None and self.others:
             cure = "run that project's 'alembic upgrade heads'"
         else:
-            cure = "run 'oddsschema upgrade'"
+            cure = "upgrade the database (run 'oddsschema upgrade')"
         super().__init__(f"the database {state}, this release needs {self.head}: {cure}")
 
 
@@ -319,11 +321,14 @@ class NewerDatabaseError(MigrationError):
     current: str
     #: The newest revision of this release.
     head: str
+    #: Whether programs of this release live with the tables all the same.
+    serves: bool = False
 
     def __post_init__(self) -> None:
+        meanwhile = "; until then, programs of this release work" if self.serves else ""
         super().__init__(
             f"the database is at {self.current}, which this release does not know (its newest is "
-            f"{self.head}): install a newer oddsschema"
+            f"{self.head}): upgrade the package (install a newer oddsschema){meanwhile}"
         )
 
 
@@ -468,6 +473,37 @@ class MigrationDeadlockError(MigrationError):
             "this migration and another session waited for each other's locks: "
             f"{self.statement}\n"
             "The transaction was rolled back. Run the migration again"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MigrationRunningError(MigrationError):
+    """A migration that waited too long for the end of another one of the same tables."""
+
+    #: The limit, `wait`.
+    wait: timedelta
+    #: The process of the server that has the lock of the schema; None if it is unknown.
+    process: int | None
+
+    def __post_init__(self) -> None:
+        session = "another session" if self.process is None else f"the session {self.process}"
+        super().__init__(
+            f"{session} of the server has been migrating the same tables for more than "
+            f"{self.wait.total_seconds():g} s\n"
+            "Nothing was changed. Run the migration again when that session has ended "
+            "(SELECT * FROM pg_stat_activity finds it), or give a longer wait"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PooledSessionError(MigrationError):
+    """A migration through a pooler that gives the session to others between two transactions."""
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            "a migration locks the schema for its session, and this connection goes through a "
+            "pooler that gives the session to other clients between two transactions\n"
+            "Nothing was changed. Give the URL of the server itself, or a pool in session mode"
         )
 
 

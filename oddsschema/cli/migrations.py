@@ -30,7 +30,7 @@ from oddsschema.cli.output import (
 from oddsschema.cli.project import read_project
 from oddsschema.database.recorded_revisions import DEFAULT_TABLE
 from oddsschema.database.revision import HEAD
-from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import LOCK_TIMEOUT, MIGRATION_WAIT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
     DatabaseUnavailableError,
     DatabaseURLError,
@@ -72,6 +72,11 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
+wait_option = duration_option(
+    "--wait", MIGRATION_WAIT, "Longest wait for the end of another migration. It blocks nobody."
+)
+
+
 @click.command()
 @click.argument("revision", default="head")
 @click.option("--sql", is_flag=True, help="Print the SQL, without a connection.")
@@ -86,6 +91,7 @@ def timeouts_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Create the schema for the tables, the first of the search path, if it does not exist.",
 )
 @timeouts_options
+@wait_option
 @retry_for_option
 @url_option
 def upgrade(
@@ -94,6 +100,7 @@ def upgrade(
     keep_version_table: bool,
     create_schema: bool,
     timeouts: dict[str, timedelta],
+    wait: timedelta,
     retry_for: timedelta,
     url: str | None,
 ) -> None:
@@ -108,6 +115,7 @@ def upgrade(
       5  the database has tables of oddsschema, but no revision
     """
     from oddsschema import migrations
+    from oddsschema.migrations.schema_lock import NOTHING_LEFT
 
     if sql:
         if keep_version_table:
@@ -126,13 +134,16 @@ def upgrade(
         notes = await migrations.upgrade(
             url,
             revision,
+            wait=wait,
             retry_for=retry_for,
             keep_version_table=keep_version_table,
             create_schema=create_schema,
             **timeouts,
         )
         _print_notes(notes)
-        _print_move(before, await migrations.current(url, retry_for=retry_for))
+        after = await migrations.current(url, retry_for=retry_for)
+        was_waiting = any(note.startswith(NOTHING_LEFT) for note in notes)
+        _print_move(after if was_waiting else before, after)
 
     try:
         with exit_codes_of_check():
@@ -149,12 +160,14 @@ def upgrade(
 @click.argument("revision")
 @click.option("--yes", is_flag=True, help="Do not ask: drop the tables and columns.")
 @timeouts_options
+@wait_option
 @retry_for_option
 @url_option
 def downgrade(
     revision: str,
     yes: bool,
     timeouts: dict[str, timedelta],
+    wait: timedelta,
     retry_for: timedelta,
     url: str | None,
 ) -> None:
@@ -173,7 +186,9 @@ def downgrade(
     from oddsschema import migrations
 
     async def run(url: str, before: str | None) -> None:
-        notes = await migrations.downgrade(url, revision, retry_for=retry_for, **timeouts)
+        notes = await migrations.downgrade(
+            url, revision, wait=wait, retry_for=retry_for, **timeouts
+        )
         _print_notes(notes)
         _print_move(before, await migrations.current(url, retry_for=retry_for))
 
@@ -190,10 +205,15 @@ def downgrade(
 @click.command("hand-over")
 @click.argument("table", default=DEFAULT_TABLE)
 @timeouts_options
+@wait_option
 @retry_for_option
 @url_option
 def hand_over(
-    table: str, timeouts: dict[str, timedelta], retry_for: timedelta, url: str | None
+    table: str,
+    timeouts: dict[str, timedelta],
+    wait: timedelta,
+    retry_for: timedelta,
+    url: str | None,
 ) -> None:
     """Move the revision to TABLE, the version table of a project whose alembic then migrates.
 
@@ -203,7 +223,7 @@ def hand_over(
     from oddsschema import migrations
 
     async def run(url: str) -> None:
-        notes = await migrations.hand_over(url, table, retry_for=retry_for, **timeouts)
+        notes = await migrations.hand_over(url, table, wait=wait, retry_for=retry_for, **timeouts)
         if not notes:
             print_line(f"the revision is in {table} already")
         _print_notes(notes)

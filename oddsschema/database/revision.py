@@ -1,7 +1,7 @@
 """The revision that this release needs, and the check that a database has it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oddsschema.database.recorded_revisions import (
     FIND_OWN_TABLE,
@@ -17,13 +17,17 @@ from oddsschema.database.schemas import (
     placement_statement,
 )
 from oddsschema.errors import MissingSchemaError, NotMigratedError
+from oddsschema.release import HEAD as HEAD
+from oddsschema.release import Mark
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection as SyncConnection
+
     from oddsschema.database.known_databases import KnownDatabase
     from oddsschema.database.targets import Connection
 
-#: The newest revision of the migrations in this release.
-HEAD = "oddsschema_0014"
+#: Read the mark of the tables that the search path leads to.
+_READ_MARK: Final = "SELECT obj_description(to_regclass('sports'), 'pg_class')"
 
 #: Return whether every named column, constraint and index exists: the tables are $1, the names $2.
 HAS_ALL_PARTS = """
@@ -144,15 +148,36 @@ def _known(connection: "Connection") -> "KnownDatabase | None":
 
 
 async def require_revision(connection: "Connection") -> None:
-    """Raise NotMigratedError unless the database is at the revision of this release."""
+    """Raise NotMigratedError unless programs of this release live with the tables.
+
+    The tables are at its revision, or at a newer one that serves it.
+    """
     recorded = await read_revisions(connection)
-    if HEAD in recorded.own and recorded.table is not None:
-        if (known := _known(connection)) is not None:
+    if HEAD in recorded.own:
+        if recorded.table is not None and (known := _known(connection)) is not None:
             known.version_table = recorded.table.sql
         return
-    if HEAD in recorded.own or (not recorded.own and await has_all_parts(connection)):
+    mark = await read_mark(connection)
+    is_newer = mark is not None and mark.revision > HEAD
+    if is_newer and mark is not None and recorded.revision in (mark.revision, None):
+        if mark.serves(HEAD):
+            return
+        current: str | None = mark.revision
+    elif not recorded.own and await has_all_parts(connection):
         return
-    raise NotMigratedError(current=recorded.revision, head=HEAD, others=recorded.others)
+    else:
+        current = recorded.revision
+    raise NotMigratedError(current=current, head=HEAD, others=recorded.others)
+
+
+async def read_mark(connection: "Connection") -> Mark | None:
+    """Read the mark that the newest revision left; None if there is none."""
+    return Mark.parse(await connection.fetchval(_READ_MARK))
+
+
+def read_mark_sync(connection: "SyncConnection") -> Mark | None:
+    """Read the mark that the newest revision left, through SQLAlchemy; None if there is none."""
+    return Mark.parse(connection.exec_driver_sql(_READ_MARK).scalar())
 
 
 async def has_all_parts(connection: "Connection") -> bool:

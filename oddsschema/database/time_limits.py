@@ -11,6 +11,8 @@ LONG_ANSWER_WITHIN = timedelta(hours=1)
 #: The time for retries after transient errors.
 RETRY_FOR = timedelta(minutes=1)
 
+#: The limit on waiting for the end of another migration of the same tables. It blocks nobody.
+MIGRATION_WAIT = timedelta(minutes=10)
 #: The limit on waiting for a lock. Every session that needs the table queues behind the migration.
 LOCK_TIMEOUT = timedelta(seconds=5)
 #: The limit on a statement. Those that read a whole table block nobody, and can take minutes.

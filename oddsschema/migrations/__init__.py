@@ -13,6 +13,9 @@ The public names are imported from here. The modules:
 - `version_tables`: the move of the recorded revision to another project's version table
 - `downgrade_plan`: the revisions, tables and columns that a downgrade removes
 - `autogenerate`: alembic's hooks, for another project's env.py and for this package's
+- `schema_lock`: the lock of a schema, which one migration at a time has
+- `turns`: the turns of the migrations of this process
+- `concurrent_indexes`: alembic's operations for indexes beside readers and writers
 - `time_limits`: the time limits of a migration, for any env.py
 - `places`: the schema of the tables, which exists or is created
 - `violations`: the stored rows that break a new CHECK
@@ -27,7 +30,7 @@ The public names are imported from here. The modules:
 - `sequences`: the positions of sequences
 """
 
-from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from oddsschema.database.time_limits import LOCK_TIMEOUT, MIGRATION_WAIT, STATEMENT_TIMEOUT
 from oddsschema.migrations.autogenerate import (
     autogenerate_options,
     include_object,
@@ -43,6 +46,10 @@ from oddsschema.migrations.commands import (
     upgrade_sql,
 )
 from oddsschema.migrations.comparison import Difference
+from oddsschema.migrations.concurrent_indexes import (
+    CreateIndexConcurrently,
+    DropIndexConcurrently,
+)
 from oddsschema.migrations.downgrade_plan import (
     DowngradePlan,
     DroppedTable,
@@ -55,11 +62,14 @@ from oddsschema.migrations.time_limits import timeouts
 
 __all__ = [
     "LOCK_TIMEOUT",
+    "MIGRATION_WAIT",
     "STATEMENT_TIMEOUT",
     "CheckReport",
     "CheckState",
+    "CreateIndexConcurrently",
     "Difference",
     "DowngradePlan",
+    "DropIndexConcurrently",
     "DroppedTable",
     "RevisionReport",
     "UndoneRevision",

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     DISABLED_TRIGGERS = "disabled triggers"
     RULE = "rule"
     ROW_SECURITY = "row level security"
+    COMMENT = "table comment"
     INHERITING = "inheriting table"
     PARTITION = "partition"
 
@@ -264,6 +265,11 @@ UNION ALL
 SELECT 'row level security', tbl, NULL,
     CASE WHEN relforcerowsecurity THEN 'forced' ELSE 'enabled' END, NULL, ARRAY['table ' || tbl]
 FROM tables WHERE relrowsecurity
+UNION ALL
+-- The mark of the revision. Other comments are the users'.
+SELECT 'table comment', tbl, NULL, quote_literal(obj_description(oid, 'pg_class')), NULL,
+    ARRAY['table ' || tbl]
+FROM tables WHERE obj_description(oid, 'pg_class') LIKE 'oddsschema\_%'
 UNION ALL
 -- A SELECT from a table reads the rows of its children too.
 SELECT 'inheriting table', t.tbl, h.inhrelid::regclass::text, format('INHERITS (%s)', t.tbl), NULL,

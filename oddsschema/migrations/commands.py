@@ -30,7 +30,7 @@ from oddsschema.database.recorded_revisions import (
     read_revisions_sync,
 )
 from oddsschema.database.retry import as_package_error, driver_errors, is_transient, retrying
-from oddsschema.database.revision import HEAD
+from oddsschema.database.revision import HEAD, read_mark_sync
 from oddsschema.database.targets import (
     Target,
     has_open_transaction,
@@ -40,6 +40,7 @@ from oddsschema.database.targets import (
 from oddsschema.database.time_limits import (
     LOCK_TIMEOUT,
     LONG_ANSWER_WITHIN,
+    MIGRATION_WAIT,
     RETRY_FOR,
     STATEMENT_TIMEOUT,
     answer_after,
@@ -66,11 +67,13 @@ from oddsschema.migrations.places import (
     require_schema,
 )
 from oddsschema.migrations.report import CheckReport, Release, check_connection
+from oddsschema.migrations.schema_lock import describe_wait, locked_schema
 from oddsschema.migrations.scripts import script_location
 from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.migrations.violations import translate_violations
+from oddsschema.release import Mark
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -93,6 +96,7 @@ async def upgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    wait: timedelta = MIGRATION_WAIT,
     retry_for: timedelta = RETRY_FOR,
     keep_version_table: bool = False,
     create_schema: bool = False,
@@ -108,6 +112,10 @@ async def upgrade(
     for a lock, since every session that needs the same table waits behind it, or after
     `statement_timeout` in a statement; a duration of 0 means no limit.
 
+    One session at a time migrates the tables of a schema. Others wait for its end, for up to `wait`
+    and without a transaction, and then do what is left; a note says so if that is nothing. A
+    transaction of the caller's lets others wait until it ends.
+
     Unless `target` is a connection, transient errors are retried for `retry_for`, from the first
     failure: a wait for a lock that was too long, a deadlock, a lost connection, a server that
     starts up, a standby. A server that does not answer for a minute more than `statement_timeout`
@@ -122,8 +130,9 @@ async def upgrade(
     Raises DatabaseUnavailableError and ReadOnlyDatabaseError, and the subclasses of MigrationError:
     MissingSchemaError, UnknownRevisionError, NewerDatabaseError, UnversionedDatabaseError,
     OtherProjectError, CheckViolationError (with the SELECT that finds the rows), LockTimeoutError,
-    StatementTimeoutError, MigrationDeadlockError. A sequence that is behind raises SequenceError,
-    and tables in several schemas raise SplitTablesError.
+    StatementTimeoutError, MigrationDeadlockError, MigrationRunningError (after `wait`), and
+    PooledSessionError behind a pooler in transaction mode. A sequence that is behind raises
+    SequenceError, and tables in several schemas raise SplitTablesError.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
@@ -139,6 +148,7 @@ async def upgrade(
         config,
         revision,
         command.upgrade,
+        wait,
         retry_for,
         require_place,
         takes_over=not keep_version_table,
@@ -151,6 +161,7 @@ async def downgrade(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    wait: timedelta = MIGRATION_WAIT,
     retry_for: timedelta = RETRY_FOR,
 ) -> tuple[str, ...]:
     """Downgrade the database to `revision`; "base" drops every table of this package.
@@ -159,7 +170,7 @@ async def downgrade(
     changed, with their number. Limits and errors are those of `upgrade`.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-    return await _migrate(target, config, revision, command.downgrade, retry_for)
+    return await _migrate(target, config, revision, command.downgrade, wait, retry_for)
 
 
 def upgrade_sql(
@@ -213,6 +224,7 @@ async def hand_over(
     *,
     lock_timeout: timedelta = LOCK_TIMEOUT,
     statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    wait: timedelta = MIGRATION_WAIT,
     retry_for: timedelta = RETRY_FOR,
 ) -> tuple[str, ...]:
     """Move the recorded revision to another project's version table, whose alembic then migrates.
@@ -226,15 +238,17 @@ async def hand_over(
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
     notes: list[str] = []
+    is_nested = has_open_transaction(target)
 
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_one_schema)
-        notes[:] = await _move(
-            connection, config, lambda connection: hand_over_revision(connection, table)
-        )
-        if not has_open_transaction(target):
-            await connection.commit()
+        async with locked_schema(target, connection, wait, is_nested=is_nested):
+            notes[:] = await _move(
+                connection, config, lambda connection: hand_over_revision(connection, table)
+            )
+            if not is_nested:
+                await connection.commit()
 
     await _repeated(target, migrate, retry_for, answer_after(statement_timeout))
     return tuple(notes)
@@ -403,6 +417,7 @@ async def _migrate(
     config: Config,
     revision: str,
     move: Callable[[Config, str], None],
+    wait: timedelta,
     retry_for: timedelta,
     require_place: Callable[[Connection, RecordedRevisions], None] = lambda *_: None,
     *,
@@ -418,6 +433,7 @@ async def _migrate(
     #: The recorded revisions before each attempt.
     before: list[tuple[str, ...]] = []
     kept: list[str] = []
+    waits: list[str] = []
     # The transaction of the caller, who ends it.
     is_nested = has_open_transaction(target)
 
@@ -443,10 +459,35 @@ async def _migrate(
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_one_schema)
         recorded = await connection.run_sync(read_revisions_sync)
+        if move is command.upgrade and revision == "head":
+            mark = await connection.run_sync(read_mark_sync)
+            if mark is not None and mark.revision == recorded.revision and serves_newer(mark):
+                waits[:] = [
+                    f"the database is at {mark.revision}, newer than this release ({HEAD}), whose "
+                    "programs work with it: nothing was changed"
+                ]
+                return
         require_migratable(recorded)
         if move is command.downgrade and not recorded.own:
             undone_revisions(None, revision)
             return
+        if move is command.upgrade and revision == "head" and is_done(recorded):
+            return
+        async with locked_schema(target, connection, wait, is_nested=is_nested) as waited:
+            # Another migration may have run meanwhile.
+            recorded = await connection.run_sync(read_revisions_sync)
+            require_migratable(recorded)
+            await migrate_locked(connection, recorded)
+            if waited and (await connection.run_sync(read_revisions_sync)).own == recorded.own:
+                waits[:] = [describe_wait(waited)]
+
+    def serves_newer(mark: Mark) -> bool:
+        return mark.revision > HEAD and mark.serves(HEAD)
+
+    def is_done(recorded: RecordedRevisions) -> bool:
+        return recorded.own == (HEAD,) and not (takes_over and recorded.is_in_default_table)
+
+    async def migrate_locked(connection: AsyncConnection, recorded: RecordedRevisions) -> None:
         await connection.run_sync(require_place, recorded)
         before.append(recorded.own)
         if takes_over and recorded.is_in_default_table:
@@ -470,7 +511,7 @@ async def _migrate(
         retry_for = timedelta(0)
     answer_within = answer_after(config.attributes["timeouts"]["statement_timeout"])
     await _repeated(target, migrate, retry_for, answer_within)
-    return (*moved, *committed, *take_notes(), *kept)
+    return (*moved, *committed, *take_notes(), *kept, *waits)
 
 
 async def _move(

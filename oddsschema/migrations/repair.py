@@ -37,6 +37,8 @@ _CREATE_INDEX = "CREATE {unique}INDEX {name} ON {table} USING {using};"
 _DROP_INDEX = "DROP INDEX IF EXISTS {relation};"
 #: Set a column's default.
 _SET_DEFAULT = "ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {definition};"
+#: Set the comment of a table, a mark of the revision.
+_COMMENT = "COMMENT ON TABLE {table} IS {definition};"
 #: Move a sequence past the greatest id of a column, and never back.
 _MOVE_SEQUENCE = (
     "SELECT setval({literal}, max({column})) FROM {table} "
@@ -66,6 +68,7 @@ _CREATE: Final = {
     Kind.TRIGGER: "{definition};",
     Kind.RULE: "{definition};",
     Kind.ROW_SECURITY: "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;",
+    Kind.COMMENT: _COMMENT,
 }
 
 #: Change a part that differs.
@@ -85,6 +88,7 @@ _CHANGE: Final = {
     Kind.INDEX: f"{_DROP_INDEX} {_CREATE_INDEX}",
     Kind.TRIGGER: "DROP TRIGGER {name} ON {table}; {definition};",
     Kind.RULE: "DROP RULE {name} ON {table}; {definition};",
+    Kind.COMMENT: _COMMENT,
 }
 
 #: Remove a part that is not expected.
@@ -103,6 +107,7 @@ _REMOVE: Final = {
     Kind.DISABLED_TRIGGERS: "ALTER TABLE {table} ENABLE TRIGGER ALL;",
     Kind.RULE: "DROP RULE {name} ON {table};",
     Kind.ROW_SECURITY: "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;",
+    Kind.COMMENT: "COMMENT ON TABLE {table} IS NULL;",
     Kind.INHERITING: "ALTER TABLE {relation} NO INHERIT {table};",
     Kind.PARTITION: "ALTER TABLE {relation} DETACH PARTITION {table};",
 }

@@ -13,6 +13,7 @@ from oddsschema.database.recorded_revisions import (
     VersionTable,
     read_revisions,
 )
+from oddsschema.database.revision import read_mark
 from oddsschema.database.schemas import (
     Placement,
     find_other_schemas,
@@ -130,17 +131,19 @@ async def check_connection(
     recorded = await read_revisions(connection)
     own, others = recorded.own, recorded.others
 
-    if unknown := sorted(set(own) - set(release.revisions)):
-        return CheckReport(
-            state=CheckState.NEWER,
-            message=str(NewerDatabaseError(current=unknown[-1], head=release.head)),
-            revision=unknown[-1],
-        )
+    unknown = sorted(set(own) - set(release.revisions))
+    mark = await read_mark(connection)
+    if not own and mark is not None and mark.revision > release.head:
+        unknown = [mark.revision]
+    if unknown:
+        serves = mark is not None and mark.revision == unknown[-1] and mark.serves(release.head)
+        newer = NewerDatabaseError(current=unknown[-1], head=release.head, serves=serves)
+        return CheckReport(state=CheckState.NEWER, message=str(newer), revision=unknown[-1])
     if own and release.head not in own:
         return CheckReport(
             state=CheckState.OLDER,
             message=f"the database is at {own[-1]}, this release needs {release.head}: "
-            "run 'oddsschema upgrade'",
+            "upgrade the database (run 'oddsschema upgrade')",
             revision=own[-1],
         )
     if (

@@ -9,6 +9,7 @@ from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import foreign_key, primary_key
 from oddsschema.contracts.scalars import Int4, Name100, Name255, SportradarTournamentId
 from oddsschema.contracts.table import Table
+from oddsschema.release import MARK
 
 if TYPE_CHECKING:
     from oddsschema.models.competitor import CompetitorTournament
@@ -46,7 +47,7 @@ class Sport(NameAndSlug, Table, table=True):
     """A sport."""
 
     __tablename__: ClassVar[str] = "sports"
-    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"))
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("slug"), {"comment": str(MARK)})
 
     id: Int4 | None = primary_key()
 

@@ -1,4 +1,4 @@
-"""A PgBouncer in transaction mode in front of a database."""
+"""A PgBouncer in front of a database."""
 
 import os
 import pwd
@@ -25,7 +25,7 @@ listen_addr =
 listen_port = 6432
 unix_socket_dir = {directory}
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = 2
 reserve_pool_size = 0
 max_client_conn = 200
@@ -33,7 +33,7 @@ max_client_conn = 200
 
 
 @contextmanager
-def pgbouncer(database: str) -> Iterator[str]:
+def pgbouncer(database: str, mode: str = "transaction") -> Iterator[str]:
     """Start a PgBouncer with two connections to a database, and yield its URL.
 
     Skips the test without the program.
@@ -53,6 +53,7 @@ def pgbouncer(database: str) -> Iterator[str]:
         CONFIGURATION.format(
             server=" ".join(f"{key}={value}" for key, value in server.items() if value),
             directory=directory,
+            mode=mode,
         )
     )
     # PgBouncer refuses to run as root, and enters the server's socket directory only as its owner.

@@ -103,7 +103,13 @@ def _not_migrated(current: str | None, *others: str) -> str:
 
 def test_not_migrated() -> None:
     """The message of NotMigratedError names the state and the cure."""
-    assert _not_migrated(None).endswith(f"this release needs {HEAD}: run 'oddsschema upgrade'")
-    assert _not_migrated("oddsschema_0001").endswith("run 'oddsschema upgrade'")
-    assert _not_migrated("oddsschema_9999").endswith("install a newer oddsschema")
+    assert _not_migrated(None).endswith(
+        f"this release needs {HEAD}: upgrade the database (run 'oddsschema upgrade')"
+    )
+    assert _not_migrated("oddsschema_0001").endswith(
+        "upgrade the database (run 'oddsschema upgrade')"
+    )
+    assert _not_migrated("oddsschema_9999").endswith(
+        "upgrade the package (install a newer oddsschema)"
+    )
     assert _not_migrated(None, "theirs").endswith("run that project's 'alembic upgrade heads'")

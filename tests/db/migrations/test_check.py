@@ -65,14 +65,14 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
             "UPDATE oddsschema_version SET version_num = 'oddsschema_0001'",
             3,
             "the database is at oddsschema_0001, this release needs {head}: "
-            "run 'oddsschema upgrade'",
+            "upgrade the database (run 'oddsschema upgrade')",
         ),
         (
             "newer",
             "UPDATE oddsschema_version SET version_num = 'oddsschema_9999'",
             4,
             "the database is at oddsschema_9999, which this release does not know (its newest is "
-            "{head}): install a newer oddsschema",
+            "{head}): upgrade the package (install a newer oddsschema)",
         ),
         (
             "unversioned",
