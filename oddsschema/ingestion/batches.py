@@ -16,9 +16,9 @@ from oddsschema.database.clock import Clock, server_clock
 from oddsschema.database.connections import Connection, Connections, Target, open_connections
 from oddsschema.database.revision import require_migrated
 from oddsschema.errors import BatchEndedError, BatchNotFoundError
+from oddsschema.gc_threshold import RaisedThreshold
 from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.dispatch import Dispatch
-from oddsschema.ingestion.gc_threshold import raised_gc_threshold
 from oddsschema.ingestion.heartbeat import beating
 from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
 from oddsschema.ingestion.options import IngestOptions
@@ -51,7 +51,7 @@ async def batch(
     Raises DatabaseUnavailableError and NotMigratedError.
     """
     signals = sigterm_as_sigint() if options.sigterm_as_sigint else nullcontext()
-    with signals, raised_gc_threshold():
+    with signals, RaisedThreshold():
         async with open_connections(
             target, retry_for=options.retry_for, answer_within=options.answer_within
         ) as connections:
