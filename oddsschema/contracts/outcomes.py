@@ -1,6 +1,7 @@
 """The outcomes of a market, and the JSONB column that stores them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import MaxLen, MinLen
@@ -16,7 +17,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
 from oddsschema.contracts import json_schema
-from oddsschema.contracts.base import Contract, Rule
+from oddsschema.contracts.base import Contract, Rule, loader
 from oddsschema.contracts.bulk import FieldGetter, Validator, with_plain_variant
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.odds_formats import other_format
@@ -129,16 +130,29 @@ class OutcomesJSONB(TypeDecorator[tuple[Outcome, ...]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Outcome, ...] | None:
         """Convert a JSONB array to outcomes, without unknown keys and without validation."""
-        if value is None:
-            return None
-        return tuple(
-            Outcome.model_construct(
-                name=outcome["name"],
-                odds=stored_price(outcome),
-                is_active=outcome.get("is_active", True),
-            )
-            for outcome in value
-        )
+        return None if value is None else stored_outcomes(value)
+
+
+def stored_outcomes(outcomes: Sequence[Mapping[str, Any]]) -> tuple[Outcome, ...]:
+    """Build the outcomes of a JSONB array, without unknown keys and without validation."""
+    return tuple(
+        [
+            stored_outcome(outcome["name"], outcome["odds"], outcome.get("is_active", True))
+            for outcome in outcomes
+        ]
+    )
+
+
+# Outcomes are immutable, and a result repeats the same few names and prices.
+@lru_cache(maxsize=16_384)
+def stored_outcome(name: str, odds: float | None, is_active: bool) -> Outcome:
+    """Build an outcome as it is stored, without validation."""
+    # JSONB returns 2 for 2e0.
+    price = None if odds is None else float(odds)
+    return _load_outcome({"name": name, "odds": price, "is_active": is_active})
+
+
+_load_outcome = loader(Outcome)
 
 
 def stored_price(outcome: Mapping[str, Any]) -> float | None:

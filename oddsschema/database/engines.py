@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from oddsschema.database.driver import open_connection
+from oddsschema.database.json_text import decode_json
 from oddsschema.database.parameters import PARAMETERS
 from oddsschema.database.settings import ConnectionSettings, read_settings
 from oddsschema.database.targets import refused_url, url_of
@@ -89,6 +90,7 @@ def engine_of(connect: "Callable[[], Awaitable[Connection]]", **options: Any) ->
         driver: Any = engine.dialect.dbapi
         return driver.connect(async_creator_fn=connect, prepared_statement_cache_size=0)
 
+    options.setdefault("json_deserializer", decode_json)
     engine = create_async_engine("postgresql+asyncpg://", creator=creator, **options)
     _limit_answers(engine.sync_engine)
     return engine

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from oddsschema.database.connections import Connection, Connections, never
 from oddsschema.database.retry import is_time_limit
 from oddsschema.errors import ChunkError, OddsSchemaError, UncertainCommitError
-from oddsschema.ingestion.gc_threshold import GCThreshold
+from oddsschema.gc_threshold import RaisedThreshold
 from oddsschema.ingestion.item import Item
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.records import CaptureRecord
@@ -82,8 +82,8 @@ class Pipeline:
         self._writing_errors: list[ErrorRow] = []
         #: The last attempt at the chunk that is written, until its result is known.
         self._attempt: ChunkResult | None = None
-        #: Raised while there are captures that are not written.
-        self._gc_threshold = GCThreshold()
+        #: Open while there are captures that are not written.
+        self._gc_threshold = RaisedThreshold()
         # Cleared during a chunk's small statements: validation would delay their round trips.
         self._is_copying = asyncio.Event()
 
@@ -110,7 +110,7 @@ class Pipeline:
 
     def accept(self, item: Item, capture: CaptureRecord) -> None:
         """Add a validated capture to the chunk."""
-        self._gc_threshold.raise_()
+        self._gc_threshold.open()
         self._chunk.accept(item, capture)
         self._set_timer()
 
@@ -170,7 +170,7 @@ class Pipeline:
         self.error = self._traceback = self._attempt = None
         self._writing_errors = []
         self._chunk = Chunk()
-        self._gc_threshold.restore()
+        self._gc_threshold.close()
 
     # -- the moment of a chunk ---------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class Pipeline:
             self._is_copying.set()
             self._writing = self._written_by = None
             if not self._chunk.captures:
-                self._gc_threshold.restore()
+                self._gc_threshold.close()
 
     def _drop_captures(self, failure: ChunkError) -> None:
         """Drop the captures that cannot be written any more, after the writing task has failed."""

@@ -2,7 +2,8 @@
 
 They work in the sessions of SQLModel and SQLAlchemy, sync or async, and take conditions on the
 columns of their rows: `offers().where(Offer.event_id == 5)`. Soft-deleted events and tournaments
-are left out.
+are left out. `fetch_rows` and `stream_rows` give the rows of the same selects as plain tuples or
+dicts.
 """
 
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
@@ -23,6 +24,7 @@ from oddsschema.queries.listed_events import (
     listings_by_tournament,
 )
 from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
+from oddsschema.queries.plain_rows import fetch_rows, stream_rows
 from oddsschema.queries.scrapes import (
     Coverage,
     Move,
@@ -48,6 +50,7 @@ __all__ = [
     "best_prices",
     "closing_prices",
     "coverage",
+    "fetch_rows",
     "implied_probabilities",
     "jsonb",
     "lined_up",
@@ -59,6 +62,7 @@ __all__ = [
     "overround",
     "overround_history",
     "price_history",
+    "stream_rows",
     "unmapped_markets",
     "unmatched_events",
 ]

@@ -5,11 +5,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    CompoundSelect,
     DateTime,
     FromClause,
     Select,
@@ -79,15 +81,24 @@ class BestPrice(MarketType, Row):
     )
 
 
-def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
+def offers(at: datetime | ColumnElement[datetime] | None = None) -> SelectOfScalar[Offer]:
     """Select every market on offer at an instant, or now, at every bookmaker, in no order.
 
     An event side by side: `.where(Offer.event_id == 5)`; one bookmaker's event:
     `.where(Offer.competitor_event_id == 7)`; many events: `.where(col(Offer.event_id).in_(ids))`.
+
+    The instant may be a parameter of SQLAlchemy, `bindparam("at", type_=DateTime(timezone=True))`,
+    of a statement that a program keeps.
     """
+    return selecting(Offer, _offered_at(at) if isinstance(at, ColumnElement) else _offered(at))
 
-    instant = NOW if at is None else at
 
+@lru_cache(maxsize=128)
+def _offered(at: datetime | None) -> CompoundSelect[Any]:
+    return _offered_at(NOW if at is None else at)
+
+
+def _offered_at(instant: Any) -> CompoundSelect[Any]:
     def select_offers(listings: Listings) -> Select[Any]:
         last = bounds(listings, instant)
         on_offer = markets_on_offer(listings, last, instant)
@@ -110,7 +121,7 @@ def offers(at: datetime | None = None) -> SelectOfScalar[Offer]:
             )
         )
 
-    return selecting(Offer, on_both_sides(Offer, select_offers))
+    return on_both_sides(Offer, select_offers)
 
 
 def best_prices(

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from oddsschema.contracts.outcomes import Outcome
+from oddsschema.contracts.outcomes import Outcome, stored_outcome
 from oddsschema.queries.outcomes import outcome_rows
 from oddsschema.queries.sides import MarketAtBookmaker
 
@@ -199,7 +199,7 @@ def _with_marks(text: str, teams: Sequence[tuple[str, str]]) -> str:
 
 
 def _renamed(outcome: Outcome, name: str) -> Outcome:
-    return Outcome.model_construct(name=name, odds=outcome.odds, is_active=outcome.is_active)
+    return stored_outcome(name, outcome.odds, outcome.is_active)
 
 
 # -- in SQL ----------------------------------------------------------------------------------------

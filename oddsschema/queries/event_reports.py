@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, case, null, or_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, col, select
 
+from oddsschema.contracts.base import loader
 from oddsschema.contracts.scalars import SportradarEventId, refuse_boolean
 from oddsschema.errors import EventNotFoundError
 from oddsschema.models import CompetitorEvent, Event
@@ -57,6 +58,9 @@ class MarketPoint(PricePoint):
     overround: Overround | None = Field(
         description="Overround of the market: 0.07 is 7 %; None with a closed outcome."
     )
+
+
+_load_offered, _load_point = loader(OfferedMarket), loader(MarketPoint)
 
 
 class EventOffers(RootModel[tuple[OfferedMarket, ...]]):
@@ -113,7 +117,7 @@ async def read_offers(
     statement = statement.where(event.has(Offer), *_are_chosen(Offer, line, specifiers))
     return EventOffers(
         tuple(
-            OfferedMarket.model_construct(**dict(offer), overround=margin)
+            _load_offered({**dict(offer), "overround": margin})
             for offer, margin in await _rows(connection, statement)
         )
     )
@@ -154,7 +158,7 @@ async def read_history(
     statement = statement.where(chosen)
     return MarketHistory(
         tuple(
-            MarketPoint.model_construct(**dict(point), overround=margin)
+            _load_point({**dict(point), "overround": margin})
             for point, margin in await _rows(connection, statement)
         )
     )

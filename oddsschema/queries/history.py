@@ -1,10 +1,12 @@
 """The history of prices: each change, the opening prices, the closing prices before kickoff."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Interval,
     Select,
     and_,
@@ -54,14 +56,18 @@ def price_history() -> SelectOfScalar[PricePoint]:
     time of the event's last capture until now, with the prices in force then. Ask for one market,
     or for few: `.where(PricePoint.event_id == 5, PricePoint.betpawa_market_id == "3743")`.
     """
-    return selecting(PricePoint, on_both_sides(PricePoint, change_history)).order_by(*in_order())
+    return selecting(PricePoint, _changes()).order_by(*in_order())
 
 
 def overround_history(winners: Winners = 1) -> SelectOfTwo[PricePoint, float | None]:
     """Select each point of the price history with its overround: see `overround`."""
     margin = overround(PricePoint.outcomes, winners).label("overround")
-    history = on_both_sides(PricePoint, change_history)
-    return selecting_with(PricePoint, history, margin).order_by(*in_order())
+    return selecting_with(PricePoint, _changes(), margin).order_by(*in_order())
+
+
+@cache
+def _changes() -> CompoundSelect[Any]:
+    return on_both_sides(PricePoint, change_history)
 
 
 def change_history(listings: Listings) -> Select[Any]:
@@ -84,7 +90,11 @@ def opening_prices() -> SelectOfScalar[Price]:
 
     A market without such prices has no row.
     """
+    return selecting(Price, _opening_prices())
 
+
+@cache
+def _opening_prices() -> CompoundSelect[Any]:
     def ask(listings: Listings) -> Select[Any]:
         snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
         key = [markets.c[name] for name in MARKET_KEY]
@@ -102,7 +112,7 @@ def opening_prices() -> SelectOfScalar[Price]:
         )
         return with_kickoff(listings, opening)
 
-    return selecting(Price, on_both_sides(Price, ask))
+    return on_both_sides(Price, ask)
 
 
 def closing_prices() -> SelectOfScalar[Price]:
@@ -111,7 +121,11 @@ def closing_prices() -> SelectOfScalar[Price]:
     `seen_at` is the last instant at which the market had these prices: it may have been suspended,
     or have left the offer, between then and kickoff. A market without such prices has no row.
     """
+    return selecting(Price, _closing_prices())
 
+
+@cache
+def _closing_prices() -> CompoundSelect[Any]:
     def ask(listings: Listings) -> Select[Any]:
         end = kickoff_or_now(listings)
         rows = followed_rows(listings, end).subquery("rows")
@@ -137,7 +151,7 @@ def closing_prices() -> SelectOfScalar[Price]:
         seen_last = select(closing, seen.c.seen_at).select_from(closing.join(seen, true()))
         return with_kickoff(listings, seen_last)
 
-    return selecting(Price, on_both_sides(Price, ask))
+    return on_both_sides(Price, ask)
 
 
 def kickoff_or_now(listings: Listings) -> ColumnElement[Any]:

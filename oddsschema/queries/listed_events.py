@@ -1,9 +1,11 @@
 """The events of all bookmakers, each with its listings, and their number in each tournament."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 from sqlalchemy import (
+    CompoundSelect,
     Dialect,
     FromClause,
     Integer,
@@ -24,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
-from oddsschema.contracts.base import Contract
+from oddsschema.contracts.base import Contract, loader
 from oddsschema.contracts.scalars import (
     Count,
     Int4,
@@ -56,7 +58,13 @@ class _ListingsJSONB(TypeDecorator[tuple[EventListing, ...]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[EventListing, ...]:
         """Convert a JSONB array to listings, without validation."""
-        return tuple(EventListing.model_construct(**listing) for listing in value)
+        # JSONB has an order of its own.
+        return tuple(
+            [_load_listing({name: listing[name] for name in _LISTING}) for listing in value]
+        )
+
+
+_load_listing, _LISTING = loader(EventListing), tuple(EventListing.model_fields)
 
 
 class AtTournament(Contract):
@@ -112,9 +120,14 @@ def listings() -> SelectOfScalar[ListedEvent]:
 
     Events that no event of BetPawa is matched to are one event if they have the same SportRadar id.
     """
+    return selecting(ListedEvent, _listed())
+
+
+@cache
+def _listed() -> CompoundSelect[Any]:
     answers = (reference_events().subquery(), competitors_events().subquery())
     rows = (select(*(answer.c[name] for name in ListedEvent.model_fields)) for answer in answers)
-    return selecting(ListedEvent, union_all(*rows))
+    return union_all(*rows)
 
 
 def listings_by_tournament(

@@ -1,14 +1,25 @@
 """Rows of queries that are no tables: small contracts whose fields are columns as well."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sqlalchemy import CTE, ColumnElement, SelectBase, TableClause, column, table
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    SelectBase,
+    TableClause,
+    column,
+    select,
+    table,
+)
 from sqlalchemy.orm import Bundle
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
-from oddsschema.contracts.base import Contract, ContractMetaclass
+from oddsschema.contracts.base import Contract, ContractMetaclass, loader
 from oddsschema.contracts.columns import column_type
+from oddsschema.gc_threshold import RaisedThreshold
 
 
 class _Columns(ContractMetaclass):
@@ -62,21 +73,64 @@ class _Bundle(Bundle[_Row]):
         procs: Sequence[Callable[[Any], Any]],
         labels: Sequence[str],
     ) -> Callable[[Any], _Row]:
-        construct: Any = self._row.model_construct
-        values = list(zip(labels, procs, strict=True))
-        return lambda loaded: construct(**{label: value(loaded) for label, value in values})
+        load, values, names = loader(self._row), _all_of(procs), tuple(labels)
+        threshold = RaisedThreshold()
+        threshold.open()
+
+        # The threshold is raised as long as the result has this function.
+        def process(loaded: Any, _threshold: RaisedThreshold = threshold) -> _Row:
+            return load(dict(zip(names, values(loaded), strict=True)))
+
+        return process
+
+
+def _all_of(procs: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Sequence[Any]]:
+    """Combine functions that each return a value of a loaded row."""
+    if all(isinstance(proc, itemgetter) for proc in procs):
+        return itemgetter(*(proc.__reduce__()[1][0] for proc in procs))
+    return lambda loaded: [proc(loaded) for proc in procs]
+
+
+class _InUnions:
+    """A select whose common table expression stays inside it when it is part of a union.
+
+    The selects of a union would write theirs, which have the same name, at its beginning.
+    """
+
+    def self_group(self, against: Any = None) -> Any:
+        """Group the select as a part of another expression."""
+        statement: Any = super()
+        if isinstance(against, CompoundSelect):
+            myself: Any = self
+            statement = select(myself.subquery())
+        return statement.self_group(against)
+
+
+class _RowSelect(_InUnions, SelectOfScalar[_Row]):
+    """A select of rows."""
+
+    inherit_cache = True
+
+
+class _RowSelectWith(_InUnions, Select[_Row, _Value]):
+    """A select of rows, each with a value."""
+
+    inherit_cache = True
 
 
 def selecting(row: type[_Row], source: SelectBase) -> SelectOfScalar[_Row]:
-    """Select rows from a select that has a column for each of their fields."""
-    return SelectOfScalar(_Bundle(row)).add_cte(_named(row, source), nest_here=True)
+    """Select rows from a select that has a column for each of their fields.
+
+    Statements may share the source: the common table expression is their own.
+    """
+    return _RowSelect(_Bundle(row)).add_cte(_named(row, source), nest_here=True)
 
 
 def selecting_with(
     row: type[_Row], source: SelectBase, value: ColumnElement[_Value]
 ) -> Select[_Row, _Value]:
     """Select rows, each with a value computed from its columns."""
-    statement: Select[_Row, _Value] = Select(_Bundle(row), value)
+    statement: Select[_Row, _Value] = _RowSelectWith(_Bundle(row), value)
     return statement.add_cte(_named(row, source), nest_here=True)
 
 

@@ -1,6 +1,7 @@
 """The yield of scrapes: moved prices, coverage, unmatched events, unmapped markets."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -206,11 +207,16 @@ def coverage() -> SelectOfScalar[Coverage]:
     Events that were deleted later count, their markets do not. Rows of markets that were refused,
     which a keyframe carries over, do not count.
     """
+    return selecting(Coverage, _coverage())
+
+
+@cache
+def _coverage() -> Select[Any]:
     counts = [stored_market_rows(listings) for listings in LISTINGS]
     runs = _runs
     for count in counts:
         runs = runs.join(count, true())
-    statement = select(
+    return select(
         _runs.c.batch_id,
         _runs.c.id.label("run_id"),
         _runs.c.platform,
@@ -220,7 +226,6 @@ def coverage() -> SelectOfScalar[Coverage]:
         sum(count.c.stored for count in counts).label("markets"),
         sum(count.c.gone for count in counts).label("markets_gone"),
     ).select_from(runs)
-    return selecting(Coverage, statement)
 
 
 def stored_market_rows(listings: Listings) -> Any:

@@ -1,0 +1,163 @@
+"""The rows of selects as plain tuples and dicts, fetched at once or streamed."""
+
+import gc
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import DateTime, Integer, bindparam, union_all
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from oddsschema import create_engine, ingest, queries
+from oddsschema.contracts.outcomes import stored_outcomes
+from oddsschema.errors import NotMigratedError
+from oddsschema.queries import Offer
+from oddsschema.queries.plain_rows import CHUNK_ROWS
+from tests.support.histories import KICKOFF, START, capture
+
+Run = Callable[..., Any]
+
+LATER = START + timedelta(minutes=5)
+
+
+def captures(markets: int = 2) -> list[Any]:
+    """Return two captures of an event at each of two platforms, with different prices."""
+    return [
+        capture(
+            platform,
+            at,
+            [
+                {
+                    "betpawa_market_id": str(number),
+                    "betpawa_market_name": "Total",
+                    "line": 2.5,
+                    "outcomes": [{"name": "1", "odds": odds}, {"name": "2", "odds": 3}],
+                }
+                for number in range(markets)
+            ],
+            kickoff=KICKOFF,
+        )
+        for platform in ("betpawa", "bet9ja")
+        for at, odds in ((START, 1.5), (LATER, 1.75))
+    ]
+
+
+async def streamed(target: Any, statement: Any, *arguments: Any, **options: Any) -> list[Any]:
+    """Return all rows of a stream."""
+    return [row async for row in queries.stream_rows(target, statement, *arguments, **options)]
+
+
+def test_plain_rows_are_those_of_objects(database: str, run: Run) -> None:
+    """Every kind of target gives the rows that a session gives as objects."""
+
+    async def body() -> None:
+        await ingest(database, captures())
+        statement = queries.offers().order_by(Offer.bookmaker, Offer.betpawa_market_id)
+        engine = create_engine(database)
+        async with AsyncSession(engine) as session:
+            objects = (await session.exec(statement)).all()
+        expected = [dict(offer) for offer in objects]
+        assert len(expected) == 4
+        connection = await asyncpg.connect(database)
+        async with asyncpg.create_pool(database, min_size=1) as pool, engine.connect() as ours:
+            for target in (database, engine, ours, pool, connection):
+                for read in (queries.fetch_rows, streamed):
+                    dicts = await read(target, statement, as_dicts=True)
+                    assert [type(row["outcomes"]) for row in dicts] == [list] * 4
+                    found = [row | {"outcomes": stored_outcomes(row["outcomes"])} for row in dicts]
+                    assert found == expected
+                    tuples = await read(target, statement)
+                    assert tuples == [tuple(row.values()) for row in dicts]
+        await connection.close()
+        await engine.dispose()
+
+    run(body())
+
+
+def test_statements_are_kept_with_parameters(database: str, run: Run) -> None:
+    """A statement with parameters is compiled once, and each call has its own values."""
+
+    async def body() -> None:
+        await ingest(database, captures())
+        at = bindparam("at", type_=DateTime(timezone=True))
+        event = bindparam("event", type_=Integer)
+        kept = queries.offers(at).where(col(Offer.event_id) == event)
+        found = [
+            await queries.fetch_rows(database, kept, {"at": instant, "event": 1}, as_dicts=True)
+            for instant in (START, LATER)
+        ]
+        prices = [{row["outcomes"][0]["odds"] for row in rows} for rows in found]
+        assert prices == [{1.5}, {1.75}]
+        assert await queries.fetch_rows(database, kept, {"at": LATER, "event": 2}) == []
+
+    run(body())
+
+
+def test_two_instants_in_one_statement(database: str, run: Run) -> None:
+    """The selects of a union, and two subqueries, keep their own instants."""
+
+    async def body() -> None:
+        await ingest(database, captures(markets=1))
+        both = union_all(*(queries.offers(at) for at in (START, LATER, None)))
+        rows = await queries.fetch_rows(database, both, as_dicts=True)
+        assert sorted(row["outcomes"][0]["odds"] for row in rows) == [1.5] * 2 + [1.75] * 4
+        engine = create_engine(database)
+        async with engine.connect() as connection:
+            loaded = (await connection.execute(both)).all()
+        assert {type(row.outcomes[0]).__name__ for row in loaded} == {"Outcome"}
+        margins = union_all(queries.overround_history(), queries.overround_history(2))
+        assert len(await queries.fetch_rows(database, margins)) == 8
+        await engine.dispose()
+
+    run(body())
+
+
+def test_streams_fetch_chunks(database: str, run: Run) -> None:
+    """A stream asks for 1,000 rows at a time, and can be closed before its end."""
+
+    async def body() -> None:
+        await ingest(database, captures(markets=CHUNK_ROWS // 2 + 1))
+        connection = await asyncpg.connect(database)
+        queried = []
+        connection.add_query_logger(lambda record: queried.append(record.query))
+        rows = await streamed(connection, queries.offers())
+        assert len(rows) == CHUNK_ROWS + 2
+        assert sum(query.startswith("FETCH FORWARD 1000 ") for query in queried) == 3
+        stream = queries.stream_rows(connection, queries.offers())
+        async for _ in stream:
+            break
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert not connection.is_in_transaction()
+        assert len(await queries.fetch_rows(connection, queries.offers())) == CHUNK_ROWS + 2
+        await connection.close()
+
+    run(body())
+
+
+def test_results_restore_the_threshold(database: str, run: Run) -> None:
+    """The collector has its own threshold again after a read, in every mode."""
+
+    async def body() -> None:
+        await ingest(database, captures())
+        engine = create_engine(database)
+        before = gc.get_threshold()
+        async with AsyncSession(engine) as session:
+            assert len((await session.exec(queries.offers())).all()) == 4
+            assert gc.get_threshold() == before
+            (await session.exec(queries.overround_history())).first()
+            assert gc.get_threshold() == before
+        await queries.fetch_rows(engine, queries.offers())
+        await streamed(engine, queries.offers())
+        assert gc.get_threshold() == before
+        await engine.dispose()
+
+    run(body())
+
+
+def test_a_database_without_tables(empty_database: str, run: Run) -> None:
+    """A database without the tables is refused in words."""
+    with pytest.raises(NotMigratedError):
+        run(queries.fetch_rows(empty_database, queries.offers()))
