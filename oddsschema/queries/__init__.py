@@ -23,6 +23,7 @@ from oddsschema.queries.listed_events import (
     listings_by_tournament,
 )
 from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
+from oddsschema.queries.price_spans import OverroundSpan, PriceSpan, overrounds, prices
 from oddsschema.queries.scrapes import (
     Coverage,
     Move,
@@ -43,8 +44,10 @@ __all__ = [
     "Matching",
     "Move",
     "Offer",
+    "OverroundSpan",
     "Price",
     "PricePoint",
+    "PriceSpan",
     "best_prices",
     "closing_prices",
     "coverage",
@@ -58,7 +61,9 @@ __all__ = [
     "opening_prices",
     "overround",
     "overround_history",
+    "overrounds",
     "price_history",
+    "prices",
     "unmapped_markets",
     "unmatched_events",
 ]
