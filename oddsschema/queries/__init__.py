@@ -6,6 +6,12 @@ are left out.
 """
 
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
+from oddsschema.queries.best_price_spans import (
+    BestOverroundSpan,
+    BestPriceSpan,
+    best_overrounds,
+    best_price_spans,
+)
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
 from oddsschema.queries.history import (
     Price,
@@ -36,7 +42,9 @@ from oddsschema.queries.sides import EventListing
 
 __all__ = [
     "OUTCOME_NAMES",
+    "BestOverroundSpan",
     "BestPrice",
+    "BestPriceSpan",
     "Coverage",
     "EventListing",
     "ListedEvent",
@@ -48,6 +56,8 @@ __all__ = [
     "Price",
     "PricePoint",
     "PriceSpan",
+    "best_overrounds",
+    "best_price_spans",
     "best_prices",
     "closing_prices",
     "coverage",
