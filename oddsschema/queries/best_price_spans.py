@@ -13,16 +13,20 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     ColumnElement,
+    DateTime,
     Double,
     FromClause,
     Select,
     String,
     and_,
     case,
+    column,
     distinct,
     func,
+    literal_column,
     null,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -74,6 +78,8 @@ class BestOverroundSpan(Span, ComparedMarket, Row):
 _MARKET = ("event_id", "sportradar_id", *MARKET_KEY)
 #: A character that no slug has.
 _BREAK = " "
+_INSTANT = DateTime(timezone=True)
+_ONE: ColumnElement[int] = literal_column("1").label("is_known")
 
 
 def best_price_spans(
@@ -135,7 +141,9 @@ def best_overrounds(
         changed.c.valid_from,
         changed.c.valid_to,
     ).join_from(changed, event, event.c.number == changed.c.number)
-    return selecting(BestOverroundSpan, in_order_of(BestOverroundSpan, statement))
+    return selecting(
+        BestOverroundSpan, in_order_of(BestOverroundSpan, statement.add_cte(best, nest_here=True))
+    )
 
 
 def select_best(spans: SelectOfScalar[PriceSpan]) -> Select[Any]:
@@ -178,7 +186,7 @@ def select_best(spans: SelectOfScalar[PriceSpan]) -> Select[Any]:
         *(event.c[name] for name in (*ComparedMarket.model_fields, "outcome")),
         *(changed.c[name] for name in ("odds", "bookmakers", *Span.model_fields)),
     ).join_from(changed, event, event.c.number == changed.c.number)
-    return in_order_of(BestPriceSpan, statement)
+    return in_order_of(BestPriceSpan, statement.add_cte(found, nest_here=True))
 
 
 def in_order_of(row: type[Row], statement: Select[Any]) -> Select[Any]:
@@ -190,7 +198,7 @@ def in_order_of(row: type[Row], statement: Select[Any]) -> Select[Any]:
 def numbered(rows: FromClause, key: Sequence[str], name: str) -> CTE:
     """Number the groups of rows with the same key, in which NULL equals NULL."""
     number = func.dense_rank().over(order_by=[rows.c[column] for column in key])
-    return select(rows, number.label("number")).cte(name, nesting=True)
+    return select(rows, number.label("number")).cte(name)
 
 
 def first_rows(rows: FromClause, name: str) -> FromClause:
@@ -215,33 +223,45 @@ def states_of(rows: CTE, part: Any, value: ColumnElement[Any], name: str) -> Fro
     ).subquery("changes")
     key = [changes.c.number, changes.c.part, changes.c.at]
     # A span may begin where another one ends: then its value counts.
-    known = (
-        select(*key, func.max(changes.c.v).label("value"))
-        .group_by(*key)
-        .cte(f"{name}_known", nesting=True)
+    known = select(*key, func.max(changes.c.v).label("value")).group_by(*key).cte(f"{name}_known")
+    # Arrays instead of a join: the planner underestimates the groups, and would read them in loops.
+    of_group = (
+        select(
+            known.c.number,
+            func.array_agg(distinct(known.c.part)).label("parts"),
+            func.array_agg(distinct(known.c.at)).label("instants"),
+        )
+        .group_by(known.c.number)
+        .subquery("of_group")
     )
-    instants = select(known.c.number, known.c.at).distinct().subquery("instants")
-    parts = select(known.c.number, known.c.part).distinct().subquery("parts")
-    of_part = [parts.c.number, parts.c.part]
+    instant = (
+        func.unnest(of_group.c.instants)
+        .table_valued(column("at", _INSTANT))
+        .render_derived("instant")
+    )
+    of_part = (
+        func.unnest(of_group.c.parts).table_valued(column("part", String)).render_derived("of_part")
+    )
+    unknown = (
+        select(of_group.c.number, of_part.c.part, instant.c.at, null(), literal_column("0"))
+        .select_from(of_group.join(of_part, true()).join(instant, true()))
+        .correlate(None)
+    )
+    all_rows = union_all(
+        select(*(known.c[name] for name in ("number", "part", "at", "value")), _ONE), unknown
+    ).subquery("all_rows")
+    key = [all_rows.c[name] for name in ("number", "part", "at")]
     grid = (
         select(
-            *of_part,
-            instants.c.at,
-            known.c.value,
-            func.count(known.c.at)
-            .over(partition_by=of_part, order_by=instants.c.at)
+            *key,
+            func.max(all_rows.c.value).label("value"),
+            func.sum(func.max(all_rows.c.is_known))
+            .over(partition_by=key[:2], order_by=key[2])
             .label("change"),
         )
-        .select_from(
-            parts.join(instants, instants.c.number == parts.c.number).outerjoin(
-                known,
-                and_(
-                    known.c.number == parts.c.number,
-                    known.c.part == parts.c.part,
-                    known.c.at == instants.c.at,
-                ),
-            )
-        )
+        .group_by(*key)
+        # Written here once: both parts of the union read it.
+        .add_cte(known, nest_here=True)
         .subquery("grid")
     )
     # The first row of each change has its value; the others have none.

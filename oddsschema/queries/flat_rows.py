@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Select, bindparam, case, func, or_
+from sqlalchemy import ColumnElement, DateTime, Select, case, cast, func, or_
 from sqlmodel import Field
 
 from oddsschema.contracts.scalars import Flag, Name255, Odds, UtcTime, without_urn
@@ -93,7 +93,8 @@ def instant(time: datetime, name: str) -> ColumnElement[Any]:
     """Return a time as a parameter. Raises ValueError for a time without a zone."""
     if time.tzinfo is None:
         raise ValueError(f"{name} must have a time zone, such as datetime(..., tzinfo=UTC)")
-    return bindparam(name, time, type_=DateTime(timezone=True), unique=True)
+    # The cast is for statements with literals, which have no type.
+    return cast(time, DateTime(timezone=True))
 
 
 def described(listings: Listings, choice: Choice) -> tuple[Select[Any], list[ColumnElement[Any]]]:

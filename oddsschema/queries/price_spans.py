@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     FromClause,
     Select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -28,6 +30,7 @@ from oddsschema.models import Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.queries.availability import NOW
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
+from oddsschema.queries.distinct_rows import distinct_on
 from oddsschema.queries.flat_rows import (
     Choice,
     MarketOfEvent,
@@ -36,7 +39,7 @@ from oddsschema.queries.flat_rows import (
     instant,
     usual_winners,
 )
-from oddsschema.queries.outcomes import Winners, is_active, overround
+from oddsschema.queries.outcomes import Winners, is_active, outcome_rows, overround
 from oddsschema.queries.rows import Row, selecting
 from oddsschema.queries.sides import Listings, on_both_sides
 
@@ -124,17 +127,19 @@ def prices(
     bounds, choice = TimeBounds(since, until), Choice(events, bookmakers, markets)
 
     def ask(listings: Listings) -> Select[Any]:
-        rows = market_spans(listings, bounds, choice)
-        teams = listings.events.c.home_team, listings.events.c.away_team
-        outcome = lined_up_rows(rows.c.outcomes, rows.c.line, teams, names, "outcome")
+        rows = with_written_names(listings, market_spans(listings, bounds, choice))
+        labels = common_names(listings, rows, names)
+        outcome = outcome_rows(rows.c.outcomes)
         spans = (
             select(
                 *(rows.c[name] for name in (*_TYPE, *Span.model_fields)),
-                outcome.c.name.label("outcome"),
+                labels.c.common[outcome.c.name].astext.label("outcome"),
                 outcome.c.odds,
                 is_active(outcome).label("is_active"),
             )
-            .select_from(rows.join(outcome, true()))
+            .select_from(
+                rows.join(labels, labels.c.written == rows.c.written).join(outcome, true())
+            )
             .subquery("of_outcomes")
         )
         key = [spans.c[name] for name in (*MARKET_KEY, "outcome")]
@@ -163,10 +168,12 @@ def overrounds(
     def ask(listings: Listings) -> Select[Any]:
         rows = market_spans(listings, bounds, choice)
         winning = usual_winners(rows) if winners is None else winners
-        spans = select(
+        statement = select(
             *(rows.c[name] for name in (*_TYPE, *Span.model_fields)),
             overround(rows.c.outcomes, winning).label("overround"),
-        ).subquery("of_markets")
+        )
+        # OFFSET makes PostgreSQL compute the overround once.
+        spans = statement.offset(literal_column("0")).subquery("of_markets")
         key = [spans.c[name] for name in MARKET_KEY]
         merged = merge_spans(spans, key, [spans.c.overround])
         return described_rows(listings, choice, merged, OverroundSpan)
@@ -249,6 +256,30 @@ def market_spans(listings: Listings, bounds: TimeBounds, choice: Choice) -> From
         )
         .subquery("spans")
     )
+
+
+def with_written_names(listings: Listings, spans: FromClause) -> CTE:
+    """Add `written` to market rows: the line with the names of the outcomes, as JSON."""
+    names = func.jsonb_path_query_array(spans.c.outcomes, literal_column("'$[*].name'"))
+    written = func.jsonb_build_array(spans.c.line, names, type_=JSONB).label("written")
+    return listings.correlated(select(spans, written)).cte("rows_with_names", nesting=True)
+
+
+def common_names(listings: Listings, rows: CTE, names: Mapping[str, str]) -> FromClause:
+    """Select the common name of each written name, as an object, for each `written` of rows.
+
+    Many rows of a listing have the same names: they are lined up once.
+    """
+    some = select(rows).prefix_with(distinct_on(rows.c.written)).subquery("some_rows")
+    teams = listings.events.c.home_team, listings.events.c.away_team
+    outcome = lined_up_rows(some.c.outcomes, some.c.line, teams, names, "outcome_of_some")
+    by_name = func.jsonb_object_agg(outcome.c.written, outcome.c.name, type_=JSONB)
+    statement = (
+        select(some.c.written, by_name.label("common"))
+        .select_from(some.join(outcome, true()))
+        .group_by(some.c.written)
+    )
+    return listings.correlated(statement).subquery("labels")
 
 
 def merge_spans(
