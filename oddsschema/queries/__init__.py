@@ -7,6 +7,12 @@ dicts.
 """
 
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
+from oddsschema.queries.best_price_spans import (
+    BestOverroundSpan,
+    BestPriceSpan,
+    best_overrounds,
+    best_price_spans,
+)
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
 from oddsschema.queries.history import (
     Price,
@@ -25,6 +31,7 @@ from oddsschema.queries.listed_events import (
 )
 from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
 from oddsschema.queries.plain_rows import fetch_rows, stream_rows
+from oddsschema.queries.price_spans import OverroundSpan, PriceSpan, overrounds, prices
 from oddsschema.queries.scrapes import (
     Coverage,
     Move,
@@ -37,7 +44,9 @@ from oddsschema.queries.sides import EventListing
 
 __all__ = [
     "OUTCOME_NAMES",
+    "BestOverroundSpan",
     "BestPrice",
+    "BestPriceSpan",
     "Coverage",
     "EventListing",
     "ListedEvent",
@@ -45,8 +54,12 @@ __all__ = [
     "Matching",
     "Move",
     "Offer",
+    "OverroundSpan",
     "Price",
     "PricePoint",
+    "PriceSpan",
+    "best_overrounds",
+    "best_price_spans",
     "best_prices",
     "closing_prices",
     "coverage",
@@ -61,7 +74,9 @@ __all__ = [
     "opening_prices",
     "overround",
     "overround_history",
+    "overrounds",
     "price_history",
+    "prices",
     "stream_rows",
     "unmapped_markets",
     "unmatched_events",

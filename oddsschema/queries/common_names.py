@@ -114,7 +114,10 @@ def lined_up(
 def lined_up_rows(
     outcomes: Any, line: Any, teams: tuple[Any, Any], names: Mapping[str, str], alias: str
 ) -> FromClause:
-    """Return the outcomes of a market as a table, as `lined_up` does: name, odds, is_active."""
+    """Return the outcomes of a market as a table, as `lined_up` does.
+
+    The columns are name, written (the bookmaker's own name), odds, is_active.
+    """
     spellings = _spellings(tuple(names.items()))
     written = outcome_rows(outcomes, "written")
     is_common = bindparam(None, spellings.common, type_=JSONB, unique=True).has_key(written.c.name)
@@ -134,7 +137,8 @@ def lined_up_rows(
     named = select(reduced, common).subquery("named")
     is_alone = func.count().over(partition_by=named.c.common) == 1
     name = case((is_alone, named.c.common), else_=named.c.name).label("name")
-    return select(name, named.c.odds, named.c.is_active).correlate_except(named).lateral(alias)
+    others = named.c.name.label("written"), named.c.odds, named.c.is_active
+    return select(name, *others).correlate_except(named).lateral(alias)
 
 
 @dataclass(frozen=True)

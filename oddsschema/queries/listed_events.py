@@ -108,7 +108,7 @@ class ListedTournament(AtTournament, Row):
 
 
 #: The country of BetPawa's tournaments that have none.
-_UNKNOWN: str = Tournament.model_fields["country"].default
+UNKNOWN_COUNTRY: str = Tournament.model_fields["country"].default
 
 
 def listings() -> SelectOfScalar[ListedEvent]:
@@ -195,7 +195,9 @@ def competitors_events() -> Select[Any]:
             cast(null(), Integer).label("event_id"),
             *(events.c[name] for name in Fixture.model_fields),
             sports.c.slug.label("sport"),
-            func.coalesce(tournaments.c.country, theirs.c.country_raw, _UNKNOWN).label("country"),
+            func.coalesce(tournaments.c.country, theirs.c.country_raw, UNKNOWN_COUNTRY).label(
+                "country"
+            ),
             func.coalesce(tournaments.c.name, theirs.c.name).label("tournament"),
             *listed.c,
         )

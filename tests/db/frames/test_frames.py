@@ -1,0 +1,171 @@
+"""Selects as Arrow tables: the values are those of the rows, whatever the target is."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sqlalchemy import ARRAY, JSON, Float, Integer, LargeBinary, String, literal, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from oddsschema import create_engine, frames, ingest, queries
+from oddsschema.queries import Offer, PriceSpan
+from oddsschema.simulate import simulate
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def filled(database: str, run: Run) -> str:
+    """Return the URL of a database with two scrapes of an event with a hard name."""
+    for scrape in simulate(seed=1, events=2, scrapes=2):
+        captures = [capture for platform in scrape.values() for capture in platform]
+        for capture in captures:
+            event = capture.get("event") or capture["competitor_event"]
+            event["home_team"] = 'A "quoted",\nlong 日本 \\N name'
+        run(ingest(database, captures))
+    return database
+
+
+STATEMENTS = {
+    "prices": queries.prices(),
+    "offers": queries.offers(),
+    "closing prices": queries.closing_prices(),
+    "best prices": queries.best_prices(),
+}
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a row as Arrow gives it."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_tables_have_the_rows(name: str, filled: str, run: Run) -> None:
+    """A table has the rows of the select, with its names, values and types."""
+    statement = STATEMENTS[name]
+
+    async def rows() -> Any:
+        engine = create_engine(filled)
+        async with AsyncSession(engine) as session:
+            found = (await session.exec(statement)).all()
+        await engine.dispose()
+        return found
+
+    wanted = [{key: plain(value) for key, value in row} for row in run(rows())]
+    table = run(frames.read_table(filled, statement))
+    assert table.schema == frames.schema_of(statement)
+    assert wanted
+
+    def by_text(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(found, key=repr)
+
+    zone = [
+        name
+        for name, kind in zip(table.schema.names, table.schema.types, strict=True)
+        if pa.types.is_timestamp(kind)
+    ]
+    found = table.to_pylist()
+    for row in found:
+        for key in zone:
+            row[key] = row[key] and row[key].astimezone(UTC)
+    assert by_text(found) == by_text(wanted)
+
+
+def test_batches_are_of_one_statement(filled: str, run: Run) -> None:
+    """Small blocks make many batches with the rows of the table; a reader may stop early."""
+
+    async def read() -> tuple[int, int]:
+        sizes = [
+            batch.num_rows
+            async for batch in frames.read_batches(filled, queries.prices(), block_size=2_000)
+        ]
+        stream = frames.read_batches(filled, queries.prices(), block_size=2_000)
+        async for _ in stream:
+            break
+        await stream.aclose()  # type: ignore[attr-defined]
+        return len(sizes), sum(sizes)
+
+    batches, rows = run(read())
+    assert batches > 3
+    assert rows == run(frames.read_table(filled, queries.prices())).num_rows
+
+
+def test_targets(filled: str, run: Run) -> None:
+    """An engine, a pool with codecs, and a caller's transaction are targets, as URLs are."""
+    statement = queries.offers().where(Offer.bookmaker == "betpawa")
+
+    async def counts() -> set[int]:
+        engine = create_engine(filled)
+        connection = await asyncpg.connect(filled)
+        await connection.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=str, decoder=lambda text: f"<{text}>"
+        )
+        await connection.execute("SET TimeZone = 'Africa/Lagos'; SET DateStyle = 'German'")
+        found = set()
+        async with connection.transaction():
+            for target in (filled, engine, connection):
+                found.add((await frames.read_table(target, statement)).num_rows)
+            # The caller's transaction is usable, with its own settings.
+            await connection.execute("DELETE FROM event_bookmakers")
+            assert (await frames.read_table(connection, statement)).num_rows == 0
+            assert await connection.fetchval("SHOW DateStyle") == "German, DMY"
+        await connection.close()
+        await engine.dispose()
+        return found
+
+    (count,) = run(counts())
+    assert count > 0
+
+
+def test_libraries_take_the_tables(filled: str, run: Run) -> None:
+    """pandas and polars have the columns, with the time zone."""
+    table = run(frames.read_table(filled, queries.prices(markets=["3743"])))
+    in_pandas, in_polars = table.to_pandas(), pl.from_arrow(table)
+    assert isinstance(in_polars, pl.DataFrame)
+    assert len(in_pandas) == len(in_polars) == table.num_rows > 0
+    assert str(in_pandas["valid_from"].dtype) == "datetime64[us, UTC]"
+    assert in_polars.schema["valid_from"] == pl.Datetime("us", "UTC")
+    assert isinstance(in_pandas["bookmaker"].dtype, pd.CategoricalDtype)
+
+
+def test_hard_values(database: str, run: Run) -> None:
+    """NULL and an empty text differ; arrays, JSON and extreme numbers keep their values."""
+    statement = select(
+        literal("", String(9)).label("empty"),
+        literal(None, String(9)).label("missing"),
+        literal("NULL", String(9)).label("word"),
+        literal(1e-300, Float).label("small"),
+        literal(None, Integer).label("number"),
+        literal(["a,b", 'c"', ""], ARRAY(String)).label("names"),
+    )
+    (row,) = run(frames.read_table(database, statement)).to_pylist()
+    assert row == {
+        "empty": "",
+        "missing": None,
+        "word": "NULL",
+        "small": 1e-300,
+        "number": None,
+        "names": ["a,b", 'c"', ""],
+    }
+    empty = run(frames.read_table(database, queries.prices()))
+    assert empty.num_rows == 0
+    assert empty.schema == frames.schema_of(queries.prices())
+    with pytest.raises(TypeError, match="column 'data'"):
+        frames.schema_of(select(literal(b"", LargeBinary).label("data")))
+    assert frames.schema_of(select(literal({}, JSON).label("json"))).types == [pa.string()]
+
+
+def test_bounds_reach_the_server(filled: str, run: Run) -> None:
+    """A select with times and lists of parameters is read: they are literals of the COPY."""
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    statement = queries.prices(
+        since, since + timedelta(days=60), bookmakers=["betpawa", "it's"], events=["x' OR '1'='1"]
+    ).where(PriceSpan.kickoff > since)
+    assert run(frames.read_table(filled, statement)).num_rows == 0
