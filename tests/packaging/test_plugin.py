@@ -188,7 +188,9 @@ async def test_open_objects_are_closed(oddsschema_session, oddsschema_connection
     ],
     ids=str,
 )
-def test_async_plugins(environment: PluginEnvironment, tmp_path: Path, mark: str, options: Any) -> None:
+def test_async_plugins(
+    environment: PluginEnvironment, tmp_path: Path, mark: str, options: Any
+) -> None:
     """Connection and session live on the test's loop, for any plugin and scope."""
     ini = "[pytest]\nfilterwarnings = error\n"
     if "no:asyncio" not in options:
