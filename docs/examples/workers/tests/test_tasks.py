@@ -9,7 +9,7 @@ from oddsschema import sync
 
 os.environ.setdefault("BROKER_URL", "memory://")
 
-from odds_workers.tasks import app, scrape  # noqa: E402 - the module reads BROKER_URL
+from odds_workers.tasks import app, scrape
 
 RUNS = "SELECT scrape_batch_id, platform, status, events_scraped, events_failed FROM scrape_runs"
 
