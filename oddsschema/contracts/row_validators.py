@@ -35,7 +35,7 @@ def changes_validator(table: type[SQLModel]) -> SchemaValidator:
     """
     definitions, schema = _definitions_and_schema(table)
     while schema["type"] != "model":
-        schema = schema["schema"]
+        schema = schema.get("lax_schema") or schema["schema"]
 
     def apply_rules(changes: dict[str, Any], info: core_schema.ValidationInfo) -> dict[str, Any]:
         rules, tied = cast(tuple[list[Rule], dict[str, Any]], info.context)
@@ -79,6 +79,8 @@ def _row_schema(schema: Any, added: dict[str, core_schema.ModelField]) -> Any:
     """Copy a table's schema, with more fields, without the function that creates the rows."""
     if schema["type"] == "function-wrap":
         return _row_schema(schema["schema"], added)
+    if schema["type"] == "lax-or-strict":
+        return _row_schema(schema["lax_schema"], added)
     if schema["type"] == "model":
         fields = schema["schema"]
         return schema | {"schema": fields | {"fields": fields["fields"] | added}}

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticSerializationError, core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticSerializationError, core_schema, to_json
 from sqlalchemy import CheckConstraint, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncAttrs
@@ -94,14 +94,28 @@ class Table(AsyncAttrs, Contract):
             # SQLAlchemy does not know.
             row: Any = {key: value for key, value in definition.items() if key != "ref"}
             created = core_schema.no_info_wrap_validator_function(
-                lambda value, _: value if isinstance(value, cls) else cls.model_validate(value),
-                row,
+                lambda value, create: value if isinstance(value, cls) else create(value),
+                core_schema.lax_or_strict_schema(
+                    core_schema.no_info_wrap_validator_function(
+                        lambda value, _: cls.model_validate(value), row
+                    ),
+                    core_schema.with_info_plain_validator_function(cls._create_strictly),
+                ),
                 ref=definition["ref"],
-                serialization=core_schema.wrap_serializer_function_ser_schema(_dump, info_arg=True),
+                serialization=core_schema.wrap_serializer_function_ser_schema(
+                    _dump, info_arg=True, schema=row
+                ),
             )
             definition.clear()
             definition.update(created)
         return schema
+
+    @classmethod
+    def _create_strictly(cls, value: Any, info: ValidationInfo) -> Self:
+        """Create a row without conversions between types, except for those from JSON."""
+        if info.mode == "json":
+            return cls.model_validate_json(to_json(value), strict=True)
+        return cls.model_validate(value, strict=True)
 
     # The name leaves "self" to the keys of untrusted data: it is an unknown key like any other.
     def __init__(__row__, **data: Any) -> None:

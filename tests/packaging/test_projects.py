@@ -145,7 +145,7 @@ def downgrade() -> None:
 # -- the others ------------------------------------------------------------------------------------
 
 
-PROJECTS = ["scraper", "synchronous", "feeds", "api", "comparison", "admin"]
+PROJECTS = ["scraper", "synchronous", "workers", "feeds", "api", "comparison", "admin"]
 
 
 @pytest.mark.parametrize("name", PROJECTS)

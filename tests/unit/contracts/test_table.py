@@ -426,3 +426,24 @@ def test_contracts_are_immutable_values(market: oddsschema.Market) -> None:
     assert (same, hash(same)) == (market, hash(market))
     with pytest.raises(ValidationError, match="frozen"):
         market.line = 1.0
+
+
+def test_strict_validation() -> None:
+    """`strict` reaches rows inside other values, as it does in the class's own methods."""
+    good = {"source": "bet9ja", "external_id": "1", "sport_id": 1, "name": "Super League"}
+    table = oddsschema.CompetitorTournament
+    adapter, listed = TypeAdapter(table), TypeAdapter(list[table])  # type: ignore[valid-type]
+    text = good | {"sport_id": "1"}
+    assert table.model_validate(text).sport_id == adapter.validate_python(text).sport_id == 1
+    for validate in (
+        lambda value: table.model_validate(value, strict=True),
+        lambda value: table.model_validate_json(json.dumps(value), strict=True),
+        lambda value: adapter.validate_python(value, strict=True),
+        lambda value: adapter.validate_json(json.dumps(value), strict=True),
+        lambda value: listed.validate_python([value], strict=True)[0],
+    ):
+        assert validate(good).sport_id == 1
+        with pytest.raises(ValidationError, match="sport_id\n  Input should be a valid integer"):
+            validate(text)
+    row = table(**good)
+    assert adapter.validate_python(row, strict=True) is row

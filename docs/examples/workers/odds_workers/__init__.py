@@ -1,0 +1,1 @@
+"""Scrapes as tasks of Celery and steps of Airflow."""
