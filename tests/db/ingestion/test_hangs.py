@@ -86,7 +86,7 @@ def test_any_message(database: str, run: Run, short_path: Path, seed: int, silen
     rng = random.Random(seed)
     captures = scrapes(range(6), range(2), ["sportybet"])
     # From the opening of the first connection to the last commit.
-    fail_at, before = rng.randint(1, 60), rng.random() < 0.5
+    fail_at, before = rng.randint(1, 35), rng.random() < 0.5
     proxy = Proxy(database, short_path, fail_at, before=before, message=b"", silently=silently)
     options = IngestOptions(
         chunk_rows=30, answer_within=OPTIONS.answer_within, retry_for=OPTIONS.retry_for
@@ -97,7 +97,7 @@ def test_any_message(database: str, run: Run, short_path: Path, seed: int, silen
             return await patient_ingest(url, captures, options)
 
     report = run(ingest())
-    assert proxy.found > 60
+    assert proxy.found > 35
     assert (report.total.captures_stored, report.total.captures_known) == (len(captures), 0)
     assert_completed(run, database, captures)
 
