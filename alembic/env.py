@@ -71,7 +71,7 @@ async def connect_and_run(url: str) -> None:
     wait = durations(arguments, "wait").get("wait", MIGRATION_WAIT)
     async with (
         sqlalchemy_connect(url, answer_within=answer_after(limit)) as connection,
-        locked_schema(url, connection, wait),
+        locked_schema(connection, url, wait),
     ):
         await connection.run_sync(on_connection)
         await connection.commit()

@@ -9,7 +9,7 @@ all the same: statements take arrays of texts, and cast them.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ class ForeignConnection(Deadline):
             state = "has been released to its pool" if connection is None else "is closed"
             raise DatabaseUnavailableError(reason=f"the connection {state}")
         self._connection: Any = connection
+        #: The transaction or savepoint that was begun last, until it ends.
+        self.begun: ForeignTransaction | None = None
         self.set_deadline(answer_within)
 
     def __getattr__(self, name: str) -> Any:
@@ -68,7 +70,12 @@ class ForeignConnection(Deadline):
         self._connection.terminate()
 
     async def close(self, **_: Any) -> None:
-        """Leave the connection open: its owner closes it."""
+        """Leave the connection open: its owner closes it. End a transaction of ours that is open.
+
+        SQLAlchemy closes a connection, without a rollback, after the cancellation of a statement.
+        """
+        if self.begun is not None and not self.is_closed():
+            await self.begun.abandon()
 
     async def set_type_codec(self, *_: Any, **__: Any) -> None:
         """Leave the codecs of the connection as they are: SQLAlchemy would set its own."""
@@ -143,6 +150,7 @@ class ForeignTransaction:
     def __init__(self, connection: ForeignConnection, transaction: Any) -> None:
         self._connection = connection
         self._transaction = transaction
+        self._is_savepoint = connection.is_in_transaction()
 
     async def __aenter__(self) -> None:
         await self.start()
@@ -157,6 +165,7 @@ class ForeignTransaction:
 
     async def start(self) -> None:
         """Begin the transaction, or set the savepoint."""
+        self._connection.begun = self
         with self._connection.awaiting_answer():
             await self._transaction.start()
 
@@ -164,8 +173,19 @@ class ForeignTransaction:
         """Commit the transaction, or release the savepoint."""
         with self._connection.awaiting_answer():
             await self._transaction.commit()
+        self._connection.begun = None
 
     async def rollback(self) -> None:
         """Roll back the transaction, or roll back to the savepoint."""
         with self._connection.awaiting_answer():
             await self._transaction.rollback()
+        self._connection.begun = None
+
+    async def abandon(self) -> None:
+        """Roll back, also after a cancellation in the middle of the beginning or the end."""
+        with suppress(asyncpg.InterfaceError):
+            await self.rollback()
+        if not self._is_savepoint and self._connection.is_in_transaction():
+            # asyncpg has forgotten the transaction, which is open on the server.
+            await self._connection.execute("ROLLBACK")
+        self._connection.begun = None

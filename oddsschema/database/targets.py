@@ -334,7 +334,8 @@ async def _from_engine(
         yield ForeignConnection(driver_connection, answer_within)
     finally:
         with suppress(Exception):
-            if driver_connection.is_closed():
+            # The engine knows nothing of a transaction of ours, and would not end it.
+            if driver_connection.is_closed() or driver_connection.is_in_transaction():
                 await connection.invalidate()
             await connection.close()
 

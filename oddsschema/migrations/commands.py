@@ -243,7 +243,7 @@ async def hand_over(
     async def migrate(connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_one_schema)
-        async with locked_schema(target, connection, wait, is_nested=is_nested):
+        async with locked_schema(connection, target, wait, is_nested=is_nested):
             notes[:] = await _move(
                 connection, config, lambda connection: hand_over_revision(connection, table)
             )
@@ -473,7 +473,7 @@ async def _migrate(
             return
         if move is command.upgrade and revision == "head" and is_done(recorded):
             return
-        async with locked_schema(target, connection, wait, is_nested=is_nested) as waited:
+        async with locked_schema(connection, target, wait, is_nested=is_nested) as waited:
             # Another migration may have run meanwhile.
             recorded = await connection.run_sync(read_revisions_sync)
             require_migratable(recorded)

@@ -65,7 +65,7 @@ _READ_PROCESS = "SELECT pg_backend_pid()"
 
 @asynccontextmanager
 async def locked_schema(
-    target: Target, connection: AsyncConnection, wait: timedelta, *, is_nested: bool = False
+    connection: AsyncConnection, target: Target, wait: timedelta, *, is_nested: bool = False
 ) -> AsyncIterator[timedelta]:
     """Lock the schema of the tables against other migrations; yield the time that this took.
 

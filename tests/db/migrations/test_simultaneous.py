@@ -198,7 +198,7 @@ def test_cancelled_wait(old_database: str, run: Run) -> None:
     async def body() -> None:
         engine = oddsschema.create_engine(old_database)
         async with engine.connect() as connection:
-            async with locked_schema(old_database, connection, timedelta(0)):
+            async with locked_schema(connection, old_database, timedelta(0)):
                 upgrading = asyncio.create_task(migrations.upgrade(old_database))
                 await asyncio.sleep(0.3)
                 upgrading.cancel()
