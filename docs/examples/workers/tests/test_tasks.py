@@ -11,7 +11,7 @@ os.environ.setdefault("BROKER_URL", "memory://")
 
 from odds_workers.tasks import app, scrape
 
-RUNS = "SELECT scrape_batch_id, platform, status, events_scraped, events_failed FROM scrape_runs"
+RUNS = "SELECT batch_id, platform, status, events_scraped, events_failed FROM scrape_runs"
 
 
 @pytest.fixture(scope="module", autouse=True)
