@@ -499,10 +499,14 @@ class MigrationRunningError(MigrationError):
 class PooledSessionError(MigrationError):
     """A migration through a pooler that gives the session to others between two transactions."""
 
+    #: The process of the server that the pooler gave to the connection.
+    process: int
+
     def __post_init__(self) -> None:
         super().__init__(
             "a migration locks the schema for its session, and this connection goes through a "
-            "pooler that gives the session to other clients between two transactions\n"
+            f"pooler that gives the session ({self.process}) to other clients between two "
+            "transactions\n"
             "Nothing was changed. Give the URL of the server itself, or a pool in session mode"
         )
 

@@ -88,8 +88,12 @@ async def locked_schema(
     await connection.rollback()
     driver_connection = (await connection.get_raw_connection()).driver_connection
     assert driver_connection is not None
-    if await _is_shared(target, driver_connection):
-        raise PooledSessionError
+    process = await driver_connection.fetchval(_READ_PROCESS)
+    # A pooler gives each client a process number of its own.
+    if process != driver_connection.get_server_pid() and await _is_shared(
+        target, driver_connection, process
+    ):
+        raise PooledSessionError(process=process)
     waited = await _take(driver_connection.fetchval, _TRY, key, wait)
     try:
         yield waited
@@ -138,15 +142,11 @@ def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-async def _is_shared(target: Target, connection: Connection) -> bool:
-    """Return whether the session may be another client's between two transactions.
+async def _is_shared(target: Target, connection: Connection, process: int) -> bool:
+    """Return whether a pooler may give the session to another client between two transactions.
 
-    A pooler gives each client a process number of its own. In transaction mode, a second connection
-    gets the process that the first one has just left.
+    In transaction mode, a second connection gets the process that the first one has just left.
     """
-    process = await connection.fetchval(_READ_PROCESS)
-    if process == connection.get_server_pid():
-        return False
     if is_connection(target):
         return True  # no second connection can be opened
     try:
