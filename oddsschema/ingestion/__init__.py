@@ -25,6 +25,8 @@ The way of a capture, from the top module down:
    `storage.unknown_markets` names the refused markets, which keep their state, and
    `storage.state_changes` corrects the snapshots after a late capture.
 6. `run` counts the result, and `report` has it for the caller.
+
+`oddsschema.gc_threshold` keeps Python's garbage collector from scanning captures in flight.
 """
 
 from oddsschema.ingestion.batches import Batch, batch, ingest

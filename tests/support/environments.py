@@ -24,7 +24,7 @@ class Environment:
         constraints: list[str | Path] = []
         for path in (ROOT / "constraints.txt", ROOT / "docs/examples/constraints.txt"):
             constraints += ["--constraint", path]
-        uv("pip", "install", *self._python, *constraints, *requirements)
+        uv("pip", "install", "--compile-bytecode", *self._python, *constraints, *requirements)
 
     def uninstall(self, package: str) -> None:
         """Uninstall a package."""
