@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from oddsschema.cli.adoption import adopt_tables
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
+from oddsschema.cli.export import export
 from oddsschema.cli.history import history
 from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
 from oddsschema.cli.output import escape_cell, name_schema_option, print_line, print_text
@@ -118,7 +119,7 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(adopt_tables, validate_files, ingest, batches, unmapped, history, prune, size),
+    *(adopt_tables, validate_files, ingest, batches, unmapped, history, export, prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)

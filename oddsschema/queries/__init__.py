@@ -13,6 +13,7 @@ from oddsschema.queries.best_price_spans import (
     best_price_spans,
 )
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
+from oddsschema.queries.flat_rows import by_outcome
 from oddsschema.queries.history import (
     Price,
     PricePoint,
@@ -59,6 +60,7 @@ __all__ = [
     "best_overrounds",
     "best_price_spans",
     "best_prices",
+    "by_outcome",
     "closing_prices",
     "coverage",
     "implied_probabilities",
