@@ -40,6 +40,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── EmbeddedPostgresError
     │   └── EmbeddedPostgresMissingError
     ├── MissingExtraError
+    ├── ExportError
     └── PlotError
 """
 
@@ -706,6 +707,19 @@ class MissingExtraError(OddsSchemaError):
         super().__init__(
             f"{self.package} is not installed: run pip install 'oddsschema[{self.extra}]'"
         )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ExportError(OddsSchemaError):
+    """An export that cannot be written to its file or directory."""
+
+    #: The file or the directory.
+    path: str
+    #: The reason, in words.
+    reason: str
+
+    def __post_init__(self) -> None:
+        super().__init__(f"{self.path} cannot be written: {self.reason}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

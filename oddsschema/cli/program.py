@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from oddsschema.cli.adoption import adopt_tables
 from oddsschema.cli.captures import batches, ingest, validate_files
 from oddsschema.cli.demo import demo
+from oddsschema.cli.export import export
 from oddsschema.cli.history import history
 from oddsschema.cli.listings import listings
 from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
@@ -121,7 +122,8 @@ def cli() -> None:
 
 for _command in (
     *(upgrade, downgrade, hand_over, current, check),
-    *(adopt_tables, validate_files, ingest, batches, unmapped, listings, history, prune, size),
+    *(adopt_tables, validate_files, ingest, batches, unmapped, listings, history, export),
+    *(prune, size),
     *(schema, demo, simulate_captures),
 ):
     cli.add_command(_command)

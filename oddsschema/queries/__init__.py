@@ -7,13 +7,14 @@ dicts.
 """
 
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
-from oddsschema.queries.best_price_spans import (
+from oddsschema.queries.best_spans import (
     BestOverroundSpan,
     BestPriceSpan,
     best_overrounds,
     best_price_spans,
 )
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
+from oddsschema.queries.flat_rows import by_outcome
 from oddsschema.queries.history import (
     Price,
     PricePoint,
@@ -61,6 +62,7 @@ __all__ = [
     "best_overrounds",
     "best_price_spans",
     "best_prices",
+    "by_outcome",
     "closing_prices",
     "coverage",
     "fetch_rows",

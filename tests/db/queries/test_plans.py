@@ -60,6 +60,16 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
             queries.closing_prices().where(Price.event_id == 7),
             30 * scrapes + 3_000,
         ),
+        "an event's prices": (queries.prices(events=[7]), 30 * scrapes),
+        "an event's last prices": (
+            queries.prices(bulk_history.at(scrapes - 1), events=[7]),
+            10 * min(scrapes, 20) + 400,
+        ),
+        "an event's overrounds": (queries.overrounds(events=[7]), 30 * scrapes),
+        "an event's best prices": (
+            queries.best_price_spans(events=[7], markets=["3743"]),
+            30 * scrapes,
+        ),
         # The states of all events at two instants.
         "moves": (changes, 1_000 * MANY["events"]),
         "an event's moves": (changes.where(Move.event_id == 7), 1_000 + 20 * MANY["events"]),
