@@ -6,7 +6,7 @@ are left out.
 """
 
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
-from oddsschema.queries.best_price_spans import (
+from oddsschema.queries.best_spans import (
     BestOverroundSpan,
     BestPriceSpan,
     best_overrounds,
