@@ -127,6 +127,9 @@ def _beside(path: Path, force: bool) -> Iterator[Path]:
         if path.is_dir():
             path.rename(work / "replaced")
         partial.replace(path)
+    except ConnectionError:
+        # The reader's, not the file's.
+        raise
     except OSError as error:
         raise ExportError(path=str(path), reason=error.strerror or str(error)) from error
     finally:
