@@ -17,6 +17,7 @@ import pytest
 
 import oddsschema
 from oddsschema.cli import cli, main
+from oddsschema.queries import offers
 
 #: The beginning and the end of every password: neither may be shown anywhere.
 FIRST, LAST = "Alpha7", "Omega7"
@@ -80,6 +81,7 @@ NEEDED: dict[str, Any] = {
     "keep": timedelta(days=14),
     "answer_within": timedelta(minutes=1),
     "schema": "odds",
+    "statement": offers(),
 }
 
 
@@ -189,6 +191,9 @@ async def use(function: Callable[[str], Any], url: str) -> None:
             pass
     elif hasattr(made, "__enter__"):
         with made:
+            pass
+    elif inspect.isasyncgen(made):
+        async for _ in made:
             pass
     elif inspect.isawaitable(made):
         await made
