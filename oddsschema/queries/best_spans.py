@@ -41,6 +41,7 @@ from oddsschema.queries.common_names import OUTCOME_NAMES
 from oddsschema.queries.distinct_rows import distinct_on
 from oddsschema.queries.flat_rows import usual_winners
 from oddsschema.queries.listed_events import AtTournament
+from oddsschema.queries.outcomes import Overround
 from oddsschema.queries.price_spans import PriceSpan, Span, merge_spans, prices
 from oddsschema.queries.rows import Row, selecting
 
@@ -68,7 +69,7 @@ class BestPriceSpan(Span, ComparedMarket, Row):
 class BestOverroundSpan(Span, ComparedMarket, Row):
     """The overround of a market at the best prices during a span of time."""
 
-    overround: float = Field(
+    overround: Overround = Field(
         description="The overround of the best prices: 0.02 is 2 %; below 0, an arbitrage."
     )
     outcome_count: Count = Field(description="The number of the outcomes.")

@@ -2,24 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BeforeValidator, RootModel, TypeAdapter, ValidationError
-from pydantic import Field as Bounds
+from pydantic import RootModel, TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, case, null, or_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, col, select
 
 from oddsschema.contracts.base import loader
-from oddsschema.contracts.scalars import SportradarEventId, refuse_boolean
+from oddsschema.contracts.scalars import SportradarEventId
 from oddsschema.errors import EventNotFoundError
 from oddsschema.models import CompetitorEvent, Event
 from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
 from oddsschema.queries.history import PricePoint, price_history
-from oddsschema.queries.outcomes import overround
-
-#: The overround of a market, the bookmaker's margin: 0.07 is 7 %.
-Overround = Annotated[float, Bounds(allow_inf_nan=False), BeforeValidator(refuse_boolean)]
+from oddsschema.queries.outcomes import Overround, overround
 
 _SPORTRADAR_ID: TypeAdapter[str] = TypeAdapter(SportradarEventId)
 

@@ -1,7 +1,9 @@
 """Outcomes in SQL: a row for each, their margin and probabilities, and their comparison."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
+from pydantic import Field as Bounds
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -21,10 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from oddsschema.contracts.outcomes import Outcome
+from oddsschema.contracts.scalars import refuse_boolean
 
 #: A column of outcomes: `Offer.outcomes`, `MarketOdds.outcomes`, ... (For a type checker, an
 #: attribute of a class has the type that it has on objects.)
 OutcomesColumn = ColumnElement[tuple[Outcome, ...]] | tuple[Outcome, ...]
+
+#: The overround of a market, the bookmaker's margin: 0.07 is 7 %.
+Overround = Annotated[float, Bounds(allow_inf_nan=False), BeforeValidator(refuse_boolean)]
 
 #: The number of outcomes of a market that win: one number for all markets, or an expression.
 Winners = int | ColumnElement[int]

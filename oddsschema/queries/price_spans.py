@@ -39,7 +39,7 @@ from oddsschema.queries.flat_rows import (
     instant,
     usual_winners,
 )
-from oddsschema.queries.outcomes import Winners, is_active, outcome_rows, overround
+from oddsschema.queries.outcomes import Overround, Winners, is_active, outcome_rows, overround
 from oddsschema.queries.rows import Row, selecting
 from oddsschema.queries.sides import Listings, on_both_sides
 
@@ -65,7 +65,7 @@ class PriceSpan(Span, OutcomeOfEvent, Row):
 class OverroundSpan(Span, MarketOfEvent, Row):
     """The overround of a market at a bookmaker during a span of time."""
 
-    overround: float | None = Field(
+    overround: Overround | None = Field(
         description="The overround: 0.07 is 7 %; None with a closed outcome or with one outcome."
     )
 

@@ -27,6 +27,7 @@ Run = Callable[..., Any]
 ARGUMENTS = {
     "adopt": ["--from-schema", "public"],
     "downgrade": ["base"],
+    "export": ["-o", "odds.csv"],
     "history": ["1"],
     "prune": ["--keep", "1d"],
 }

@@ -98,6 +98,7 @@ def test_commands_that_print_reports_have_json() -> None:
         "sql",
         "erd",
         "demo",
+        "export",
         "simulate",
     }
 

@@ -183,7 +183,9 @@ def test_names_that_are_no_specifiers(name: str) -> None:
 @given(
     st.builds("sr:match:{}".format, st.integers(0))
     | st.builds("sr:tournament:{}".format, st.integers(0))
-    | field_values(CapturedCompetitorEvent.model_fields["sportradar_id"]).filter(str.strip)
+    | field_values(CapturedCompetitorEvent.model_fields["sportradar_id"]).filter(
+        lambda text: bool(text and text.strip())
+    )
     | st.integers(0, 10**9)
 )
 def test_ids_are_the_stored_ones(urn: str | int) -> None:
