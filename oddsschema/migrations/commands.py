@@ -478,7 +478,8 @@ async def _migrate(
             recorded = await connection.run_sync(read_revisions_sync)
             require_migratable(recorded)
             await migrate_locked(connection, recorded)
-            if waited and (await connection.run_sync(read_revisions_sync)).own == recorded.own:
+            after = await connection.run_sync(read_revisions_sync)
+            if waited and after.own == recorded.own and not moved:
                 waits[:] = [describe_wait(waited)]
 
     def serves_newer(mark: Mark) -> bool:
