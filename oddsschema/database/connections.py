@@ -218,8 +218,9 @@ async def open_connections(
     *,
     retry_for: timedelta = timedelta(0),
     answer_within: timedelta = LONG_ANSWER_WITHIN,
+    remembers: bool = True,
 ) -> AsyncIterator[Connections]:
-    """Open connections to a target.
+    """Open connections to a target; with `remembers`, for the package's own statements alone.
 
     Unless the target is a connection, transient errors are retried for `retry_for`, and a statement
     that gets no answer within `answer_within` (0: no limit) is such an error.
@@ -227,7 +228,7 @@ async def open_connections(
     Raises DatabaseUnavailableError when no connection can be opened, and the errors of
     `open_source`.
     """
-    async with open_source(target, answer_within) as source:
+    async with open_source(target, answer_within, remembers=remembers) as source:
         connections = Connections(source, retry_for=retry_for)
         if not connections.is_borrowed:
             await connections.wait_for_server()

@@ -156,8 +156,9 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         self.set_deadline(timedelta(0))
         #: The search path of each transaction; None for the server's.
         self.search_path: str | None = None
-        #: The facts that are known about the database, shared by the connections to it.
-        self.known = KnownDatabase()
+        #: The facts that are known about the database, shared by the connections to it; None for
+        #: statements that are not this package's own: their types may change at any time.
+        self.known: KnownDatabase | None = None
 
     def transaction(self, **options: Any) -> "SearchPathTransaction":
         """Return a transaction, or a savepoint inside a transaction."""
@@ -194,13 +195,14 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         It is asyncpg's own step before each execution. asyncpg parses a statement without a name
         again with each execution, in the same round trip.
         """
-        if named or not options.get("use_cache", True):
+        known = self.known
+        if known is None or named or not options.get("use_cache", True):
             return await super()._get_statement(query, timeout, named=named, **options)
         key = query, options.get("record_class"), options.get("ignore_custom_codec", False)
-        state = self.known.described(key)
+        state = known.described(key)
         if state is None:
             state = await super()._get_statement(query, timeout, **options)
-            self.known.describe(key, state)
+            known.describe(key, state)
         return state
 
     async def _introspect_types(
@@ -223,13 +225,22 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         """
         try:
             yield
-        except (BufferError, asyncpg.InvalidBinaryRepresentationError) as error:
-            self.known.forget()
-            reason = "the types of a statement have changed meanwhile"
-            raise asyncpg.InternalClientError(reason) from error
+        except asyncpg.InvalidBinaryRepresentationError as error:
+            self._forget()
+            raise _changed_types() from error
         except (asyncpg.PostgresError, asyncpg.InternalClientError):
-            self.known.forget()
+            self._forget()
             raise
+        except (BufferError, AssertionError, UnicodeDecodeError) as error:
+            # asyncpg's, while it decodes values of other types than it expects.
+            if self.known is None:
+                raise
+            self._forget()
+            raise _changed_types() from error
+
+    def _forget(self) -> None:
+        if self.known is not None:
+            self.known.forget()
 
     # -- the methods that wait for an answer -------------------------------------------------------
 
@@ -272,3 +283,7 @@ class DeadlineConnection(Deadline, asyncpg.Connection):  # type: ignore[misc]  #
         """Copy blocks of rows into a table."""
         with self.awaiting_answer():
             return await super().copy_to_table(*args, source=self.taken(source), **options)
+
+
+def _changed_types() -> asyncpg.InternalClientError:
+    return asyncpg.InternalClientError("the types of a statement have changed meanwhile")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oddsschema.database.durations import format_duration
-from oddsschema.database.known_databases import known_database
+from oddsschema.database.known_databases import KnownDatabase
 from oddsschema.database.retry import driver_errors
 from oddsschema.database.settings import ConnectionSettings, Host, read_settings
 from oddsschema.database.time_limits import OPEN_WITHIN
@@ -31,7 +31,10 @@ _NO_FILE = Path(os.devnull, "none")
 
 
 async def open_connection(
-    url: str, answer_within: timedelta, options: Mapping[str, Any] | None = None
+    url: str,
+    answer_within: timedelta,
+    options: Mapping[str, Any] | None = None,
+    known: KnownDatabase | None = None,
 ) -> "DeadlineConnection":
     """Open a connection to a URL, as libpq does: to the first host that takes it.
 
@@ -44,7 +47,7 @@ async def open_connection(
     settings = read_settings(url)
     limit = settings.connect_timeout or OPEN_WITHIN
     open_within = min(limit, answer_within or limit)
-    attempts = _Attempts(settings, open_within, answer_within, dict(options or {}), url)
+    attempts = _Attempts(settings, open_within, answer_within, dict(options or {}), url, known)
     return await attempts.connect()
 
 
@@ -58,6 +61,7 @@ class _Attempts:
         answer_within: timedelta,
         options: dict[str, Any],
         url: str,
+        known: KnownDatabase | None,
     ) -> None:
         self._settings = settings
         self._open_within = open_within
@@ -65,7 +69,7 @@ class _Attempts:
         self._options = options
         #: The URL without its password.
         self._shown = redact(url)
-        self._known = known_database(url)
+        self._known = known
 
     async def connect(self) -> "DeadlineConnection":
         """Connect to the first host that is of the wanted kind."""

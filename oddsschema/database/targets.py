@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from oddsschema.database.driver import open_connection
 from oddsschema.database.durations import format_duration
+from oddsschema.database.known_databases import known_database
 from oddsschema.database.retry import driver_error
 from oddsschema.database.time_limits import OPEN_WITHIN
 from oddsschema.errors import DatabaseUnavailableError, OddsSchemaError, UnsupportedDriverError
@@ -121,11 +122,14 @@ def has_open_transaction(target: Target) -> bool:
 
 
 @asynccontextmanager
-async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator[Source]:
+async def open_source(
+    target: Target, answer_within: timedelta, *, remembers: bool = False
+) -> AsyncIterator[Source]:
     """Open the source of a target's connections.
 
     A statement that gets no answer within `answer_within` (0: no limit) loses its connection,
-    except on a connection of the caller's.
+    except on a connection of the caller's. With `remembers`, connections to a URL share what this
+    process knows about the database: only the package's own statements may run on them.
 
     Raises TypeError for a target of an unknown kind, UnsupportedDriverError for SQLAlchemy with
     another driver, DatabaseUnavailableError for a pool or a connection that is closed, and
@@ -136,9 +140,10 @@ async def open_source(target: Target, answer_within: timedelta) -> AsyncIterator
 
     _require_asyncio()
     if (url := url_of(target)) is not None:
+        known = known_database(url) if remembers else None
 
         async def open_url(*_: Any, **options: Any) -> Connection:
-            return await open_connection(url, answer_within, options)
+            return await open_connection(url, answer_within, options, known)
 
         async with _own_pool(open_url) as pool:
             yield Source(lambda: _from_own_pool(pool), expire=_expiring(pool))

@@ -65,7 +65,7 @@ async def connect(
 
     Raises DatabaseUnavailableError when no connection can be opened.
     """
-    async with open_source(target, options.answer_within) as database:
+    async with open_source(target, options.answer_within, remembers=True) as database:
         connections = Connections(database, retry_for=options.retry_for)
         if not connections.is_borrowed:
             await connections.wait_for_server()

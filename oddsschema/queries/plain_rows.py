@@ -71,7 +71,7 @@ async def fetch_rows(
             async def fetch(connection: Connection) -> Any:
                 return await connection.fetch(select.text, *arguments)
 
-            async with open_connections(target) as connections:
+            async with open_connections(target, remembers=False) as connections:
                 records = await connections.transact(fetch)
         return _converter(select, as_dicts)(records)
 

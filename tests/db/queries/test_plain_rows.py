@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import DateTime, Integer, bindparam, union_all
+from sqlalchemy import DateTime, Integer, bindparam, column, literal, select, table, union_all
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +17,7 @@ from oddsschema.errors import NotMigratedError
 from oddsschema.queries import Offer
 from oddsschema.queries.plain_rows import CHUNK_ROWS
 from tests.support.histories import KICKOFF, START, capture
+from tests.support.sessions import execute
 
 Run = Callable[..., Any]
 
@@ -161,3 +162,20 @@ def test_a_database_without_tables(empty_database: str, run: Run) -> None:
     """A database without the tables is refused in words."""
     with pytest.raises(NotMigratedError):
         run(queries.fetch_rows(empty_database, queries.offers()))
+
+
+def test_columns_of_other_types(database: str, run: Run) -> None:
+    """Each statement has the types of its own columns, also after a change of the table."""
+
+    async def body() -> None:
+        texts = select(literal("text").label("value"))
+        numbers = select(literal(1.5).label("value"))
+        assert await streamed(database, texts) == [("text",)]
+        assert await streamed(database, numbers) == [(1.5,)]
+        await execute(database, "CREATE TABLE own AS SELECT 7::int8 AS value")
+        own = select(column("value")).select_from(table("own"))
+        assert await queries.fetch_rows(database, own) == [(7,)]
+        await execute(database, "ALTER TABLE own ALTER value TYPE float8")
+        assert await queries.fetch_rows(database, own) == [(7.0,)]
+
+    run(body())
