@@ -14,7 +14,7 @@ from pydantic.json_schema import (
 )
 from sqlalchemy import Column, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement, SetTableComment
 
 from oddsschema import capture, models
 from oddsschema.adoption.report import AdoptReport
@@ -108,6 +108,7 @@ def sql() -> str:
     for table in metadata.sorted_tables:
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [CreateTable(table), *map(CreateIndex, indexes)]
+        statements += [SetTableComment(table)] if table.comment else []
         settings = (ddl for ddl in table.dispatch.after_create if isinstance(ddl, DDLElement))
         statements += [ddl.against(table) for ddl in settings]
     return "\n\n".join(map(format_ddl, statements)) + "\n"

@@ -91,10 +91,11 @@ def screens(url: str, event: str) -> list[Ended]:
 def test_lines_are_those_of_plain_names(texts: list[str], shared: str, run: Run) -> None:
     """Every command prints as many lines as for plain names, without unsafe characters."""
     number = next(NUMBERS)
-    found = []
-    for event, named in ((f"{number}1", texts), (f"{number}2", plain_names(texts))):
+    events = f"{number}1", f"{number}2"
+    for event, named in zip(events, (texts, plain_names(texts)), strict=True):
         run(store(shared, event, named))
-        found.append(screens(shared, event))
+    # The lists of all events have both.
+    found = [screens(shared, event) for event in events]
     for hostile, plain in zip(*found, strict=True):
         assert (hostile.code, hostile.stdout.count("\n")) == (plain.code, plain.stdout.count("\n"))
         assert hostile.stderr.count("\n") == plain.stderr.count("\n")

@@ -63,10 +63,13 @@ TEXT_ARGUMENTS = {
         (
             *("lock_timeout", "statement_timeout", "retry_for", "answer_within", "patience"),
             *("keyframe_age", "older_than", "window"),
-            *("flush_after", "close_within", "max_ahead"),
+            *("flush_after", "close_within", "max_ahead", "wait"),
+            *("matching", "kickoff_from", "kickoff_until", "until", "what", "file_format"),
         ),
         "test_other_arguments",
     ),
+    "bookmaker": "test_choices",
+    "output": "test_choices",
     "known": "test_known_parts",
     "table": "test_version_tables",
     "event": "test_history",
@@ -257,6 +260,23 @@ def test_version_tables(database: str, program: Program, run: Run) -> None:
     assert set(before) <= set(run(structure(database)))
 
 
+def test_choices(database: str, program: Program, tmp_path: Path, run: Run) -> None:
+    """SQL in place of an event, a bookmaker, a market or a file chooses no rows, or is a name."""
+    before = run(structure(database))
+    for text in HOSTILE:
+        code, output = program("listings", f"--bookmaker={text}", "--url", database)
+        assert code == 0 or "error: " in output or "Error: " in output
+        for option in ("--event", "--bookmaker", "--market"):
+            file = tmp_path / "odds.csv"
+            words = ("-o", str(file), "--format", "csv", "--force", "--url", database)
+            code, output = program("export", f"{option}={text}", *words)
+            assert code == 0, output
+            assert len(file.read_text(encoding="utf-8").splitlines()) == 1
+        code, output = program("export", "-o", f"{tmp_path}/no/{text}", "--url", database)
+        assert (code, "error: " in output) == (2, True), output
+    assert run(structure(database)) == before
+
+
 def test_other_arguments(database: str, program: Program, run: Run) -> None:
     """SQL in place of a number, a platform or a command is refused at once."""
     before = run(structure(database))
@@ -266,7 +286,8 @@ def test_other_arguments(database: str, program: Program, run: Run) -> None:
             if tried != "test_other_arguments":
                 continue
             if isinstance(parameter, click.Option) and not parameter.is_flag:
-                code, output = program(name, f"{parameter.opts[-1]}={text}")
+                needed = ["-o", "never.csv"] if name == "export" else []
+                code, output = program(name, f"{parameter.opts[-1]}={text}", *needed)
                 assert (code, "Invalid value for" in output) == (2, True), output
         assert program(text, "--url", database)[0] == 2
     assert run(structure(database)) == before
