@@ -88,9 +88,8 @@ async def scrape(target: Any) -> None:
         await last.ingest([capture("betpawa", 0, 60), capture("sportybet", 0, 60)])
     assert last.error is None, last.error
     # A run that is closed as stale ends.
-    async with batch(target, options=IngestOptions(retry_for=timedelta(0))) as other:
-        async with other.run("bet9ja") as quiet:
-            assert await close_stale(target, timedelta(seconds=-1)) == 1
+    async with batch(target) as other, other.run("bet9ja") as quiet:
+        assert await close_stale(target, timedelta(seconds=-1)) == 1
     assert quiet.error is None, quiet.error
     # The query after a connection that was lost at a commit.
     async with open_connections(target, retry_for=timedelta(0)) as connections:
