@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oddsschema.database.revision import HEAD
+from oddsschema.release import HEAD, PROGRAMS_FROM
 from tests.support.environments import ROOT, Environment, built
 
 pytestmark = pytest.mark.wheel
@@ -128,17 +128,19 @@ revision = "oddsschema_9999"
 down_revision = "{HEAD}"
 branch_labels = None
 depends_on = None
+programs_from = "{PROGRAMS_FROM}"
 
 
 def upgrade() -> None:
     op.add_column("competitor_events", sa.Column("venue", sa.String(100)))
+    op.create_table_comment("sports", f"{{revision}} serves programs from {{programs_from}}")
 
 
 def downgrade() -> None:
     op.drop_column("competitor_events", "venue")
 ''')
-    known = source / "oddsschema/database/revision.py"
-    known.write_text(known.read_text().replace(f'HEAD = "{HEAD}"', 'HEAD = "oddsschema_9999"'))
+    known = source / "oddsschema/release.py"
+    known.write_text(known.read_text().replace(f'= "{HEAD}"', '= "oddsschema_9999"', 1))
     return source
 
 
