@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
     from oddsschema import feeds as feeds
+    from oddsschema import frames as frames
     from oddsschema import migrations as migrations
     from oddsschema import queries as queries
     from oddsschema import schema as schema
@@ -156,7 +157,7 @@ __all__ = [
 #: for them.
 _LAZY_MODULES = frozenset(
     {
-        *("admin", "adoption", "embedded", "feeds", "migrations", "queries", "schema"),
+        *("admin", "adoption", "embedded", "feeds", "frames", "migrations", "queries", "schema"),
         *("scrapes", "simulate", "strategies", "sync"),
     }
 )
@@ -178,4 +179,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"})
+    # help() imports each of them, and the strategies need an extra.
+    modules = _LAZY_MODULES - {"strategies"}
+    return sorted({*globals(), *modules, *_LAZY_NAMES, "__version__"})

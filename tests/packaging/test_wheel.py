@@ -28,6 +28,12 @@ def test_import_is_light(installed: Environment) -> None:
     installed.run("python", "-W", "error", "-c", code)
 
 
+def test_help_without_the_extras(installed: Environment) -> None:
+    """Python's help describes the package where no extra is installed."""
+    output = installed.run("python", "-W", "error", "-c", "import oddsschema; help(oddsschema)")
+    assert "class Capture(" in output
+
+
 def test_type_information_is_shipped(installed: Environment) -> None:
     """The wheel has the marker file for type checkers."""
     code = (
