@@ -44,7 +44,7 @@ _STEPS = {"captures": "stored", "proof": "read back"}
     help="The zone of the times that have none: Europe/London, UTC.",
 )
 @click.option(
-    "--keep-raw", is_flag=True, help="Store the raw responses too. They are not read back."
+    "--keep-raw", is_flag=True, help="Store the raw responses too, and compare them."
 )
 @max_ahead_option(
     "Refuse a snapshot that is further ahead of the clock of PostgreSQL. none refuses none."
