@@ -43,9 +43,7 @@ _STEPS = {"captures": "stored", "proof": "read back"}
     metavar="ZONE",
     help="The zone of the times that have none: Europe/London, UTC.",
 )
-@click.option(
-    "--keep-raw", is_flag=True, help="Store the raw responses too, and compare them."
-)
+@click.option("--keep-raw", is_flag=True, help="Store the raw responses too, and compare them.")
 @max_ahead_option(
     "Refuse a snapshot that is further ahead of the clock of PostgreSQL. none refuses none."
 )
