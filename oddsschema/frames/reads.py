@@ -53,25 +53,32 @@ async def read_batches(
 
     A batch is made of a block of `block_size` bytes of PostgreSQL's text. A consumer that is slow
     makes the server wait. All batches come from one statement: they show the database at one
-    instant. See `read_table` for the types and errors.
+    instant. A consumer that stops early closes the stream: its connection ends, except for a
+    connection of the caller's, from which the other rows are read and dropped. See `read_table` for
+    the types and errors.
     """
     query, columns = sent_rows(statement)
     copy = _sql(query)
-    async with _connected(target) as connection, _rolled_back(connection):
+    async with _connected(target) as (connection, is_borrowed), _rolled_back(connection):
         await connection.execute(_SETTINGS)
         # At most one block waits: the reader of the connection stops meanwhile.
         waiting: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
         blocks = Blocks(block_size)
+        is_stopped = False
+
+        async def give(block: bytes) -> None:
+            if not is_stopped:
+                await waiting.put(block)
 
         async def take(data: bytes) -> None:
             for block in blocks.add(data):
-                await waiting.put(block)
+                await give(block)
 
         async def run() -> None:
             try:
                 await connection.copy_from_query(copy, output=take, format="csv")
                 for block in blocks.last():
-                    await waiting.put(block)
+                    await give(block)
             finally:
                 with suppress(asyncio.QueueFull):
                     waiting.put_nowait(None)
@@ -86,10 +93,18 @@ async def read_batches(
                     yield batch
             await reading
         finally:
+            is_stopped = True
             if not reading.done():
-                reading.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reading
+                if is_borrowed:
+                    if waiting.full():
+                        waiting.get_nowait()
+                else:
+                    # A COPY that is cancelled leaves the connection in use for some time.
+                    connection.terminate()
+                    reading.cancel()
+                await asyncio.wait([reading])
+            if reading.done() and not reading.cancelled():
+                reading.exception()
 
 
 def batches_of(block: bytes, columns: Sequence[Column]) -> "list[pyarrow.RecordBatch]":
@@ -154,13 +169,16 @@ async def _rolled_back(connection: Connection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _connected(target: Target) -> AsyncIterator[Connection]:
-    """Take a connection of a target. Raises DatabaseUnavailableError if it is lost."""
+async def _connected(target: Target) -> AsyncIterator[tuple[Connection, bool]]:
+    """Take a connection of a target; yield also whether it is the caller's.
+
+    Raises DatabaseUnavailableError if it is lost.
+    """
     try:
         async with open_source(target, LONG_ANSWER_WITHIN) as source, source.acquire() as taken:
             if source.is_borrowed:
                 await source.begin()
-            yield taken
+            yield taken, source.is_borrowed
     except Exception as error:
         failure = as_package_error(error)
         if failure is None or failure is error:

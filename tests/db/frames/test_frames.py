@@ -86,10 +86,14 @@ def test_batches_are_of_one_statement(filled: str, run: Run) -> None:
             batch.num_rows
             async for batch in frames.read_batches(filled, queries.prices(), block_size=2_000)
         ]
-        stream = frames.read_batches(filled, queries.prices(), block_size=2_000)
-        async for _ in stream:
-            break
-        await stream.aclose()  # type: ignore[attr-defined]
+        connection = await asyncpg.connect(filled)
+        for target in [filled, connection] * 5:
+            stream = frames.read_batches(target, queries.prices(), block_size=2_000)
+            async for _ in stream:
+                break
+            await stream.aclose()  # type: ignore[attr-defined]
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
         return len(sizes), sum(sizes)
 
     batches, rows = run(read())
