@@ -15,6 +15,7 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
+from oddsschema.database.durations import require_not_negative
 from oddsschema.reference import REFERENCE
 
 #: The captures of a scrape, by platform: dicts of JSON values (times are ISO 8601 text, UTC), each
@@ -127,6 +128,7 @@ def simulate(
     Raises ValueError for a platform that is not in `BOOKMAKERS`, for a naive `start`, and for more
     scrapes than there is time for until now.
     """
+    require_not_negative(interval=interval)
     platforms = tuple(platforms)
     if unknown := sorted(set(platforms) - set(BOOKMAKERS)):
         raise ValueError(f"cannot simulate {', '.join(unknown)}, only {', '.join(BOOKMAKERS)}")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from oddsschema.database.backends import Backend, LostBackends
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.engines import engine_of
 from oddsschema.database.retry import as_package_error, driver_errors, is_transient, retrying
 from oddsschema.database.revision import require_migrated
@@ -228,6 +229,7 @@ async def open_connections(
     Raises DatabaseUnavailableError when no connection can be opened, and the errors of
     `open_source`.
     """
+    require_not_negative(retry_for=retry_for, answer_within=answer_within)
     async with open_source(target, answer_within, remembers=remembers) as source:
         connections = Connections(source, retry_for=retry_for)
         if not connections.is_borrowed:

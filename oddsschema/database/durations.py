@@ -38,9 +38,24 @@ def in_milliseconds(duration: timedelta) -> int:
     return -(-duration // timedelta(milliseconds=1))
 
 
-def require_not_negative(options: Any) -> None:
-    """Raise ValueError if a duration among the fields of a dataclass is negative."""
+def require_durations(**durations: Any) -> None:
+    """Raise TypeError for a value that is no timedelta; the names are the caller's parameters."""
+    for name, value in durations.items():
+        if not isinstance(value, timedelta):
+            raise TypeError(f"{name} must be a timedelta, such as timedelta(hours=1): {value!r}")
+
+
+def require_not_negative(**durations: Any) -> None:
+    """Raise ValueError for a negative duration, and TypeError for a value that is no timedelta."""
+    require_durations(**durations)
+    for name, value in durations.items():
+        if value < timedelta(0):
+            raise ValueError(f"{name} must not be negative: {value}")
+
+
+def require_duration_fields(options: Any) -> None:
+    """Check the durations among the fields of a dataclass, as `require_not_negative` does."""
     for field in fields(options):
         value = getattr(options, field.name)
-        if isinstance(value, timedelta) and value < timedelta(0):
-            raise ValueError(f"{field.name} must not be negative: {value}")
+        if field.type == timedelta or (field.type == timedelta | None and value is not None):
+            require_not_negative(**{field.name: value})

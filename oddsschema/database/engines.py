@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from oddsschema.database.driver import open_connection
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.json_text import decode_json
 from oddsschema.database.parameters import PARAMETERS
 from oddsschema.database.settings import ConnectionSettings, read_settings
@@ -66,8 +67,10 @@ def create_engine(
     `psycopg`. A statement then waits for its answer as psycopg does.
 
     Opening a connection raises DatabaseUnavailableError, and DatabaseURLError for a URL that is not
-    understood. Raises TypeError for anything but a URL, and MissingExtraError without psycopg.
+    understood. Raises TypeError for anything but a URL, for a wrong `answer_within`, and
+    MissingExtraError without psycopg.
     """
+    require_not_negative(answer_within=answer_within)
     text = url_of(url)
     if text is None:
         raise refused_url(url)

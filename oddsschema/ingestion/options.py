@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from oddsschema.contracts.scalars import Slug
 from oddsschema.database.clock import MAX_AHEAD
-from oddsschema.database.durations import require_not_negative
+from oddsschema.database.durations import require_duration_fields
 from oddsschema.database.time_limits import ANSWER_WITHIN, RETRY_FOR
 from oddsschema.ingestion.limits import DEFAULT_LIMITS, Limits
 from oddsschema.ingestion.report import Doubt, IngestProgress, Refusal
@@ -47,8 +47,11 @@ class StorageOptions:
     reference: str = REFERENCE
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unknown way of storage, a negative duration and no slug."""
-        require_not_negative(self)
+        """Raise ValueError for an unknown way of storage, a negative duration and no slug.
+
+        Raises TypeError for a duration that is no timedelta.
+        """
+        require_duration_fields(self)
         if self.store not in get_args(Store):
             raise ValueError(f"store must be one of {', '.join(get_args(Store))}: {self.store!r}")
         if not is_slug(self.reference):

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from oddsschema.contracts.scalars import Json, ScrapeStatus
 from oddsschema.database.connections import Connection, Connections
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.retry import is_disk_full
 from oddsschema.errors import (
     ChunkError,
@@ -232,6 +233,7 @@ class Run:
             async for counts in run.progress():
                 yield f"data: {counts.captures} captures"
         """
+        require_not_negative(every=every)
         shown: IngestProgress | None = None
         while True:
             has_ended = self._has_ended.is_set()

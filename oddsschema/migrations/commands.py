@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
 from oddsschema.database.connections import sqlalchemy_connect, was_standby
+from oddsschema.database.durations import require_durations, require_not_negative
 from oddsschema.database.names import quote
 from oddsschema.database.recorded_revisions import (
     DEFAULT_TABLE,
@@ -237,6 +238,7 @@ async def hand_over(
     and errors are those of `upgrade`.
     """
     config = alembic_config(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+    require_not_negative(wait=wait)
     notes: list[str] = []
     is_nested = has_open_transaction(target)
 
@@ -300,6 +302,7 @@ async def check(target: Target, *, known: Iterable[str] = ()) -> CheckReport:
 
 def alembic_config(**timeouts: timedelta) -> Config:
     """Return alembic's configuration for this package's revisions, with the limits for env.py."""
+    require_durations(**timeouts)
     config = Config()
     config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
     config.attributes["timeouts"] = timeouts
@@ -427,6 +430,7 @@ async def _migrate(
 
     With `takes_over`, the revision moves to our own version table before.
     """
+    require_not_negative(wait=wait)
     config.stdout = notes = StringIO()
     committed: list[str] = []
     moved: list[str] = []
@@ -544,6 +548,7 @@ async def _repeated(
     On a connection of the caller's, it is not repeated. Raises DatabaseUnavailableError and
     TransactionError in place of the driver's errors.
     """
+    require_not_negative(retry_for=retry_for)
     if is_connection(target):
         async with sqlalchemy_connect(target) as connection:
             return await work(connection)

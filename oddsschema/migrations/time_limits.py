@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from oddsschema.database.durations import format_duration, in_milliseconds
+from oddsschema.database.durations import format_duration, in_milliseconds, require_durations
 from oddsschema.database.time_limits import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from oddsschema.errors import (
     LockTimeoutError,
@@ -54,6 +54,7 @@ def timeouts(
     StatementTimeoutError or MigrationDeadlockError.
     """
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    require_durations(**limits)
     values = tuple(_setting(name, limit) for name, limit in limits.items())
     if context.as_sql:
         for name, value in zip(_SETTINGS, values, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from oddsschema.database.durations import require_not_negative
+from oddsschema.database.durations import require_duration_fields
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, RETRY_FOR
 from oddsschema.retention.report import PruneReport
 
@@ -28,5 +28,5 @@ class PruneOptions:
     on_progress: Callable[[PruneReport], None] | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a negative duration."""
-        require_not_negative(self)
+        """Raise ValueError for a negative duration, and TypeError for one that is no timedelta."""
+        require_duration_fields(self)

@@ -9,6 +9,7 @@ from functools import partial
 
 from oddsschema.database.clock import MAX_AHEAD, server_clock
 from oddsschema.database.connections import Connection, Target, open_connections
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import SIDES
 from oddsschema.retention.future_captures import FuturePrune
@@ -40,13 +41,15 @@ async def prune(
 
     Rows that cannot be deleted, such as those that another application's table refers to, are in
     the report; the others are deleted. Raises DatabaseUnavailableError and NotMigratedError, and
-    ValueError for an instant without a time zone and for a negative time.
+    ValueError for an instant without a time zone and for a negative time, and TypeError for any
+    other type.
     """
     for name, value in {"keep": keep, "keep_runs": keep_runs}.items():
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise ValueError(f"{name} must have a time zone: {value}")
-        if isinstance(value, timedelta) and value < timedelta(0):
-            raise ValueError(f"{name} must not be negative: {value}")
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError(f"{name} must have a time zone: {value}")
+        elif name == "keep" or value is not None:
+            require_not_negative(**{name: value})
     async with open_connections(
         target, retry_for=options.retry_for, answer_within=options.answer_within
     ) as connections:
@@ -83,8 +86,7 @@ async def prune_ahead(
 
     Otherwise as `prune`. Raises ValueError for a negative `max_ahead`.
     """
-    if max_ahead < timedelta(0):
-        raise ValueError(f"max_ahead must not be negative: {max_ahead}")
+    require_not_negative(max_ahead=max_ahead)
     async with open_connections(
         target, retry_for=options.retry_for, answer_within=options.answer_within
     ) as connections:

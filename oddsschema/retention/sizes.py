@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection, Target, open_connections
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.revision import require_migrated
 from oddsschema.models.sides import SIDES
 from oddsschema.retention.report import format_bytes
@@ -176,6 +177,7 @@ async def size(
 
     Raises DatabaseUnavailableError and NotMigratedError.
     """
+    require_not_negative(window=window)
     async with open_connections(target) as connections:
         return await connections.transact(partial(_measure, window, free_bytes))
 

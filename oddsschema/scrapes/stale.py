@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from oddsschema.contracts.scalars import OPEN_STATUSES, ScrapeStatus
 from oddsschema.database.connections import Connection, Target, open_connections
+from oddsschema.database.durations import require_not_negative
 from oddsschema.database.revision import require_migrated
 from oddsschema.scrapes.bookkeeping import STALE, ErrorRow, close_batch, record_errors
 from oddsschema.scrapes.summaries import BatchSummary, read_batches, read_runs_without_batch
@@ -69,6 +70,7 @@ async def stale_batches(
     on a connection of its own, has no heartbeat: `older_than` must be longer than the time between
     two of its commits. Raises DatabaseUnavailableError and NotMigratedError.
     """
+    require_not_negative(older_than=older_than)
 
     async def read(connection: Connection) -> list[BatchSummary]:
         batches = await read_batches(connection, _STALE.format(older_than=2), None, older_than)
@@ -88,6 +90,7 @@ async def close_stale(
     Committed captures stay. A run whose process lives is running again after its next commit.
     Raises DatabaseUnavailableError and NotMigratedError.
     """
+    require_not_negative(older_than=older_than)
 
     async def work(connection: Connection) -> int:
         await require_migrated(connection)

@@ -82,7 +82,10 @@ def test_nobody_waits_longer_than_the_migration(older: str, run: Run) -> None:
 
     async def waits(connection: "asyncpg.Connection[Any]") -> bool:
         return bool(
-            await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON oid = database"
+                " WHERE NOT granted AND datname = current_database())"
+            )
         )
 
     async def upgrade() -> None:
