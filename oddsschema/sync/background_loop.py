@@ -64,7 +64,7 @@ class BackgroundLoop:
                 "a callback, or other code on the background event loop, cannot wait for this "
                 "loop: call oddsschema.sync on a thread of the program"
             )
-        call = _Call[_Result](self._loop)
+        call: _Call[_Result] = _Call(self._loop)
         self._calls.add(call)
         try:
             return call.result_of(partial(work, *args, **kwargs))
@@ -150,6 +150,8 @@ class BackgroundLoop:
             loop.run_until_complete(asyncio.wait(tasks))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+        for call in self._calls.copy():
+            call.wake()
 
 
 class _Lookups(ThreadPoolExecutor):
@@ -182,7 +184,7 @@ class _Call(Generic[_Result]):
         #: The requests for the waiting thread.
         self._requests: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._task: asyncio.Task[None] | None = None
-        self._has_ended = False
+        self._has_begun = self._has_ended = False
         self._results: list[_Result] = []
         self._error: BaseException | None = None
 
@@ -231,6 +233,10 @@ class _Call(Generic[_Result]):
 
         self._requests.put(interrupt)
 
+    def wake(self) -> None:
+        """Let the waiting thread look whether the call has ended."""
+        self._requests.put(bool)  # does nothing
+
     async def ask(self, function: Callable[..., _Value], *args: Any) -> _Value:
         """Call a function in the waiting thread, and return its result."""
         answer: asyncio.Future[_Value] = self._loop.create_future()
@@ -251,10 +257,14 @@ class _Call(Generic[_Result]):
         return await answer
 
     def _start(self, work: Callable[[], Awaitable[_Result]]) -> None:
+        # Without callbacks at its end: each would be another step of the loop, which contends with
+        # the waiting thread for the interpreter.
         self._task = self._loop.create_task(self._run(work))
-        self._task.add_done_callback(self._end_unstarted)
 
     async def _run(self, work: Callable[[], Awaitable[_Result]]) -> None:
+        if self._has_ended:
+            return
+        self._has_begun = True
         try:
             self._results.append(await work())
         except BaseException as error:
@@ -263,21 +273,19 @@ class _Call(Generic[_Result]):
         else:
             self._end()
 
-    def _end_unstarted(self, task: "asyncio.Task[None]") -> None:
-        """Note the end of a task that was cancelled before its first step."""
-        if task.cancelled():
-            self._end(asyncio.CancelledError())
-
     def _cancel(self) -> None:
-        if self._task is not None:
+        if self._has_ended:
+            return
+        # A task that is cancelled before its first step would not run at all.
+        if self._has_begun and self._task is not None:
             self._task.cancel()
-        elif not self._has_ended:
+        else:
             self._end(asyncio.CancelledError())
 
     def _end(self, error: BaseException | None = None) -> None:
         self._error = error
         self._has_ended = True
-        self._requests.put(bool)  # does nothing: it wakes the thread
+        self.wake()
 
 
 #: The call that the current task serves.

@@ -3,10 +3,13 @@
 import gc
 import subprocess
 import sys
+import threading
+import time
 import weakref
+from functools import partial
 from typing import Any
 
-from oddsschema.sync.background_loop import loop_of_process
+from oddsschema.sync.background_loop import BackgroundLoop, loop_of_process
 
 #: A program that a signal interrupts at random moments, while the loop is busy.
 INTERRUPTED = """
@@ -134,6 +137,36 @@ def test_lookup_at_the_end() -> None:
     """A context manager that is closed at the end of the program can open connections to hosts."""
     code, printed = end_of(OPEN_AT_THE_END)
     assert code == 0 and "5432" in printed and "Error" not in printed, printed
+
+
+def test_call_at_the_end() -> None:
+    """A call that the loop has not begun when it ends is an error in the thread that waits."""
+    loop, is_busy, errors = BackgroundLoop(), threading.Event(), list[str]()
+
+    async def busy() -> None:
+        is_busy.set()
+        time.sleep(0.5)  # noqa: ASYNC251  # the loop is to be blocked
+
+    async def late() -> None:
+        raise AssertionError
+
+    def call_late() -> None:
+        try:
+            loop.call(late)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    threads = [
+        threading.Thread(target=call, daemon=True) for call in (partial(loop.call, busy), call_late)
+    ]
+    threads[0].start()
+    is_busy.wait()
+    threads[1].start()
+    time.sleep(0.1)
+    loop.close()
+    for thread in threads:
+        thread.join(10)
+    assert errors == ["the background event loop was closed: the program ends"]
 
 
 class Payload:
