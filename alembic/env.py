@@ -78,7 +78,8 @@ async def connect_and_run(url: str) -> None:
 
 
 if context.is_offline_mode():
-    run(dialect_name="postgresql", literal_binds=True)
+    # Another style of parameters would double each % of a text.
+    run(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
 elif connection := context.config.attributes.get("connection"):
     run(connection=connection)
 else:

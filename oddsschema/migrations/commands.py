@@ -592,6 +592,8 @@ def current_release() -> Release:
     statements = StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
+        # Others double each % of a text.
+        dialect_opts={"paramstyle": "named"},
         opts={
             "as_sql": True,
             "output_buffer": statements,

@@ -348,6 +348,17 @@ def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
             and (part.key in actual or turn(root(part)) < turn(key))
         ]
 
+    def checks(aspect: Part) -> list[Part]:
+        """The CHECKs of the column that are not replaced afterwards."""
+        return [
+            part
+            for part in expected.values()
+            if part.kind is Kind.CHECK
+            and f"{Kind.COLUMN} {aspect.location}" in part.depends_on
+            and part.key in actual
+            and not _differ(part, actual[part.key])
+        ]
+
     for part in sorted(expected.values(), key=turn):
         other = actual.get(part.key)
         if part.key in groups:
@@ -355,7 +366,7 @@ def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
             statement = repair.free_name(other) if other else repair.create(groups[part.key])
         elif part.key not in missing and other is not None and _differ(part, other):
             default = expected.get(f"{Kind.DEFAULT} {part.location}")
-            statement = repair.change(part, other, default, referrers(part))
+            statement = repair.change(part, other, default, referrers(part), checks(part))
         else:
             continue
         yield Difference(

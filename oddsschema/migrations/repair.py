@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from oddsschema.migrations.catalog import Kind, Part
+from oddsschema.migrations.widening import is_wider, widening
 
 #: Add a key or an exclusion constraint.
 _ADD_CONSTRAINT = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition};"
@@ -187,16 +188,23 @@ def create(parts: Collection[Part]) -> str:
 
 
 def change(
-    expected: Part, actual: Part, default: Part | None = None, referrers: Iterable[Part] = ()
+    expected: Part,
+    actual: Part,
+    default: Part | None = None,
+    referrers: Iterable[Part] = (),
+    checks: Iterable[Part] = (),
 ) -> str:
     """Return the SQL that turns the actual part into the expected part.
 
-    A new column type replaces the column's `default` too. A new key replaces the `referrers`, the
-    foreign keys that refer to it.
+    A new column type replaces the column's `default` too, and a wider one its `checks`, so that
+    they are not verified under the lock. A new key replaces the `referrers`, the foreign keys that
+    refer to it.
     """
     if expected.definition == actual.definition:
         return _fill(_VALIDATE[actual.state], expected)
     if expected.kind is Kind.TYPE:
+        if is_wider(expected.definition, actual.definition):
+            return _widen(expected, checks)
         return _change_type(expected, actual, default)
     if expected.kind is Kind.NULLABILITY:
         verb = "DROP" if expected.definition == "NULL" else "SET"
@@ -247,6 +255,13 @@ def rename(part: Part, old: str, new: str) -> str:
     if part.kind in _RELATIONS:
         old = _qualify(part.schema, old)
     return _RENAME[part.kind].format(table=_qualify(part.schema, part.table), old=old, new=new)
+
+
+def _widen(expected: Part, checks: Iterable[Part]) -> str:
+    definitions = {check.name: check.definition for check in checks}
+    table = _qualify(expected.schema, expected.table)
+    statements = widening(table, expected.name, expected.definition, definitions)
+    return _join(f"{statement};" for statement in statements if statement)
 
 
 def _change_type(expected: Part, actual: Part, default: Part | None) -> str:

@@ -1,11 +1,14 @@
 """A migrated database with rows, and databases at an older revision."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oddsschema import migrations
+from oddsschema.migrations import commands, script_location
 from tests.support.example_rows import ROWS
 from tests.support.sessions import execute
 from tests.support.stored_histories import OLD_REVISION
@@ -34,3 +37,17 @@ def old_database(new_database: Callable[..., Any], old_template: str) -> Iterato
     """Return the URL of a database at revision 7 for one test."""
     with new_database(old_template) as url:
         yield url
+
+
+@pytest.fixture
+def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Return a function that writes a revision after those of this release, which gets its id."""
+    copied = tmp_path / "alembic"
+    shutil.copytree(script_location(), copied)
+    monkeypatch.setattr(commands, "script_location", lambda: copied)
+
+    def write(revision: str, script: str) -> None:
+        monkeypatch.setattr(commands, "HEAD", revision)
+        (copied / "versions" / f"{revision}.py").write_text(script)
+
+    return write

@@ -1,9 +1,7 @@
 """Revisions that create and drop an index outside of a transaction."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,7 +10,7 @@ import pytest
 from oddsschema import migrations
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
-from oddsschema.migrations import CheckState, commands, script_location
+from oddsschema.migrations import CheckState
 from tests.support.sessions import execute, fetch, holding, settled, waiting
 
 Run = Callable[..., Any]
@@ -45,18 +43,12 @@ WHERE indexrelid = to_regclass('ix_market_odds_line')
 
 
 @pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Add a revision to a copy of the revisions; return its file."""
-    copied = tmp_path / "alembic"
-    shutil.copytree(script_location(), copied)
-    monkeypatch.setattr(commands, "script_location", lambda: copied)
-    monkeypatch.setattr(commands, "HEAD", REVISION)
-    file = copied / "versions" / "9001_index.py"
-    file.write_text(SCRIPT.format(options=""))
-    return file
+def index(write_revision: Callable[[str, str], None]) -> None:
+    """Add the revision to this release."""
+    write_revision(REVISION, SCRIPT.format(options=""))
 
 
-@pytest.mark.usefixtures("scripts")
+@pytest.mark.usefixtures("index")
 def test_upgrade_and_downgrade(database: str, run: Run) -> None:
     """The index is created beside a writer, is part of the expected schema, and is dropped."""
 
@@ -84,7 +76,7 @@ def test_upgrade_and_downgrade(database: str, run: Run) -> None:
     run(body())
 
 
-@pytest.mark.usefixtures("scripts")
+@pytest.mark.usefixtures("index")
 def test_killed(database: str, run: Run) -> None:
     """After a kill in the middle, the invalid index is dropped and made again."""
 
@@ -106,7 +98,7 @@ def test_killed(database: str, run: Run) -> None:
     assert run(migrations.current(database)) == REVISION
 
 
-@pytest.mark.usefixtures("scripts")
+@pytest.mark.usefixtures("index")
 def test_sql(database: str, run: Run) -> None:
     """SQL text creates the index outside of its transactions, and again after a kill."""
     text = migrations.upgrade_sql(f"{HEAD}:{REVISION}")
@@ -128,7 +120,10 @@ def test_sql(database: str, run: Run) -> None:
     assert run(migrations.current(database)) == REVISION
 
 
-def test_in_a_transaction(scripts: Path, database: str, run: Run) -> None:
+@pytest.mark.usefixtures("index")
+def test_in_a_transaction(
+    write_revision: Callable[[str, str], None], database: str, run: Run
+) -> None:
     """In the caller's transaction, the index is made in it, or refused; nothing is committed."""
 
     async def inside() -> None:
@@ -152,11 +147,11 @@ def test_in_a_transaction(scripts: Path, database: str, run: Run) -> None:
         await connection.close()
 
     run(inside())
-    scripts.write_text(SCRIPT.format(options=", refused_in_transaction=True"))
+    write_revision(REVISION, SCRIPT.format(options=", refused_in_transaction=True"))
     run(refused())
 
 
-@pytest.mark.usefixtures("scripts")
+@pytest.mark.usefixtures("index")
 def test_search_path(empty_database: str, run: Run) -> None:
     """The index is created in the schema of the tables, which the URL alone names."""
     url = f"{empty_database}&search_path=odds"
