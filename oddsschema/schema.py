@@ -19,9 +19,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement, SetTableComm
 from oddsschema import capture, models
 from oddsschema.adoption.report import AdoptReport
 from oddsschema.contracts import outcomes
-from oddsschema.contracts.base import Contract, metadata
+from oddsschema.contracts.base import Contract
 from oddsschema.ingestion.report import IngestReport, ValidateReport
 from oddsschema.migrations.report import CheckReport, RevisionReport
+from oddsschema.models import Table, metadata
 from oddsschema.queries.event_reports import EventOffers, MarketHistory
 from oddsschema.queries.listing_reports import ListedEventList, ListedTournamentList
 from oddsschema.retention import PruneReport, SizeReport
@@ -32,6 +33,8 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 #: PostgreSQL's short names of its types. In Mermaid, a type must be a single word.
 _SHORT_TYPES = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "DOUBLE PRECISION": "FLOAT8"}
+#: The base classes, which have no fields.
+_BASES = (Contract, Table)
 
 
 def contracts_of(module: ModuleType) -> dict[str, type[BaseModel]]:
@@ -39,7 +42,7 @@ def contracts_of(module: ModuleType) -> dict[str, type[BaseModel]]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Contract) and value is not Contract
+        if isinstance(value, type) and issubclass(value, Contract) and value not in _BASES
     }
 
 

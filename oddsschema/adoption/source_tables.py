@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection
 from oddsschema.database.names import quote
 from oddsschema.errors import AdoptionError
+from oddsschema.models import metadata
 from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 
 # Read the schema that the search path leads to first.

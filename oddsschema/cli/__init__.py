@@ -5,12 +5,14 @@ if something was refused, failed or differs; 2 if the command could not start. `
 
 The program:
 
-- `program`: the commands together, and the messages of errors
+- `program`: the whole program, and the messages of errors
+- `commands`: the commands together
 
 The commands:
 
 - `migrations`: `upgrade`, `downgrade`, `current` and `check`
-- `captures`: `validate`, `ingest` and `batches`
+- `captures`: `validate` and `ingest`
+- `batches`: `batches`
 - `adoption`: `adopt`
 - `unmapped_markets`: `unmapped`
 - `listings`: `listings`
@@ -32,7 +34,7 @@ The parts that commands share:
 - `options`: options, and the types of their values
 - `output`: text, JSON, tables and progress
 
-A command that needs a slow import does it when it runs.
+Each command is imported when it runs. One that needs a slow import only sometimes does it then.
 """
 
 from oddsschema.cli.program import cli, main

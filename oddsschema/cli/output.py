@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import Console
     from rich.live import Live
 
@@ -124,7 +124,7 @@ def _print(text: str, *, err: bool = False, end: str = "\n") -> None:
     print(text, end=end, file=stream, flush=True)
 
 
-def print_json(report: BaseModel) -> None:
+def print_json(report: "BaseModel") -> None:
     """Print a report as JSON."""
     # pydantic's own JSON refuses lone surrogates, which the name of a file can have.
     document = json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False)

@@ -6,32 +6,19 @@ import sys
 from typing import NoReturn
 
 import click
-from pydantic import ValidationError
 
-from oddsschema.cli.adoption import adopt_tables
-from oddsschema.cli.captures import batches, ingest, validate_files
-from oddsschema.cli.demo import demo
-from oddsschema.cli.export import export
-from oddsschema.cli.history import history
-from oddsschema.cli.listings import listings
-from oddsschema.cli.migrations import check, current, downgrade, hand_over, upgrade
+from oddsschema.cli.commands import Commands
 from oddsschema.cli.output import escape_cell, name_schema_option, print_line, print_text
-from oddsschema.cli.retention import prune, size
-from oddsschema.cli.schema import schema
-from oddsschema.cli.simulation import simulate_captures
 from oddsschema.cli.streams import lossy_streams
-from oddsschema.cli.unmapped_markets import unmapped
-from oddsschema.database.retry import as_package_error, driver_error, logger
 from oddsschema.errors import AdoptionTimeZoneError, OddsSchemaError
-from oddsschema.ingestion import problems
-from oddsschema.ingestion.interruption import sigterm_as_sigint
+from oddsschema.signals import sigterm_as_sigint
 
 
 def main() -> NoReturn:
     """Run the program `oddsschema`."""
     # The commands print the logged messages themselves.
     logging.getLogger("oddsschema").addHandler(logging.NullHandler())
-    logger.addHandler(_warnings)
+    logging.getLogger("oddsschema.database.retry").addHandler(_warnings)
     with lossy_streams() as output:
         status = _run()
         # A reader that has seen enough, such as `head`, closes the pipe: no error.
@@ -90,13 +77,19 @@ _warnings = _Warnings()
 
 def explain(error: Exception) -> str | None:
     """Describe an error that a user can act on. Return None for a bug of this package."""
-    import asyncpg
-
     if isinstance(error, AdoptionTimeZoneError):
         return f"{error} (--timezone ZONE gives it)"
     if isinstance(error, OddsSchemaError):
         return name_schema_option(error)
+
+    import asyncpg
+    from pydantic import ValidationError
+
+    from oddsschema.database.retry import as_package_error, driver_error
+
     if isinstance(error, ValidationError):
+        from oddsschema.ingestion import problems
+
         return escape_cell("; ".join(map(str, problems(error))))
     if (failure := as_package_error(error)) is not None:
         return str(failure)
@@ -106,7 +99,7 @@ def explain(error: Exception) -> str | None:
     return None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="oddsschema")
 def cli() -> None:
     """Betting odds in PostgreSQL: migrate, validate, ingest, read.
@@ -118,12 +111,3 @@ def cli() -> None:
       2    the command could not start, or its output could not be written
       130  interrupted by Ctrl-C or SIGTERM
     """
-
-
-for _command in (
-    *(upgrade, downgrade, hand_over, current, check),
-    *(adopt_tables, validate_files, ingest, batches, unmapped, listings, history, export),
-    *(prune, size),
-    *(schema, demo, simulate_captures),
-):
-    cli.add_command(_command)

@@ -20,7 +20,7 @@ from oddsschema.errors import BatchEndedError, BatchNotFoundError
 from oddsschema.ingestion.callers import current_caller
 from oddsschema.ingestion.dispatch import Dispatch
 from oddsschema.ingestion.heartbeat import beating
-from oddsschema.ingestion.interruption import RECORDS_WITHIN, sigterm_as_sigint, wait_through
+from oddsschema.ingestion.interruption import RECORDS_WITHIN, wait_through
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestProgress, IngestReport
 from oddsschema.ingestion.run import Run
@@ -28,6 +28,7 @@ from oddsschema.ingestion.sources import Source, check_source
 from oddsschema.ingestion.validation.horizon import Horizon
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.bookkeeping import Reserved
+from oddsschema.signals import sigterm_as_sigint
 
 #: The time for which the clock that was read with the batch's opening is exact for its first run.
 _CLOCK_LASTS = timedelta(minutes=1)

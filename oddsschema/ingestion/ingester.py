@@ -13,10 +13,10 @@ from oddsschema.database.connections import Connections, Target
 from oddsschema.database.targets import Source as Database
 from oddsschema.database.targets import open_source
 from oddsschema.ingestion.batches import Batch, batch_on
-from oddsschema.ingestion.interruption import sigterm_as_sigint
 from oddsschema.ingestion.options import IngestOptions
 from oddsschema.ingestion.report import IngestReport
 from oddsschema.ingestion.sources import Source, check_source
+from oddsschema.signals import sigterm_as_sigint
 
 
 class Ingester:

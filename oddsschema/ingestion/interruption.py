@@ -1,11 +1,7 @@
-"""The end of work that a cancellation (Ctrl-C) must not break off, and SIGTERM as Ctrl-C."""
+"""The end of work that a cancellation (Ctrl-C) must not break off."""
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from types import FrameType
 from typing import Any
 
 #: The time for records after a cancellation: the user waits for the end of the program.
@@ -52,31 +48,3 @@ async def _wait(
         if until is not None and clock() >= until:
             break
     return None
-
-
-#: The handlers of SIGTERM before each use of `sigterm_as_sigint` that lasts: the program's own one,
-#: then ours. The uses may overlap, and end in any order.
-_handlers_before: list[Any] = []
-
-
-@contextmanager
-def sigterm_as_sigint() -> Iterator[None]:
-    """Handle SIGTERM as SIGINT (Ctrl-C) meanwhile.
-
-    Raises ValueError outside the main thread, which alone can handle signals.
-    """
-    _handlers_before.append(signal.signal(signal.SIGTERM, _interrupt))
-    try:
-        yield
-    finally:
-        last = _handlers_before.pop()
-        if not _handlers_before:
-            signal.signal(signal.SIGTERM, last)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    if callable(signal.getsignal(signal.SIGINT)):
-        signal.raise_signal(signal.SIGINT)
-    else:
-        # A shell lets its background jobs ignore SIGINT.
-        raise KeyboardInterrupt

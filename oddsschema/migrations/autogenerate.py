@@ -15,11 +15,11 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import Enum
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
-from oddsschema.contracts.base import metadata
 from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations.scripts import require_own_revisions
+from oddsschema.models import metadata
 
 #: The plugin of alembic that compares CHECKs by their names, which alembic has since 1.19.2.
 _COMPARISON_OF_CHECKS = ["alembic.ext.checkconstraint_byname"] if find_spec("alembic.ext") else []

@@ -20,7 +20,6 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddsschema.contracts.base import metadata
 from oddsschema.database.backends import LostBackends
 from oddsschema.database.connections import sqlalchemy_connect, was_standby
 from oddsschema.database.durations import require_durations, require_not_negative
@@ -74,6 +73,7 @@ from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.migrations.violations import translate_violations
+from oddsschema.models import metadata
 from oddsschema.release import Mark
 
 _READ_ONLY_SQL_TRANSACTION = "25006"

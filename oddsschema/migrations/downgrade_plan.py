@@ -5,7 +5,6 @@ import re
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions_sync
 from oddsschema.database.targets import Target
@@ -15,6 +14,7 @@ from oddsschema.migrations.commands import (
     upgrade_sql,
 )
 from oddsschema.migrations.places import require_one_schema
+from oddsschema.models import metadata
 
 #: A table that a revision creates, in the SQL of an upgrade.
 _CREATED_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)

@@ -11,11 +11,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.schema import ColumnCollectionMixin
 
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection
 from oddsschema.migrations.catalog import TEMPORARY, Kind, Part, Parts, read_parts
 from oddsschema.migrations.comparison import Difference, Findings, extra_parts
 from oddsschema.migrations.known import acknowledged, describe_acknowledged, without_acknowledged
+from oddsschema.models import metadata
 
 #: A note about the extent of the comparison.
 NOTE = (

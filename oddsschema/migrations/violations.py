@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Connection
 from sqlalchemy.exc import DBAPIError
 
-from oddsschema.contracts.base import metadata
 from oddsschema.errors import CheckViolationError, OddsSchemaError, SequenceError
+from oddsschema.models import metadata
 
 #: Read the table as SQL names it, and the condition, of the CHECK $3 on the table $1.$2.
 _CONDITION = """

@@ -1,9 +1,12 @@
 """The contracts and tables, with a module for each part of the domain.
 
 This package imports all tables, because SQLAlchemy resolves relationships by the names of the
-imported classes.
+imported classes. It has the base class of the tables and their MetaData as well: a program that
+takes one of these from here has all tables.
 """
 
+from oddsschema.contracts.base import metadata
+from oddsschema.contracts.table import Table
 from oddsschema.models import market_events as market_events  # fills columns for the ORM
 from oddsschema.models.bookmaker import Bookmaker
 from oddsschema.models.competitor import (
@@ -45,7 +48,9 @@ __all__ = [
     "ScrapeRun",
     "Snapshot",
     "Sport",
+    "Table",
     "Tournament",
     "UnmappedMarket",
     "UnmappedMarketType",
+    "metadata",
 ]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.durations import require_not_negative
 from oddsschema.database.revision import require_migrated
+from oddsschema.models import metadata
 from oddsschema.models.sides import SIDES
 from oddsschema.retention.report import format_bytes
 

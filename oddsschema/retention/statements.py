@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table as SqlTable
 
-from oddsschema.contracts.base import metadata
 from oddsschema.contracts.scalars import OPEN_STATUSES
+from oddsschema.models import metadata
 from oddsschema.models.keyframes import IS_GONE, LAST_SEEN, NEWEST_FIRST, candidates, last_keyframe
 from oddsschema.models.sides import BETPAWA, COMPETITORS, SIDES, Side
 

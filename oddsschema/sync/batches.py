@@ -20,8 +20,8 @@ from oddsschema.ingestion import (
     Refusal,
     RunReport,
 )
-from oddsschema.ingestion.interruption import sigterm_as_sigint
 from oddsschema.ingestion.options import IngestOptions
+from oddsschema.signals import sigterm_as_sigint
 from oddsschema.sync.background_loop import BackgroundLoop, loop_of_process
 from oddsschema.sync.sources import Source, check_source, handed_over
 from oddsschema.sync.targets import Target, require_own

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from oddsschema import Capture
 from oddsschema.database.urls import redact
 from oddsschema.simulate import simulate
+from tests.support.commands import named_command
 from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -134,8 +135,6 @@ def test_page_is_true(
 )
 def test_command_exists(command: str) -> None:
     """A command in the documentation exists, with these options."""
-    from oddsschema.cli import cli
-
     _, name, *rest = command.split()
-    options = {option for parameter in cli.commands[name].params for option in parameter.opts}
+    options = {option for parameter in named_command(name).params for option in parameter.opts}
     assert {word for word in rest if word.startswith("--")} <= options

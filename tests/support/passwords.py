@@ -16,8 +16,9 @@ import click
 import pytest
 
 import oddsschema
-from oddsschema.cli import cli, main
+from oddsschema.cli import main
 from oddsschema.queries import offers
+from tests.support.commands import every_command
 
 #: The beginning and the end of every password: neither may be shown anywhere.
 FIRST, LAST = "Alpha7", "Omega7"
@@ -138,7 +139,7 @@ PURE = {
 def commands(file: Path) -> Iterator[list[str]]:
     """List every command that takes a URL, plain and with each of its flags."""
     needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2", "table": "t"}
-    for name, command in cli.commands.items():
+    for name, command in every_command().items():
         by_name = {parameter.name: parameter for parameter in command.params}
         if "url" in by_name:
             arguments = [

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 
 from oddsschema import IngestOptions, ScrapeStatus, batch, ingest, prune, prune_ahead
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import open_connections
+from oddsschema.models import metadata
 from oddsschema.retention import size
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.stale import close_stale, stale_batches

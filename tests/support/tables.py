@@ -1,7 +1,7 @@
 """The table classes of the package, by the names of their tables."""
 
 from oddsschema import Table
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 
 TABLES: dict[str, type[Table]] = {
     str(table.__tablename__): table

@@ -6,12 +6,13 @@ import sys
 
 from sqlmodel import SQLModel
 
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 
 IMPORT = """
 import json, logging, sys
 before = (logging.getLogger().level, list(logging.getLogger().handlers), logging.root.disabled)
 import oddsschema
+names = [getattr(oddsschema, name) for name in oddsschema.__all__]
 from sqlmodel import SQLModel
 after = (logging.getLogger().level, list(logging.getLogger().handlers), logging.root.disabled)
 print(json.dumps({

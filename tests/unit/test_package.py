@@ -1,10 +1,12 @@
 """The package as an importer sees it."""
 
+import ast
 import importlib
 import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -56,12 +58,65 @@ def test_documented_paths_work_after_importing_the_package_alone() -> None:
     subprocess.run([sys.executable, "-c", AFTER_THE_IMPORT, *PATHS], check=True)
 
 
-def test_importing_the_package_imports_no_module_that_only_some_programs_need() -> None:
+def test_importing_the_package_imports_no_library() -> None:
     """The paths above cost nothing until they are used."""
     program = """if True:
         import sys
         import oddsschema
-        slow = {"alembic", "asyncpg", "hypothesis", "tenacity", "oddsschema.schema"}
+        slow = {"asyncio", "asyncpg", "alembic", "pydantic", "sqlalchemy", "hypothesis", "tenacity"}
         assert not slow & set(sys.modules), slow & set(sys.modules)
+        assert not [name for name in sys.modules if name.startswith("oddsschema.")]
         """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("name", ["Batch", "Sport", "Table", "ingest", "metadata"])
+def test_every_name_that_needs_a_table_brings_all_of_them(name: str) -> None:
+    """The MetaData is complete, and the relationships find their classes, whatever comes first."""
+    program = f"""if True:
+        from oddsschema import {name}
+        from sqlalchemy.orm import configure_mappers
+        configure_mappers()
+        from oddsschema.contracts.base import metadata
+        print(*sorted(metadata.tables))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == sorted(oddsschema.metadata.tables)
+
+
+def imports_for_type_checkers() -> dict[str, str]:
+    """The names that type checkers see in the package, each with its module."""
+    tree = ast.parse(Path(str(oddsschema.__file__)).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        alias.asname or alias.name: str(node.module)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_type_checkers_see_the_names_that_programs_get() -> None:
+    """A name has the same module for both; `__all__` has the names, and the modules come beside."""
+    seen = imports_for_type_checkers()
+    submodules = {name for name, module in seen.items() if module == "oddsschema"}
+    assert sorted(seen.keys() - submodules) == sorted(oddsschema.__all__)
+    for name in oddsschema.__all__:
+        value = getattr(importlib.import_module(seen[name]), name)
+        assert getattr(oddsschema, name) is value
+        assert oddsschema.__getattr__(name) is value
+    rooms = {module.name for module in pkgutil.iter_modules(oddsschema.__path__)}
+    # The rest is internal, or loaded by programs that name it: the command line, plugins.
+    internal = {"cli", "gc_threshold", "plugins", "reference", "release", "signals", "__main__"}
+    assert submodules == rooms - internal
+    for name in submodules:
+        assert oddsschema.__getattr__(name) is importlib.import_module(f"oddsschema.{name}")
+    assert {*seen, "__version__"} - {"strategies"} <= set(dir(oddsschema))
+
+
+def test_unknown_name() -> None:
+    """A name that the package does not have is an AttributeError, which `hasattr` relies on."""
+    with pytest.raises(AttributeError, match="'oddsschema' has no attribute 'Bet'"):
+        oddsschema.__getattr__("Bet")

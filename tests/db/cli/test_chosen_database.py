@@ -11,11 +11,11 @@ import click
 import pytest
 from sqlalchemy import make_url
 
-from oddsschema.cli import cli
 from oddsschema.database.urls import redact
 from oddsschema.embedded import database_url
 from oddsschema.errors import DatabaseURLError
 from oddsschema.ingestion import IngestReport
+from tests.support.commands import every_command
 from tests.support.paths import ROOT
 from tests.support.scrapes import capture, written
 from tests.support.screens import program
@@ -35,7 +35,7 @@ ARGUMENTS = {
 
 def commands() -> Iterator[str]:
     """Yield the commands that use a database."""
-    for name, command in cli.commands.items():
+    for name, command in every_command().items():
         if any(
             isinstance(option, click.Option) and option.name == "url" for option in command.params
         ):

@@ -8,7 +8,7 @@ import pytest
 
 import oddsschema
 from oddsschema import SequenceError
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 from oddsschema.scrapes import bookkeeping
 from tests.support.scrapes import PLATFORMS, Capture, capture, scrapes
 from tests.support.sessions import execute, fetch

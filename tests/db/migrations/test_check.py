@@ -16,7 +16,6 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import (
@@ -27,6 +26,7 @@ from oddsschema.errors import (
     UnsupportedDriverError,
 )
 from oddsschema.migrations import CheckState
+from oddsschema.models import metadata
 from tests.support.paths import DOCS
 from tests.support.sessions import execute, fetch_column
 

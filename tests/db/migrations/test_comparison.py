@@ -22,10 +22,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SAWarning
 
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations import CheckReport, CheckState, script_location
+from oddsschema.models import metadata
 from tests.support.drift import rolled_back, without_repair
 from tests.support.paths import DOCS
 from tests.support.sessions import execute

@@ -16,10 +16,10 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations import CheckState, script_location
+from oddsschema.models import metadata
 from tests.support.catalog import REFERENCE, REFERENCE_DATA, catalog
 from tests.support.example_rows import ROWS
 from tests.support.sessions import execute, fetch_column

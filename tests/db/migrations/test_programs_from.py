@@ -7,10 +7,10 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from oddsschema import IngestOptions, NotMigratedError, ScrapeStatus, batch, ingest, migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.errors import NewerDatabaseError
 from oddsschema.migrations import CheckState, script_location
+from oddsschema.models import metadata
 from oddsschema.release import HEAD, MARK, PROGRAMS_FROM, Mark
 from tests.support.contents import assert_whole
 from tests.support.scrapes import scrapes

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 from tests.support.drift import repaired, rolled_back, without_repair
 from tests.support.sessions import execute
 

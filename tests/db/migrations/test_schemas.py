@@ -15,11 +15,11 @@ from sqlalchemy import make_url
 
 import oddsschema
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.urls import with_schema
 from oddsschema.errors import MigrationError, MissingSchemaError, SplitTablesError
 from oddsschema.migrations import CheckState
+from oddsschema.models import metadata
 from tests.support.sessions import execute, fetch, fetch_column, holding, waiting
 
 Run = Callable[..., Any]

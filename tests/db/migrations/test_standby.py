@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from oddsschema import migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import ReadOnlyDatabaseError
 from oddsschema.migrations import CheckState
 from oddsschema.migrations.part_names import NOTE
+from oddsschema.models import metadata
 from tests.support.crashing_server import Server
 from tests.support.drift import without_repair
 from tests.support.sessions import execute

@@ -7,11 +7,11 @@ import pytest
 
 from oddsschema import migrations
 from oddsschema.cli.output import name_schema_option
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
 from oddsschema.migrations import CheckReport
+from oddsschema.models import metadata
 from tests.support.plan_tables import PLAN_TABLES
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import make_url
 
 from oddsschema import IngestReport, ingest, migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions
 from oddsschema.database.revision import HEAD, require_revision
@@ -24,6 +23,7 @@ from oddsschema.errors import (
     UnversionedDatabaseError,
 )
 from oddsschema.migrations import CheckState
+from oddsschema.models import metadata
 from tests.support.paths import ROOT
 from tests.support.scrapes import scrapes
 from tests.support.screens import program

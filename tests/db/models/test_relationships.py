@@ -27,7 +27,7 @@ from oddsschema import (
     Table,
     Tournament,
 )
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 from tests.support.example_world import FIXTURE, MARKET, NOON, count, opened, stored, world
 
 Run = Callable[..., Any]

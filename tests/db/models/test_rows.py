@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from oddsschema import Table
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 from oddsschema.strategies import rows
 from tests.support.stored_captures import comparable
 from tests.support.tables import TABLES

@@ -21,8 +21,8 @@ from oddsschema import (
     Outcome,
     ScrapeRun,
 )
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
+from oddsschema.models import metadata
 from oddsschema.models.sides import SIDES, Side
 from tests.support.example_world import MARKET, NOON, opened, stored
 

@@ -13,7 +13,8 @@ import click
 import pytest
 from sqlalchemy import make_url
 
-from oddsschema.cli import cli, main
+from oddsschema.cli import main
+from tests.support.commands import every_command
 from tests.support.hostile_texts import HOSTILE, structure, words
 from tests.support.scrapes import capture
 from tests.support.sessions import execute, fetch
@@ -80,7 +81,7 @@ TEXT_ARGUMENTS = {
 
 def options() -> Iterator[tuple[str, click.Parameter]]:
     """List every argument of every command, with the command's name."""
-    for name, command in cli.commands.items():
+    for name, command in every_command().items():
         for parameter in command.params:
             yield name, parameter
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from oddsschema import OddsSchemaError, migrations
-from oddsschema.contracts.base import metadata
+from oddsschema.models import metadata
 from tests.support.role_acts import ACTS
 from tests.support.roles import GRANTS, TABLE_PRIVILEGES, Grant, Roles, acting_as
 from tests.support.sessions import execute

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from oddsschema import IngestOptions, ScrapeStatus, Table, ingest, migrations
-from oddsschema.contracts.base import metadata
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.ingestion import storage
+from oddsschema.models import metadata
 from oddsschema.scrapes import bookkeeping
 from tests.support.contents import assert_whole, content, expected
 from tests.support.role_acts import read, scrape

@@ -1,6 +1,8 @@
 """Options of the command line, compared with the fields and the reports that they stand for."""
 
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import timedelta
 from typing import Any
@@ -14,6 +16,7 @@ from oddsschema.cli import cli
 from oddsschema.cli.options import JsonOption
 from oddsschema.database.durations import format_duration, parse_duration
 from oddsschema.schema import REPORTS
+from tests.support.commands import commands_of_groups, every_command, named_command
 
 #: Options that are arguments of the function, or choose the input and the output.
 OTHERS = {
@@ -26,7 +29,7 @@ def parameters(command: str) -> dict[str, click.Parameter]:
     """The options of a command that stand for fields."""
     return {
         str(option.name): option
-        for option in cli.commands[command].params
+        for option in named_command(command).params
         if option.name not in OTHERS[command] | {"url", "schema"}
     }
 
@@ -62,20 +65,11 @@ def test_options_are_fields(command: str, options: dict[str, Any]) -> None:
             assert option.default == default
 
 
-def commands(group: click.Group) -> Iterator[click.Command]:
-    """All commands of a group, and of the groups in it."""
-    for command in group.commands.values():
-        if isinstance(command, click.Group):
-            yield from commands(command)
-        else:
-            yield command
-
-
 def test_every_report_has_a_schema() -> None:
     """The reports that `--json` prints are those whose schemas `schema json` prints."""
     printed = {
         report
-        for command in commands(cli)
+        for command in commands_of_groups()
         for option in command.params
         if isinstance(option, JsonOption)
         for report in option.reports
@@ -87,7 +81,7 @@ def test_commands_that_print_reports_have_json() -> None:
     """Every other command prints a line, a stream of captures, or a document of its own."""
     without = {
         command.name
-        for command in commands(cli)
+        for command in commands_of_groups()
         if not any(isinstance(option, JsonOption) for option in command.params)
     }
     assert without == {
@@ -136,7 +130,7 @@ def test_texts_that_are_no_durations(command: list[str], text: str) -> None:
 def test_bytes(text: str, number: int) -> None:
     """A number of bytes is read with or without a unit."""
     read: Callable[..., Any] = next(
-        option.callback for option in cli.commands["size"].params if option.name == "free_bytes"
+        option.callback for option in named_command("size").params if option.name == "free_bytes"
     )
     assert read(None, None, text) == number
 
@@ -148,3 +142,38 @@ def test_options_of_a_database_beside_sql(option: str) -> None:
     assert result.exit_code == 2
     assert "CREATE TABLE" not in result.output
     assert "CREATE TABLE" in CliRunner().invoke(cli, ["upgrade", "--sql"]).output
+
+
+def test_help_describes_every_command() -> None:
+    """The line of a command in the list is the first sentence of its own help."""
+    for limit in (40, 10_000):
+        context = click.Context(cli, terminal_width=limit, max_content_width=limit)
+        formatter = context.make_formatter()
+        cli.format_commands(context, formatter)
+        of_commands = context.make_formatter()
+        click.Group(commands=every_command()).format_commands(context, of_commands)
+        assert formatter.getvalue() == of_commands.getvalue()
+
+
+def test_unknown_command() -> None:
+    """A word that is no command is an error, and no module."""
+    result = CliRunner().invoke(cli, ["program"])
+    assert result.exit_code == 2
+    assert "No such command 'program'" in result.output
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_no_library_but_click(option: str) -> None:
+    """The list of the commands, and the version, come without the modules of any command."""
+    program = f"""if True:
+        import sys
+        from oddsschema.cli import main
+        sys.argv = ["oddsschema", "{option}"]
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code == 0, end.code
+        slow = {{"asyncio", "asyncpg", "pydantic", "sqlalchemy", "sqlmodel", "rich", "tenacity"}}
+        assert not slow & set(sys.modules), slow & set(sys.modules)
+        """
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)

@@ -14,9 +14,10 @@ from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError, WrapV
 from pydantic.fields import FieldInfo
 
 from oddsschema.contracts import scalars as types
-from oddsschema.contracts.base import Contract, metadata
+from oddsschema.contracts.base import Contract
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
+from oddsschema.models import metadata
 from oddsschema.strategies import contracts, field_values
 from tests.support.white_space import WHITE_SPACE
 

@@ -14,9 +14,9 @@ from sqlalchemy.schema import Column, Constraint, Index
 
 import oddsschema
 from oddsschema import OddsSnapshot, Sport
-from oddsschema.contracts.base import metadata
 from oddsschema.contracts.columns import unwrap_annotation
 from oddsschema.contracts.table import Table
+from oddsschema.models import metadata
 from tests.support.tables import TABLES
 
 COLUMNS = [column for table in metadata.sorted_tables for column in table.columns]
