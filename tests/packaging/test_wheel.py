@@ -1,5 +1,6 @@
 """The built wheel in an environment of its own, outside the checkout."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from oddsschema.database.revision import HEAD
-from tests.support.environments import Environment
+from tests.support.environments import ROOT, Environment
 
 pytestmark = pytest.mark.wheel
 
@@ -68,14 +69,48 @@ def test_without_the_extra_the_error_names_it(installed: Environment) -> None:
 
 def test_consumer_is_well_typed(installed: Environment) -> None:
     """A consumer's code passes mypy --strict and pyright."""
-    consumer = Path(__file__).with_name("consumer.py")
+    assert_well_typed(installed, Path(__file__).with_name("consumer.py"))
+
+
+def test_examples_are_well_typed(installed: Environment, tmp_path: Path) -> None:
+    """The README's Python, and the conditions on outcomes, pass mypy --strict and pyright."""
+    blocks = python_of(ROOT / "README.md")
+    reading = python_of(ROOT / "docs/how-to/reading.md")
+    blocks += [block for block in reading if "queries.jsonb(" in block]
+    functions = [PRELUDE]
+    for number, block in enumerate(blocks):
+        # A line that shows an error at run time may be an error for type checkers, too.
+        lines = [line for line in block.splitlines() if "# pydantic.ValidationError" not in line]
+        functions.append(f"async def block_{number}(captures: list[bytes]) -> None:")
+        functions += [f"    {line}" for line in lines]
+    program = tmp_path / "examples.py"
+    program.write_text("\n".join(functions))
+    assert_well_typed(installed, program)
+
+
+#: The names of the page on reads, which its first block defines without types.
+PRELUDE = """
+from typing import Any
+from oddsschema import queries
+from oddsschema.queries import Offer
+async def ask(statement: Any) -> Any: ...
+"""
+
+
+def python_of(page: Path) -> list[str]:
+    """List the Python blocks of a page."""
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def assert_well_typed(installed: Environment, program: Path) -> None:
+    """Check a file by mypy --strict and pyright."""
     python = str(installed.bin / "python")
     for checker in (
         ["mypy", "--strict", "--config-file=", "--python-executable", python],
         ["pyright", "--pythonpath", python],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", *checker, consumer],
+            [sys.executable, "-m", *checker, program],
             cwd=installed.empty,
             capture_output=True,
             text=True,
