@@ -15,6 +15,7 @@ _TYPES: dict[Any, str] = {
     str | None: "text",
     int: "int",
     int | None: "int",
+    bool: "bool",
     datetime: "timestamptz",
 }
 

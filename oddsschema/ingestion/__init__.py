@@ -21,7 +21,7 @@ The way of a capture, from the top module down:
    `storage.matching` links the two sides, and compares them.
 5. `storage.placement` finds the place of each capture in its event's history, `storage.state` reads
    the markets on offer before and compares, `storage.history` decides on the snapshots to write,
-   `storage.history_rows` writes them, and `storage.binary_copy` encodes them for COPY.
+   `storage.history_rows` writes them, and `storage.binary_copy` encodes markets for COPY.
    `storage.unknown_markets` names the refused markets, which keep their state, and
    `storage.state_changes` corrects the snapshots after a late capture.
 6. `run` counts the result, and `report` has it for the caller.

@@ -1,7 +1,8 @@
 """The speed of ingestion: `python tests/benchmarks/ingest.py [--rows N] [--rounds N] [--json]`.
 
 Every contestant starts from the same JSON bytes and ends with committed rows in the real, migrated
-tables, with their keys and indexes. `ceiling` alone starts from validated and encoded rows;
+tables, with their keys and indexes. `ceiling` alone starts from validated and encoded rows, and
+commits as often as oddsschema does;
 `ceiling_busy` is the same while another process keeps a second core busy with JSON. `mixed` is
 oddsschema on a scrape with integers as ids, 40 percent specifiers and 5 percent closed outcomes
 without a price; `mixed_per_byte` is its time a byte, against that of the other scrape. `unchecked`
@@ -34,7 +35,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import oddsschema
-from oddsschema import migrations
+from oddsschema import IngestOptions, migrations
 from oddsschema.embedded import EmbeddedPostgres
 
 TRUNCATE = """
@@ -129,23 +130,28 @@ class Contest:
         captures = rivals.validated(self.lines)
         ids = await rivals.write_parents(self.plain, captures)
         await self.plain.execute("TRUNCATE competitor_odds_snapshots CASCADE")
-        self.snapshots = [
-            (snapshot_id, event_id, capture.captured_at)
-            for (event_id, snapshot_id), capture in zip(ids, captures, strict=True)
-        ]
-        self.markets = rivals.market_tuples(captures, ids)
+        size = IngestOptions().chunk_rows // (workload.MARKETS + 1) + 1
+        self.chunks = []
+        for start in range(0, len(captures), size):
+            chunk, keys = captures[start : start + size], ids[start : start + size]
+            snapshots = [
+                (snapshot_id, event_id, capture.captured_at)
+                for (event_id, snapshot_id), capture in zip(keys, chunk, strict=True)
+            ]
+            self.chunks.append((snapshots, rivals.market_tuples(chunk, keys)))
 
     async def ceiling(self) -> None:
-        """Run asyncpg's COPY alone."""
-        async with self.connection.transaction():
-            await self.connection.copy_records_to_table(
-                "competitor_odds_snapshots",
-                records=self.snapshots,
-                columns=("id", "competitor_event_id", "captured_at"),
-            )
-            await self.connection.copy_records_to_table(
-                "competitor_market_odds", records=self.markets, columns=rivals.COLUMNS
-            )
+        """Run asyncpg's COPY alone, with a commit for each chunk of oddsschema's."""
+        for snapshots, markets in self.chunks:
+            async with self.connection.transaction():
+                await self.connection.copy_records_to_table(
+                    "competitor_odds_snapshots",
+                    records=snapshots,
+                    columns=("id", "competitor_event_id", "captured_at"),
+                )
+                await self.connection.copy_records_to_table(
+                    "competitor_market_odds", records=markets, columns=rivals.COLUMNS
+                )
 
     async def verify(self, name: str, rows: int) -> None:
         """Check that the contestant stored everything."""

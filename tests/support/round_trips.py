@@ -1,4 +1,4 @@
-"""A proxy that counts the round trips and statements of a client, and delays them on request."""
+"""A proxy that counts a client's round trips, statements and written rows, and can delay them."""
 
 import asyncio
 import contextlib
@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from struct import unpack
+from struct import unpack_from
 from typing import Any
 
 from sqlalchemy import make_url
 
 #: Messages of the client. Source: PostgreSQL's documentation, "Message Formats".
 _QUERY, _PARSE, _EXECUTE, _TERMINATE = b"Q", b"P", b"E", b"X"
+#: The server's message at the end of a statement, and the statements whose rows are written.
+_COMPLETE, _WRITES = b"C", ("INSERT", "UPDATE", "DELETE", "COPY")
 
 
 @dataclass
@@ -24,6 +26,9 @@ class Traffic:
     round_trips: int = 0
     #: The statements that were executed, with the number of their executions, in their order.
     statements: Counter[str] = field(default_factory=Counter)
+    #: The number of rows that the server reports as inserted, updated and deleted. It reports none
+    #: for a statement of which the client fetches a single row.
+    rows: int = 0
     #: The names of prepared statements; a statement without a name has "".
     names: set[str] = field(default_factory=set)
     #: The number of connections.
@@ -31,7 +36,7 @@ class Traffic:
 
     def clear(self) -> None:
         """Begin to count again."""
-        self.round_trips = self.connections = 0
+        self.round_trips = self.connections = self.rows = 0
         self.statements.clear()
         self.names.clear()
 
@@ -46,8 +51,7 @@ class _ClientMessages:
         self._parsed: dict[str, str] = {}
         #: Whether the client has sent something since the last data of the server.
         self._has_sent = False
-        #: The number of bytes of the current message that are not there yet.
-        self._skipped = 0
+        self._answer = b""
 
     def add(self, data: bytes) -> None:
         """Count the messages in data of the client."""
@@ -59,17 +63,18 @@ class _ClientMessages:
         if not self._has_sent and not data.startswith(_TERMINATE):
             self._has_sent = True
             self._traffic.round_trips += 1
-        self._data += data
-        while len(self._data) >= 5:
-            (length,) = unpack("!I", self._data[1:5])
-            if len(self._data) < 1 + length:
-                break
-            self._note(self._data[:1], self._data[5 : 1 + length])
-            self._data = self._data[1 + length :]
+        messages, self._data = _split(self._data + data)
+        for kind, body in messages:
+            self._note(kind, body)
 
-    def answered(self) -> None:
-        """Note that data of the server has passed."""
+    def answered(self, data: bytes) -> None:
+        """Count the messages in data of the server."""
         self._has_sent = False
+        messages, self._answer = _split(self._answer + data)
+        for kind, body in messages:
+            tag = body[:-1].split()
+            if kind == _COMPLETE and tag[0].decode() in _WRITES:
+                self._traffic.rows += int(tag[-1])
 
     def _note(self, kind: bytes, body: bytes) -> None:
         if kind == _QUERY:
@@ -80,6 +85,18 @@ class _ClientMessages:
             self._parsed["statement"] = _shortened(rest)
         elif kind == _EXECUTE:
             self._traffic.statements[self._parsed["statement"]] += 1
+
+
+def _split(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Split data into messages, as their kinds and bodies, and the beginning of the next one."""
+    messages, start = [], 0
+    while len(data) >= start + 5:
+        (length,) = unpack_from("!I", data, start + 1)
+        if len(data) < start + 1 + length:
+            break
+        messages.append((data[start : start + 1], data[start + 5 : start + 1 + length]))
+        start += 1 + length
+    return messages, data[start:]
 
 
 def _shortened(body: bytes) -> str:
@@ -123,7 +140,7 @@ async def counting(
         messages = _ClientMessages(traffic)
         await asyncio.gather(
             pump(client, to_server, messages.add),
-            pump(answers, to_client, lambda _: messages.answered()),
+            pump(answers, to_client, messages.answered),
         )
 
     path = directory / ".s.PGSQL.5432"

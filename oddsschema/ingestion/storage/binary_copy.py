@@ -6,7 +6,7 @@ Encoding rows here, and not through the driver's codecs, leaves a caller's conne
 Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from struct import Struct
@@ -16,8 +16,7 @@ from sqlalchemy import Double, Enum, String
 
 from oddsschema.contracts.columns import column_type
 from oddsschema.ingestion.records import outcomes_json
-from oddsschema.ingestion.storage.placement import MarketRows, NewSnapshot
-from oddsschema.ingestion.storage.unknown_markets import keys_json
+from oddsschema.ingestion.storage.placement import MarketRows
 from oddsschema.models.odds import Market
 from oddsschema.models.sides import MARKET_COLUMNS, Side
 
@@ -32,11 +31,6 @@ _int4 = Struct(">ii").pack
 _int8 = Struct(">iq").pack
 _float8 = Struct(">id").pack
 _columns = Struct(">h").pack
-_array = Struct(">iiii").pack
-_dimension = Struct(">ii").pack
-
-#: The type's oid, which no release of PostgreSQL changes.
-_TIMESTAMPTZ = 1184
 
 #: The number of bytes that are handed to the connection at a time.
 _BLOCK = 256 * 1024
@@ -45,9 +39,9 @@ _BLOCK = 256 * 1024
 _REMEMBERED = 10_000
 
 
-def int4(value: int | None) -> bytes:
+def int4(value: int) -> bytes:
     """Encode an INTEGER."""
-    return _NULL if value is None else _int4(4, value)
+    return _int4(4, value)
 
 
 def int8(value: int) -> bytes:
@@ -68,56 +62,17 @@ def text(value: str | None) -> bytes:
     return _length(len(encoded)) + encoded
 
 
-def boolean(value: bool) -> bytes:
-    """Encode a BOOLEAN."""
-    return b"\0\0\0\1\1" if value else b"\0\0\0\1\0"
-
-
-def timestamptz(value: datetime | None) -> bytes:
+def timestamptz(value: datetime) -> bytes:
     """Encode a TIMESTAMPTZ, from an aware datetime."""
-    return _NULL if value is None else _int8(8, (value - _EPOCH) // _MICROSECOND)
+    return _int8(8, (value - _EPOCH) // _MICROSECOND)
 
 
-def timestamptz_array(values: Sequence[datetime]) -> bytes:
-    """Encode a TIMESTAMPTZ[], from aware datetimes."""
-    if not values:
-        return _array(12, 0, 0, _TIMESTAMPTZ)
-    elements = b"".join(map(timestamptz, values))
-    return _array(20 + len(elements), 1, 0, _TIMESTAMPTZ) + _dimension(len(values), 1) + elements
-
-
-def jsonb(document: bytes | None) -> bytes:
-    """Encode a JSONB, from JSON text; None is SQL's NULL."""
-    if document is None:
-        return _NULL
+def jsonb(document: bytes) -> bytes:
+    """Encode a JSONB, from JSON text."""
     return b"%b\x01%b" % (_length(len(document) + 1), document)
 
 
-# -- snapshots and markets -------------------------------------------------------------------------
-
-
-def snapshot_fields(
-    side: Side, snapshot_id: int, snapshot: NewSnapshot, bookmaker_id: int | None
-) -> dict[str, bytes]:
-    """Encode a snapshot: a value for each of its columns."""
-    confirmed_at = snapshot.confirmed_at
-    fields = {
-        "id": int8(snapshot_id),
-        side.event_column: int4(snapshot.event_id),
-        "captured_at": timestamptz(snapshot.captured_at),
-        "scrape_run_id": int4(snapshot.run_id),
-        "raw_response": jsonb(snapshot.raw_response),
-        "is_complete": boolean(snapshot.is_complete),
-        "confirmed_at": timestamptz_array(confirmed_at),
-        "last_confirmed_at": timestamptz(confirmed_at[-1] if confirmed_at else None),
-        "unknown_markets": jsonb(keys_json(snapshot.unknown)),
-    }
-    return fields | {"bookmaker_id": int4(bookmaker_id)} if side.has_bookmakers else fields
-
-
-def frame_row(fields: Collection[bytes]) -> bytes:
-    """Frame encoded values as a row."""
-    return _columns(len(fields)) + b"".join(fields)
+# -- markets ---------------------------------------------------------------------------------------
 
 
 _ENCODERS: dict[type[Any], Callable[[Any], bytes]] = {String: text, Enum: text, Double: float8}

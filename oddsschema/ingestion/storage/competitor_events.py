@@ -29,7 +29,7 @@ from oddsschema.ingestion.records import (
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
-from oddsschema.ingestion.storage.known_rows import KnownCompetitorRows
+from oddsschema.ingestion.storage.known_rows import SELECT_COMPETITOR_EVENTS, KnownCompetitorRows
 from oddsschema.ingestion.storage.matching import Match, MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.models.keyframes import LAST_SEEN
@@ -158,14 +158,9 @@ ON CONFLICT (source, external_id) DO NOTHING
 RETURNING external_id, sportradar_id
 """
 
-# Lock the events $2 of source $1, and read them, each with whether a reference event of its id is
-# not linked to it. (One that another transaction inserts meanwhile is linked by that one.)
+# Lock the events $2 of source $1, and read them.
 _LOCK_EVENTS = f"""
-SELECT {", ".join(f"c.{name}" for name in EventRow._fields)}, c.deleted_at, c.id, EXISTS (
-    SELECT FROM events AS e
-    WHERE e.sportradar_id = c.sportradar_id AND c.betpawa_event_id IS DISTINCT FROM e.id
-) AS is_unlinked
-FROM competitor_events AS c
+{SELECT_COMPETITOR_EVENTS}
 WHERE c.source = $1 AND c.external_id = ANY ($2)
 ORDER BY c.external_id
 FOR NO KEY UPDATE OF c
@@ -234,7 +229,9 @@ async def write_competitor_events(
     inserted: Sequence[Any] = ()
     if new := [row for external_id, row in captured.items() if external_id not in known.events]:
         inserted = await connection.fetch(_INSERT_EVENTS, source, *arrays(EventRow, new))
-    events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
+    events: Sequence[Any] | None = known.locked
+    if events is None:
+        events = await connection.fetch(_LOCK_EVENTS, source, list(newest))
     if len(events) < len(newest):
         raise TransactionError(reason="events were deleted while captures of them were stored")
     event_ids = {row["external_id"]: row["id"] for row in events}

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-from oddsschema.database.arrays import time_texts, times
+from oddsschema.database.arrays import arrays, time_texts, times, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.errors import SequenceError
 from oddsschema.ingestion.records import (
@@ -33,9 +33,46 @@ from oddsschema.ingestion.storage.unknown_markets import keys_json, stored_keys
 from oddsschema.models.keyframes import IS_GONE
 from oddsschema.models.sides import Side
 
-# Reserve $1 ids for snapshots.
-_RESERVE = """
-SELECT nextval(pg_get_serial_sequence('{snapshots}', 'id')) FROM generate_series(1, $1)
+
+class SnapshotRow(NamedTuple):
+    """The columns of a snapshot, but for its id and its bookmaker."""
+
+    event_id: int
+    captured_at: datetime
+    scrape_run_id: int | None
+    is_complete: bool
+    #: JSON texts.
+    raw_response: str | None
+    unknown_markets: str | None
+    #: The literal of an array of times.
+    confirmed_at: str
+
+    @classmethod
+    def of(cls, snapshot: NewSnapshot) -> Self:
+        """Build from a snapshot that is to be written."""
+        raw, unknown = snapshot.raw_response, keys_json(snapshot.unknown)
+        return cls(
+            snapshot.event_id,
+            snapshot.captured_at,
+            snapshot.run_id,
+            snapshot.is_complete,
+            None if raw is None else raw.decode(),
+            None if unknown is None else unknown.decode(),
+            f"{{{','.join(at.isoformat() for at in snapshot.confirmed_at)}}}",
+        )
+
+
+# Insert snapshots; return their ids in the same order. {bookmaker_column} and {bookmaker_value} are
+# those of the bookmaker where histories have one each.
+_INSERT = f"""
+INSERT INTO {{snapshots}} (id, {{event}}, captured_at, scrape_run_id, is_complete, raw_response,
+    unknown_markets, confirmed_at, last_confirmed_at{{bookmaker_column}})
+SELECT nextval(pg_get_serial_sequence('{{snapshots}}', 'id')), c.event_id, c.captured_at,
+    c.scrape_run_id, c.is_complete, c.raw_response::jsonb, c.unknown_markets::jsonb,
+    confirmed.instants, confirmed.instants[cardinality(confirmed.instants)]{{bookmaker_value}}
+FROM {unnest(SnapshotRow, 1)}
+CROSS JOIN LATERAL (SELECT c.confirmed_at::timestamptz[] AS instants) AS confirmed
+RETURNING id
 """
 
 # Note on snapshots $2 of events $1 the instants $3 at which captures confirmed them; NULL for none.
@@ -184,19 +221,7 @@ class HistoryRows:
         """Write new snapshots with their market rows."""
         if not snapshots:
             return
-        ids = await self._connection.fetch(self._side.sql(_RESERVE), len(snapshots))
-        if ids[0][0] is None:
-            raise SequenceError(table=self._side.snapshots, is_owned=False)
-        numbered = [(row[0], snapshot) for row, snapshot in zip(ids, snapshots, strict=True)]
-        fields = [
-            binary_copy.snapshot_fields(self._side, snapshot_id, snapshot, self._bookmaker_id)
-            for snapshot_id, snapshot in numbered
-        ]
-        await self._copy(
-            self._side.snapshots,
-            list(fields[0]),
-            (binary_copy.frame_row(each.values()) for each in fields),
-        )
+        ids = await self._insert([SnapshotRow.of(snapshot) for snapshot in snapshots])
         await self.write_markets(
             [
                 MarketRows(
@@ -207,9 +232,26 @@ class HistoryRows:
                     snapshot.gone,
                     snapshot.carried,
                 )
-                for snapshot_id, snapshot in numbered
+                for snapshot_id, snapshot in zip(ids, snapshots, strict=True)
             ]
         )
+
+    async def _insert(self, snapshots: Sequence[SnapshotRow]) -> list[int]:
+        """Insert snapshots, and return their ids. Raises SequenceError."""
+        import asyncpg
+
+        arguments: list[Any] = arrays(SnapshotRow, snapshots)
+        column = value = ""
+        if self._side.has_bookmakers:
+            column, value = ", bookmaker_id", f", ${len(arguments) + 1}::int"
+            arguments.append(self._bookmaker_id)
+        statement = self._side.sql(_INSERT, bookmaker_column=column, bookmaker_value=value)
+        try:
+            return [row[0] for row in await self._connection.fetch(statement, *arguments)]
+        except asyncpg.NotNullViolationError as error:
+            if error.column_name != "id":
+                raise
+            raise SequenceError(table=self._side.snapshots, is_owned=False) from error
 
     async def write_markets(self, snapshots: Sequence[MarketRows]) -> None:
         """Write market rows for snapshots that are there."""

@@ -9,7 +9,7 @@ The order of the steps and the rule for late deliveries are the same as in `comp
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oddsschema.database.arrays import arrays, unnest
 from oddsschema.database.connections import Connection
@@ -23,7 +23,7 @@ from oddsschema.ingestion.records import (
 )
 from oddsschema.ingestion.storage.event_changes import EventChanges, Written
 from oddsschema.ingestion.storage.history import append
-from oddsschema.ingestion.storage.known_rows import KnownReferenceRows
+from oddsschema.ingestion.storage.known_rows import SELECT_REFERENCE_EVENTS, KnownReferenceRows
 from oddsschema.ingestion.storage.matching import MatchedFixture, find_matches, link_events
 from oddsschema.ingestion.storage.placement import place_captures
 from oddsschema.ingestion.storage.reference_tournaments import (
@@ -84,14 +84,9 @@ ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id
 """
 
-# Lock the events of SportRadar ids $1, and read them, each with whether a competitor's event of its
-# id is not linked to it. (One that another transaction inserts meanwhile is linked by that one.)
+# Lock the events of SportRadar ids $1, and read them.
 _LOCK_EVENTS = f"""
-SELECT e.id, {", ".join(f"e.{name}" for name in EventRow._fields)}, EXISTS (
-    SELECT FROM competitor_events AS c
-    WHERE c.sportradar_id = e.sportradar_id AND c.betpawa_event_id IS DISTINCT FROM e.id
-) AS is_unlinked
-FROM events AS e
+{SELECT_REFERENCE_EVENTS}
 WHERE e.sportradar_id = ANY ($1)
 ORDER BY e.sportradar_id
 FOR NO KEY UPDATE OF e
@@ -172,7 +167,9 @@ async def write_reference_events(
 
     missing = [event_row(newest[key][0]) for key in described if key not in known.events]
     inserted = await connection.fetch(_INSERT_EVENTS, *arrays(EventRow, missing)) if missing else []
-    events = await connection.fetch(_LOCK_EVENTS, list(newest))
+    events: Sequence[Any] | None = known.locked
+    if events is None:
+        events = await connection.fetch(_LOCK_EVENTS, list(newest))
     if len(events) < len(newest):
         raise TransactionError(reason="events were deleted while captures of them were stored")
     event_ids: dict[str, int] = {row["sportradar_id"]: row["id"] for row in events}

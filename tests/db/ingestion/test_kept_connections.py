@@ -97,7 +97,7 @@ def test_types_changed_between_batches(database: str, run: Run) -> None:
     async def body() -> None:
         async with oddsschema.connect(database) as odds:
             await odds.ingest(PARTS[0])
-            await execute(database, "ALTER TABLE events ALTER tournament_id TYPE bigint")
+            await execute(database, "ALTER TABLE odds_snapshots ALTER scrape_run_id TYPE bigint")
             report = await odds.ingest(PARTS[1])
             assert (report.status, report.retries) == (ScrapeStatus.COMPLETED, 1)
 
