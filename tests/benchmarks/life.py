@@ -5,8 +5,9 @@ Real sizes: 18 markets an event, 2.7 outcomes a market. Printed as one JSON docu
 - `scrapes`: successive scrapes with a share of changed markets, stored in turns as changes,
   complete, and by the rival that people build instead (one JSONB row a capture).
 - `redelivery`: a scrape that is delivered again, against its first delivery.
-- `confirmations`: scrapes without a change: the share of HOT updates, and the bytes of the heap
-  against those of its rows. VACUUM runs after each tenth scrape, as autovacuum would.
+- `confirmations`: scrapes without a change: the share of HOT updates, the bytes of the heap
+  against those of its rows, and the time of the ten scrapes before the hundredth confirmation
+  against that of the ten after the first. VACUUM runs after each tenth scrape, as autovacuum would.
 """
 
 import argparse
@@ -195,9 +196,10 @@ async def measure_redelivery(server: str, arguments: argparse.Namespace) -> dict
 
 async def measure_confirmations(server: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure scrapes without a change."""
+    seconds = []
     async with new_database(server, "life_confirmed") as url:
         for number, lines in enumerate(scrapes(arguments.events, arguments.confirmations, 0, 1)):
-            await store("changes", url, lines)
+            seconds.append(await store("changes", url, lines))
             if number % 10 == 9:
                 connection = await asyncpg.connect(url)
                 await connection.execute("VACUUM competitor_odds_snapshots")
@@ -205,7 +207,8 @@ async def measure_confirmations(server: str, arguments: argparse.Namespace) -> d
         connection = await asyncpg.connect(url)
         found = await connection.fetchrow(_CONFIRMATIONS)
         await connection.close()
-    return {name: round(value, 3) for name, value in found.items()}
+    later = statistics.median(seconds[90:100]) / statistics.median(seconds[2:12])
+    return {name: round(value, 3) for name, value in {**found, "later_to_first": later}.items()}
 
 
 MEASUREMENTS = {
@@ -223,7 +226,9 @@ def main() -> None:
     parser.add_argument("--markets", type=int, default=18, help="of an event, at most 170")
     parser.add_argument("--scrapes", type=int, default=40)
     parser.add_argument("--share", type=float, default=0.05, help="of the markets that change")
-    parser.add_argument("--confirmations", type=int, default=200, help="scrapes without a change")
+    parser.add_argument(
+        "--confirmations", type=int, default=200, help="scrapes without a change, 100 or more"
+    )
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))

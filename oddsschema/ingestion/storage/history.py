@@ -178,10 +178,10 @@ class HistoryWriter:
                 and not (snapshot.markets or snapshot.gone or snapshot.is_complete)
                 and snapshot.raw_response is None
                 and not (snapshot.unknown or current.unknown)
-                and len(current.confirmed_at) < _MOST_CONFIRMATIONS
+                and current.confirmations < _MOST_CONFIRMATIONS
             ):
                 self.written.confirmed += 1
-                current.confirmed_at.append(capture.at)
+                current.confirm(capture.at)
             else:
                 current = snapshot
             if not changed or changed[-1] is not current:
@@ -302,8 +302,8 @@ class HistoryWriter:
             and not (capture.unknown or before.unknown)
             and self._storage.store == "changes"
         ):
-            before.confirmed_at = sorted([*before.confirmed_at, placed.at])
-            await self._rows.confirm([before])
+            instants = await self._rows.confirmations(before)
+            await self._rows.set_confirmations(before, [*instants, placed.at])
             self.written.confirmed += 1
             return
         after = by_key([*capture.markets, *difference.carried])
@@ -321,10 +321,10 @@ class HistoryWriter:
         """
         event_id, at = placed.event_id, placed.at
         in_force = placed.before
-        if in_force is not None and in_force.confirmed_at:
-            later = [instant for instant in in_force.confirmed_at if instant > at]
-            in_force.confirmed_at = [instant for instant in in_force.confirmed_at if instant < at]
-            await self._rows.confirm([in_force])
+        if in_force is not None and (instants := await self._rows.confirmations(in_force)):
+            later = [instant for instant in instants if instant > at]
+            earlier = [instant for instant in instants if instant < at]
+            await self._rows.set_confirmations(in_force, earlier)
             if later:
                 first, *rest = later
                 follower = NewSnapshot(

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from oddsschema.database.arrays import arrays, time_texts, times, unnest
+from oddsschema.database.arrays import arrays, read_times, time_texts, times, times_text, unnest
 from oddsschema.database.connections import Connection
 from oddsschema.errors import SequenceError
 from oddsschema.ingestion.records import (
@@ -75,16 +75,32 @@ CROSS JOIN LATERAL (SELECT c.confirmed_at::timestamptz[] AS instants) AS confirm
 RETURNING id
 """
 
-# Note on snapshots $2 of events $1 the instants $3 at which captures confirmed them; NULL for none.
+# Note on snapshots $2 of events $1 the instants $3 of captures that confirmed them, which are later
+# than those noted before.
 _CONFIRM = f"""
 UPDATE {{snapshots}} AS s
-SET confirmed_at = c.instants, last_confirmed_at = c.instants[cardinality(c.instants)]
+SET confirmed_at = s.confirmed_at || c.instants, last_confirmed_at = c.last
 FROM (
-    SELECT event, id, array_remove(array_agg(at ORDER BY at), NULL) AS instants
+    SELECT event, id, array_agg(at ORDER BY at) AS instants, max(at) AS last
     FROM unnest($1::int[], $2::bigint[], {times(3)}) AS c (event, id, at)
     GROUP BY event, id
 ) AS c
 WHERE s.{{event}} = c.event AND s.id = c.id
+"""
+
+# Read the instants of the captures that confirmed snapshot $2 of event $1.
+_CONFIRMATIONS = f"""
+SELECT {times_text("s.confirmed_at")} FROM {{snapshots}} AS s WHERE s.{{event}} = $1 AND s.id = $2
+"""
+
+# Replace the instants of the captures that confirmed snapshot $2 of event $1 by $3, in order.
+_SET_CONFIRMATIONS = f"""
+UPDATE {{snapshots}} AS s SET confirmed_at = c.instants, last_confirmed_at = c.last
+FROM (
+    SELECT c.instants, (SELECT max(at) FROM unnest(c.instants) AS at) AS last
+    FROM (SELECT {times(3)} AS instants) AS c
+) AS c
+WHERE s.{{event}} = $1 AND s.id = $2
 """
 
 # Find the snapshot of event $1 after the instant $2. $3 is the bookmaker's id.
@@ -165,16 +181,38 @@ class HistoryRows:
             return await anext(states)
 
     async def confirm(self, snapshots: Iterable[PrecedingSnapshot]) -> None:
-        """Update the confirmations of stored snapshots."""
-        confirmations: list[tuple[int, int, datetime | None]] = []
-        for snapshot in snapshots:
-            instants: Sequence[datetime | None] = snapshot.confirmed_at or [None]
-            confirmations.extend((snapshot.event_id, snapshot.id, at) for at in instants)
+        """Write the new confirmations of stored snapshots."""
+        confirmations = [
+            (snapshot.event_id, snapshot.id, at)
+            for snapshot in snapshots
+            for at in snapshot.confirmed_at
+        ]
         if confirmations:
             events, ids, instants = (list(column) for column in zip(*confirmations, strict=True))
             await self._connection.execute(
                 self._side.sql(_CONFIRM), events, ids, time_texts(instants)
             )
+
+    async def confirmations(self, snapshot: PrecedingSnapshot) -> list[datetime]:
+        """Read the instants of the captures that confirmed a stored snapshot."""
+        if not snapshot.confirmations:
+            return []
+        return read_times(
+            await self._connection.fetchval(
+                self._side.sql(_CONFIRMATIONS), snapshot.event_id, snapshot.id
+            )
+        )
+
+    async def set_confirmations(
+        self, snapshot: PrecedingSnapshot, instants: Iterable[datetime]
+    ) -> None:
+        """Replace the confirmations of a stored snapshot."""
+        await self._connection.execute(
+            self._side.sql(_SET_CONFIRMATIONS),
+            snapshot.event_id,
+            snapshot.id,
+            time_texts(sorted(instants)),
+        )
 
     async def next_snapshot(self, event_id: int, at: datetime) -> StoredSnapshot | None:
         """Read the snapshot after an instant, with its market rows."""

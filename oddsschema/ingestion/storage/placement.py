@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from oddsschema.database.arrays import read_times, time_texts, times, times_text
+from oddsschema.database.arrays import time_texts, times
 from oddsschema.database.connections import Connection
 from oddsschema.database.revision import fetch_keeping_migrated
 from oddsschema.ingestion.records import CaptureRecord, MarketKey, MarketRecord, market_key
@@ -18,7 +18,9 @@ from oddsschema.models.sides import Side
 # Place captures: for each event $1 and instant $2, the snapshot in force at the instant, the id of
 # the snapshot after it, and the time of the event's last capture. $3 is the bookmaker's id.
 _PLACES = f"""
-SELECT c.event, before.id, before.captured_at, {times_text("before.confirmed_at")} AS confirmed_at,
+SELECT c.event, before.id, before.captured_at, before.last_confirmed_at,
+    cardinality(before.confirmed_at) AS confirmations,
+    c.at = ANY (before.confirmed_at) AS is_confirmation,
     before.scrape_run_id,
     before.unknown_markets::text AS unknown, after.id AS next_id, latest.at AS latest
 FROM unnest($1::int[], {times(2)}) WITH ORDINALITY AS c (event, at, position)
@@ -52,9 +54,19 @@ class PrecedingSnapshot:
     event_id: int
     captured_at: datetime
     run_id: int | None
-    confirmed_at: list[datetime]
+    #: The time of the last stored capture that confirmed it.
+    last_confirmed_at: datetime | None
+    #: The number of captures that confirm it: those stored, and those of `confirmed_at`.
+    confirmations: int
     #: The keys of the markets that were refused.
     unknown: frozenset[MarketKey]
+    #: The times of captures that confirm it and are still to be written.
+    confirmed_at: list[datetime] = field(default_factory=list)
+
+    def confirm(self, at: datetime) -> None:
+        """Add a capture that is newer than all before."""
+        self.confirmed_at.append(at)
+        self.confirmations += 1
 
 
 @dataclass(slots=True)
@@ -75,6 +87,15 @@ class NewSnapshot:
     carried: Sequence[MarketRecord] = ()
     #: The keys of the markets that were refused.
     unknown: frozenset[MarketKey] = frozenset()
+
+    @property
+    def confirmations(self) -> int:
+        """The number of captures that confirm it."""
+        return len(self.confirmed_at)
+
+    def confirm(self, at: datetime) -> None:
+        """Add a capture that is newer than all before."""
+        self.confirmed_at.append(at)
 
 
 class Placed(NamedTuple):
@@ -110,6 +131,8 @@ class PlacedCapture:
     capture: CaptureRecord
     #: The snapshot in force at its instant.
     before: PrecedingSnapshot | None
+    #: Whether a stored capture of its instant confirms that snapshot.
+    is_confirmation: bool
     #: Whether a snapshot of a later instant is stored.
     has_follower: bool
 
@@ -122,9 +145,7 @@ class PlacedCapture:
     def is_known(self) -> bool:
         """Whether this event was captured at this instant before."""
         before = self.before
-        return before is not None and (
-            before.captured_at == self.at or self.at in before.confirmed_at
-        )
+        return before is not None and (before.captured_at == self.at or self.is_confirmation)
 
     @property
     def unknown(self) -> frozenset[MarketKey]:
@@ -136,10 +157,8 @@ class PlacedCapture:
     @property
     def is_late(self) -> bool:
         """Whether a capture of a later instant is stored already."""
-        before = self.before
-        return self.has_follower or (
-            before is not None and any(instant > self.at for instant in before.confirmed_at)
-        )
+        last = None if self.before is None else self.before.last_confirmed_at
+        return self.has_follower or (last is not None and last > self.at)
 
 
 async def place_captures(
@@ -185,10 +204,19 @@ async def place_captures(
                 event_id,
                 row["captured_at"],
                 row["scrape_run_id"],
-                read_times(row["confirmed_at"]),
+                row["last_confirmed_at"],
+                row["confirmations"],
                 stored_keys(row["unknown"]),
             )
-        placed.append(PlacedCapture(event_id, capture, before, row["next_id"] is not None))
+        placed.append(
+            PlacedCapture(
+                event_id,
+                capture,
+                before,
+                bool(row["is_confirmation"]),
+                row["next_id"] is not None,
+            )
+        )
         if row["latest"] is not None:
             latest[event_id] = row["latest"]
     return Placed(sorted(placed, key=lambda capture: capture.at), latest, rows)
