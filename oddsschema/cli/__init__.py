@@ -15,7 +15,7 @@ The commands:
 - `batches`: `batches`
 - `adoption`: `adopt`
 - `unmapped_markets`: `unmapped`
-- `listings`: `listings`
+- `events`: `events`
 - `history`: `history`
 - `retention`: `prune` and `size`
 - `schema`: `schema json`, `sql` and `erd`

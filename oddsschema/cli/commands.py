@@ -35,6 +35,11 @@ _PLACES = {
         "downgrade",
         'Downgrade the tables to REVISION; "base" drops all tables, with their rows.',
     ),
+    "events": _Place(
+        "events",
+        "events",
+        "Print the events that bookmakers list, in the order of their kickoffs (UTC).",
+    ),
     "export": _Place(
         "export",
         "export",
@@ -54,11 +59,6 @@ _PLACES = {
         "captures",
         "ingest",
         "Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch.",
-    ),
-    "listings": _Place(
-        "listings",
-        "listings",
-        "Print the events that bookmakers list, in the order of their kickoffs (UTC).",
     ),
     "prune": _Place(
         "retention",

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import click
 from sqlmodel import col
 
 from oddsschema import frames, queries
-from oddsschema.cli.options import run_on_database, url_option
+from oddsschema.cli.options import run_on_database, time_option, url_option
 from oddsschema.cli.output import ProgressLine, is_terminal, print_line
 from oddsschema.frames.columns import arrow
 from oddsschema.frames.files import FileFormat, write_file, write_parts, write_stream
@@ -61,18 +61,6 @@ ROWS: dict[str, tuple[Callable[[Request], Any], str]] = {
 }
 
 
-def _in_utc(_ctx: click.Context, _param: click.Parameter, value: datetime | None) -> Any:
-    return None if value is None else value.replace(tzinfo=UTC)
-
-
-def time_option(name: str, help: str) -> Callable[[Any], Any]:
-    """Add an option for an instant in UTC."""
-    formats = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-    return click.option(
-        name, type=click.DateTime(formats), callback=_in_utc, metavar="TIME", help=help
-    )
-
-
 @click.command()
 @click.option(
     "--what", type=click.Choice(list(ROWS)), default="prices", show_default=True, help="The rows."
@@ -85,8 +73,8 @@ def time_option(name: str, help: str) -> Callable[[Any], Any]:
     show_default=True,
     help="The format of the file.",
 )
-@time_option("--since", "The start (UTC): of the prices; of the kickoffs for closing.")
-@time_option("--until", "The end (UTC), which is not in it.")
+@time_option("--since", help="The start (UTC): of the prices; of the kickoffs for closing.")
+@time_option("--until", help="The end (UTC), which is not in it.")
 @click.option("--event", multiple=True, help="Only this SportRadar id. May be repeated.")
 @click.option("--bookmaker", multiple=True, help="Only this bookmaker. May be repeated.")
 @click.option("--market", multiple=True, help="Only this id of a market. May be repeated.")

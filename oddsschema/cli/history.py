@@ -85,7 +85,8 @@ def history(
 ) -> None:
     """Print the offers of EVENT side by side, or the price history of a MARKET.
 
-    EVENT is a SportRadar id (66457014 or sr:match:66457014), or the id of an event of BetPawa.
+    EVENT is a SportRadar id (66457014 or sr:match:66457014), the id of an event of BetPawa, or
+    words of the names of its teams and tournament: if several events have them, they are listed.
     MARKET is BetPawa's id of the market, or a part of its name. Times are UTC.
     """
     choice = _Choice(line, specifiers)

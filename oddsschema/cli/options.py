@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -60,6 +60,18 @@ def read_bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) 
         raise click.BadParameter(f"{value!r} is not a size such as 500M, 80G or 2T") from error
 
 
+def read_text(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Parse the value of an option or argument: a text that PostgreSQL can hold."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from oddsschema.contracts.scalars import Text1000
+
+    try:
+        return TypeAdapter[str](Text1000).validate_python(value)
+    except ValidationError as error:
+        raise click.BadParameter(f"{value!r} is too long, or has invalid characters") from error
+
+
 def read_slug(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Parse the value of an option: the slug of a bookmaker."""
     from pydantic import TypeAdapter, ValidationError
@@ -80,6 +92,18 @@ def read_zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -
         raise click.BadParameter(
             f"{value!r} is no time zone, such as Europe/London, Africa/Lagos or UTC"
         ) from error
+
+
+def _in_utc(_ctx: click.Context, _param: click.Parameter, value: datetime | None) -> Any:
+    return None if value is None else value.replace(tzinfo=UTC)
+
+
+def time_option(*names: str, help: str) -> Callable[[_Command], _Command]:
+    """Add an option for an instant in UTC."""
+    formats = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+    return click.option(
+        *names, type=click.DateTime(formats), callback=_in_utc, metavar="TIME", help=help
+    )
 
 
 class JsonOption(click.Option):

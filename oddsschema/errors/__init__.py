@@ -32,6 +32,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── BatchEndedError
     ├── RunEndedError
     ├── EventNotFoundError
+    ├── AmbiguousEventError
     ├── MarketNotFoundError
     ├── ChunkError
     ├── UncertainCommitError
@@ -86,6 +87,7 @@ from oddsschema.errors.schemas import (
     SplitTablesError,
 )
 from oddsschema.errors.scrapes import (
+    AmbiguousEventError,
     BatchEndedError,
     BatchNotFoundError,
     ChunkError,
@@ -98,6 +100,7 @@ from oddsschema.errors.scrapes import (
 __all__ = [
     "AdoptionError",
     "AdoptionTimeZoneError",
+    "AmbiguousEventError",
     "BatchEndedError",
     "BatchNotFoundError",
     "CheckViolationError",

@@ -1,6 +1,7 @@
 """The errors of batches, runs, events and markets, and of the ingestion of captures."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from oddsschema.errors.root import OddsSchemaError
 
@@ -47,12 +48,37 @@ class RunEndedError(OddsSchemaError):
 class EventNotFoundError(OddsSchemaError):
     """An event that the database does not have."""
 
-    #: The SportRadar id, or the id of a BetPawa event, that was asked for.
+    #: The id, or the words of its names, that were asked for.
     event: str
 
     def __post_init__(self) -> None:
         super().__init__(
-            f"no event {self.event}: give a SportRadar id, or the id of a BetPawa event"
+            f"no event {self.event}: give a SportRadar id, the id of a BetPawa event, or words of "
+            "the names of teams and tournament"
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AmbiguousEventError(OddsSchemaError):
+    """Words that the names of several events have."""
+
+    #: The words that were asked for.
+    event: str
+    #: The events, in the order of their kickoffs: SportRadar id, kickoff and name of each.
+    candidates: tuple[tuple[str, datetime, str], ...]
+    #: Whether these are all; otherwise they are those with a kickoff near to now.
+    are_all: bool
+
+    def __post_init__(self) -> None:
+        rest = "" if self.are_all else ", among them these"
+        lines = (
+            # A name with line breaks stays in its line.
+            f"\n  {sportradar_id}  {kickoff:%Y-%m-%d %H:%M}  {' '.join(name.split())}"
+            for sportradar_id, kickoff, name in self.candidates
+        )
+        super().__init__(
+            f"several events have {self.event!r} in their names{rest}: give the SportRadar id of "
+            f"one, or more words{''.join(lines)}"
         )
 
 

@@ -27,8 +27,8 @@ from oddsschema.queries.listed_events import (
     ListedEvent,
     ListedTournament,
     Matching,
-    listings,
-    listings_by_tournament,
+    events,
+    events_by_tournament,
 )
 from oddsschema.queries.outcomes import implied_probabilities, jsonb, overround
 from oddsschema.queries.plain_rows import fetch_rows, stream_rows
@@ -65,12 +65,12 @@ __all__ = [
     "by_outcome",
     "closing_prices",
     "coverage",
+    "events",
+    "events_by_tournament",
     "fetch_rows",
     "implied_probabilities",
     "jsonb",
     "lined_up",
-    "listings",
-    "listings_by_tournament",
     "moves",
     "offers",
     "opening_prices",

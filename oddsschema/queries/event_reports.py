@@ -5,19 +5,25 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import RootModel, TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, case, null, or_
+from sqlalchemy import ColumnElement, Integer, case, cast, func, null, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlmodel import Field, col, select
+from sqlmodel import Field, col
 
 from oddsschema.contracts.base import loader
 from oddsschema.contracts.scalars import SportradarEventId
-from oddsschema.errors import EventNotFoundError
+from oddsschema.errors import AmbiguousEventError, EventNotFoundError
 from oddsschema.models import CompetitorEvent, Event
-from oddsschema.queries.availability import BestPrice, Offer, best_prices, offers
+from oddsschema.models.sides import table_of
+from oddsschema.queries.availability import NOW, BestPrice, Offer, best_prices, offers
+from oddsschema.queries.distinct_rows import distinct_on
+from oddsschema.queries.event_search import EventSearch
 from oddsschema.queries.history import PricePoint, price_history
 from oddsschema.queries.outcomes import Overround, overround
 
 _SPORTRADAR_ID: TypeAdapter[str] = TypeAdapter(SportradarEventId)
+
+#: The greatest number of events that an AmbiguousEventError lists.
+MAX_CANDIDATES = 10
 
 
 class EventIdentity(NamedTuple):
@@ -68,32 +74,68 @@ class MarketHistory(RootModel[tuple[MarketPoint, ...]]):
 
 
 async def find_event(connection: AsyncConnection, event: str) -> EventIdentity:
-    """Find an event by its SportRadar id, or by the id of BetPawa's event.
+    """Find an event by its SportRadar id, by the id of BetPawa's event, or by words of its names.
 
     A SportRadar id may be written as `sr:match:66457014`. BetPawa's event is preferred to a
-    competitor's. Raises EventNotFoundError.
+    competitor's. See `queries.events` for words; they are looked up if no event has the id.
+    Raises EventNotFoundError and AmbiguousEventError.
     """
+    try:
+        search = EventSearch(event)
+    except ValidationError:
+        raise EventNotFoundError(event=event) from None
+    for statement in (*_by_id(event), *([_by_words(search)] if search else [])):
+        found = [EventIdentity(*row) for row in await connection.execute(statement)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            candidates = tuple((each.sportradar_id, each.kickoff, each.name) for each in found)
+            raise AmbiguousEventError(
+                event=event,
+                candidates=candidates[:MAX_CANDIDATES],
+                are_all=len(candidates) <= MAX_CANDIDATES,
+            )
+    raise EventNotFoundError(event=event)
+
+
+_REFERENCE = select(*(col(Event.name), col(Event.kickoff), col(Event.sportradar_id), col(Event.id)))
+# Of the competitors that list an event, the first one names it.
+_COMPETITOR = (
+    select(
+        *(col(CompetitorEvent.name), col(CompetitorEvent.kickoff)),
+        *(col(CompetitorEvent.sportradar_id), cast(null(), Integer).label("id")),
+    )
+    .where(col(CompetitorEvent.deleted_at).is_(None))
+    .order_by(col(CompetitorEvent.sportradar_id), col(CompetitorEvent.id))
+    .prefix_with(distinct_on(table_of(CompetitorEvent).c.sportradar_id))
+)
+
+
+def _by_id(event: str) -> Iterator[Any]:
+    """Yield the selects of the event with an id."""
     try:
         sportradar_id = _SPORTRADAR_ID.validate_python(event)
     except ValidationError:
-        raise EventNotFoundError(event=event) from None
-    reference = select(Event.name, Event.kickoff, Event.sportradar_id, Event.id)
-    competitor = select(
-        CompetitorEvent.name, CompetitorEvent.kickoff, CompetitorEvent.sportradar_id, null()
-    )
-    statements: list[Any] = [
-        reference.where(Event.sportradar_id == sportradar_id),
-        competitor.where(
-            CompetitorEvent.sportradar_id == sportradar_id,
-            col(CompetitorEvent.deleted_at).is_(None),
-        ),
-    ]
+        # The text is no id.
+        return
+    yield _REFERENCE.where(col(Event.sportradar_id) == sportradar_id)
+    yield _COMPETITOR.where(col(CompetitorEvent.sportradar_id) == sportradar_id)
     if event.isdecimal() and len(event) < 10:
-        statements.append(reference.where(Event.id == int(event)))
-    for statement in statements:
-        if (row := (await connection.execute(statement.limit(1))).first()) is not None:
-            return EventIdentity(*row)
-    raise EventNotFoundError(event=event)
+        yield _REFERENCE.where(col(Event.id) == int(event))
+
+
+def _by_words(search: EventSearch) -> Any:
+    """Select the events with words: those with a kickoff near to now, if there are many."""
+    found = union_all(
+        _REFERENCE.where(col(Event.id).in_(search.event_ids())),
+        _COMPETITOR.where(
+            col(CompetitorEvent.betpawa_event_id).is_(None),
+            col(CompetitorEvent.sportradar_id).in_(search.unmatched_ids()),
+        ),
+    ).subquery("found")
+    distance = func.abs(func.extract("epoch", found.c.kickoff - NOW))
+    nearest = select(found).order_by(distance).limit(MAX_CANDIDATES + 1).subquery("nearest")
+    return select(nearest).order_by(nearest.c.kickoff, nearest.c.sportradar_id)
 
 
 async def read_offers(

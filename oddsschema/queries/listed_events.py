@@ -1,7 +1,7 @@
 """The events of all bookmakers, each with its listings, and their number in each tournament."""
 
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any
 
 from sqlalchemy import (
@@ -37,6 +37,7 @@ from oddsschema.contracts.scalars import (
 )
 from oddsschema.models import CompetitorTournament, Fixture, Sport, Tournament
 from oddsschema.models.sides import BETPAWA, COMPETITORS, table_of
+from oddsschema.queries.event_search import EventSearch
 from oddsschema.queries.rows import Row, selecting
 from oddsschema.queries.sides import LISTINGS, EventListing, competitor_listings
 
@@ -110,9 +111,17 @@ class ListedTournament(AtTournament, Row):
 #: The country of BetPawa's tournaments that have none.
 UNKNOWN_COUNTRY: str = Tournament.model_fields["country"].default
 
+#: The table of events of each side, under the name that it has in the selects.
+LISTED_EVENT = {side: side.event_table.alias("listed_event") for side in (BETPAWA, COMPETITORS)}
 
-def listings() -> SelectOfScalar[ListedEvent]:
+
+def events(text: str = "", *, tournament: str = "") -> SelectOfScalar[ListedEvent]:
     """Select the events that any bookmaker lists, each with all its listings, in no order.
+
+    `text` finds events by team, tournament or country: each of its words is a part of the names
+    that BetPawa or a competitor gives to the event. Accents and case make no difference. It may
+    also be the SportRadar id, with or without its prefix, or the id of BetPawa's event.
+    `tournament` finds the events of a tournament by words of its name or country.
 
     The events of a day: `.where(ListedEvent.kickoff >= start, ListedEvent.kickoff < end)`; at
     several bookmakers: `.where(ListedEvent.bookmaker_count >= 3)`; of one side:
@@ -120,24 +129,29 @@ def listings() -> SelectOfScalar[ListedEvent]:
 
     Events that no event of BetPawa is matched to are one event if they have the same SportRadar id.
     """
-    return selecting(ListedEvent, _listed())
+    return selecting(ListedEvent, _listed(EventSearch(text, tournament)))
 
 
-@cache
-def _listed() -> CompoundSelect[Any]:
-    answers = (reference_events().subquery(), competitors_events().subquery())
+@lru_cache(maxsize=32)
+def _listed(search: EventSearch) -> CompoundSelect[Any]:
+    ours, theirs = reference_events(), competitors_events()
+    if search:
+        ours = ours.where(LISTED_EVENT[BETPAWA].c.id.in_(search.event_ids()))
+        event = LISTED_EVENT[COMPETITORS].c
+        theirs = theirs.where(event.sportradar_id.in_(search.unmatched_ids()))
+    answers = (ours.subquery(), theirs.subquery())
     rows = (select(*(answer.c[name] for name in ListedEvent.model_fields)) for answer in answers)
     return union_all(*rows)
 
 
-def listings_by_tournament(
+def events_by_tournament(
     among: SelectOfScalar[ListedEvent] | None = None,
 ) -> SelectOfScalar[ListedTournament]:
     """Count the listed events of each tournament, by default all.
 
-    `listings_by_tournament(listings().where(ListedEvent.kickoff >= start))`.
+    `events_by_tournament(events().where(ListedEvent.kickoff >= start))`.
     """
-    listed = (listings() if among is None else among).subquery("listed")
+    listed = (events() if among is None else among).subquery("listed")
     tournament = [listed.c[name] for name in AtTournament.model_fields]
     counts = (
         func.count().filter(listed.c.matching == matching).label(matching.value)
@@ -149,7 +163,7 @@ def listings_by_tournament(
 
 def reference_events() -> Select[Any]:
     """Select BetPawa's events that any bookmaker lists, with their listings."""
-    events = BETPAWA.event_table.alias("listed_event")
+    events = LISTED_EVENT[BETPAWA]
     tournaments, sports = table_of(Tournament), table_of(Sport)
     listed = gathered(
         union_all(
@@ -177,7 +191,7 @@ def competitors_events() -> Select[Any]:
     The first row of a SportRadar id describes the event. Grouped rows would have no kickoff before
     all are read.
     """
-    events = COMPETITORS.event_table.alias("listed_event")
+    events = LISTED_EVENT[COMPETITORS]
     theirs = table_of(CompetitorTournament).alias("their_tournament")
     tournaments, sports = table_of(Tournament), table_of(Sport)
     competitor = competitor_listings()

@@ -13,8 +13,8 @@ from oddsschema.queries.listed_events import (
     ListedEvent,
     ListedTournament,
     Matching,
-    listings,
-    listings_by_tournament,
+    events,
+    events_by_tournament,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +33,11 @@ class ListedTournamentList(RootModel[tuple[ListedTournament, ...]]):
     model_config = ConfigDict(frozen=True)
 
 
-def selected_listings(
+def selected_events(
+    text: str = "",
     *,
+    sport: str | None = None,
+    tournament: str = "",
     bookmaker: str | None = None,
     matching: Sequence[Matching] = (),
     least_bookmakers: int = 1,
@@ -43,10 +46,13 @@ def selected_listings(
 ) -> SelectOfScalar[ListedEvent]:
     """Select the listed events under all of these conditions.
 
-    A bookmaker lists them; so do at least a number of bookmakers; they are matched in one of these
-    ways; and the kickoff is in the range from `kickoff_from` to before `kickoff_until`.
+    They are found as by `events`; they are of a sport; a bookmaker lists them; so do at least a
+    number of bookmakers; they are matched in one of these ways; and the kickoff is in the range
+    from `kickoff_from` to before `kickoff_until`.
     """
-    statement = listings()
+    statement = events(text, tournament=tournament)
+    if sport is not None:
+        statement = statement.where(ListedEvent.sport == sport)
     if bookmaker is not None:
         statement = statement.where(col(ListedEvent.bookmakers).contains([bookmaker]))
     if matching:
@@ -60,7 +66,7 @@ def selected_listings(
     return statement
 
 
-async def read_listings(
+async def read_events(
     connection: "AsyncConnection", among: SelectOfScalar[ListedEvent], limit: int
 ) -> ListedEventList:
     """Read the first of the selected events, in the order of their kickoffs."""
@@ -76,7 +82,7 @@ async def read_listed_tournaments(
 ) -> ListedTournamentList:
     """Count the selected events of each tournament; read the largest of them."""
     tournament = ListedTournament
-    statement = listings_by_tournament(among).order_by(
+    statement = events_by_tournament(among).order_by(
         col(tournament.events).desc(),
         *(col(tournament.sport), col(tournament.country), col(tournament.tournament)),
     )

@@ -148,11 +148,11 @@ async def ask(session: ModelSession) -> None:
         assert_type(margin, float | None)
     best = (await session.exec(queries.best_prices(offers))).one()
     assert_type(best.bookmakers, tuple[str, ...])
-    among = queries.listings().where(ListedEvent.bookmaker_count >= 2)
+    among = queries.events().where(ListedEvent.bookmaker_count >= 2)
     for event in await session.exec(among):
         assert_type(event.listings, tuple[EventListing, ...])
         assert_type(event.matching, Matching)
-    for tournament in await session.exec(queries.listings_by_tournament(among)):
+    for tournament in await session.exec(queries.events_by_tournament(among)):
         assert_type(tournament.competitor_only, int)
     unmatched = (await session.exec(queries.unmatched_events())).all()
     assert_type(unmatched, Sequence[CompetitorEvent])

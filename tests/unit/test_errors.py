@@ -5,7 +5,7 @@ import dataclasses
 import multiprocessing
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_type_hints
 
 import pytest
@@ -22,6 +22,8 @@ EXAMPLES: dict[Any, Any] = {
     str | None: None,
     int: 7,
     timedelta: timedelta(seconds=0.3),
+    bool: False,
+    tuple[tuple[str, datetime, str], ...]: (("7", datetime(2026, 1, 9, tzinfo=UTC), "A - B"),),
     Mapping[str, Sequence[str]]: {"public": ["events"]},
 }
 

@@ -109,8 +109,8 @@ def test_reading_commands_do_not(database: str) -> None:
     for words in (
         ["batches"],
         ["unmapped"],
-        ["listings"],
-        ["listings", "--by-tournament"],
+        ["events"],
+        ["events", "--by-tournament"],
         ["current"],
         ["check"],
         ["size"],

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +18,7 @@ from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.errors import OddsSchemaError
 from oddsschema.queries import PricePoint
 from tests.support.histories import KICKOFF, START, capture
+from tests.support.screens import program
 
 Run = Callable[..., Any]
 History = Callable[..., Result]
@@ -268,6 +269,40 @@ def test_event_is_found(history: History) -> None:
     assert "bet9ja" in history("theirs").output
 
 
+def test_events_are_asked_back(database: str, run: Run) -> None:
+    """Words find an event; several events with the words are listed with their ids."""
+    names = {"1": "Lagos Énugu", "2": "Lagos\nKano"}
+    for number, name in names.items():
+        captured = capture("bet9ja", START, [FIRST], number)
+        captured["competitor_event"] |= {"name": name, "sportradar_id": f"4000{number}"}
+        assert run(ingest(database, [captured])).all_stored
+    ended = program("history", "lagos", "--url", database)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        "error: several events have 'lagos' in their names: give the SportRadar id of one, or more "
+        "words",
+        f"  40001  {KICKOFF:%Y-%m-%d %H:%M}  Lagos Énugu",
+        f"  40002  {KICKOFF:%Y-%m-%d %H:%M}  Lagos Kano",
+    ]
+    ended = program("history", "LAGOS ENUGU", "--url", database)
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.startswith("Lagos Énugu, kickoff")
+
+
+def test_many_events_are_not_all_listed(database: str, run: Run) -> None:
+    """At most ten events are listed: those with a kickoff near to now."""
+    found = []
+    for number in range(12):
+        captured = capture("bet9ja", START, [FIRST], str(number))
+        kickoff = datetime.now(UTC) + timedelta(days=number - 3)
+        captured["competitor_event"] |= {"sportradar_id": f"5000{number}", "kickoff": kickoff}
+        found.append(captured)
+    assert run(ingest(database, found)).all_stored
+    lines = program("history", "a", "--url", database).stderr.splitlines()
+    assert "among them these" in lines[0]
+    assert [line.split()[0] for line in lines[1:]] == [f"5000{n}" for n in range(10)]
+
+
 def test_market_with_an_id_of_words(history: History) -> None:
     """A market is found by an id that is no number; a team's name is that of its outcome."""
     assert (
@@ -381,7 +416,7 @@ def test_plot_is_a_picture(history: History) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["9"], "no event 9: give a SportRadar id, or the id of a BetPawa event"),
+        (["9"], "no event 9: give a SportRadar id, the id of a BetPawa event, or words of"),
         (["live", "--specifiers", "15"], "Specifiers should be written as 'minute=15|player="),
         (["31", "corners"], "'A - B' never had a market 'corners': give its BetPawa id"),
         (["31", "--plot", "a.svg"], "--plot draws the prices of a MARKET: name one"),

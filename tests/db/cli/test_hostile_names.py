@@ -79,7 +79,7 @@ def screens(url: str, event: str) -> list[Ended]:
         program("unmapped", "--url", url),
         program("unmapped", "--url", url, "--json"),
         *(
-            program("listings", "--kickoff-from", "1970-01-01", "--url", url, *options)
+            program("events", "--from", "1970-01-01", "--url", url, *options)
             for options in ((), ("--json",), ("--by-tournament",))
         ),
     ]

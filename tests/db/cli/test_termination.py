@@ -42,7 +42,7 @@ def started(url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         (("prune", "--keep", "1s", "--patience", "1m"), "SELECT FROM competitor_events FOR UPDATE"),
         (("batches",), "LOCK TABLE scrape_batches"),
         (("unmapped",), "LOCK TABLE unmapped_markets"),
-        (("listings",), "LOCK TABLE competitor_events"),
+        (("events",), "LOCK TABLE competitor_events"),
         (("check",), "LOCK TABLE oddsschema_version"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

@@ -69,7 +69,7 @@ TEXT_ARGUMENTS = {
         ),
         "test_other_arguments",
     ),
-    "bookmaker": "test_choices",
+    **dict.fromkeys(("bookmaker", "sport", "tournament", "text"), "test_choices"),
     "output": "test_choices",
     "known": "test_known_parts",
     "table": "test_version_tables",
@@ -150,7 +150,7 @@ def test_sources(database: str, program: Program, run: Run) -> None:
         assert (code, "error: " in output) == (2, True), output
         code, output = program("adopt", f"--from-schema={text}", "--url", database)
         assert (code, "has no table of snapshots" in output) == (2, True), output
-        for command in (("unmapped", f"--source={text}"), ("listings", f"--bookmaker={text}")):
+        for command in (("unmapped", f"--source={text}"), ("events", f"--bookmaker={text}")):
             code, output = program(*command, "--url", database)
             assert (code, "Invalid value for" in output) == (2, True), output
     assert run(structure(database)) == before
@@ -265,8 +265,10 @@ def test_choices(database: str, program: Program, tmp_path: Path, run: Run) -> N
     """SQL in place of an event, a bookmaker, a market or a file chooses no rows, or is a name."""
     before = run(structure(database))
     for text in HOSTILE:
-        code, output = program("listings", f"--bookmaker={text}", "--url", database)
-        assert code == 0 or "error: " in output or "Error: " in output
+        choices = [(f"--{name}={text}",) for name in ("bookmaker", "sport", "tournament")]
+        for choice in (*choices, ("--", text)):
+            code, output = program("events", "--url", database, *choice)
+            assert code == 0 or "Error: " in output
         for option in ("--event", "--bookmaker", "--market"):
             file = tmp_path / "odds.csv"
             words = ("-o", str(file), "--format", "csv", "--force", "--url", database)

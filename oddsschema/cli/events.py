@@ -1,43 +1,51 @@
-"""The command `listings`: the events that bookmakers list, and their number in each tournament."""
+"""The command `events`: the events that bookmakers list, and their number in each tournament."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import click
 
-from oddsschema.cli.options import json_option, read_from_database, read_slug, url_option
+from oddsschema.cli.options import (
+    json_option,
+    read_from_database,
+    read_slug,
+    read_text,
+    time_option,
+    url_option,
+)
 from oddsschema.cli.output import align_left, align_right, cell_width, print_json, print_line
 from oddsschema.queries import ListedEvent, ListedTournament, Matching
 from oddsschema.queries.listing_reports import (
     ListedEventList,
     ListedTournamentList,
+    read_events,
     read_listed_tournaments,
-    read_listings,
-    selected_listings,
+    selected_events,
 )
 
 _COUNTS = ("events", *(matching.value for matching in Matching))
 
 
-def _read_time(
-    _ctx: click.Context, _param: click.Parameter, value: datetime | None
-) -> datetime | None:
-    return None if value is None else value.replace(tzinfo=UTC)
-
-
-_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-
-
 @click.command()
+@click.argument("text", default="", callback=read_text)
+@click.option("--sport", metavar="SLUG", help="Only events of this sport: football.")
 @click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Number of events, or of tournaments.",
+    "--tournament",
+    default="",
+    callback=read_text,
+    metavar="TEXT",
+    help="Only events of a tournament with these words in its name or country.",
 )
 @click.option("--bookmaker", callback=read_slug, metavar="SLUG", help="Only events that it lists.")
+@time_option(
+    *("--from", "kickoff_from"),
+    help="Only kickoffs at this time or later (UTC). The default is now.",
+)
+@time_option(
+    *("--to", "kickoff_until"),
+    help="Only kickoffs before this time (UTC): 2024-01-09T12:00.",
+)
+@click.option("--unmatched", is_flag=True, help="Only events that one side lists alone.")
 @click.option(
     "--matching",
     type=click.Choice([matching.value for matching in Matching]),
@@ -52,42 +60,51 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
     help="Only events that so many bookmakers list, or more.",
 )
 @click.option(
-    "--kickoff-from",
-    type=_TIME,
-    callback=_read_time,
-    metavar="TIME",
-    help="Only events that start at this time or later (UTC): 2024-01-09T12:00. The default is "
-    "now.",
-)
-@click.option(
-    "--kickoff-until",
-    type=_TIME,
-    callback=_read_time,
-    metavar="TIME",
-    help="Only events that start before this time (UTC).",
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Number of events, or of tournaments.",
 )
 @click.option("--by-tournament", is_flag=True, help="Count the events of each tournament.")
 @json_option("ListedEventList", "ListedTournamentList")
 @url_option
-def listings(
-    limit: int,
+def events(
+    text: str,
+    sport: str | None,
+    tournament: str,
     bookmaker: str | None,
-    matching: tuple[str, ...],
-    least_bookmakers: int,
     kickoff_from: datetime | None,
     kickoff_until: datetime | None,
+    unmatched: bool,
+    matching: tuple[str, ...],
+    least_bookmakers: int,
+    limit: int,
     by_tournament: bool,
     as_json: bool,
     url: str | None,
 ) -> None:
     """Print the events that bookmakers list, in the order of their kickoffs (UTC).
 
+    TEXT finds events by words, or parts of words, of the names of teams, tournament and country, at
+    any bookmaker; accents and case make no difference. It may also be a SportRadar id (66457014 or
+    sr:match:66457014), or the id of an event of BetPawa.
+
     One line for each: the kickoff, the SportRadar id, the sides that list it, the bookmakers, the
     name and the tournament. With --by-tournament, one line for each tournament, the largest first.
     """
-    among = selected_listings(
+    sides = [Matching(value) for value in matching]
+    if unmatched:
+        if sides:
+            raise click.UsageError("--unmatched and --matching exclude each other")
+        sides = [Matching.BETPAWA_ONLY, Matching.COMPETITOR_ONLY]
+    among = selected_events(
+        text,
+        sport=sport,
+        tournament=tournament,
         bookmaker=bookmaker,
-        matching=[Matching(value) for value in matching],
+        matching=sides,
         least_bookmakers=least_bookmakers,
         kickoff_from=kickoff_from or datetime.now(UTC),
         kickoff_until=kickoff_until,
@@ -99,13 +116,15 @@ def listings(
         )
         lines = _tournament_lines(report.root)
     else:
-        report = read_from_database(url, lambda connection: read_listings(connection, among, limit))
+        report = read_from_database(url, lambda connection: read_events(connection, among, limit))
         lines = _event_lines(report.root)
+    if text and kickoff_from is None and not report.root:
+        print_line("no such event starts from now on: --from TIME finds earlier ones", err=True)
     if as_json:
         print_json(report)
         return
-    for text in lines:
-        print_line(text)
+    for line in lines:
+        print_line(line)
 
 
 def _event_lines(events: Sequence[ListedEvent]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -137,7 +138,7 @@ def test_listings(
 
     async def check(events: dict[tuple[Any, ...], set[tuple[Any, ...]]]) -> None:
         session = AsyncSession(connection)
-        rows = (await session.exec(queries.listings())).all()
+        rows = (await session.exec(queries.events())).all()
         assert len(rows) == len(events)
         for row in rows:
             names = (row.event_id, row.sportradar_id, row.name, row.kickoff)
@@ -149,15 +150,15 @@ def test_listings(
             assert row.matching is matching(listings)
             assert (row.sport, row.home_team[:5]) == ("football", "Home ")
 
-        before = queries.listings().where(
+        before = queries.events().where(
             ListedEvent.kickoff < START + timedelta(days=day), ListedEvent.bookmaker_count >= least
         )
         some = [row for row in rows if row.kickoff < START + timedelta(days=day)]
         some = [row for row in some if row.bookmaker_count >= least]
         assert set((await session.exec(before)).all()) == set(some)
         for statement, counted in (
-            (queries.listings_by_tournament(), rows),
-            (queries.listings_by_tournament(before), some),
+            (queries.events_by_tournament(), rows),
+            (queries.events_by_tournament(before), some),
         ):
             counts = Counter((row.country, row.tournament, row.matching) for row in counted)
             found = (await session.exec(statement)).all()
@@ -217,7 +218,7 @@ def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[
 
 
 DAY = datetime.fromisoformat("2024-03-01T00:00:00Z")
-A_DAY = queries.listings().where(
+A_DAY = queries.events().where(
     ListedEvent.kickoff >= DAY, ListedEvent.kickoff < DAY + timedelta(days=1)
 )
 
@@ -227,10 +228,10 @@ A_DAY = queries.listings().where(
     [
         # All pages of events, which has no index on kickoff, and ten events.
         pytest.param(A_DAY, 10, 300, id="a day"),
-        pytest.param(queries.listings_by_tournament(A_DAY), 10, 300, id="tournaments of a day"),
-        pytest.param(queries.listings().where(ListedEvent.event_id == 7), 1, 30, id="an event"),
+        pytest.param(queries.events_by_tournament(A_DAY), 10, 300, id="tournaments of a day"),
+        pytest.param(queries.events().where(ListedEvent.event_id == 7), 1, 30, id="an event"),
         pytest.param(
-            queries.listings().where(col(ListedEvent.sportradar_id).in_(["15", "12", "11"])),
+            queries.events().where(col(ListedEvent.sportradar_id).in_(["15", "12", "11"])),
             3,
             60,
             id="events by SportRadar id",
@@ -248,8 +249,94 @@ def test_listings_use_indexes(statement: Any, rows: int, most: int, many: Any, r
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
 
 
+#: Listings: bookmaker, SportRadar id, teams, tournament.
+NAMED = [
+    ("betpawa", "1", "Malmö FF", "Remo Stars", "Allsvenskan"),
+    ("bet9ja", "1", "Malmoe", "Remo", "Sverige"),
+    ("bet9ja", "2", "Inter", "Łódź", "Ekstraklasa"),
+    ("sportybet", "2", "Internazionale", "Lodz 1860", "Poland 100%"),
+    ("betpawa", "1860", "Inter", "Remo Stars", "Friendly_Cup"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "tournament", "found"),
+    [
+        ("", "", ["1", "1860", "2"]),
+        ("malmo", "", ["1"]),
+        # As a competitor writes it.
+        ("MALMOE sverige", "", ["1"]),
+        ("inter", "", ["1860", "2"]),
+        ("internazionale", "", ["2"]),
+        # The words are those of one bookmaker.
+        ("internazionale ekstraklasa", "", []),
+        ("LODZ", "", ["2"]),
+        ("stars remo", "", ["1", "1860"]),
+        ("1860", "", ["1860", "2"]),
+        ("sr:match:1860", "", ["1860"]),
+        ("stars", "cup", ["1860"]),
+        ("", "SVERIGE", ["1"]),
+        ("", "100%", ["2"]),
+        ("", "y_c", ["1860"]),
+        ("%", "", ["2"]),
+        ("remo\\", "", []),
+        ("'; DROP TABLE events; --", "", []),
+    ],
+)
+def test_events_are_found(
+    text: str, tournament: str, found: list[str], connection: AsyncConnection, run: Run
+) -> None:
+    """Events are found by words of their names at any bookmaker, by tournament and by id."""
+
+    async def body() -> list[str]:
+        transaction = await connection.begin()
+        try:
+            captures = [named(*row) for row in NAMED]
+            assert (await ingest(connection, captures)).all_stored
+            rows = await AsyncSession(connection).exec(queries.events(text, tournament=tournament))
+            return sorted(row.sportradar_id for row in rows)
+        finally:
+            await transaction.rollback()
+
+    assert run(body()) == found
+
+
+def named(bookmaker: str, number: str, home: str, away: str, tournament: str) -> dict[str, Any]:
+    """Make a capture without markets."""
+    event = {"sportradar_id": number, "name": f"{home} - {away}", "home_team": home}
+    event |= {"away_team": away, "kickoff": START + timedelta(days=1)}
+    described = {"sport": FOOTBALL, "name": tournament}
+    if bookmaker == "betpawa":
+        described |= {"country": "Sweden"}
+        event |= {"bookmaker": bookmaker, "external_event_id": number, "tournament": described}
+        return {"captured_at": START, "markets": [], "event": event}
+    described |= {"external_id": number}
+    event |= {"source": bookmaker, "external_id": number, "tournament": described}
+    return {"captured_at": START, "markets": [], "competitor_event": event}
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "a" * 1001])
+def test_impossible_texts(text: str) -> None:
+    """A text that no name can have is refused before anything is read."""
+    with pytest.raises(ValidationError):
+        queries.events(text)
+    with pytest.raises(ValidationError):
+        queries.events(tournament=text)
+
+
+def test_searches_read_each_event_once(many: Any, run: Run) -> None:
+    """A search reads each row of events once, and the listings of the found events by indexes."""
+    plan = run(explain(many, queries.events("b nigeria", tournament="league 50")))["Plan"]
+    assert plan["Actual Rows"] == EVENTS // 50
+    scans = [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+    read = Counter(node["Relation Name"] for node in scans)
+    assert read["events"] <= 2
+    assert read["competitor_events"] <= 3
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= EVENTS
+
+
 def test_all_listings_are_read_at_once(many: Any, run: Run) -> None:
     """Counting all events by tournament touches each listing a few times."""
-    plan = run(explain(many, queries.listings_by_tournament()))["Plan"]
+    plan = run(explain(many, queries.events_by_tournament()))["Plan"]
     assert plan["Actual Rows"] == 50
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 20 * EVENTS
