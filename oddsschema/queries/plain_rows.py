@@ -142,23 +142,16 @@ async def _transaction(target: Target) -> AsyncIterator[Connection]:
 
 def _converter(select: Compiled, as_dicts: bool) -> Callable[[Sequence[Any]], list[Any]]:
     """Return the function that converts records of asyncpg."""
-    names = select.columns
+    names, places = select.columns, select.json_columns
 
-    def as_tuples(records: Sequence[Any]) -> list[Any]:
-        # By columns: each step is a loop of Python's own, and not one of the interpreter.
-        columns: list[Sequence[Any]] = list(zip(*records, strict=True))
-        for place in select.json_columns if records else ():
-            columns[place] = _decoded(columns[place])
-        return list(zip(*columns, strict=True))
+    def values(record: Any) -> list[Any]:
+        row = [*record]
+        for place in places:
+            # A connection of another program may have decoded it itself.
+            if type(document := row[place]) is str:
+                row[place] = decode_json(document)
+        return row
 
     if as_dicts:
-        return lambda records: [dict(zip(names, row, strict=True)) for row in as_tuples(records)]
-    return as_tuples
-
-
-def _decoded(documents: Sequence[Any]) -> Sequence[Any]:
-    """Decode a column of JSON. A connection of another program may have decoded it itself."""
-    if all(type(document) is str for document in documents):
-        decoded: list[Any] = decode_json(f"[{','.join(documents)}]")
-        return decoded
-    return [decode_json(value) if type(value) is str else value for value in documents]
+        return lambda records: [dict(zip(names, row, strict=True)) for row in map(values, records)]
+    return lambda records: [tuple(row) for row in map(values, records)]
