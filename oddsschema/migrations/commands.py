@@ -52,6 +52,7 @@ from oddsschema.errors import (
     ForeignTablesError,
     MigrationError,
     NewerDatabaseError,
+    OddsSchemaError,
     OtherProjectError,
     ReadOnlyDatabaseError,
     SharedSchemaError,
@@ -72,7 +73,6 @@ from oddsschema.migrations.scripts import script_location
 from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
-from oddsschema.migrations.violations import translate_violations
 from oddsschema.models import metadata
 from oddsschema.release import Mark
 
@@ -365,7 +365,7 @@ def translate_alembic_errors(revision: str) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        if isinstance(error.__cause__, MigrationError):  # raised by `timeouts` in env.py
+        if isinstance(error.__cause__, OddsSchemaError):  # raised by `timeouts` in env.py
             raise error.__cause__ from error.__cause__.__cause__
         # Only SQL text can have a range.
         if isinstance(error.__cause__, RevisionError) or ":" in revision:
@@ -452,11 +452,7 @@ async def _migrate(
         take_notes()  # of an attempt whose transaction was rolled back
         if not is_nested:
             event.listen(connection, "commit", lambda _: committed.extend(take_notes()))
-        with (
-            translate_alembic_errors(revision),
-            translate_violations(connection),
-            translate_server_errors(),
-        ):
+        with translate_alembic_errors(revision), translate_server_errors():
             move(config, revision)
 
     async def migrate(connection: AsyncConnection) -> None:

@@ -1,4 +1,4 @@
-"""The time limits of a migration: on its wait for locks and on its statements, for any env.py."""
+"""The time limits of a migration, for any env.py, and its errors in this package's words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from oddsschema.errors import (
     StatementTimeoutError,
 )
 from oddsschema.migrations.version_tables import require_own_place
+from oddsschema.migrations.violations import violation_error
 
 #: The longest time limit: PostgreSQL counts milliseconds in 32 bits.
 _LONGEST = timedelta(milliseconds=2**31 - 1)
@@ -49,9 +50,10 @@ def timeouts(
     another project's env.py, that the revision of oddsschema is in the project's version table, not
     in `oddsschema_version`.
 
-    Raises alembic's CommandError for either, for an invalid limit, and when a limit is reached or
-    PostgreSQL ends a deadlock. In the latter cases, its `__cause__` is a LockTimeoutError,
-    StatementTimeoutError or MigrationDeadlockError.
+    Raises alembic's CommandError for either, for an invalid limit, when a limit is reached or
+    PostgreSQL ends a deadlock, and when rows break a CHECK or a sequence is behind. In the latter
+    cases, its `__cause__` is a LockTimeoutError, StatementTimeoutError, MigrationDeadlockError,
+    CheckViolationError (with the SELECT that finds the rows) or SequenceError.
     """
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     require_durations(**limits)
@@ -81,7 +83,7 @@ def timeouts(
     except DBAPIError as error:
         failure = timeout_error(
             error, lock_timeout=lock_timeout, statement_timeout=statement_timeout
-        )
+        ) or violation_error(connection, error)
         if failure is None:
             raise
         failure.__cause__ = error

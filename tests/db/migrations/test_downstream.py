@@ -116,6 +116,46 @@ def test_drift_below_theirs(
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_rows_that_break_a_check(
+    driver: str,
+    alembic: Callable[[str], Alembic],
+    empty_database: str,
+    tmp_path: Path,
+    run: Run,
+) -> None:
+    """A project's alembic names table and CHECK, with a SELECT that finds the rows."""
+    project = alembic("oddsschema_0003")
+    if driver == "psycopg":
+        change_environment(
+            tmp_path,
+            """    engine = create_engine(os.environ["DATABASE_URL"])
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+""",
+            """    engine = create_engine(os.environ["DATABASE_URL"], sync=True)
+    with engine.connect() as connection:
+        run(connection)
+        connection.commit()
+""",
+        )
+    project(empty_database, "upgrade", "oddsschema_0003")
+    run(execute(empty_database, "INSERT INTO sports (name, slug) VALUES ('Rugby ', 'rugby')"))
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        project(empty_database, "upgrade", "heads")
+    message = refused.value.stdout + refused.value.stderr
+    assert "Traceback" not in message
+    assert "FAILED: rows of sports break the CHECK ck_sports_name," in message
+    _, select = message.split("The rows are\n")
+    names = f"SELECT name FROM ({select}) AS _"
+    assert run(fetch_column(empty_database, names)) == ["Rugby "]
+    run(execute(empty_database, "UPDATE sports SET name = 'Rugby' WHERE slug = 'rugby'"))
+    project(empty_database, "upgrade", "heads")
+    assert run(migrations.check(empty_database)).state is CheckState.CLEAN
+
+
 def change_environment(path: Path, old: str, new: str) -> None:
     """Replace a part of the project's env.py."""
     (environment,) = path.glob("*/odds_watch/migrations/env.py")
