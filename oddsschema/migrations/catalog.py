@@ -36,6 +36,7 @@ class Kind(StrEnum):
     ROW_SECURITY = "row level security"
     COMMENT = "table comment"
     INHERITING = "inheriting table"
+    PARENT = "parent table"
     PARTITION = "partition"
 
 
@@ -275,6 +276,11 @@ UNION ALL
 SELECT 'inheriting table', t.tbl, h.inhrelid::regclass::text, format('INHERITS (%s)', t.tbl), NULL,
     ARRAY['table ' || t.tbl]
 FROM pg_inherits AS h JOIN tables AS t ON t.oid = h.inhparent
+UNION ALL
+-- A column or a CHECK that a parent has too cannot be dropped.
+SELECT 'parent table', t.tbl, h.inhparent::regclass::text,
+    format('INHERITS (%s)', h.inhparent::regclass), NULL, ARRAY['table ' || t.tbl]
+FROM pg_inherits AS h JOIN tables AS t ON t.oid = h.inhrelid WHERE NOT t.relispartition
 UNION ALL
 -- A partition rejects the rows that belong to others.
 SELECT 'partition', t.tbl, h.inhparent::regclass::text, pg_get_expr(t.relpartbound, t.oid), NULL,

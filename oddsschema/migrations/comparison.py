@@ -307,9 +307,11 @@ def compare_parts(comparison: Comparison) -> Iterator[Difference]:
 def _extra_differences(expected: Parts, actual: Parts, order: _Order) -> Iterator[Difference]:
     """Yield the parts to remove."""
 
-    def removal(part: Part) -> tuple[bool, bool, tuple[int, int, str]]:
-        # A column can only be dropped when no foreign key refers to it.
-        return part.kind is not Kind.FOREIGN_KEY, part.kind is not Kind.COLUMN, order(part)
+    # A column can only be dropped when no parent has it, and no foreign key refers to it.
+    first = {Kind.PARENT: 0, Kind.PARTITION: 0, Kind.FOREIGN_KEY: 1, Kind.COLUMN: 2}
+
+    def removal(part: Part) -> tuple[int, tuple[int, int, str]]:
+        return first.get(part.kind, len(first)), order(part)
 
     for part in sorted(extra_parts(expected, actual), key=removal):
         yield Difference(

@@ -110,6 +110,7 @@ _REMOVE: Final = {
     Kind.ROW_SECURITY: "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;",
     Kind.COMMENT: "COMMENT ON TABLE {table} IS NULL;",
     Kind.INHERITING: "ALTER TABLE {relation} NO INHERIT {table};",
+    Kind.PARENT: "ALTER TABLE {table} NO INHERIT {relation};",
     Kind.PARTITION: "ALTER TABLE {relation} DETACH PARTITION {table};",
 }
 

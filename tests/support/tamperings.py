@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from oddsschema.release import MARK
+
 #: Placeholders for the name and the text of a CHECK of competitor_market_odds.
 CHECK, CHECK_TEXT = "{check}", "{check_text}"
 
@@ -16,6 +18,9 @@ class Tampering(NamedTuple):
     expected: str | None
     found: str | None
 
+
+#: Before an alteration: print the catalogs with quotes. `check` does not mind.
+_QUOTED = "SET LOCAL quote_all_identifiers = on; "
 
 _ID_SEQUENCE = "INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 NO CYCLE"
 _FK = "fk_competitor_events_betpawa_event_id_events"
@@ -172,6 +177,83 @@ TAMPERINGS = [
         "ALTER TABLE market_odds ALTER COLUMN line SET DEFAULT 0",
         *("column default", "market_odds.line", None, "0"),
     ),
+    Tampering(
+        "column renamed that constraints name",
+        "ALTER TABLE sports RENAME COLUMN slug TO code",
+        *("column name", "sports.code", "slug", "code"),
+    ),
+    Tampering(
+        "column added with a default",
+        "ALTER TABLE sports ADD COLUMN code integer NOT NULL DEFAULT 0",
+        *("column", "sports.code", None, "integer DEFAULT 0 NOT NULL"),
+    ),
+    Tampering(
+        "column added that counts",
+        "ALTER TABLE sports ADD COLUMN code integer GENERATED ALWAYS AS IDENTITY",
+        *("column", "sports.code", None, "integer GENERATED ALWAYS AS IDENTITY NOT NULL"),
+    ),
+    Tampering(
+        "column dropped with a default",
+        "ALTER TABLE bookmakers DROP COLUMN is_active",
+        *("column", "bookmakers.is_active", "boolean DEFAULT true NOT NULL", None),
+    ),
+    Tampering(
+        "column of limited text",
+        "ALTER TABLE scrape_batches ALTER COLUMN notes TYPE varchar(500)",
+        *("column type", "scrape_batches.notes", "text", "character varying(500)"),
+    ),
+    Tampering(
+        "column of shorter text, with a CHECK",
+        "ALTER TABLE events ALTER COLUMN away_team TYPE varchar(250)",
+        "column type",
+        "events.away_team",
+        "character varying(255)",
+        "character varying(250)",
+    ),
+    Tampering(
+        "column of shorter text, in the condition of an index",
+        "ALTER TABLE competitor_tournaments ALTER COLUMN sportradar_id TYPE varchar(99)",
+        "column type",
+        "competitor_tournaments.sportradar_id",
+        "character varying(100)",
+        "character varying(99)",
+    ),
+    Tampering(
+        "column of greater numbers",
+        "ALTER TABLE scrape_runs ALTER COLUMN events_scraped TYPE bigint",
+        *("column type", "scrape_runs.events_scraped", "integer", "bigint"),
+    ),
+    Tampering(
+        "column of whole seconds",
+        "ALTER TABLE events ALTER COLUMN created_at TYPE timestamptz(0)",
+        "column type",
+        "events.created_at",
+        "timestamp with time zone",
+        "timestamp(0) with time zone",
+    ),
+    Tampering(
+        "NOT NULL dropped below a foreign key",
+        "ALTER TABLE market_odds ALTER COLUMN event_id DROP NOT NULL",
+        *("column nullability", "market_odds.event_id", "NOT NULL", "NULL"),
+    ),
+    Tampering(
+        "default of another function",
+        "ALTER TABLE bookmakers ALTER COLUMN created_at SET DEFAULT clock_timestamp()",
+        *("column default", "bookmakers.created_at", "now()", "clock_timestamp()"),
+    ),
+    Tampering(
+        "default turned round",
+        "ALTER TABLE bookmakers ALTER COLUMN is_active SET DEFAULT false",
+        *("column default", "bookmakers.is_active", "true", "false"),
+    ),
+    Tampering(
+        "default of an array dropped",
+        "ALTER TABLE odds_snapshots ALTER COLUMN confirmed_at DROP DEFAULT",
+        "column default",
+        "odds_snapshots.confirmed_at",
+        "'{}'::timestamp with time zone[]",
+        None,
+    ),
     # -- sequences
     Tampering(
         "default of an id dropped",
@@ -235,6 +317,35 @@ TAMPERINGS = [
         "bookmakers.bookmakers_id_seq",
         "a next id above 3",
         "1",
+    ),
+    Tampering(
+        "sequence with another minimum",
+        "ALTER SEQUENCE sports_id_seq MINVALUE 0",
+        "sequence",
+        "sports.sports_id_seq",
+        f"AS integer {_ID_SEQUENCE}",
+        f"AS integer {_ID_SEQUENCE.replace('MINVALUE 1', 'MINVALUE 0')}",
+    ),
+    Tampering(
+        "sequence with a lower maximum",
+        "ALTER SEQUENCE sports_id_seq MAXVALUE 1000",
+        "sequence",
+        "sports.sports_id_seq",
+        f"AS integer {_ID_SEQUENCE}",
+        f"AS integer {_ID_SEQUENCE.replace('2147483647', '1000')}",
+    ),
+    Tampering(
+        "sequence of large ids narrowed",
+        "ALTER SEQUENCE market_odds_id_seq AS integer",
+        "sequence",
+        "market_odds.market_odds_id_seq",
+        f"AS bigint {_ID_SEQUENCE.replace('2147483647', '9223372036854775807')}",
+        f"AS integer {_ID_SEQUENCE}",
+    ),
+    Tampering(
+        "sequence that another table owns",
+        "ALTER SEQUENCE sports_id_seq OWNED BY events.id",
+        *("sequence owner", "sports.sports_id_seq", "sports.id", None),
     ),
     # -- keys
     Tampering(
@@ -326,6 +437,34 @@ TAMPERINGS = [
         "ALTER TABLE events ADD CONSTRAINT once EXCLUDE USING btree (name WITH =)",
         *("exclusion constraint", "events.once", None, "EXCLUDE USING btree (name WITH =)"),
     ),
+    Tampering(
+        "primary key renamed",
+        "ALTER TABLE sports RENAME CONSTRAINT pk_sports TO sports_pkey",
+        *("primary key name", "sports.sports_pkey", "pk_sports", "sports_pkey"),
+    ),
+    Tampering(
+        "primary key with more in it",
+        "ALTER TABLE market_odds DROP CONSTRAINT pk_market_odds, "
+        "ADD CONSTRAINT pk_market_odds PRIMARY KEY (id) INCLUDE (line)",
+        "primary key",
+        "market_odds.pk_market_odds",
+        "PRIMARY KEY (id)",
+        "PRIMARY KEY (id) INCLUDE (line)",
+    ),
+    Tampering(
+        "unique constraint whose index is invalid",
+        _invalid("uq_sports_slug"),
+        *("unique constraint", "sports.uq_sports_slug", "UNIQUE (slug)", "UNIQUE (slug) INVALID"),
+    ),
+    Tampering(
+        "unique constraint in another order",
+        "ALTER TABLE tournaments DROP CONSTRAINT uq_tournaments_sport_id_name_country, "
+        "ADD CONSTRAINT uq_tournaments_sport_id_name_country UNIQUE (name, sport_id, country)",
+        "unique constraint",
+        "tournaments.uq_tournaments_sport_id_name_country",
+        "UNIQUE (sport_id, name, country)",
+        "UNIQUE (name, sport_id, country)",
+    ),
     # -- foreign keys
     Tampering(
         "foreign key dropped",
@@ -372,6 +511,36 @@ TAMPERINGS = [
         None,
         "those of fk_event_bookmakers_bookmaker_id_bookmakers, fk_event_bookmakers_event_id_events",
     ),
+    Tampering(
+        "foreign key that matches in full",
+        "ALTER TABLE market_odds DROP CONSTRAINT fk_market_odds_snapshot_id_odds_snapshots, "
+        "ADD CONSTRAINT fk_market_odds_snapshot_id_odds_snapshots FOREIGN KEY (event_id, "
+        "snapshot_id) REFERENCES odds_snapshots (event_id, id) MATCH FULL ON DELETE CASCADE",
+        "foreign key",
+        "market_odds.fk_market_odds_snapshot_id_odds_snapshots",
+        "FOREIGN KEY (event_id, snapshot_id) REFERENCES odds_snapshots(event_id, id) "
+        "ON DELETE CASCADE",
+        "FOREIGN KEY (event_id, snapshot_id) REFERENCES odds_snapshots(event_id, id) "
+        "MATCH FULL ON DELETE CASCADE",
+    ),
+    Tampering(
+        "foreign key renamed",
+        f"ALTER TABLE competitor_events RENAME CONSTRAINT {_FK} TO linked",
+        *("foreign key name", "competitor_events.linked", _FK, "linked"),
+    ),
+    Tampering(
+        "foreign key added",
+        "ALTER TABLE sports ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES sports (id)",
+        *("foreign key", "sports.own", None, "FOREIGN KEY (id) REFERENCES sports(id)"),
+    ),
+    Tampering(
+        "foreign key that names the columns to set",
+        _fk(f"{_FK_TEXT} ON DELETE SET NULL (betpawa_event_id)"),
+        "foreign key",
+        f"competitor_events.{_FK}",
+        f"{_FK_TEXT} ON DELETE SET NULL",
+        f"{_FK_TEXT} ON DELETE SET NULL (betpawa_event_id)",
+    ),
     # -- CHECKs
     Tampering(
         "CHECK dropped",
@@ -406,6 +575,36 @@ TAMPERINGS = [
         "competitor_market_odds.whole",
         None,
         "CHECK ((line = floor(line)))",
+    ),
+    Tampering(
+        "CHECK that children do not inherit",
+        _check(f"{CHECK_TEXT} NO INHERIT"),
+        "check constraint",
+        f"competitor_market_odds.{CHECK}",
+        CHECK_TEXT,
+        f"{CHECK_TEXT} NO INHERIT",
+    ),
+    Tampering(
+        "CHECK that accepts everything",
+        _check("CHECK (true)"),
+        "check constraint",
+        f"competitor_market_odds.{CHECK}",
+        CHECK_TEXT,
+        "CHECK (true)",
+    ),
+    Tampering(
+        "CHECK added for new rows",
+        "ALTER TABLE competitor_market_odds "
+        "ADD CONSTRAINT whole CHECK (line = floor(line)) NOT VALID",
+        "check constraint",
+        "competitor_market_odds.whole",
+        None,
+        "CHECK ((line = floor(line))) NOT VALID",
+    ),
+    Tampering(
+        "CHECK dropped in a session that quotes all names",
+        f"{_QUOTED}ALTER TABLE competitor_market_odds DROP CONSTRAINT {CHECK}",
+        *("check constraint", f"competitor_market_odds.{CHECK}", CHECK_TEXT, None),
     ),
     # -- indexes
     Tampering(
@@ -515,6 +714,57 @@ TAMPERINGS = [
         f"CREATE INDEX half_made ON events (name); {_invalid('half_made')}",
         *("index", "events.half_made", None, "USING btree (name) INVALID"),
     ),
+    Tampering(
+        "index with its columns in another order",
+        _index("idx_snapshots_event_time", "odds_snapshots (captured_at DESC, event_id)"),
+        "index",
+        "odds_snapshots.idx_snapshots_event_time",
+        "USING btree (event_id, captured_at DESC)",
+        "USING btree (captured_at DESC, event_id)",
+    ),
+    Tampering(
+        "index of ranges",
+        _index("idx_competitor_events_kickoff", "competitor_events USING brin (kickoff)"),
+        "index",
+        "competitor_events.idx_competitor_events_kickoff",
+        "USING btree (kickoff)",
+        "USING brin (kickoff)",
+    ),
+    Tampering(
+        "index of an expression",
+        _index("idx_competitor_events_source", "competitor_events (lower(source))"),
+        "index",
+        "competitor_events.idx_competitor_events_source",
+        "USING btree (source)",
+        "USING btree (lower((source)::text))",
+    ),
+    Tampering(
+        "index with another condition",
+        _index(
+            "idx_competitor_events_betpawa",
+            "competitor_events (betpawa_event_id) WHERE betpawa_event_id > 7",
+        ),
+        "index",
+        "competitor_events.idx_competitor_events_betpawa",
+        "USING btree (betpawa_event_id) WHERE (betpawa_event_id IS NOT NULL)",
+        "USING btree (betpawa_event_id) WHERE (betpawa_event_id > 7)",
+    ),
+    Tampering(
+        "index of another collation",
+        _index("idx_competitor_events_source", 'competitor_events (source COLLATE "C")'),
+        "index",
+        "competitor_events.idx_competitor_events_source",
+        "USING btree (source)",
+        'USING btree (source COLLATE "C")',
+    ),
+    Tampering(
+        "index dropped in a session that quotes all names",
+        f"{_QUOTED}DROP INDEX idx_competitor_events_betpawa",
+        "index",
+        "competitor_events.idx_competitor_events_betpawa",
+        "USING btree (betpawa_event_id) WHERE (betpawa_event_id IS NOT NULL)",
+        None,
+    ),
     # -- what acts on rows
     Tampering(
         "trigger added",
@@ -538,6 +788,35 @@ TAMPERINGS = [
         "ALTER TABLE events ENABLE ROW LEVEL SECURITY",
         *("row level security", "events", None, "enabled"),
     ),
+    Tampering(
+        "trigger added for statements",
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER swallow AFTER INSERT ON events EXECUTE FUNCTION swallow()",
+        "trigger",
+        "events.swallow",
+        None,
+        "CREATE TRIGGER swallow AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION "
+        "swallow()",
+    ),
+    Tampering(
+        "rule added beside updates",
+        "CREATE RULE more AS ON UPDATE TO events DO ALSO DELETE FROM scrape_errors",
+        "rule",
+        "events.more",
+        None,
+        "CREATE RULE more AS ON UPDATE TO public.events DO  DELETE FROM scrape_errors",
+    ),
+    Tampering(
+        "row level security for the owner too",
+        "ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        *("row level security", "events", None, "forced"),
+    ),
+    Tampering(
+        "row level security with a policy",
+        "ALTER TABLE sports ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY football ON sports USING (slug = 'football')",
+        *("row level security", "sports", None, "enabled"),
+    ),
     # -- inheritance
     Tampering(
         "table added that inherits",
@@ -549,6 +828,48 @@ TAMPERINGS = [
         "CREATE TABLE all_errors (LIKE scrape_errors) PARTITION BY LIST (error_type);"
         "ALTER TABLE all_errors ATTACH PARTITION scrape_errors DEFAULT",
         *("partition", "scrape_errors.all_errors", None, "DEFAULT"),
+    ),
+    Tampering(
+        "table added that inherits, in a session that quotes all names",
+        f"{_QUOTED}CREATE TABLE old_events (venue text) INHERITS (events)",
+        *("inheriting table", "events.old_events", None, "INHERITS (events)"),
+    ),
+    Tampering(
+        "table that inherits",
+        "CREATE TABLE names (name varchar(100) NOT NULL); ALTER TABLE sports INHERIT names",
+        *("parent table", "sports.names", None, "INHERITS (names)"),
+    ),
+    Tampering(
+        "table that inherits from another schema",
+        "CREATE SCHEMA other; CREATE TABLE other.names (name varchar(100) NOT NULL);"
+        "ALTER TABLE sports INHERIT other.names",
+        *("parent table", "sports.other.names", None, "INHERITS (other.names)"),
+    ),
+    Tampering(
+        "table made a partition of a value",
+        "CREATE TABLE all_errors (LIKE scrape_errors) PARTITION BY LIST (error_type);"
+        "DELETE FROM scrape_errors;"
+        "ALTER TABLE all_errors ATTACH PARTITION scrape_errors FOR VALUES IN ('timeout')",
+        *("partition", "scrape_errors.all_errors", None, "FOR VALUES IN ('timeout')"),
+    ),
+    # -- the mark of the programs
+    Tampering(
+        "mark removed",
+        "COMMENT ON TABLE sports IS NULL",
+        *("table comment", "sports", f"'{MARK}'", None),
+    ),
+    Tampering(
+        "mark of an older revision",
+        "COMMENT ON TABLE sports IS 'oddsschema_0001 serves programs from oddsschema_0001'",
+        "table comment",
+        "sports",
+        f"'{MARK}'",
+        "'oddsschema_0001 serves programs from oddsschema_0001'",
+    ),
+    Tampering(
+        "mark on another table",
+        f"COMMENT ON TABLE events IS '{MARK}'",
+        *("table comment", "events", None, f"'{MARK}'"),
     ),
     # -- the revision
     Tampering(

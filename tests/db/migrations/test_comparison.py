@@ -77,6 +77,11 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
     run(tamper_and_mend())
 
 
+def test_number_of_tamperings() -> None:
+    """More than a hundred alterations are tried."""
+    assert len({tampering.sql for tampering in TAMPERINGS}) > 100
+
+
 @given(chosen=st.lists(st.sampled_from(TAMPERINGS), min_size=2, max_size=6))
 def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> None:
     """The repairs of any alterations in any order leave no difference."""

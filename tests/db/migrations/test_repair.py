@@ -64,6 +64,26 @@ def test_added_things_that_hang_together(filled: str, run: Run) -> None:
     run(add())
 
 
+def test_parts_of_a_parent(filled: str, run: Run) -> None:
+    """Columns and CHECKs that a table has from a parent are removed after the parent."""
+
+    async def inherit() -> None:
+        async with rolled_back(filled) as (connection, raw):
+            await raw.execute(
+                "CREATE TABLE venues (venue text, CONSTRAINT named CHECK (venue <> ''));"
+                "ALTER TABLE events ADD venue text, ADD CONSTRAINT named CHECK (venue <> '');"
+                "ALTER TABLE events ADD CONSTRAINT early CHECK (kickoff > '1990-01-01');"
+                "ALTER TABLE events INHERIT venues"
+            )
+            assert await repaired(connection, raw) == [
+                ("parent table", "events.venues"),
+                ("column", "events.venue"),
+                ("check constraint", "events.early"),
+            ]
+
+    run(inherit())
+
+
 def test_dropped_tables_are_created(database: str, run: Run) -> None:
     """The repair of dropped tables creates each after the tables that it refers to."""
     run(execute(database, f"DROP TABLE {', '.join(metadata.tables)}"))
