@@ -27,7 +27,7 @@ from tests.support.interrupted_ingestion import (
     redeliver,
 )
 from tests.support.scrapes import Capture, capture, scrapes
-from tests.support.sessions import execute, fetch, holding
+from tests.support.sessions import execute, fetch, holding, waiting
 from tests.support.settings import END_SESSIONS, FAST_ROWS, SLOW_ROWS, role_setting
 
 Run = Callable[..., Any]
@@ -45,8 +45,9 @@ def test_lock_timeout(database: str, run: Run, seed: int) -> None:
     async def ingest() -> IngestReport:
         async with role_setting(database, "lock_timeout", "50ms"):
             lock = "SELECT FROM competitor_events FOR UPDATE"
-            async with holding(database, lock):
+            async with holding(database, lock) as holder:
                 ingesting = asyncio.create_task(patient_ingest(database, CAPTURES, IngestOptions()))
+                await waiting(holder, unless=ingesting)
                 await asyncio.sleep(held_for)
             return await ingesting
 
