@@ -1,18 +1,37 @@
 """The messages for a refused row: the text for each field of a form."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from reprlib import repr as excerpt
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 
 from oddsschema.admin.columns import relationship_of
 from oddsschema.contracts.table import Table
 from oddsschema.errors import SequenceError
 from oddsschema.ingestion import problems
 
+#: The message for a row that was deleted after its form was shown.
+GONE = "The row does not exist any more: go back to the list"
+
+
+class MissingRelatedRows(ValueError):
+    """A form names related rows that do not exist: `messages` has a message for each field."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__(messages)
+        self.messages = messages
+
+
 #: The errors that refuse a row.
-REFUSALS = (ValidationError, IntegrityError)
+REFUSALS = (ValidationError, IntegrityError, MissingRelatedRows, StaleDataError)
+
+
+def missing_row(table: type[Table], identity: Any) -> str:
+    """Write the message for an id that no row has."""
+    return f"No {table.__name__} has the id {excerpt(identity)}"
 
 
 def field_messages(table: type[Table], error: Exception, fields: Collection[str]) -> dict[str, str]:
@@ -32,10 +51,15 @@ def field_messages(table: type[Table], error: Exception, fields: Collection[str]
 
 
 def _messages(table: type[Table], error: Exception) -> Iterator[tuple[str, str]]:
-    if isinstance(error, ValidationError):
-        yield from _problems(table, error)
-    elif isinstance(error, IntegrityError):
-        yield from _violations(table, error)
+    match error:
+        case ValidationError():
+            yield from _problems(table, error)
+        case IntegrityError():
+            yield from _violations(table, error)
+        case MissingRelatedRows():
+            yield from error.messages.items()
+        case StaleDataError():
+            yield "", GONE
 
 
 def _problems(table: type[Table], error: ValidationError) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,15 @@ from oddsschema.admin.columns import (
     naming_columns,
     related_tables,
 )
-from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages
-from oddsschema.admin.values import find, plain, store
+from oddsschema.admin.messages import (
+    GONE,
+    REFUSALS,
+    MissingRelatedRows,
+    deletion_message,
+    field_messages,
+    missing_row,
+)
+from oddsschema.admin.values import find, key_of, plain, store
 from oddsschema.contracts.table import Table
 
 #: The form that the current request has submitted: SQLAdmin hands over its values only.
@@ -103,6 +110,24 @@ class SQLAdminView:
         values = await super().get_form_data_for_edit(obj)  # type: ignore[misc]  # of the view
         return {name: plain(value) for name, value in values.items()}
 
+    async def get_object_for_details(self, request: Any) -> Any:
+        """Find a row for its page."""
+        if key_of(self.model, request.path_params["pk"]) is None:
+            return None
+        return await super().get_object_for_details(request)  # type: ignore[misc]  # of the view
+
+    async def get_object_for_edit(self, request: Any) -> Any:
+        """Find a row for its form."""
+        if key_of(self.model, request.path_params["pk"]) is None:
+            return None
+        return await super().get_object_for_edit(request)  # type: ignore[misc]  # of the view
+
+    async def get_object_for_delete(self, value: Any) -> Any:
+        """Find a row that is to be deleted."""
+        if key_of(self.model, value) is None:
+            return None
+        return await super().get_object_for_delete(value)  # type: ignore[misc]  # of the view
+
     async def insert_model(self, request: Any, data: dict[str, Any]) -> Table:
         """Insert a row with the values of the form.
 
@@ -157,7 +182,7 @@ class SQLAdminView:
     def _find(self, session: Session, pk: Any) -> Table:
         row = find(session, self.model, pk)
         if row is None:
-            raise ValueError("The row does not exist any more: go back to the list")
+            raise ValueError(GONE)
         return row
 
     async def _changed(
@@ -178,19 +203,33 @@ class SQLAdminView:
 
     def _save(self, session: Session, row: Table | None, values: Mapping[str, Any]) -> Table:
         """Build or change a row with these values, and commit it."""
-        relationships = inspect(self.model).relationships
-        related: dict[str, Any] = {}
-        for name in values.keys() & relationships.keys():
-            target, value = relationships[name].mapper.class_, values[name]
-            if relationships[name].uselist:
-                related[name] = [find(session, target, each) for each in value or ()]
-            else:
-                related[name] = find(session, target, value) if value else None
+        related = self._related(session, values)
         with session.no_autoflush:
             stored = store(self.model, row, {**values, **related})
         session.add(stored)
         session.commit()
         return stored
+
+    def _related(self, session: Session, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Find the rows that the values name by id.
+
+        Raises MissingRelatedRows.
+        """
+        related: dict[str, Any] = {}
+        missing = {}
+        for name, relationship in inspect(self.model).relationships.items():
+            if name not in values:
+                continue
+            table, value = relationship.mapper.class_, values[name]
+            identities = value or () if relationship.uselist else (value,) if value else ()
+            rows = {identity: find(session, table, identity) for identity in identities}
+            for identity, row in rows.items():
+                if row is None:
+                    missing[name] = missing_row(table, identity)
+            related[name] = list(rows.values()) if relationship.uselist else rows.get(value)
+        if missing:
+            raise MissingRelatedRows(missing)
+        return related
 
     def _show(self, error: Exception) -> str:
         """Show the messages of a refusal at the fields of the form; return all of them."""

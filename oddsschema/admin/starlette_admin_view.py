@@ -16,9 +16,10 @@ from oddsschema.admin.columns import (
     description,
     details_columns,
     naming_columns,
+    related_tables,
 )
-from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages
-from oddsschema.admin.values import plain, store
+from oddsschema.admin.messages import REFUSALS, deletion_message, field_messages, missing_row
+from oddsschema.admin.values import key_of, plain, store
 from oddsschema.contracts.table import Table
 
 
@@ -110,8 +111,23 @@ class StarletteAdminView:
         names = dict.fromkeys((*naming_columns(self.model), *texts))
         return or_(*(cast(columns[name], String).ilike(f"%{term}%") for name in names))
 
+    async def find_by_pk(self, request: Any, pk: Any) -> Any:
+        """Find a row; none has an id that cannot be read."""
+        key = key_of(self.model, pk)
+        if key is None:
+            return None
+        return await super().find_by_pk(request, key)  # type: ignore[misc]  # of the view
+
+    async def find_by_pks(self, request: Any, pks: list[Any]) -> Any:
+        """Find rows; none has an id that cannot be read."""
+        keys = [key for key in (key_of(self.model, pk) for pk in pks) if key is not None]
+        return await super().find_by_pks(request, keys)  # type: ignore[misc]  # of the view
+
     async def validate(self, request: Any, data: dict[str, Any]) -> None:
-        """Refuse text that the framework could not read, which it takes for NULL."""
+        """Refuse ids without a row, and text that the framework could not read.
+
+        The framework takes both for NULL.
+        """
         from starlette_admin.exceptions import FormValidationError
 
         form = await request.form()
@@ -121,8 +137,15 @@ class StarletteAdminView:
             if value is None and form.get(name) not in (None, "", "null")
         ]
         if unread:
+            table = self.model.table if isinstance(self.model, NewRow) else self.model
+            related = related_tables(table)
             raise FormValidationError(
-                {name: f"Input should be readable: {form[name]!r} is not" for name in unread}
+                {
+                    name: missing_row(related[name], form[name])
+                    if name in related
+                    else f"Input should be readable: {form[name]!r} is not"
+                    for name in unread
+                }
             )
 
     async def create(self, request: Any, data: dict[str, Any]) -> Any:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from oddsschema.contracts.base import Contract
+from oddsschema.contracts.row_validators import changes_validator
 from oddsschema.contracts.table import Table
 
 
@@ -91,7 +93,17 @@ def store(table: type[Table], row: Table | None, values: Mapping[str, Any]) -> T
     return row
 
 
-def find(session: Session, table: type[Table], identity: Any) -> Table | None:
-    """Find a row by its id, which may be text."""
+def key_of(table: type[Table], identity: Any) -> Any:
+    """Convert the text of an id to the id; None if no row can have it."""
     (key,) = inspect(table).primary_key
-    return session.get(table, key.type.python_type(identity))
+    try:
+        validated = changes_validator(table).validate_python({key.name: identity}, context=((), {}))
+    except ValidationError:
+        return None
+    return validated[key.name]
+
+
+def find(session: Session, table: type[Table], identity: Any) -> Table | None:
+    """Find a row by its id, which may be any text."""
+    key = key_of(table, identity)
+    return None if key is None else session.get(table, key)

@@ -48,11 +48,11 @@ class Pages:
         """Return the URL of the list."""
         return f"/{self.key(table)}/list"
 
-    def details_url(self, table: type[Table], identity: int) -> str:
+    def details_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of a row."""
         raise NotImplementedError
 
-    def edit_url(self, table: type[Table], identity: int) -> str:
+    def edit_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of the form for a row."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class SQLAdminPages(Pages):
         """Build the application."""
         return with_sqladmin.application(engine)
 
-    def details_url(self, table: type[Table], identity: int) -> str:
+    def details_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of a row."""
         return f"/{self.key(table)}/details/{identity}"
 
@@ -143,7 +143,7 @@ class SQLAdminPages(Pages):
         assert response.status_code == 200, response.text
         return httpx.URL(response.text).params.get("error", "")
 
-    def edit_url(self, table: type[Table], identity: int) -> str:
+    def edit_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of the form for a row."""
         return f"/{self.key(table)}/edit/{identity}"
 
@@ -158,7 +158,7 @@ class StarletteAdminPages(Pages):
         """Build the application."""
         return with_starlette_admin.application(engine, "a secret of the tests alone")
 
-    def details_url(self, table: type[Table], identity: int) -> str:
+    def details_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of a row."""
         return f"/{self.key(table)}/detail?pk={identity}"
 
@@ -182,7 +182,7 @@ class StarletteAdminPages(Pages):
         )
         return "" if response.status_code == 200 else str(response.json()["msg"])
 
-    def edit_url(self, table: type[Table], identity: int) -> str:
+    def edit_url(self, table: type[Table], identity: int | str) -> str:
         """Return the URL of the form for a row."""
         return f"/{self.key(table)}/edit?pk={identity}"
 

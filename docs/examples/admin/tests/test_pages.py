@@ -1,6 +1,7 @@
 """Each table in each framework: list, show, create, edit."""
 
 import json
+from itertools import cycle
 from typing import Any, ClassVar
 
 import httpx
@@ -8,12 +9,13 @@ import pytest
 from odds_admin.with_starlette_admin import TABLES
 from pages import Pages, SQLAdminPages
 from sqladmin import Admin, ModelView
-from sqlalchemy import event, func
+from sqlalchemy import event, func, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+import oddsschema
 from oddsschema import (
     Bookmaker,
     CompetitorEvent,
@@ -25,6 +27,7 @@ from oddsschema import (
     MarketOdds,
     OddsSnapshot,
     ScrapeBatch,
+    ScrapeError,
     ScrapeRun,
     Sport,
     Table,
@@ -150,7 +153,11 @@ async def test_an_empty_form_is_refused_at_its_fields(pages: Pages, session: Asy
         (MarketOdds, {"line": "many"}, "line", ""),
         (MarketOdds, {"handicap_type": "third"}, "handicap_type", ""),
         (OddsSnapshot, {"raw_response": "{"}, "raw_response", ""),
-        (OddsSnapshot, {"event": "99"}, "event", ""),
+        (OddsSnapshot, {"event": "99"}, "event", "No Event has the id '99'"),
+        (OddsSnapshot, {"event": "abc"}, "event", "No Event has the id 'abc'"),
+        (CompetitorEvent, {"betpawa_event": "0.5"}, "betpawa_event", "No Event has the id '0.5'"),
+        (MarketOdds, {"snapshot": "[1,2]"}, "snapshot", "No OddsSnapshot has the id"),
+        (ScrapeError, {"event": "9" * 23}, "event", "No Event has the id '999"),
         (CompetitorEvent, {"source": "Bet 9ja"}, "source", "should match pattern"),
         (CompetitorEvent, {"kickoff": "noon"}, "kickoff", ""),
         (CompetitorTournament, {"country_iso": "XX"}, "country_iso", "ISO 3166-1"),
@@ -173,6 +180,70 @@ async def test_a_bad_value_is_refused_at_its_field(
     errors = await pages.submit(pages.edit_url(table, before.id), changes)
     assert message in errors[field], errors
     assert (await first(session, table)).model_dump() == before.model_dump()
+
+
+#: Text that a field may refuse, or store.
+HOSTILE = ("\0", "x" * 100_000, "[" * 500 + "]" * 500, "NaN", "1e400", "9" * 23, "\u202e", "-1")
+
+
+async def test_no_text_breaks_a_page(pages: Pages, session: AsyncSession) -> None:
+    """Whatever text a field gets, it is stored, or is refused with a message and stores nothing."""
+    texts = cycle(HOSTILE)
+    for table in TABLES:
+        edit, create = pages.edit_url(table, 1), pages.create_url(table)
+        values = await pages.values(edit)
+        for field in values:
+            before = await first(session, table)
+            if await pages.submit(edit, {field: next(texts)}):
+                assert (await first(session, table)).model_dump() == before.model_dump()
+            rows = await count(session, table)
+            if await pages.submit(create, values | {field: next(texts)}):
+                assert await count(session, table) == rows
+        for url in (edit, pages.details_url(table, 1), pages.list_url(table)):
+            await pages.get(url)
+
+
+async def test_an_id_without_a_row_is_not_found(pages: Pages, session: AsyncSession) -> None:
+    """The page and the form of a row that does not exist are not found, whatever its id."""
+    for identity in ("99", "-1", "abc", "0.5", "[1,2]", "9" * 23):
+        for url in (pages.details_url(Sport, identity), pages.edit_url(Sport, identity)):
+            assert (await pages.client.get(url)).status_code == 404
+        await pages.delete(Sport, identity)
+    assert await count(session, Sport) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "deleted", "errors"),
+    [
+        (Bookmaker, {"name": "Other"}, "bookmakers", {"name": "The row does not exist any more"}),
+        (Tournament, {"sport": "2"}, "sports", {"sport": "The related row does not exist"}),
+    ],
+)
+async def test_a_row_is_deleted_meanwhile(
+    pages: Pages,
+    engine: AsyncEngine,
+    oddsschema_database: str,
+    table: type[Table],
+    changes: dict[str, Any],
+    deleted: str,
+    errors: dict[str, str],
+) -> None:
+    """A form is refused with a message if its row, or a related row, has just been deleted."""
+    assert await pages.submit(pages.create_url(Sport), {"name": "Tennis", "slug": "tennis"}) == {}
+    identity = 3 if table is Bookmaker else 1
+    deletion = text(f"DELETE FROM {deleted} WHERE id = {3 if table is Bookmaker else 2}")
+    synchronous = oddsschema.create_engine(oddsschema_database, sync=True)
+
+    def delete(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE"):
+            with synchronous.begin() as other:
+                other.execute(deletion)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", delete)
+    shown = await pages.submit(pages.edit_url(table, identity), changes)
+    assert shown.keys() == errors.keys()
+    assert all(errors[name] in message for name, message in shown.items())
+    synchronous.dispose()
 
 
 async def test_an_equal_key_is_refused_at_its_fields(pages: Pages, session: AsyncSession) -> None:
