@@ -152,13 +152,14 @@ class Contract(SQLModel, metaclass=ContractMetaclass, registry=registry(metadata
     #: The rules over several fields, in the order of their execution.
     __rules__: ClassVar[tuple[Rule, ...]] = ()
 
-    # SQLModel's versions of the next three methods run Python code for every object. A contract
-    # would cost three times as much as a pydantic model. Only tables need that code.
+    # SQLModel's versions of the next four methods run Python code for every object. A contract
+    # would cost three times as much as a pydantic model. Only tables need that of the constructor.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - see above
         return object.__new__(cls)
 
     if not TYPE_CHECKING:  # mypy treats a class with an assigned __init__ as Any
         __init__ = BaseModel.__init__
+        model_dump = BaseModel.model_dump
     # (SQLModel declares it without pydantic's return type.)
     __setattr__ = BaseModel.__setattr__  # type: ignore[assignment]  # see above
 

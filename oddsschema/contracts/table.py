@@ -279,8 +279,9 @@ def _dump(row: Table, dump: Any, info: core_schema.SerializationInfo) -> Any:
 
     Raises PydanticSerializationError if they cannot be loaded here.
     """
-    for name in row.__pydantic_fields__.keys() - row.__dict__.keys():
-        if not _is_left_out(name, info.include, info.exclude):
+    loaded = row.__dict__
+    for name in row.__pydantic_fields__:
+        if name not in loaded and not _is_left_out(name, info.include, info.exclude):
             try:
                 getattr(row, name)
             except SQLAlchemyError as error:
