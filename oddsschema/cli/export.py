@@ -13,7 +13,13 @@ from oddsschema import frames, queries
 from oddsschema.cli.options import run_on_database, time_option, url_option
 from oddsschema.cli.output import ProgressLine, is_terminal, print_line
 from oddsschema.frames.columns import arrow
-from oddsschema.frames.files import FileFormat, write_file, write_parts, write_stream
+from oddsschema.frames.files import (
+    FileFormat,
+    in_order_of_parts,
+    write_file,
+    write_parts,
+    write_stream,
+)
 from oddsschema.queries import Offer, Price
 
 
@@ -79,7 +85,7 @@ ROWS: dict[str, tuple[Callable[[Request], Any], str]] = {
 @click.option("--bookmaker", multiple=True, help="Only this bookmaker. May be repeated.")
 @click.option("--market", multiple=True, help="Only this id of a market. May be repeated.")
 @click.option("--partition", is_flag=True, help="Write a directory: a part a day and bookmaker.")
-@click.option("--force", is_flag=True, help="Replace an existing file or directory.")
+@click.option("--force", is_flag=True, help="Replace an existing file, or directory of parts.")
 @click.option("-o", "--output", required=True, metavar="FILE|DIR|-", help="The place; -: stdout.")
 @url_option
 def export(
@@ -115,6 +121,8 @@ def export(
     ask, time = ROWS[what]
     ids = tuple(name.removeprefix("sr:match:") for name in event)
     statement = ask(Request(since, until, ids, bookmaker, market))
+    if partition:
+        statement = in_order_of_parts(statement, time)
 
     async def run(target: str) -> int:
         schema = frames.schema_of(statement)

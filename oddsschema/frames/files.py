@@ -12,9 +12,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from sqlalchemy import Select, func, select
 
 from oddsschema.errors import ExportError
 from oddsschema.frames.columns import arrow
@@ -22,8 +25,8 @@ from oddsschema.frames.columns import arrow
 if TYPE_CHECKING:
     import pyarrow
 
-#: The beginnings of texts that spreadsheets take for formulas.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+#: The beginnings of texts that spreadsheets take for formulas: also in full width.
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class FileFormat(StrEnum):
@@ -81,42 +84,62 @@ async def write_parts(
 ) -> int:
     """Write batches to a directory, in parts by the day of a time (UTC) and by bookmaker.
 
-    The parts are `day=2026-01-17/bookmaker=betpawa/part.parquet`, as pandas, polars and DuckDB
-    read them. Returns the number of rows. Raises ExportError as `write_file` does.
+    The rows must be in the order of `in_order_of_parts`: one part is open at a time. The parts are
+    `day=2026-01-17/bookmaker=betpawa/part.parquet`, as pandas, polars and DuckDB read them. Returns
+    the number of rows. Raises ExportError as `write_file` does, and if `force` would replace a
+    directory that has other files.
     """
     import pyarrow.compute as pc
 
     rows = 0
-    with _beside(path, force) as partial, ExitStack() as files:
+    with _beside(path, force, is_replaceable=_has_parts_only) as partial, ExitStack() as files:
         partial.mkdir()
-        writers: dict[tuple[str, str], Callable[[Any], None]] = {}
+        write: Callable[[Any], None]
+        open_part = None
         async for batch in batches:
             days = pc.strftime(batch[time], format="%Y-%m-%d")
             names = batch["bookmaker"].cast("string")
-            for day, bookmaker in sorted(
-                set(zip(days.to_pylist(), names.to_pylist(), strict=True))
-            ):
-                if (day, bookmaker) not in writers:
+            parts = zip(days.to_pylist(), names.to_pylist(), strict=True)
+            start = 0
+            for (day, bookmaker), of_part in groupby(parts):
+                if (day, bookmaker) != open_part:
+                    files.close()
                     part = partial / f"day={day}" / f"bookmaker={quote(bookmaker, safe='')}"
                     part.mkdir(parents=True)
                     file = files.enter_context((part / f"part.{format}").open("xb"))
-                    writers[day, bookmaker] = files.enter_context(_writer(file, schema, format))
-                chosen = pc.and_(pc.equal(days, day), pc.equal(names, bookmaker))
-                writers[day, bookmaker](batch.filter(chosen))
+                    write = files.enter_context(_writer(file, schema, format))
+                    open_part = day, bookmaker
+                count = sum(1 for _ in of_part)
+                write(batch.slice(start, count))
+                start += count
             rows += batch.num_rows
             on_rows(rows)
         files.close()
     return rows
 
 
+def in_order_of_parts(statement: Any, time: str) -> Select[Any]:
+    """Sort the rows of a select by the day of a time (UTC) and by bookmaker, for `write_parts`."""
+    rows = statement.subquery("in_parts")
+    return select(rows).order_by(func.date_trunc("day", rows.c[time], "UTC"), rows.c.bookmaker)
+
+
+def _has_parts_only(path: Path) -> bool:
+    return path.is_dir() and all(part.name.startswith("day=") for part in path.iterdir())
+
+
 @contextmanager
-def _beside(path: Path, force: bool) -> Iterator[Path]:
+def _beside(
+    path: Path, force: bool, is_replaceable: Callable[[Path], bool] = Path.is_file
+) -> Iterator[Path]:
     """Yield a path beside another one; rename the former to the latter at the end.
 
     After an error, or Ctrl-C, it is removed.
     """
     if path.exists() and not force:
         raise ExportError(path=str(path), reason="it exists")
+    if path.exists() and not is_replaceable(path):
+        raise ExportError(path=str(path), reason="what exists there is not of an export")
     try:
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
