@@ -261,6 +261,17 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.lock_tables(
+        "sports",
+        "bookmakers",
+        "tournaments",
+        "events",
+        "event_bookmakers",
+        "scrape_runs",
+        "scrape_errors",
+        "odds_snapshots",
+        "market_odds",
+    )
     op.drop_table("market_odds")
     op.drop_table("odds_snapshots")
     op.drop_table("scrape_errors")

@@ -11,9 +11,6 @@ branch_labels = None
 depends_on = None
 
 
-# Keep writers away, also those that refer to a row: the rows are read before they are changed.
-LOCK = "LOCK TABLE sports, bookmakers IN EXCLUSIVE MODE"
-
 # Insert a row that is missing. (ON CONFLICT without a target would pass over an id that is taken.)
 INSERT = """
 INSERT INTO {table} (name, slug)
@@ -29,14 +26,19 @@ ROWS = (
 )
 
 
+def _lock() -> None:
+    # Keep writers away, also those that refer to a row: the rows are read before they are changed.
+    op.lock_tables("sports", "bookmakers", mode="EXCLUSIVE")
+
+
 def upgrade() -> None:
-    op.execute(LOCK)
+    _lock()
     for table, name, slug in ROWS:
         op.execute(INSERT.format(table=table, name=name, slug=slug))
 
 
 def downgrade() -> None:
-    op.execute(LOCK)
+    _lock()
     op.execute(
         """
         DELETE FROM bookmakers AS b

@@ -11,6 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Tables to which the foreign keys refer are locked against writers.
+    op.lock_tables("sports", "events", "scrape_runs")
     op.create_table(
         "scrape_batches",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -198,6 +200,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.lock_tables(
+        "sports",
+        "competitor_tournaments",
+        "events",
+        "competitor_events",
+        "scrape_batches",
+        "scrape_runs",
+        "competitor_odds_snapshots",
+        "competitor_market_odds",
+    )
     op.drop_table("competitor_market_odds")
     op.drop_table("competitor_odds_snapshots")
     op.drop_table("competitor_events")

@@ -159,6 +159,7 @@ CHECKS = {
 
 
 def upgrade() -> None:
+    op.lock_tables(*CHECKS)
     for table, checks in CHECKS.items():
         for name, condition in checks.items():
             op.create_check_constraint(
@@ -170,6 +171,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.lock_tables(*CHECKS)
     for table, checks in CHECKS.items():
         for name in checks:
             op.drop_constraint(op.f(f"ck_{table}_{name}"), table, type_="check")

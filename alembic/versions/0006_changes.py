@@ -15,7 +15,12 @@ TIMES = (
 )
 
 
+# In the order in which ingestion uses them.
+TABLES = ("competitor_odds_snapshots", "competitor_market_odds", "odds_snapshots", "market_odds")
+
+
 def upgrade() -> None:
+    op.lock_tables(*TABLES)
     # Constant defaults rewrite no row. Existing snapshots are complete.
     for table in ("odds_snapshots", "competitor_odds_snapshots"):
         op.add_column(
@@ -77,11 +82,6 @@ FROM (
 WHERE snapshot_id <> to_snapshot AND unavailable_at IS NULL
 """
 
-# Keep others away until the columns are dropped: changes that they store meanwhile would not be
-# expanded. A weaker lock would have to be raised, and lead to deadlocks.
-LOCK = "LOCK TABLE {snapshots}, {markets} IN ACCESS EXCLUSIVE MODE"
-
-# In the order in which ingestion uses the tables, which avoids deadlocks.
 SIDES = (
     {
         "snapshots": "competitor_odds_snapshots",
@@ -100,8 +100,8 @@ SIDES = (
 
 def downgrade() -> None:
     """Keep the markets of every instant; lose the times of captures without a change."""
-    for side in SIDES:
-        op.execute(LOCK.format(**side))
+    # Changes that others store meanwhile would not be expanded.
+    op.lock_tables(*TABLES)
     for side in SIDES:
         op.execute(EXPAND.format(**side))
         op.execute(f"DELETE FROM {side['markets']} WHERE unavailable_at IS NOT NULL")

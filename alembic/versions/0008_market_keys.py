@@ -50,8 +50,7 @@ UNKNOWN_MARKETS = (
     f"AND NOT jsonb_path_exists({{}}, 'strict $.** ? (@ < -{FLOAT_MAX} || @ > {FLOAT_MAX})')"
 )
 
-# In the order in which ingestion uses the tables: an ALTER of each waits for its users, and holds
-# the locks of those before.
+# In the order in which ingestion uses the tables.
 SIDES = (
     {
         "snapshots": "competitor_odds_snapshots",
@@ -67,8 +66,11 @@ SIDES = (
     },
 )
 
+TABLES = tuple(side[kind] for side in SIDES for kind in ("snapshots", "markets"))
+
 
 def upgrade() -> None:
+    op.lock_tables(*TABLES)
     for side in SIDES:
         table = side["snapshots"]
         op.add_column(table, sa.Column("unknown_markets", postgresql.JSONB(), nullable=True))
@@ -100,10 +102,6 @@ def _drop_check(table: str, name: str) -> None:
 
 HAS_PRICE = "outcomes @? '$[*] ? (@.odds != null)'"
 LACKS_PRICE = "outcomes @? '$[*] ? (@.odds == null)'"
-
-# Keep others away until the columns are dropped: they could store more of what is deleted. A weaker
-# lock would have to be raised, and lead to deadlocks.
-LOCK = "LOCK TABLE {snapshots}, {markets} IN ACCESS EXCLUSIVE MODE"
 
 # Delete the markets that differ from others in their specifiers.
 DELETE_SPECIFIERS = "DELETE FROM {markets} WHERE specifiers IS NOT NULL"
@@ -156,8 +154,8 @@ LOSSES = (
 
 def downgrade() -> None:
     """Delete or change, and count, the rows that the older form cannot hold."""
-    for side in SIDES:
-        op.execute(LOCK.format(**side))
+    # Others could store more of what is deleted.
+    op.lock_tables(*TABLES)
     for side in SIDES:
         for statement, loss in LOSSES:
             _print_loss(statement.format(**side), f"{side['markets']}: {loss}")

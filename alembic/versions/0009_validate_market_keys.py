@@ -109,13 +109,17 @@ FROM wanted
 WHERE t.id = wanted.id
 """
 
-# Keep writers away, in the order in which ingestion uses the tables: in a single transaction, rows
-# that others insert or change after the first read would get outdated values. Readers continue.
-LOCK_TABLES = """
-LOCK TABLE tournaments, competitor_tournaments, events, competitor_events,
-    competitor_odds_snapshots, competitor_market_odds, odds_snapshots, market_odds
-IN SHARE ROW EXCLUSIVE MODE
-"""
+# The tables, in the order in which ingestion uses them.
+TABLES = (
+    "tournaments",
+    "competitor_tournaments",
+    "events",
+    "competitor_events",
+    "competitor_odds_snapshots",
+    "competitor_market_odds",
+    "odds_snapshots",
+    "market_odds",
+)
 
 # Lock rows in the order of ingestion.
 LOCK = "SELECT id FROM {table} WHERE id = ANY ({{ids}}) ORDER BY {order} FOR NO KEY UPDATE"
@@ -317,7 +321,9 @@ def _require_cascades(connection: sa.Connection) -> None:
 
 
 def _change_at_once() -> None:
-    op.execute(LOCK_TABLES)
+    # Keep writers away: in a single transaction, rows that others insert or change after the first
+    # read would get outdated values. Readers continue.
+    op.lock_tables(*TABLES, mode="SHARE ROW EXCLUSIVE")
     for change in CHANGES:
         ids = f"ARRAY({change.find})"
         if change.lock is not None:
@@ -347,14 +353,15 @@ UNIQUE_VIOLATION = "23505"
 # Read the settings of alembic's transaction, which apply to no other transaction.
 READ_SETTINGS = """
 SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
-    current_setting('search_path')
+    current_setting('search_path'), current_setting('client_connection_check_interval')
 """
 
 # Set the settings of a transaction. Each driver has its own form of parameters.
 SET_SETTINGS = sa.text("""
 SELECT set_config('lock_timeout', :lock_timeout, true),
     set_config('statement_timeout', :statement_timeout, true),
-    set_config('search_path', :search_path, true)
+    set_config('search_path', :search_path, true),
+    set_config('client_connection_check_interval', :client_check, true)
 """)
 
 
@@ -363,7 +370,7 @@ def _transaction(connection: sa.Connection, settings: tuple[Any, ...]) -> Iterat
     """Run statements in a transaction, on a connection that commits each statement by itself."""
     connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
-        names = ("lock_timeout", "statement_timeout", "search_path")
+        names = ("lock_timeout", "statement_timeout", "search_path", "client_check")
         connection.execute(SET_SETTINGS, dict(zip(names, settings, strict=True)))
         yield
     except BaseException:

@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.lock_tables("scrape_runs")
     op.add_column(
         "scrape_runs", sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True)
     )
@@ -22,4 +23,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.lock_tables("scrape_runs")
     op.drop_column("scrape_runs", "heartbeat_at")

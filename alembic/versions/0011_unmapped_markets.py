@@ -62,4 +62,5 @@ def _server_time(name: str) -> sa.Column:
 
 
 def downgrade() -> None:
+    op.lock_tables("unmapped_markets")
     op.drop_table("unmapped_markets")

@@ -16,6 +16,7 @@ NO_WHITE_SPACE = f"NOT IN ({' '.join(WHITE_SPACE.split())})"
 
 
 def upgrade() -> None:
+    op.lock_tables("competitor_events")
     op.add_column("competitor_events", sa.Column("event_url", sa.String(1000), nullable=True))
     # With NOT VALID, no row is read while the table is locked. 0013 validates.
     op.create_check_constraint(
@@ -27,4 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.lock_tables("competitor_events")
     op.drop_column("competitor_events", "event_url")

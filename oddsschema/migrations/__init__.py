@@ -17,6 +17,7 @@ The public names are imported from here. The modules:
 - `turns`: the turns of the migrations of this process
 - `concurrent_indexes`: alembic's operations for indexes beside readers and writers
 - `widening`: alembic's operation for a column with a longer limit
+- `table_locks`: alembic's operation for the locks of tables
 - `time_limits`: the time limits of a migration, for any env.py
 - `places`: the schema of the tables, which exists or is created
 - `violations`: the stored rows that break a new CHECK
@@ -59,6 +60,7 @@ from oddsschema.migrations.downgrade_plan import (
 )
 from oddsschema.migrations.report import CheckReport, CheckState, RevisionReport
 from oddsschema.migrations.scripts import script_location
+from oddsschema.migrations.table_locks import LockTables
 from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.widening import WidenColumn
 
@@ -73,6 +75,7 @@ __all__ = [
     "DowngradePlan",
     "DropIndexConcurrently",
     "DroppedTable",
+    "LockTables",
     "RevisionReport",
     "UndoneRevision",
     "WidenColumn",

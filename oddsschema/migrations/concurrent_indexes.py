@@ -25,7 +25,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 #: The settings of a transaction that a statement outside of it needs as well.
-_SETTINGS = ("search_path", "statement_timeout", "lock_timeout")
+_SETTINGS = (
+    "search_path",
+    "statement_timeout",
+    "client_connection_check_interval",
+    "lock_timeout",
+)
 
 # Read the settings.
 _READ = f"SELECT {', '.join(f'current_setting({name!r})' for name in _SETTINGS)}"
@@ -126,16 +131,17 @@ def outside_of_transaction(context: MigrationContext) -> Iterator[None]:
     """Commit, and run statements outside of a transaction, with the search path of the last one.
 
     The statements have its time limit too. They may wait for locks as long, which blocks nobody.
+    They end when the client has gone, as those of the transaction do.
     """
     connection = context.connection
     if context.as_sql or connection is None:
         with context.autocommit_block():
             yield
         return
-    search_path, statement_timeout, _ = connection.exec_driver_sql(_READ).one()
+    *settings, _ = connection.exec_driver_sql(_READ).one()
     with context.autocommit_block():
         before = tuple(connection.exec_driver_sql(_READ).one())
-        _set(connection, (search_path, statement_timeout, "0"))
+        _set(connection, (*settings, "0"))
         try:
             yield
         except BaseException:

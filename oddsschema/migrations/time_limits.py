@@ -1,5 +1,6 @@
 """The time limits of a migration, for any env.py, and its errors in this package's words."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,12 +23,30 @@ from oddsschema.migrations.violations import violation_error
 
 #: The longest time limit: PostgreSQL counts milliseconds in 32 bits.
 _LONGEST = timedelta(milliseconds=2**31 - 1)
-_SETTINGS = ("lock_timeout", "statement_timeout")
-#: Read the session's limits.
+_LIMITS = ("lock_timeout", "statement_timeout")
+
+#: The settings of a transaction that a migration changes.
+_SETTINGS = (*_LIMITS, "client_connection_check_interval")
+
+# Read the settings.
 _READ_SETTINGS = f"SELECT {', '.join(f'current_setting({name!r})' for name in _SETTINGS)}"
+
+# Let the server end a statement whose client has gone. Some systems cannot detect that.
+_CHECK_CLIENT = """
+DO $$
+BEGIN
+    PERFORM set_config('client_connection_check_interval', '1s', true);
+EXCEPTION WHEN invalid_parameter_value THEN
+    NULL;
+END
+$$
+"""
 
 #: The longest statement that a message quotes in full, in characters.
 _LONGEST_STATEMENT = 100
+
+#: A comment at the beginning of a statement, which a message quotes in place of the statement.
+_COMMENT = re.compile(r"/\* (.*?) \*/")
 
 
 @contextmanager
@@ -41,7 +60,8 @@ def timeouts(
 
     A transaction that is already open gets its own limits back at the end. SQL text (alembic's
     offline mode) begins with statements that set the limits. Statements outside of a transaction
-    (`autocommit_block`) keep the session's limits.
+    (`autocommit_block`) keep the session's limits. During a statement, the server looks once a
+    second whether the client has gone, if its system can detect that, and then rolls back.
 
         with timeouts(context.get_context()), context.begin_transaction():
             context.run_migrations()
@@ -59,7 +79,7 @@ def timeouts(
     require_durations(**limits)
     values = tuple(_setting(name, limit) for name, limit in limits.items())
     if context.as_sql:
-        for name, value in zip(_SETTINGS, values, strict=True):
+        for name, value in zip(_LIMITS, values, strict=True):
             context.execute(f"SET {name} = '{value}'")
         yield
         return
@@ -69,6 +89,7 @@ def timeouts(
 
     def begin(connection: Connection) -> None:
         _set(connection, values)
+        connection.exec_driver_sql(_CHECK_CLIENT)
 
     before = (
         connection.exec_driver_sql(_READ_SETTINGS).one() if connection.in_transaction() else None
@@ -97,6 +118,8 @@ def timeout_error(
 ) -> MigrationError | None:
     """Build the error for a limit that was reached, or a deadlock; None for any other error."""
     statement = " ".join((error.statement or "").split())
+    if comment := _COMMENT.match(statement):
+        statement = comment[1]
     if len(statement) > _LONGEST_STATEMENT:
         statement = f"{statement[: _LONGEST_STATEMENT - 1]}…"
     match getattr(error.orig, "sqlstate", None):
@@ -121,6 +144,6 @@ def _setting(name: str, limit: timedelta) -> str:
 def _set(connection: Connection, values: tuple[str, ...]) -> None:
     calls = (
         f"set_config('{name}', '{value}', true)"
-        for name, value in zip(_SETTINGS, values, strict=True)
+        for name, value in zip(_SETTINGS, values, strict=False)
     )
     connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
