@@ -1,28 +1,51 @@
-"""An upgrade under load: `python tests/benchmarks/upgrade.py [--rows N] [--events N] ...`.
+"""Upgrades under load, as JSON: `python tests/benchmarks/upgrade.py [--rows N] [--events N] ...`.
 
-A database at revision 7 has `--rows` market rows. Two in nine are handicaps without a line, and all
-SportRadar ids of events have a prefix. It is upgraded while `--writers` sessions write as ingestion
-does: each transaction locks an event and inserts a snapshot with markets. The output is the time of
-each revision, and the times of the writers' transactions before and during the upgrade.
+A database at revision 3 has `--rows` market rows. Two in nine are handicaps without a line, and all
+SportRadar ids of events have a prefix. It is upgraded, a revision at a time, while a reader and a
+writer of each of seven tables take its lock every 20 ms, and `--writers` sessions write as
+ingestion does: each transaction locks an event and inserts a snapshot with markets. The output has
+the time of each revision and the longest waits, in milliseconds, before the upgrade and during each
+revision.
 """
 
 import argparse
 import asyncio
+import json
 import random
 import statistics
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from oddsschema import migrations
 from oddsschema.embedded import EmbeddedPostgres
-from oddsschema.models.sides import SIDES, Side
+from oddsschema.migrations.commands import known_revisions
+from oddsschema.models.sides import SIDES
 from tests.support import bulk_history
+from tests.support.lock_waits import Waits, sampled
 
-REVISIONS = ("oddsschema_0008", "oddsschema_0009")
+#: The revision before the first one that changes stored tables.
+FIRST = "oddsschema_0003"
+
+#: The tables whose readers and writers are measured.
+TABLES = (
+    "scrape_runs",
+    *(name for side in SIDES for name in (side.events, side.snapshots, side.markets)),
+)
+
+#: The seconds of the measurement before the upgrade.
+_BEFORE = 10
+
+# Leave nothing that a downgrade would expand or delete.
+_SIMPLIFY = """
+UPDATE {snapshots} SET is_complete = true;
+UPDATE {markets} SET specifiers = NULL, unavailable_at = NULL
+WHERE num_nonnulls(specifiers, unavailable_at) > 0
+"""
 
 # In later snapshots, the scraper sends the line.
 _HANDICAPS = """
@@ -39,7 +62,7 @@ UPDATE competitor_events SET sportradar_id = 'sr:match:' || sportradar_id
 _LOCK = "SELECT FROM {events} WHERE id = $1 FOR NO KEY UPDATE"
 
 _INSERT_SNAPSHOT = """
-INSERT INTO {snapshots} ({event}, {column} is_complete) VALUES ($1, {value} false) RETURNING id
+INSERT INTO {snapshots} ({event}{column}) VALUES ($1{value}) RETURNING id
 """
 
 _INSERT_MARKETS = """
@@ -59,7 +82,7 @@ async def write(url: str, events: int, seconds: list[float], stop: asyncio.Event
         side = random.choice(SIDES)
         event_id = random.randint(1, events)
         names = (
-            {"column": "bookmaker_id,", "value": f"{bookmaker_id},"}
+            {"column": ", bookmaker_id", "value": f", {bookmaker_id}"}
             if side.has_bookmakers
             else {"column": "", "value": ""}
         )
@@ -73,53 +96,77 @@ async def write(url: str, events: int, seconds: list[float], stop: asyncio.Event
     await connection.close()
 
 
-def print_transactions(name: str, seconds: list[float]) -> None:
-    """Print the number of transactions, and their median and longest times."""
-    percentile = statistics.quantiles(seconds, n=1000)[-1]
-    print(
-        f"{name:<16}{len(seconds):>7,} transactions, median {1000 * statistics.median(seconds):.1f}"
-        f" ms, 99.9 % within {1000 * percentile:.0f} ms, longest {1000 * max(seconds):.0f} ms"
-    )
+async def measure(url: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fill the database, and upgrade it beside sessions that write and sample."""
+    await fill(url, arguments)
+    revisions = [revision for revision in known_revisions() if revision > FIRST]
+    periods = []
+    for revision in (None, *revisions):
+        seconds: list[float] = []
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as writers, sampled(url, TABLES) as waits:
+            for _ in range(arguments.writers):
+                writers.create_task(write(url, arguments.events, seconds, stop))
+            # All sessions are connected, and have run their statements once.
+            await asyncio.sleep(1)
+            waits.clear()
+            seconds.clear()
+            began = time.perf_counter()
+            if revision is None:
+                await asyncio.sleep(_BEFORE)
+            else:
+                await migrations.upgrade(url, revision)
+            took = time.perf_counter() - began
+            # Statements that wait until the end are counted.
+            await asyncio.sleep(0.2)
+            stop.set()
+        periods.append(
+            {
+                "revision": revision,
+                "seconds": round(took, 2),
+                **{kind: longest(waits, kind) for kind in ("reader", "writer")},
+                "ingestion": {
+                    "transactions": len(seconds),
+                    "median": in_milliseconds(statistics.median(seconds)),
+                    "longest": in_milliseconds(max(seconds)),
+                },
+            }
+        )
+    return {"rows": await count_rows(url), "events": arguments.events, "periods": periods}
 
 
-async def measure(url: str, arguments: argparse.Namespace) -> None:
-    """Fill the database, write, upgrade, and print."""
-    await migrations.upgrade(url, "oddsschema_0007")
+async def fill(url: str, arguments: argparse.Namespace) -> None:
+    """Fill a database, and leave it at an early revision."""
+    await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
     await bulk_history.fill(connection, arguments.rows, arguments.events)
+    for side in SIDES:
+        await connection.execute(side.sql(_SIMPLIFY))
+    await migrations.downgrade(url, FIRST)
     for side in SIDES:
         await connection.execute(side.sql(_HANDICAPS))
     await connection.execute(_PREFIXES)
     await connection.execute("VACUUM ANALYZE")
-    for side in SIDES:
-        print(f"{side.markets}: {await _count(connection, side)}")
-
-    for name in ("before", "during"):
-        seconds: list[float] = []
-        stop = asyncio.Event()
-        writers = [
-            asyncio.create_task(write(url, arguments.events, seconds, stop))
-            for _ in range(arguments.writers)
-        ]
-        if name == "before":
-            await asyncio.sleep(10)
-        else:
-            for revision in REVISIONS:
-                began = time.perf_counter()
-                await migrations.upgrade(url, revision)
-                print(f"{revision}: {time.perf_counter() - began:.2f} s")
-        stop.set()
-        await asyncio.gather(*writers)
-        print_transactions(f"{name} it", seconds)
-    for side in SIDES:
-        print(f"{side.markets}: {await _count(connection, side)}")
     await connection.close()
 
 
-async def _count(connection: "asyncpg.Connection", side: Side) -> str:
-    count = "SELECT count(*), count(*) FILTER (WHERE line IS NULL AND handicap_type IS NOT NULL) "
-    rows, without = await connection.fetchrow(side.sql(count + "FROM {markets}"))
-    return f"{rows:,} rows, {without:,} handicaps without a line"
+async def count_rows(url: str) -> int:
+    """Count the market rows."""
+    connection = await asyncpg.connect(url)
+    rows = [await connection.fetchval(side.sql("SELECT count(*) FROM {markets}")) for side in SIDES]
+    await connection.close()
+    return sum(rows)
+
+
+def longest(waits: Waits, kind: str) -> dict[str, Any]:
+    """Return the longest wait of a kind of session, with its table."""
+    wait, table = max((wait, table) for (of, table), wait in waits.items() if of == kind)
+    return {"longest": in_milliseconds(wait), "table": table}
+
+
+def in_milliseconds(seconds: float) -> float:
+    """Convert seconds."""
+    return round(1000 * seconds, 1)
 
 
 def main() -> None:
@@ -133,7 +180,7 @@ def main() -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory.chmod(0o711)  # as root, the server has another user
         server = stack.enter_context(EmbeddedPostgres(directory / "server"))
-        asyncio.run(measure(server.url, arguments))
+        print(json.dumps(asyncio.run(measure(server.url, arguments)), indent=2))
 
 
 if __name__ == "__main__":
