@@ -16,6 +16,12 @@ The public names are imported from here. The modules:
 - `schema_lock`: the lock of a schema, which one migration at a time has
 - `turns`: the turns of the migrations of this process
 - `concurrent_indexes`: alembic's operations for indexes beside readers and writers
+- `model_comparison`: alembic's plugin that compares models with a database by catalogs
+- `expected_tables`: the models' tables, as temporary tables
+- `synchronous_connection`: the connection of an env.py, for the comparison
+- `schema_changes`: the steps from the actual tables to those of the models
+- `steps`: the steps, their phases and their code
+- `phased_revisions`: one revision for each phase
 - `widening`: alembic's operation for a column with a longer limit
 - `table_locks`: alembic's operation for the locks of tables
 - `time_limits`: the time limits of a migration, for any env.py
@@ -36,6 +42,7 @@ from oddsschema.database.time_limits import LOCK_TIMEOUT, MIGRATION_WAIT, STATEM
 from oddsschema.migrations.autogenerate import (
     autogenerate_options,
     include_object,
+    process_revisions,
     render_item,
     require_dependency_on_tables,
 )
@@ -51,6 +58,7 @@ from oddsschema.migrations.comparison import Difference
 from oddsschema.migrations.concurrent_indexes import (
     CreateIndexConcurrently,
     DropIndexConcurrently,
+    ReplaceIndexConcurrently,
 )
 from oddsschema.migrations.downgrade_plan import (
     DowngradePlan,
@@ -76,6 +84,7 @@ __all__ = [
     "DropIndexConcurrently",
     "DroppedTable",
     "LockTables",
+    "ReplaceIndexConcurrently",
     "RevisionReport",
     "UndoneRevision",
     "WidenColumn",
@@ -86,6 +95,7 @@ __all__ = [
     "hand_over",
     "include_object",
     "plan_downgrade",
+    "process_revisions",
     "render_item",
     "require_dependency_on_tables",
     "script_location",

@@ -1,7 +1,6 @@
 """Options and hooks of alembic's autogeneration, for another project's env.py and for our own."""
 
 from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from alembic import context as environment
@@ -18,11 +17,13 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 from oddsschema.contracts.outcomes import OutcomesJSONB
 from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
+from oddsschema.migrations.model_comparison import PLUGIN
+from oddsschema.migrations.phased_revisions import split_into_phases
 from oddsschema.migrations.scripts import require_own_revisions
 from oddsschema.models import metadata
 
-#: The plugin of alembic that compares CHECKs by their names, which alembic has since 1.19.2.
-_COMPARISON_OF_CHECKS = ["alembic.ext.checkconstraint_byname"] if find_spec("alembic.ext") else []
+#: The comparisons: alembic's own, and that of catalogs.
+_PLUGINS = ["alembic.autogenerate.*", PLUGIN]
 
 
 def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> dict[str, Any]:
@@ -46,9 +47,8 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
             "include_name": include_own_tables,
             "render_item": render_item,
             "compare_server_default": True,
-            # All of our CHECKs have names. In other projects, CHECKs without a name would be
-            # rendered as dropped.
-            "autogenerate_plugins": ["alembic.autogenerate.*", *_COMPARISON_OF_CHECKS],
+            "autogenerate_plugins": _PLUGINS,
+            "process_revision_directives": split_into_phases,
         }
     # Outside of an env.py, alembic's module has no such attribute.
     script = getattr(environment, "script", None)
@@ -58,8 +58,9 @@ def autogenerate_options(own: MetaData | Sequence[MetaData] | None = None) -> di
         "target_metadata": own,
         "include_object": include_object,
         "render_item": render_item,
-        "process_revision_directives": require_dependency_on_tables,
+        "process_revision_directives": process_revisions,
         "compare_server_default": True,
+        "autogenerate_plugins": _PLUGINS,
     }
 
 
@@ -131,6 +132,16 @@ def require_dependency_on_tables(
                     "oddsschema that created the tables it refers to, such as oddsschema_0003 "
                     "(docs/reference/migrations.md lists them)"
                 )
+
+
+def process_revisions(
+    context: MigrationContext,
+    revision: str | Iterable[str | None] | Iterable[str],
+    directives: list[MigrationScript],
+) -> None:
+    """Check the dependency of new revisions, and split them: a hook of alembic's."""
+    require_dependency_on_tables(context, revision, directives)
+    split_into_phases(context, revision, directives)
 
 
 def _resolve(context: MigrationContext, dependency: str) -> str | None:

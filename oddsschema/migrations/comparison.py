@@ -110,9 +110,13 @@ class Comparison:
         tables: Sequence[str],
         schema: str,
         known: frozenset[str] = frozenset(),
+        *,
+        others: Sequence[str] = (),
     ) -> None:
+        """Prepare a comparison. `others` are further schemas of the search path."""
         self._connection = connection
         self._known = known
+        self._path = ", ".join([schema, *others, TEMPORARY])
         #: The schema of the actual tables, quoted as SQL needs it.
         self.schema = schema
         #: The names of the tables. Referenced tables come first.
@@ -161,7 +165,7 @@ class Comparison:
 
     async def _use_schema(self) -> None:
         # Names of other schemas are then printed with their schema, also those that hide ours.
-        await self._connection.execute(f"SET LOCAL search_path = {self.schema}, {TEMPORARY}")
+        await self._connection.execute(f"SET LOCAL search_path = {self._path}")
 
     async def change_expected(self, statement: str) -> bool:
         """Change the expected tables. Return False when PostgreSQL rejects the statement."""
@@ -210,7 +214,7 @@ async def follow_renames(comparison: Comparison) -> list[Difference]:
         await comparison.read_expected()
         await comparison.read_actual()
     for kind in repair.RENAMABLE:
-        for part, other in list(find_renamed_parts(comparison, kind)):
+        for part, other in list(find_renamed_parts(comparison.expected, comparison.actual, kind)):
             if await comparison.change_expected(repair.rename(part, part.name, other.name)):
                 differences.append(
                     _rename_difference(comparison, part, other.location, part.name, other.name)
@@ -243,10 +247,10 @@ async def find_renamed_tables(comparison: Comparison) -> list[tuple[str, str]]:
     return sorted({(missing[index], other) for index, other in others.items()})
 
 
-def find_renamed_parts(comparison: Comparison, kind: Kind) -> Iterator[tuple[Part, Part]]:
+def find_renamed_parts(expected: Parts, actual: Parts, kind: Kind) -> Iterator[tuple[Part, Part]]:
     """Pair each missing part of this kind with the only extra part of the same description."""
-    missing = _by_description(kind, comparison.expected, comparison.actual)
-    extra = _by_description(kind, comparison.actual, comparison.expected)
+    missing = _by_description(kind, expected, actual)
+    extra = _by_description(kind, actual, expected)
     for description, parts in missing.items():
         others = extra.get(description, [])
         if len(parts) == len(others) == 1:

@@ -265,19 +265,21 @@ def _widen(expected: Part, checks: Iterable[Part]) -> str:
     return _join(f"{statement};" for statement in statements if statement)
 
 
-def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
+def conversion(expected: Part, actual: Part) -> tuple[str, str]:
+    """Return the USING clause of the change of a column's type, and its effect on the values."""
     name, type_ = expected.name, expected.definition
-    comment = ""
     if type_.startswith(("character varying", "text")):
         # An explicit cast would truncate long values; without it, PostgreSQL rejects them.
-        using = ""
-    elif type_ == "timestamp with time zone" and actual.definition == "timestamp without time zone":
-        using = f" USING {name} AT TIME ZONE 'UTC'"
-        comment = "reads the times as UTC"
-    else:
-        using = f" USING {name}::{type_}"
-        if type_ in _INTEGERS and actual.definition not in _INTEGERS:
-            comment = "rounds the values"
+        return "", ""
+    if type_ == "timestamp with time zone" and actual.definition == "timestamp without time zone":
+        return f" USING {name} AT TIME ZONE 'UTC'", "reads the times as UTC"
+    rounds = type_ in _INTEGERS and actual.definition not in _INTEGERS
+    return f" USING {name}::{type_}", "rounds the values" if rounds else ""
+
+
+def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
+    name, type_ = expected.name, expected.definition
+    using, comment = conversion(expected, actual)
     actions = [f"ALTER COLUMN {name} TYPE {type_}{using}"]
     if default:
         # The actual default may not fit the new type.
@@ -309,7 +311,7 @@ def is_qualified(name: str) -> bool:
 
 
 def _qualify(schema: str, name: str) -> str:
-    return name if is_qualified(name) else f"{schema}.{name}"
+    return name if is_qualified(name) or not schema else f"{schema}.{name}"
 
 
 def _definition(part: Part) -> str:

@@ -1,0 +1,136 @@
+"""Autogenerate writes each kind of change of models as a careful reviewer would have it."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import Phase as HypothesisPhase
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import MetaData
+
+from oddsschema.database.recorded_revisions import OWN_TABLE
+from oddsschema.database.revision import HEAD
+from oddsschema.migrations import autogenerate_options, script_location
+from tests.support.catalog import catalog
+from tests.support.generated_revisions import Project, connected
+from tests.support.model_changes import CHANGES, OURS, PROJECT, our_models, project_models
+from tests.unit.test_squawk import NEVER, broken_rules
+
+Run = Callable[..., Any]
+
+#: The rules that a change breaks by its nature, in one of its directions.
+BY_NATURE = {
+    "ban-drop-column": "the models have the column no more",
+    "ban-drop-table": "the models have the table no more",
+    "ban-drop-constraint": "the models have another constraint, or none",
+    "changing-column-type": "PostgreSQL only changes the limit, or the models need a rewrite",
+    "renaming-object": "no program uses the names of constraints and indexes",
+    "ban-drop-not-null": "the models allow NULL",
+    "ban-drop-default": "the models have no default",
+}
+
+#: Rules that a single kind breaks.
+BY_KIND = {
+    "table added": {"require-concurrent-index-deletion": "the table is dropped as well"},
+}
+
+
+@pytest.fixture(scope="module")
+def with_tips(new_database: Callable[..., Any], template: str) -> Iterator[str]:
+    """Return the URL of a database with the tables of the project, for clones only."""
+    with new_database(template) as url:
+        with connected(url) as connection:
+            project_models().create_all(connection, [project_models().tables["tips"]])
+            connection.commit()
+        yield url
+
+
+def changed(models: MetaData, change: str, where: tuple[str, Any]) -> MetaData:
+    """Apply a change to models."""
+    name, columns = where
+    CHANGES[change](models.tables[name], columns)
+    return models
+
+
+def options(models: MetaData, former: MetaData, is_ours: bool) -> dict[str, Any]:
+    """Return the options of an env.py."""
+    if is_ours:
+        names = {*models.tables, *former.tables}
+
+        def include_name(name: str | None, kind: str, parents: Any) -> bool:
+            return kind != "table" or name in names
+
+        own = {"target_metadata": models, "include_name": include_name}
+        return autogenerate_options() | own | {"version_table": OWN_TABLE}
+    return autogenerate_options(models) | {"version_table": OWN_TABLE}
+
+
+def sides(change: str) -> st.SearchStrategy[tuple[bool, bool]]:
+    """Draw whether the models are ours, and whether the change is reversed.
+
+    Hypothesis begins with the first pair, which is another one from kind to kind.
+    """
+    pairs = list(product([False, True], repeat=2))
+    first = list(CHANGES).index(change) % len(pairs)
+    return st.sampled_from([*pairs[first:], *pairs[:first]])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@given(data=st.data())
+# One example of each kind by default, all four by the profile "thorough". None is shrunk.
+@settings(max_examples=max(1, settings().max_examples // 10), phases=[HypothesisPhase.generate])
+def test_change(
+    change: str,
+    data: st.DataObject,
+    with_tips: str,
+    new_database: Callable[..., Any],
+    run: Run,
+) -> None:
+    """The generated revisions lead to the catalog of the models, and back, by squawk's rules."""
+    is_ours, is_reversed = data.draw(sides(change))
+    make, where = (our_models, OURS) if is_ours else (project_models, PROJECT)
+    plain, other = make(), changed(make(), change, where)
+    start, target = (other, plain) if is_reversed else (plain, other)
+
+    def built(models: MetaData, url: str) -> list[str]:
+        """Return the catalog of the models, made by SQLAlchemy."""
+        with connected(url) as connection:
+            connection.execute(sa.text(f"DROP TABLE {where[0]} CASCADE"))
+            models.create_all(connection, checkfirst=True)
+            connection.commit()
+        return list(run(catalog(url)))
+
+    with (
+        new_database(with_tips) as url,
+        new_database(with_tips) as expected_url,
+        tempfile.TemporaryDirectory() as directory,
+    ):
+        expected = built(target, expected_url)
+        before = built(start, url)
+        project = Project(
+            Path(directory) / "project",
+            lambda: options(target, start, is_ours),
+            [script_location() / "versions"],
+        )
+        with connected(url) as connection:
+            base = {"head": HEAD} if is_ours else {"head": "base", "depends_on": "oddsschema_0003"}
+            scripts = project.generate(connection, **base)
+            project.upgrade(connection)
+            assert run(catalog(url)) == expected
+            last = scripts[-1].revision
+            (nothing,) = project.generate(connection, rev_id="again", head=last)
+            assert Path(nothing.path).read_text().count("    pass") == 2
+            Path(nothing.path).unlink()
+            sql = project.sql(f"{HEAD}:{last}" if is_ours else last)
+            if not is_ours:
+                limits, _, _ = sql.partition("BEGIN;")
+                sql = f"{limits}BEGIN;\n-- {sql.partition('-- Running upgrade  -> changed')[2]}"
+            allowed = {*NEVER, *BY_NATURE, *BY_KIND.get(change, ())}
+            assert set(broken_rules(sql)) <= allowed, broken_rules(sql)
+            project.downgrade(connection, HEAD if is_ours else f"{scripts[0].revision}@base")
+            assert run(catalog(url)) == before
