@@ -182,7 +182,8 @@ def test_server_that_starts_late(server: Server, run: Run, is_killed: bool) -> N
             for read in (migrations.current, migrations.check, newest_batches):
                 with pytest.raises(DatabaseUnavailableError):
                     await read(url)
-            assert time.monotonic() - began < 1
+            # A minute of retries would be the ingestion's.
+            assert time.monotonic() - began < 10
             await asyncio.sleep(2)
         finally:
             await asyncio.to_thread(server.start)
