@@ -1,4 +1,4 @@
-"""The site's reference of tables, generated from the table classes."""
+"""The site's reference of tables and views, generated from their classes."""
 
 import re
 from operator import attrgetter
@@ -7,11 +7,32 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 
 from oddsschema import Table, metadata
+from oddsschema.queries.views import VIEWS, View
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace `<!-- all tables -->` with the reference."""
-    return markdown.replace("<!-- all tables -->", _tables())
+    """Replace `<!-- all tables -->` and `<!-- all views -->` with the references."""
+    tables = markdown.replace("<!-- all tables -->", _tables())
+    return tables.replace("<!-- all views -->", _views())
+
+
+def _views() -> str:
+    return "\n\n".join(_view(name, view) for name, view in VIEWS.items())
+
+
+def _view(name: str, view: View) -> str:
+    lines = [
+        f"## {name}",
+        "",
+        view.comment,
+        "",
+        "| column | type | meaning |",
+        "| --- | --- | --- |",
+    ]
+    for column in view.row.__source__.columns:
+        meaning = _one_line(view.comments[column.name])
+        lines.append(f"| `{column.name}` | {_type(column)} | {meaning} |")
+    return "\n".join(lines)
 
 
 def _tables() -> str:

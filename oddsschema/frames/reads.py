@@ -2,14 +2,11 @@
 
 import asyncio
 import io
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-
+from oddsschema.database.literals import sql_with_literals
 from oddsschema.database.retry import as_package_error
 from oddsschema.database.targets import Connection, Target, open_source
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN
@@ -58,7 +55,7 @@ async def read_batches(
     the types and errors.
     """
     query, columns = sent_rows(statement)
-    copy = _sql(query)
+    copy = sql_with_literals(query)
     async with _connected(target) as (connection, is_borrowed), _rolled_back(connection):
         await connection.execute(_SETTINGS)
         # At most one block waits: the reader of the connection stops meanwhile.
@@ -135,25 +132,6 @@ def batches_of(block: bytes, columns: Sequence[Column]) -> "list[pyarrow.RecordB
         schema = pa.schema([(column.name, column.type) for column in columns])
         batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return batches
-
-
-class _LiteralJSONB(JSONB):
-    """JSONB that can be written as a literal."""
-
-    def literal_processor(self, dialect: Any) -> Callable[[Any], str]:
-        """Return the function that writes a value as a literal."""
-        return lambda value: f"'{json.dumps(value).replace(chr(39), chr(39) * 2)}'::jsonb"
-
-
-#: The dialect of statements without parameters: COPY takes none.
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-_DIALECT.colspecs = {**PGDialect_asyncpg.colspecs, JSONB: _LiteralJSONB}
-
-
-def _sql(statement: Any) -> str:
-    """Return a select as SQL with its parameters as literals."""
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
-    return str(compiled)
 
 
 @asynccontextmanager

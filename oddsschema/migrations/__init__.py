@@ -24,6 +24,7 @@ The public names are imported from here. The modules:
 - `phased_revisions`: one revision for each phase
 - `widening`: alembic's operation for a column with a longer limit
 - `table_locks`: alembic's operation for the locks of tables
+- `remade_views`: alembic's operations for views, and for columns that views read
 - `time_limits`: the time limits of a migration, for any env.py
 - `places`: the schema of the tables, which exists or is created
 - `violations`: the stored rows that break a new CHECK
@@ -66,6 +67,7 @@ from oddsschema.migrations.downgrade_plan import (
     UndoneRevision,
     plan_downgrade,
 )
+from oddsschema.migrations.remade_views import AlterUnderViews, ReplaceView
 from oddsschema.migrations.report import CheckReport, CheckState, RevisionReport
 from oddsschema.migrations.scripts import script_location
 from oddsschema.migrations.table_locks import LockTables
@@ -76,6 +78,7 @@ __all__ = [
     "LOCK_TIMEOUT",
     "MIGRATION_WAIT",
     "STATEMENT_TIMEOUT",
+    "AlterUnderViews",
     "CheckReport",
     "CheckState",
     "CreateIndexConcurrently",
@@ -85,6 +88,7 @@ __all__ = [
     "DroppedTable",
     "LockTables",
     "ReplaceIndexConcurrently",
+    "ReplaceView",
     "RevisionReport",
     "UndoneRevision",
     "WidenColumn",

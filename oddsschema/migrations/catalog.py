@@ -38,6 +38,9 @@ class Kind(StrEnum):
     INHERITING = "inheriting table"
     PARENT = "parent table"
     PARTITION = "partition"
+    VIEW = "view"
+    VIEW_COMMENT = "view comment"
+    VIEW_COLUMN_COMMENT = "view column comment"
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Part:
     #: The part's name, or its column's; empty for kinds that a table has only once.
     name: str
     definition: str
-    #: "NOT VALID", "INVALID", "UNLOGGED", or empty for a valid part.
+    #: "NOT VALID", "INVALID", "UNLOGGED", NO_VIEW, or empty for a valid part.
     state: str
     #: The keys of the parts that this part needs, including those of other tables.
     depends_on: frozenset[str]
@@ -98,6 +101,12 @@ Parts = dict[str, Part]
 
 #: The definitions of the relations that can be compared part by part.
 TABLES = {"table", "unlogged table"}
+
+#: The kinds of the parts of views.
+VIEW_KINDS = {Kind.VIEW, Kind.VIEW_COMMENT, Kind.VIEW_COLUMN_COMMENT}
+
+#: The state of another relation with the name of a view.
+NO_VIEW = "NO VIEW"
 
 #: Read the parts of the tables named $1 that the search path leads to: temporary tables if $2 is
 #: true, else all others.
@@ -299,16 +308,61 @@ WHERE c.relname = ANY ($1::text[]) AND c.relpersistence <> 't' AND pg_table_is_v
 """
 
 
+#: Read the parts of the views named $1, as PARTS reads those of tables.
+#:
+#: Owners, grants and options such as security_barrier are left to the administrator.
+VIEW_PARTS = r"""
+WITH views AS (
+    SELECT c.*, c.oid::regclass::text AS tbl
+    FROM unnest($1::text[]) AS given (name)
+    JOIN pg_class AS c ON c.oid = to_regclass(given.name)
+    WHERE (c.relpersistence = 't') = $2
+)
+SELECT 'view' AS kind, tbl, NULL AS name,
+    CASE relkind
+        WHEN 'v' THEN btrim(pg_get_viewdef(oid), ' ;')
+        WHEN 'm' THEN 'materialized view'
+        WHEN 'r' THEN 'table'
+        ELSE format('relation of kind %s', relkind)
+    END AS definition,
+    CASE WHEN relkind <> 'v' THEN 'NO VIEW' END AS state,
+    (
+        SELECT array_agg(DISTINCT format('column %s.%I', a.attrelid::regclass, a.attname))
+            || array_agg(DISTINCT format('table %s', a.attrelid::regclass))
+        FROM pg_rewrite AS r
+        JOIN pg_depend AS d ON (d.classid, d.objid) = ('pg_rewrite'::regclass, r.oid)
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+        JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (d.refobjid, d.refobjsubid)
+        WHERE r.ev_class = views.oid
+    ) AS depends_on
+FROM views
+UNION ALL
+SELECT 'view comment', tbl, NULL, quote_literal(obj_description(oid, 'pg_class')), NULL,
+    ARRAY['view ' || tbl]
+FROM views WHERE relkind = 'v'
+UNION ALL
+SELECT 'view column comment', tbl, quote_ident(a.attname),
+    quote_literal(col_description(views.oid, a.attnum)), NULL, ARRAY['view ' || tbl]
+FROM views JOIN pg_attribute AS a ON a.attrelid = views.oid AND a.attnum > 0
+WHERE relkind = 'v'
+"""
+
 #: The schema of the temporary tables of a session.
 TEMPORARY = "pg_temp"
 
 
-async def read_parts(connection: Connection, tables: Iterable[str], schema: str) -> Parts:
-    """Read all parts of the tables with these names that exist in a schema, by their keys.
+async def read_parts(
+    connection: Connection, tables: Iterable[str], schema: str, views: Iterable[str] = ()
+) -> Parts:
+    """Read all parts of the tables and views with these names in a schema, by their keys.
 
     The search path leads to the schema first.
     """
-    rows = await connection.fetch(PARTS, list(tables), schema == TEMPORARY)
+    is_temporary = schema == TEMPORARY
+    rows = [
+        *await connection.fetch(PARTS, list(tables), is_temporary),
+        *await connection.fetch(VIEW_PARTS, list(views), is_temporary),
+    ]
     # A part that another session dropped meanwhile has no definition.
     parts = [Part.from_row(row, schema) for row in rows if row["definition"] is not None]
     return {part.key: part for part in parts}

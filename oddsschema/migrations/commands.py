@@ -74,6 +74,7 @@ from oddsschema.migrations.time_limits import timeouts
 from oddsschema.migrations.turns import awaited_turn, immediate_turn
 from oddsschema.migrations.version_tables import hand_over_revision, take_over
 from oddsschema.models import metadata
+from oddsschema.queries.views import VIEWS
 from oddsschema.release import Mark
 
 _READ_ONLY_SQL_TRANSACTION = "25006"
@@ -81,6 +82,9 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 
 #: The SQLSTATEs of objects that exist already, as tables, indexes and types of other applications.
 _DUPLICATE_OBJECT = ("42P07", "42710")
+
+#: The SQLSTATE of views of others that read a view, or a column, of ours.
+_DEPENDENT_OBJECTS = "2BP01"
 
 #: The SQLSTATEs of tables, columns and constraints that a migration does not find.
 _UNDEFINED_OBJECT = ("42P01", "42703", "42704")
@@ -387,7 +391,8 @@ def translate_server_errors() -> Iterator[None]:
     """Raise errors of this package in place of PostgreSQL's, for a database that others changed.
 
     A server that accepts no writes raises ReadOnlyDatabaseError. An object that exists already, one
-    that is missing, and a role without a privilege raise MigrationError.
+    that is missing, one that others' views read, and a role without a privilege raise
+    MigrationError.
     """
     try:
         yield
@@ -405,6 +410,12 @@ def translate_server_errors() -> Iterator[None]:
                 reason=f"{reason}, and a migration would create it\n"
                 "The transaction was rolled back. If it belongs to another application, give "
                 "oddsschema a schema of its own (?search_path=… in the URL)"
+            ) from error
+        if state == _DEPENDENT_OBJECTS:
+            driver_error = error.orig.__cause__
+            details = [getattr(driver_error, name, None) for name in ("detail", "hint")]
+            raise MigrationError(
+                "\n".join([reason, *filter(None, details)]) + "\nThe transaction was rolled back"
             ) from error
         if state in _UNDEFINED_OBJECT:
             raise MigrationError(
@@ -605,5 +616,6 @@ def current_release() -> Release:
         head=HEAD,
         revisions={revision.revision for revision in revisions},
         tables=[table.name for table in metadata.sorted_tables],
+        views=list(VIEWS),
         statements=statements.getvalue(),
     )

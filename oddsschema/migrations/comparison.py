@@ -19,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from oddsschema.database.connections import Connection
 from oddsschema.migrations import repair
 from oddsschema.migrations.catalog import (
+    NO_VIEW,
     TABLES,
     TABLES_BY_INDEX,
     TEMPORARY,
+    VIEW_KINDS,
     Kind,
     Part,
     Parts,
@@ -77,17 +79,18 @@ class Findings(NamedTuple):
 async def find_differences(
     connection: Connection,
     tables: Sequence[str],
+    views: Sequence[str],
     statements: str,
     schema: str,
     known: frozenset[str] = frozenset(),
 ) -> Findings:
-    """Compare the `tables` of a schema with those that `statements` build.
+    """Compare the `tables` and `views` of a schema with those that `statements` build.
 
     In `tables`, referenced tables come first. Additional parts whose names are in `known` are no
     differences. The connection is in a transaction that the caller rolls back, with SETTINGS made
     in it.
     """
-    comparison = Comparison(connection, tables, schema, known)
+    comparison = Comparison(connection, tables, views, schema, known)
     await comparison.build(statements)
     renames = await follow_renames(comparison)
     await equate_texts(comparison)
@@ -108,6 +111,7 @@ class Comparison:
         self,
         connection: Connection,
         tables: Sequence[str],
+        views: Sequence[str],
         schema: str,
         known: frozenset[str] = frozenset(),
         *,
@@ -121,6 +125,7 @@ class Comparison:
         self.schema = schema
         #: The names of the tables. Referenced tables come first.
         self.tables = list(tables)
+        self.views = list(views)
         self.expected: Parts = {}
         #: The actual parts, except the acknowledged ones.
         self.actual: Parts = {}
@@ -134,14 +139,14 @@ class Comparison:
         await self.read_actual()
 
     async def read_expected(self) -> None:
-        """Read the expected parts of `tables`."""
-        self.expected = await read_parts(self._connection, self.tables, TEMPORARY)
+        """Read the expected parts of `tables` and `views`."""
+        self.expected = await read_parts(self._connection, self.tables, TEMPORARY, self.views)
 
     async def read_actual(self) -> None:
-        """Read the actual parts of `tables`."""
+        """Read the actual parts of `tables` and `views`."""
         async with rolled_back(self._connection):
             await self._use_schema()
-            actual = await read_parts(self._connection, self.tables, self.schema)
+            actual = await read_parts(self._connection, self.tables, self.schema, self.views)
         self.acknowledged = acknowledged(actual, self.expected, self._known)
         self.actual = without_acknowledged(actual, self.acknowledged)
 
@@ -188,7 +193,7 @@ class Comparison:
             )
             if not await self.change_expected(statement):
                 return None
-            parts = await read_parts(self._connection, [part.table], TEMPORARY)
+            parts = await read_parts(self._connection, [part.table], TEMPORARY, [part.table])
             return parts[part.key].definition
 
 
@@ -274,7 +279,7 @@ def _by_description(kind: Kind, parts: Parts, but: Parts) -> dict[tuple[str, str
 # -- texts that differ only in print ---------------------------------------------------------------
 
 #: The kinds whose text changes when a dump is restored or a column's type is changed.
-_REPRINTED = {Kind.CHECK, Kind.INDEX, Kind.DEFAULT}
+_REPRINTED = {Kind.CHECK, Kind.INDEX, Kind.DEFAULT, Kind.VIEW}
 
 
 async def equate_texts(comparison: Comparison) -> None:
@@ -299,7 +304,8 @@ def compare_parts(comparison: Comparison) -> Iterator[Difference]:
     kinds = list(Kind)
 
     def order(part: Part) -> tuple[int, int, str]:
-        return kinds.index(part.kind), comparison.tables.index(part.table), part.name
+        relations = comparison.views if part.kind in VIEW_KINDS else comparison.tables
+        return kinds.index(part.kind), relations.index(part.table), part.name
 
     expected = {
         key: replace(part, schema=comparison.schema) for key, part in comparison.expected.items()
@@ -365,6 +371,10 @@ def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
             and not _differ(part, actual[part.key])
         ]
 
+    def is_in_view(column: Part) -> bool:
+        key = f"{Kind.COLUMN} {column.location}"
+        return any(other.kind is Kind.VIEW and key in other.depends_on for other in actual.values())
+
     for part in sorted(expected.values(), key=turn):
         other = actual.get(part.key)
         if part.key in groups:
@@ -372,7 +382,9 @@ def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
             statement = repair.free_name(other) if other else repair.create(groups[part.key])
         elif part.key not in missing and other is not None and _differ(part, other):
             default = expected.get(f"{Kind.DEFAULT} {part.location}")
-            statement = repair.change(part, other, default, referrers(part), checks(part))
+            statement = repair.change(
+                part, other, default, referrers(part), checks(part), is_in_view(part)
+            )
         else:
             continue
         yield Difference(
@@ -386,7 +398,11 @@ def _other_differences(expected: Parts, actual: Parts, order: _Order) -> Iterato
 
 def _exists(part: Part, actual: Parts) -> bool:
     other = actual.get(part.key)
-    return other is not None and (part.kind is not Kind.TABLE or other.definition in TABLES)
+    if other is None:
+        return False
+    if part.kind is Kind.VIEW:
+        return other.state != NO_VIEW
+    return part.kind is not Kind.TABLE or other.definition in TABLES
 
 
 def _differ(expected: Part, actual: Part) -> bool:

@@ -34,7 +34,7 @@ _CONSTRAINTS = {
 
 #: The kinds that are compared: those of the models' parts, and those that only users add.
 _COMPARED = {
-    *(Kind.TABLE, Kind.COLUMN, Kind.INDEX, *_CONSTRAINTS.values()),
+    *(Kind.TABLE, Kind.VIEW, Kind.COLUMN, Kind.INDEX, *_CONSTRAINTS.values()),
     *(Kind.EXCLUSION, Kind.TRIGGER, Kind.RULE, Kind.INHERITING, Kind.PARTITION),
 }
 
@@ -42,10 +42,11 @@ _COMPARED = {
 async def find_name_differences(
     connection: Connection,
     tables: Sequence[str],
+    views: Sequence[str],
     schema: str,
     known: frozenset[str] = frozenset(),
 ) -> Findings:
-    """Compare the names of the tables' parts in a schema with those of the models.
+    """Compare the names of the views, and of the tables' parts, in a schema with the models'.
 
     Additional parts whose names are in `known` are no differences. The connection is in a
     transaction that the caller rolls back, with SETTINGS made in it.
@@ -54,7 +55,8 @@ async def find_name_differences(
     expected = {
         part.key: part for name in tables for part in _parts_of(metadata.tables[name], schema)
     }
-    actual = await read_parts(connection, tables, schema)
+    expected |= {part.key: part for part in _views(views, schema)}
+    actual = await read_parts(connection, tables, schema, views)
     added = acknowledged(actual, expected, known)
     compared = {
         key: part
@@ -64,6 +66,19 @@ async def find_name_differences(
     return Findings(
         [*_differences(expected, compared)], [*describe_acknowledged(added, expected, known)]
     )
+
+
+def _views(names: Sequence[str], schema: str) -> Iterator[Part]:
+    for name in names:
+        yield Part(
+            schema=schema,
+            kind=Kind.VIEW,
+            table=name,
+            name="",
+            definition=Kind.VIEW,
+            state="",
+            depends_on=frozenset(),
+        )
 
 
 def _parts_of(table: Table, schema: str) -> Iterator[Part]:

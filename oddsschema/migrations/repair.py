@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from oddsschema.migrations.catalog import Kind, Part
+from oddsschema.migrations.remade_views import make_view, remake_views
 from oddsschema.migrations.widening import is_wider, widening
 
 #: Add a key or an exclusion constraint.
@@ -38,6 +39,11 @@ _CREATE_INDEX = "CREATE {unique}INDEX {name} ON {table} USING {using};"
 _DROP_INDEX = "DROP INDEX IF EXISTS {relation};"
 #: Set a column's default.
 _SET_DEFAULT = "ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {definition};"
+#: Set the comment of a view, or of its column.
+_VIEW_COMMENTS: Final = {
+    Kind.VIEW_COMMENT: "COMMENT ON VIEW {table} IS {definition};",
+    Kind.VIEW_COLUMN_COMMENT: "COMMENT ON COLUMN {table}.{name} IS {definition};",
+}
 #: Set the comment of a table, a mark of the revision.
 _COMMENT = "COMMENT ON TABLE {table} IS {definition};"
 #: Move a sequence past the greatest id of a column, and never back.
@@ -70,6 +76,7 @@ _CREATE: Final = {
     Kind.RULE: "{definition};",
     Kind.ROW_SECURITY: "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;",
     Kind.COMMENT: _COMMENT,
+    **_VIEW_COMMENTS,
 }
 
 #: Change a part that differs.
@@ -90,6 +97,7 @@ _CHANGE: Final = {
     Kind.TRIGGER: "DROP TRIGGER {name} ON {table}; {definition};",
     Kind.RULE: "DROP RULE {name} ON {table}; {definition};",
     Kind.COMMENT: _COMMENT,
+    **_VIEW_COMMENTS,
 }
 
 #: Remove a part that is not expected.
@@ -112,6 +120,7 @@ _REMOVE: Final = {
     Kind.INHERITING: "ALTER TABLE {relation} NO INHERIT {table};",
     Kind.PARENT: "ALTER TABLE {table} NO INHERIT {relation};",
     Kind.PARTITION: "ALTER TABLE {relation} DETACH PARTITION {table};",
+    Kind.VIEW_COLUMN_COMMENT: "COMMENT ON COLUMN {table}.{name} IS NULL;",
 }
 
 #: Rename a part.
@@ -177,6 +186,8 @@ def create(parts: Collection[Part]) -> str:
             )
             statements.append(f"CREATE TABLE {_qualify(part.schema, part.table)} ({inside});")
             comment = "its rows are lost"
+        elif part.kind is Kind.VIEW:
+            statements.append(make_view(part.table, part.definition, part.schema))
         elif not (
             (part.kind in _INSIDE and f"{Kind.TABLE} {part.table}" in keys)
             or (part.kind in _ASPECTS and f"{Kind.COLUMN} {part.location}" in keys)
@@ -194,19 +205,26 @@ def change(
     default: Part | None = None,
     referrers: Iterable[Part] = (),
     checks: Iterable[Part] = (),
+    is_in_view: bool = False,
 ) -> str:
     """Return the SQL that turns the actual part into the expected part.
 
     A new column type replaces the column's `default` too, and a wider one its `checks`, so that
-    they are not verified under the lock. A new key replaces the `referrers`, the foreign keys that
-    refer to it.
+    they are not verified under the lock. If the column `is_in_view`, our views are made again. A
+    new key replaces the `referrers`, the foreign keys that refer to it.
     """
     if expected.definition == actual.definition:
         return _fill(_VALIDATE[actual.state], expected)
     if expected.kind is Kind.TYPE:
         if is_wider(expected.definition, actual.definition):
-            return _widen(expected, checks)
-        return _change_type(expected, actual, default)
+            return _widen(expected, checks, is_in_view)
+        return _change_type(expected, actual, default, is_in_view)
+    if expected.kind is Kind.VIEW:
+        return remake_views(
+            definitions={expected.table: expected.definition},
+            remade=[expected.table],
+            schema=expected.schema,
+        )
     if expected.kind is Kind.NULLABILITY:
         verb = "DROP" if expected.definition == "NULL" else "SET"
         table = _qualify(expected.schema, expected.table)
@@ -258,11 +276,19 @@ def rename(part: Part, old: str, new: str) -> str:
     return _RENAME[part.kind].format(table=_qualify(part.schema, part.table), old=old, new=new)
 
 
-def _widen(expected: Part, checks: Iterable[Part]) -> str:
+def _widen(expected: Part, checks: Iterable[Part], is_in_view: bool) -> str:
     definitions = {check.name: check.definition for check in checks}
     table = _qualify(expected.schema, expected.table)
-    statements = widening(table, expected.name, expected.definition, definitions)
-    return _join(f"{statement};" for statement in statements if statement)
+    change, validate = widening(table, expected.name, expected.definition, definitions)
+    statements = [_under_views(f"{change};", expected, is_in_view)]
+    return _join([*statements, *([f"{validate};"] if validate else [])])
+
+
+def _under_views(statement: str, column: Part, is_in_view: bool) -> str:
+    """Return the statement, in a block that makes our views again if they read the column."""
+    if not is_in_view:
+        return statement
+    return remake_views([statement], columns=[column.location], schema=column.schema)
 
 
 def conversion(expected: Part, actual: Part) -> tuple[str, str]:
@@ -277,7 +303,7 @@ def conversion(expected: Part, actual: Part) -> tuple[str, str]:
     return f" USING {name}::{type_}", "rounds the values" if rounds else ""
 
 
-def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
+def _change_type(expected: Part, actual: Part, default: Part | None, is_in_view: bool) -> str:
     name, type_ = expected.name, expected.definition
     using, comment = conversion(expected, actual)
     actions = [f"ALTER COLUMN {name} TYPE {type_}{using}"]
@@ -286,7 +312,8 @@ def _change_type(expected: Part, actual: Part, default: Part | None) -> str:
         actions.insert(0, f"ALTER COLUMN {name} DROP DEFAULT")
         actions.append(f"ALTER COLUMN {name} SET DEFAULT {_definition(default)}")
     table = _qualify(expected.schema, expected.table)
-    return _join([f"ALTER TABLE {table} {', '.join(actions)};"], comment)
+    statement = f"ALTER TABLE {table} {', '.join(actions)};"
+    return _join([_under_views(statement, expected, is_in_view)], comment)
 
 
 def _fill(template: str, part: Part) -> str:

@@ -109,6 +109,8 @@ class Release:
     revisions: Collection[str]
     #: The names of the tables. Referenced tables come first.
     tables: Sequence[str]
+    #: The names of the views.
+    views: Sequence[str]
     #: The SQL that builds them.
     statements: str
 
@@ -253,10 +255,12 @@ async def _compare(
     # Repairs name the schema, too.
     known = frozenset(name.removeprefix(f"{schema}.") for name in known)
     if standby:
-        findings = await find_name_differences(connection, release.tables, schema, known)
+        findings = await find_name_differences(
+            connection, release.tables, release.views, schema, known
+        )
     else:
         findings = await find_differences(
-            connection, release.tables, release.statements, schema, known
+            connection, release.tables, release.views, release.statements, schema, known
         )
     replica_role = await read_replica_role(connection)
     if replica_role is not None:

@@ -10,6 +10,8 @@ with a new type, for every row, while it keeps readers and writers away. The rec
 and adds them as NOT VALID in the same statement, which reads no row. Another statement validates
 them, beside readers and writers, once the first is committed.
 
+Our views that read the column are made again around the first statement.
+
 A revision with this operation is not transactional: it has nothing else in it. After a kill in the
 middle, it is run again. In a transaction of the caller's, which is never committed, the rows are
 read while the table is locked.
@@ -24,6 +26,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import text
 
 from oddsschema.migrations.concurrent_indexes import may_commit, outside_of_transaction
+from oddsschema.migrations.remade_views import remake_views, run_block
 
 _TEXT = re.compile(r"(?:character varying|varchar)(?:\((\d+)\))?|(text)", re.IGNORECASE)
 
@@ -98,13 +101,17 @@ def widen_column(operations: Operations, wanted: WidenColumn) -> None:
     """Widen a column, and validate its CHECKs outside of any transaction if that is possible."""
     context = operations.get_context()
     quote = context.impl.dialect.identifier_preparer.quote
+    table, column = quote(wanted.table), quote(wanted.column)
     statements = widening(
-        quote(wanted.table),
-        quote(wanted.column),
+        table,
+        column,
         wanted.type_,
         {quote(name): f"CHECK ({condition})" for name, condition in wanted.checks.items()},
     )
-    _execute(operations, statements.change)
+    change = remake_views(
+        [statements.change], columns=[f"{quote(wanted.table)}.{quote(wanted.column)}"]
+    )
+    run_block(operations, change)
     if not may_commit(context):
         _execute(operations, statements.validate)
         return

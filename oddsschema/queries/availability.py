@@ -3,7 +3,7 @@
 `bounds` and `markets_on_offer` are the definition of `oddsschema.models.keyframes` as expressions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlmodel import Field
 from sqlmodel.sql.expression import SelectOfScalar
 
+from oddsschema.contracts.base import Contract
 from oddsschema.contracts.scalars import Flag, Int4, Int8, Name100, Name255, Odds, Slug, UtcTime
 from oddsschema.models import Event, Market, MarketType
 from oddsschema.models.odds import MARKET_KEY
@@ -57,8 +58,8 @@ _NO_LINE: ColumnElement[float] = literal_column("'NaN'::float8")
 _NO_TEXT: ColumnElement[str] = literal_column("''")
 
 
-class Offer(MarketAtBookmaker, Row):
-    """A market on offer at a bookmaker, at an instant."""
+class SeenOffer(Contract):
+    """The capture in which a market was on offer."""
 
     seen_at: UtcTime = Field(description="The time of the event's last capture until then, UTC.")
     market_odds_id: Int8 = Field(
@@ -67,6 +68,10 @@ class Offer(MarketAtBookmaker, Row):
     is_carried: Flag = Field(
         description="Whether that capture had the market refused: its prices are older."
     )
+
+
+class Offer(SeenOffer, MarketAtBookmaker, Row):
+    """A market on offer at a bookmaker, at an instant."""
 
 
 class BestPrice(MarketType, Row):
@@ -100,28 +105,40 @@ def _offered(at: datetime | None) -> CompoundSelect[Any]:
 
 def _offered_at(instant: Any) -> CompoundSelect[Any]:
     def select_offers(listings: Listings) -> Select[Any]:
-        last = bounds(listings, instant)
-        on_offer = markets_on_offer(listings, last, instant)
-        unknown = unknown_keys(last.c.unknown_markets)
-        markets = listings.correlated(
-            select(on_offer, unknown.c.key.is_not(None).label("is_carried")).select_from(
-                on_offer.outerjoin(unknown, is_unknown(unknown, last, on_offer))
-            ),
-            last,
-        ).lateral("markets_of_last")
+        last, markets = offered_markets(listings, instant)
         return (
             listings.select.join(last, true())
             .join(markets, true())
             .with_only_columns(
                 *listings.columns,
                 *(markets.c[name] for name in Market.model_fields),
-                last.c.seen_at,
-                markets.c.id.label("market_odds_id"),
-                markets.c.is_carried,
+                *seen(last, markets),
             )
         )
 
     return on_both_sides(Offer, select_offers)
+
+
+def offered_markets(listings: Listings, at: Any) -> tuple[FromClause, FromClause]:
+    """Select a listing's last capture until an instant, and the markets on offer then.
+
+    Both are joined to the listing, in this order.
+    """
+    last = bounds(listings, at)
+    on_offer = markets_on_offer(listings, last, at)
+    unknown = unknown_keys(last.c.unknown_markets)
+    markets = listings.correlated(
+        select(on_offer, unknown.c.key.is_not(None).label("is_carried")).select_from(
+            on_offer.outerjoin(unknown, is_unknown(unknown, last, on_offer))
+        ),
+        last,
+    ).lateral("markets_of_last")
+    return last, markets
+
+
+def seen(last: FromClause, markets: FromClause) -> list[ColumnElement[Any]]:
+    """Return the columns that `SeenOffer` adds to a market on offer."""
+    return [last.c.seen_at, markets.c.id.label("market_odds_id"), markets.c.is_carried]
 
 
 def best_prices(
@@ -136,32 +153,44 @@ def best_prices(
     events = table_of(Event)
     teams = offered.c.home_team, offered.c.away_team
     outcome = lined_up_rows(offered.c.outcomes, offered.c.line, teams, names, "outcome")
-    bookmaker = offered.c.bookmaker
-    which = [
-        offered.c.event_id,
-        func.coalesce(events.c.sportradar_id, offered.c.sportradar_id).label("sportradar_id"),
-        *(offered.c[key] for key in MARKET_KEY),
-        outcome.c.name.label("outcome"),
-    ]
-    prices = (
+    rows = (
         select(
-            *which,
-            *dependent_columns(offered),
+            offered.c.event_id,
+            func.coalesce(events.c.sportradar_id, offered.c.sportradar_id).label("sportradar_id"),
+            *(offered.c[name] for name in (*MarketType.model_fields, "bookmaker")),
+            outcome.c.name.label("outcome"),
             outcome.c.odds,
-            func.array_agg(aggregate_order_by(distinct(bookmaker), bookmaker)).label("bookmakers"),
         )
         .select_from(
             offered.outerjoin(events, events.c.id == offered.c.event_id).join(outcome, true())
         )
         .where(is_active(outcome))
-        .group_by(*which, outcome.c.odds)
+        .subquery("open_outcomes")
+    )
+    return selecting(BestPrice, best_of(rows, ("event_id", "sportradar_id"), BestPrice))
+
+
+def best_of(rows: FromClause, event: Sequence[str], row: type[Row]) -> Select[Any]:
+    """Select the best price of each outcome of each event, with the columns of a row.
+
+    `rows` are open outcomes: the columns `event`, those of a market's type, bookmaker, outcome,
+    odds.
+    """
+    bookmaker = rows.c.bookmaker
+    key = [rows.c[name] for name in (*event, *MARKET_KEY, "outcome")]
+    prices = (
+        select(
+            *key,
+            *dependent_columns(rows),
+            rows.c.odds,
+            func.array_agg(aggregate_order_by(distinct(bookmaker), bookmaker)).label("bookmakers"),
+        )
+        .group_by(*key, rows.c.odds)
         .subquery("prices")
     )
-    key = [prices.c[column.name] for column in which]
-    best = select(*(prices.c[field] for field in BestPrice.model_fields))
-    return selecting(
-        BestPrice, best.prefix_with(distinct_on(*key)).order_by(*key, prices.c.odds.desc())
-    )
+    of_prices = [prices.c[column.name] for column in key]
+    best = select(*(prices.c[name] for name in row.model_fields if name in prices.c))
+    return best.prefix_with(distinct_on(*of_prices)).order_by(*of_prices, prices.c.odds.desc())
 
 
 # -- the state of a listing ------------------------------------------------------------------------

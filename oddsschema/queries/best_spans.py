@@ -56,14 +56,18 @@ class ComparedMarket(MarketType, AtTournament):
     kickoff: UtcTime = Field(description="The kickoff, UTC.")
 
 
-class BestPriceSpan(Span, ComparedMarket, Row):
-    """The best price of an outcome during a span of time."""
+class BestOutcome(ComparedMarket):
+    """The best price of an outcome at all bookmakers."""
 
     outcome: Name255 = Field(description="The outcome's common name.")
     odds: Odds = Field(description="The highest decimal odds.")
     bookmakers: Annotated[tuple[Slug, ...], ARRAY(String, as_tuple=True)] = Field(
         description="The bookmakers that offer these odds."
     )
+
+
+class BestPriceSpan(Span, BestOutcome, Row):
+    """The best price of an outcome during a span of time."""
 
 
 class BestOverroundSpan(Span, ComparedMarket, Row):

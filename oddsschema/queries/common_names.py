@@ -133,8 +133,7 @@ def lined_up_rows(
         .offset(literal_column("0"))
         .subquery("reduced")
     )
-    common = _common_name_in_sql(reduced, spellings).label("common")
-    named = select(reduced, common).subquery("named")
+    named = _with_common_names(reduced, spellings)
     is_alone = func.count().over(partition_by=named.c.common) == 1
     name = case((is_alone, named.c.common), else_=named.c.name).label("name")
     others = named.c.name.label("written"), named.c.odds, named.c.is_active
@@ -209,22 +208,39 @@ def _renamed(outcome: Outcome, name: str) -> Outcome:
 # -- in SQL ----------------------------------------------------------------------------------------
 
 
-def _common_name_in_sql(reduced: FromClause, spellings: _Spellings) -> ColumnElement[str]:
-    columns = reduced.c
-    number = func.btrim(columns.number, _AROUND)
+def _with_common_names(reduced: FromClause, spellings: _Spellings) -> FromClause:
+    """Add the column `common` to reduced names, step by step: each text is written once."""
+    number = func.btrim(reduced.c.number, _AROUND)
     first, second = (func.nullif(func.split_part(number, ":", part), "") for part in (1, 2))
     distance = cast(first, Double) - cast(func.coalesce(second, "0"), Double)
-    is_line = func.abs(distance) == func.abs(columns.line)
-    texts = columns.text, case((is_line, func.left(columns.text, -func.length(columns.number))))
-    names = bindparam(None, spellings.names, type_=JSONB, unique=True)
-    found = [
-        names[spelling].astext
-        for text in texts
-        for spelling in (text, _with_marks_in_sql(text, columns.home, columns.away))
-    ]
+    is_line = func.abs(distance) == func.abs(reduced.c.line)
+    without_line = func.left(reduced.c.text, -func.length(reduced.c.number))
+    names = bindparam(None, spellings.names, type_=JSONB, unique=True).label("names")
+    outcome = "name", "odds", "is_active"
+    texts = select(
+        *(reduced.c[name] for name in (*outcome, "text", "home", "away")),
+        case((is_line, without_line)).label("short"),
+        names,
+    ).subquery("texts")
+    spelled = select(
+        *(texts.c[name] for name in (*outcome, "names", "text", "short")),
+        *(
+            _with_marks_in_sql(text, texts.c.home, texts.c.away).label(f"{text.name}_with_marks")
+            for text in (texts.c.text, texts.c.short)
+        ),
+    ).subquery("spelled")
+    found = select(
+        *(spelled.c[name] for name in outcome),
+        *(
+            spelled.c.names[spelled.c[name]].astext.label(name)
+            for name in ("text", "text_with_marks", "short", "short_with_marks")
+        ),
+    ).subquery("found")
+    each = [column for column in found.c if column.name not in outcome]
     # Both leave out NULL: texts that are no spelling.
-    least, greatest = func.least(*found), func.greatest(*found)
-    return case((least == greatest, least), else_=columns.name)
+    least, greatest = func.least(*each), func.greatest(*each)
+    common = case((least == greatest, least), else_=found.c.name).label("common")
+    return select(*(found.c[name] for name in outcome), common).subquery("named")
 
 
 def _reduced_in_sql(text: Any) -> ColumnElement[str]:

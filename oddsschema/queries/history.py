@@ -126,32 +126,33 @@ def closing_prices() -> SelectOfScalar[Price]:
 
 @cache
 def _closing_prices() -> CompoundSelect[Any]:
-    def ask(listings: Listings) -> Select[Any]:
-        end = kickoff_or_now(listings)
-        rows = followed_rows(listings, end).subquery("rows")
-        key = [rows.c[name] for name in MARKET_KEY]
-        last = (
-            select(
-                *(rows.c[name] for name in _FIELDS),
-                func.least(rows.c.next_at, rows.c.next_keyframe_at, end).label("until"),
-            )
-            .where(rows.c.is_available, has_open(rows.c.outcomes))
-            .prefix_with(distinct_on(*key))
-            .order_by(*key, rows.c.captured_at.desc(), rows.c.id.desc())
-        )
-        closing = listings.correlated(last).subquery("closing")
-        snapshots = listings.snapshots("last")
-        seen = listings.correlated(
-            select(seen_at(snapshots, before=closing.c.until).label("seen_at"))
-            .where(listings.has(snapshots), snapshots.c.captured_at < closing.c.until)
-            .order_by(snapshots.c.captured_at.desc())
-            .limit(1),
-            closing,
-        ).lateral("seen")
-        seen_last = select(closing, seen.c.seen_at).select_from(closing.join(seen, true()))
-        return with_kickoff(listings, seen_last)
+    return on_both_sides(Price, lambda listings: with_kickoff(listings, closing_rows(listings)))
 
-    return on_both_sides(Price, ask)
+
+def closing_rows(listings: Listings) -> Select[Any]:
+    """Select the closing prices of the markets of a listing, with the time when each was seen."""
+    end = kickoff_or_now(listings)
+    rows = followed_rows(listings, end).subquery("rows")
+    key = [rows.c[name] for name in MARKET_KEY]
+    last = (
+        select(
+            *(rows.c[name] for name in _FIELDS),
+            func.least(rows.c.next_at, rows.c.next_keyframe_at, end).label("until"),
+        )
+        .where(rows.c.is_available, has_open(rows.c.outcomes))
+        .prefix_with(distinct_on(*key))
+        .order_by(*key, rows.c.captured_at.desc(), rows.c.id.desc())
+    )
+    closing = listings.correlated(last).subquery("closing")
+    snapshots = listings.snapshots("last")
+    seen = listings.correlated(
+        select(seen_at(snapshots, before=closing.c.until).label("seen_at"))
+        .where(listings.has(snapshots), snapshots.c.captured_at < closing.c.until)
+        .order_by(snapshots.c.captured_at.desc())
+        .limit(1),
+        closing,
+    ).lateral("seen")
+    return select(closing, seen.c.seen_at).select_from(closing.join(seen, true()))
 
 
 def kickoff_or_now(listings: Listings) -> ColumnElement[Any]:

@@ -1,5 +1,6 @@
 """The events of all bookmakers, each with its listings, and their number in each tournament."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
@@ -39,7 +40,7 @@ from oddsschema.models import CompetitorTournament, Fixture, Sport, Tournament
 from oddsschema.models.sides import BETPAWA, COMPETITORS, table_of
 from oddsschema.queries.event_search import EventSearch
 from oddsschema.queries.rows import Row, selecting
-from oddsschema.queries.sides import LISTINGS, EventListing, competitor_listings
+from oddsschema.queries.sides import LISTINGS, EventListing, Listings, competitor_listings
 
 
 class Matching(StrEnum):
@@ -134,7 +135,7 @@ def events(text: str = "", *, tournament: str = "") -> SelectOfScalar[ListedEven
 
 @lru_cache(maxsize=32)
 def _listed(search: EventSearch) -> CompoundSelect[Any]:
-    ours, theirs = reference_events(), competitors_events()
+    ours, theirs = reference_events(page_of, gathered), competitors_events(page_of, gathered)
     if search:
         ours = ours.where(LISTED_EVENT[BETPAWA].c.id.in_(search.event_ids()))
         event = LISTED_EVENT[COMPETITORS].c
@@ -161,16 +162,25 @@ def events_by_tournament(
     return selecting(ListedTournament, statement)
 
 
-def reference_events() -> Select[Any]:
-    """Select BetPawa's events that any bookmaker lists, with their listings."""
+#: A question about listings.
+Ask = Callable[[Listings], Select[Any]]
+#: The rows of an event, from the answers of its listings; no row if nothing is found.
+Gather = Callable[[Any], FromClause]
+
+
+def page_of(listings: Listings) -> Select[Any]:
+    """Select the listings, with the columns of `EventListing`."""
+    return listings.select.with_only_columns(*listings.page)
+
+
+def reference_events(ask: Ask, gather: Gather) -> Select[Any]:
+    """Select BetPawa's events, with the rows of the listings of each."""
     events = LISTED_EVENT[BETPAWA]
     tournaments, sports = table_of(Tournament), table_of(Sport)
-    listed = gathered(
+    found = gather(
         union_all(
             *(
-                listings.select.with_only_columns(*listings.page)
-                .where(listings.reference_event == events.c.id)
-                .correlate(events)
+                ask(listings).where(listings.reference_event == events.c.id).correlate(events)
                 for listings in LISTINGS
             )
         )
@@ -181,12 +191,12 @@ def reference_events() -> Select[Any]:
         sports.c.slug.label("sport"),
         tournaments.c.country,
         tournaments.c.name.label("tournament"),
-        *listed.c,
-    ).select_from(events.join(tournaments).join(sports).join(listed, true()))
+        *found.c,
+    ).select_from(events.join(tournaments).join(sports).join(found, true()))
 
 
-def competitors_events() -> Select[Any]:
-    """Select the events that only competitors list, with their listings.
+def competitors_events(ask: Ask, gather: Gather) -> Select[Any]:
+    """Select the events that only competitors list, with the rows of the listings of each.
 
     The first row of a SportRadar id describes the event. Grouped rows would have no kickoff before
     all are read.
@@ -195,15 +205,18 @@ def competitors_events() -> Select[Any]:
     theirs = table_of(CompetitorTournament).alias("their_tournament")
     tournaments, sports = table_of(Tournament), table_of(Sport)
     competitor = competitor_listings()
-    same_event = (
-        competitor.select.with_only_columns(*competitor.page)
-        .where(
-            competitor.reference_event.is_(None),
-            competitor.events.c.sportradar_id == events.c.sportradar_id,
+
+    def same_event(ask: Ask) -> Select[Any]:
+        return (
+            ask(competitor)
+            .where(
+                competitor.reference_event.is_(None),
+                competitor.events.c.sportradar_id == events.c.sportradar_id,
+            )
+            .correlate(events)
         )
-        .correlate(events)
-    )
-    listed = gathered(same_event)
+
+    found = gather(same_event(ask))
     return (
         select(
             cast(null(), Integer).label("event_id"),
@@ -213,7 +226,7 @@ def competitors_events() -> Select[Any]:
                 "country"
             ),
             func.coalesce(tournaments.c.name, theirs.c.name).label("tournament"),
-            *listed.c,
+            *found.c,
         )
         .select_from(
             events.join(theirs)
@@ -225,13 +238,13 @@ def competitors_events() -> Select[Any]:
                     tournaments.c.sport_id == theirs.c.sport_id,
                 ),
             )
-            .join(listed, true())
+            .join(found, true())
         )
         .where(
             events.c.betpawa_event_id.is_(None),
             events.c.deleted_at.is_(None),
             theirs.c.deleted_at.is_(None),
-            ~same_event.where(competitor.events.c.id < events.c.id).exists(),
+            ~same_event(page_of).where(competitor.events.c.id < events.c.id).exists(),
         )
     )
 

@@ -207,11 +207,12 @@ def coverage() -> SelectOfScalar[Coverage]:
     Events that were deleted later count, their markets do not. Rows of markets that were refused,
     which a keyframe carries over, do not count.
     """
-    return selecting(Coverage, _coverage())
+    return selecting(Coverage, run_coverage())
 
 
 @cache
-def _coverage() -> Select[Any]:
+def run_coverage() -> Select[Any]:
+    """Select the columns of `Coverage` from the table of runs."""
     counts = [stored_market_rows(listings) for listings in LISTINGS]
     runs = _runs
     for count in counts:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from oddsschema.release import MARK
+from tests.support.views import under_views
 
 #: Placeholders for the name and the text of a CHECK of competitor_market_odds.
 CHECK, CHECK_TEXT = "{check}", "{check_text}"
@@ -17,6 +18,11 @@ class Tampering(NamedTuple):
     where: str
     expected: str | None
     found: str | None
+
+    @property
+    def statement(self) -> str:
+        """The alteration, around which the views are made again if it changes a type."""
+        return under_views(self.sql) if " TYPE " in self.sql else self.sql
 
 
 #: Before an alteration: print the catalogs with quotes. `check` does not mind.
@@ -94,7 +100,7 @@ TAMPERINGS = [
     ),
     Tampering(
         "column dropped with an index and a CHECK",
-        "ALTER TABLE competitor_market_odds DROP COLUMN betpawa_market_id",
+        "ALTER TABLE competitor_market_odds DROP COLUMN betpawa_market_id CASCADE",
         "column",
         "competitor_market_odds.betpawa_market_id",
         "character varying(50) NOT NULL",

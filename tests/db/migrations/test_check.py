@@ -110,7 +110,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
         ),
         (
             "empty",
-            f"DROP TABLE oddsschema_version, {', '.join(metadata.tables)}",
+            f"DROP TABLE oddsschema_version, {', '.join(metadata.tables)} CASCADE",
             6,
             "found no tables of oddsschema in the schema public: run 'oddsschema upgrade'",
         ),
@@ -150,7 +150,7 @@ def test_docs_example(database: str, run: Run) -> None:
     run(
         execute(
             database,
-            "ALTER TABLE events ALTER COLUMN name TYPE text;"
+            "ALTER TABLE bookmakers ALTER COLUMN name TYPE text;"
             "ALTER TABLE competitor_market_odds"
             " DROP CONSTRAINT ck_competitor_market_odds_handicap_type;"
             "DROP INDEX idx_competitor_events_betpawa;"

@@ -26,6 +26,7 @@ from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.revision import HEAD
 from oddsschema.migrations import CheckReport, CheckState, script_location
 from oddsschema.models import metadata
+from oddsschema.queries.views import VIEWS
 from tests.support.drift import rolled_back, without_repair
 from tests.support.paths import DOCS
 from tests.support.sessions import execute
@@ -62,7 +63,7 @@ def test_tampering(tampering: Tampering, filled: str, run: Run) -> None:
     async def tamper_and_mend() -> None:
         async with rolled_back(filled) as (connection, raw):
             done = await filled_in(tampering, raw)
-            await raw.execute(done.sql)
+            await raw.execute(done.statement)
             report = await migrations.check(connection)
             assert report.state is CheckState.DRIFT
             assert [without_repair(difference) for difference in report.differences] == [done[2:]]
@@ -92,7 +93,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
                 # Another alteration may prevent it.
                 with suppress(asyncpg.PostgresError):
                     async with raw.transaction():
-                        await raw.execute(tampering.sql)
+                        await raw.execute(tampering.statement)
             report = await migrations.check(connection)
             assert report.state is CheckState.DRIFT
             for difference in report.differences:
@@ -124,7 +125,7 @@ def test_alembic_check_misses_the_documented_alterations(filled: str, run: Run) 
             assert not await connection.run_sync(sees)
         for tampering in TAMPERINGS:
             async with rolled_back(filled) as (connection, raw):
-                await raw.execute((await filled_in(tampering, raw)).sql)
+                await raw.execute((await filled_in(tampering, raw)).statement)
                 seen = "sees it" if await connection.run_sync(sees) else "**misses it**"
             lines.append(f"| {tampering.id} | {seen} |")
         return lines
@@ -164,7 +165,7 @@ def test_downgraded_and_upgraded(database: str, run: Run) -> None:
 
 
 def test_created_from_the_models(empty_database: str, run: Run) -> None:
-    """Tables of `metadata.create_all` lack only the revision, which can be recorded."""
+    """Tables of `metadata.create_all` lack the views and the revision, which are made."""
 
     async def create_all() -> None:
         async with sqlalchemy_connect(empty_database) as connection:
@@ -174,10 +175,11 @@ def test_created_from_the_models(empty_database: str, run: Run) -> None:
     run(create_all())
     report = run(migrations.check(empty_database))
     assert report.state is CheckState.UNVERSIONED
-    assert [without_repair(difference) for difference in report.differences] == [
-        ("revision", "oddsschema_version", HEAD, None)
+    assert [(difference.kind, difference.location) for difference in report.differences] == [
+        *(("view", name) for name in VIEWS),
+        ("revision", "oddsschema_version"),
     ]
-    run(execute(empty_database, report.differences[0].repair))
+    run(execute(empty_database, *(difference.repair for difference in report.differences)))
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
     assert run(migrations.current(empty_database)) == HEAD
 

@@ -118,7 +118,7 @@ def test_changes_are_never_acknowledged(tampering: Tampering, filled: str, run: 
 
     async def tamper() -> None:
         async with rolled_back(filled) as (connection, raw):
-            await raw.execute(tampering.sql)
+            await raw.execute(tampering.statement)
             report = await migrations.check(connection, known=[tampering.where])
             assert report.state is CheckState.DRIFT
 
