@@ -134,6 +134,8 @@ class Comparison:
     async def build(self, statements: str) -> None:
         """Build the expected tables, and read the parts of both."""
         await self._connection.execute(f"SET LOCAL search_path = {TEMPORARY}")
+        # PostgreSQL notes that a view of temporary tables is temporary.
+        await self._connection.execute("SET LOCAL client_min_messages = warning")
         await self._connection.execute(statements)
         await self.read_expected()
         await self.read_actual()

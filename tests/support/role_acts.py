@@ -10,6 +10,7 @@ import asyncpg
 from oddsschema import IngestOptions, ScrapeStatus, batch, ingest, prune, prune_ahead
 from oddsschema.database.connections import open_connections
 from oddsschema.models import metadata
+from oddsschema.queries.views import VIEWS
 from oddsschema.retention import size
 from oddsschema.scrapes import bookkeeping
 from oddsschema.scrapes.stale import close_stale, stale_batches
@@ -116,10 +117,12 @@ async def read(target: Any) -> None:
 
 
 async def read_tables(connection: "asyncpg.Connection[Any]") -> None:
-    """Read every table, and the position of its sequence."""
+    """Read every table, the position of its sequence, and every view."""
     for table in metadata.tables:
         await connection.fetch(f"SELECT * FROM {table}")
         await connection.fetch(f"SELECT last_value FROM {table}_id_seq")
+    for view in VIEWS:
+        await connection.fetch(f"SELECT * FROM {view}")
 
 
 #: A minute of the far future.
