@@ -59,8 +59,9 @@ WITH RECURSIVE readers AS (
     SELECT found.view FROM (
         SELECT r.view
         FROM unnest({columns}) AS given (name)
-        JOIN pg_attribute AS a ON a.attrelid = to_regclass(split_part(given.name, '.', 1))
-            AND quote_ident(a.attname) = split_part(given.name, '.', 2)
+        CROSS JOIN parse_ident(given.name) AS part
+        JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(part[1]))
+            AND a.attname = part[2]
         JOIN readers AS r ON r.relation = a.attrelid AND r.number IN (0, a.attnum)
         UNION
         SELECT c.oid FROM unnest({remade}) AS given (name)
@@ -167,8 +168,8 @@ def remake_views(
 ) -> str:
     """Return the SQL that runs statements while our views that read some columns are dropped.
 
-    `columns` are "table.column". The views are made again as they were, or by their `definitions`;
-    those named in `remade` too. Names are not quoted. The tables are in `schema`, quoted as SQL
+    `columns` are "table.column", quoted as SQL needs it. The views are made again as they were, or
+    by their `definitions`; those named in `remade` too. The tables are in `schema`, quoted as SQL
     needs it, or in the first schema of the search path.
 
     PostgreSQL raises dependent_objects_still_exist (2BP01), before any change, if views of others,
