@@ -8,7 +8,7 @@ import re
 from typing import Final, NamedTuple, Self
 
 #: The newest revision of the migrations in this release.
-HEAD: Final = "oddsschema_0018"
+HEAD: Final = "oddsschema_0016"
 
 #: The oldest revision whose programs live with the tables of this release.
 PROGRAMS_FROM: Final = "oddsschema_0015"

@@ -46,7 +46,7 @@ CREATE TABLE sports (
     CONSTRAINT ck_sports_slug CHECK (slug <> '' AND ascii(slug) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288) AND ascii(right(slug, 1)) NOT IN (9, 10, 11, 12, 13, 32, 133, 160, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8232, 8233, 8239, 8287, 12288))
 );
 
-COMMENT ON TABLE sports IS 'oddsschema_0018 serves programs from oddsschema_0015';
+COMMENT ON TABLE sports IS 'oddsschema_0016 serves programs from oddsschema_0015';
 
 CREATE TABLE unmapped_markets (
     source VARCHAR(20) NOT NULL,

@@ -77,8 +77,11 @@ _SPACES = " ", "\u00a0"
 _REDUCED = str.maketrans(ascii_uppercase, ascii_lowercase, "".join(_SPACES))
 #: The marks of the teams in a spelling: capital letters, which no reduced name has.
 _HOME, _AWAY = "H", "A"
-#: A number or a score at the end of a reduced name, for Python and PostgreSQL: 2.5, (-1.5), (0:1).
-_NUMBER = r"[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\Z"
+#: A number or a score in a reduced name, for Python and PostgreSQL: 2.5, (-1.5), (0:1).
+_NUMBER = "[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?"
+#: The same at the end of the name. Python's `$` also matches before a last line break; PostgreSQL's
+#: does not, and a view with a backslash would depend on standard_conforming_strings.
+_NUMBER_AT_END, _NUMBER_AT_END_IN_SQL = rf"{_NUMBER}\Z", f"{_NUMBER}$"
 #: The characters around the number itself.
 _AROUND = "()+-"
 
@@ -124,7 +127,7 @@ def lined_up_rows(
     # A common name needs no search: its text is NULL, and so is all that follows from it.
     text = case((~is_common, _reduced_in_sql(written.c.name)))
     home, away = map(_reduced_in_sql, teams)
-    number = case((line.is_not(None), func.substring(text, _NUMBER)))
+    number = case((line.is_not(None), func.substring(text, _NUMBER_AT_END_IN_SQL)))
     # OFFSET makes PostgreSQL compute each column once.
     columns = (text.label("text"), number.label("number"), home.label("home"), away.label("away"))
     reduced = (
@@ -168,7 +171,7 @@ def _common_name(
 ) -> str:
     text = _reduced(name)
     texts = [text]
-    if line is not None and (end := re.search(_NUMBER, text)) is not None:
+    if line is not None and (end := re.search(_NUMBER_AT_END, text)) is not None:
         first, _, second = end[0].strip(_AROUND).partition(":")
         if abs(float(first) - float(second or 0)) == abs(line):
             texts.append(text[: end.start()])

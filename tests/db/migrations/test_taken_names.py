@@ -12,6 +12,7 @@ from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
 from oddsschema.migrations import CheckReport
 from oddsschema.models import metadata
+from oddsschema.queries.views import VIEWS
 from tests.support.plan_tables import PLAN_TABLES
 from tests.support.screens import program
 from tests.support.sessions import execute, fetch
@@ -112,8 +113,9 @@ def test_repairs_of_check(record: str, own: str, empty_database: str, run: Run) 
     run(execute(empty_database, record, own or "SELECT"))
     if own:
         run(execute(empty_database, "INSERT INTO oddsschema_version VALUES (NULL)"))
-    (repair,) = run(migrations.check(empty_database)).differences
-    run(execute(empty_database, repair.repair))
+    *views, revision = run(migrations.check(empty_database)).differences
+    assert [(view.kind, view.location) for view in views] == [("view", name) for name in VIEWS]
+    run(execute(empty_database, *(view.repair for view in views), revision.repair))
     assert run(migrations.upgrade(empty_database)) == ()
     assert run(migrations.current(empty_database)) == HEAD
     run(migrations.downgrade(empty_database, "oddsschema_0009"))

@@ -6,7 +6,7 @@ A later revision appends columns by `op.replace_view`, and changes none.
 from alembic import op
 from sqlalchemy import text
 
-revision = "oddsschema_0018"
+revision = "oddsschema_0016"
 down_revision = "oddsschema_0015"
 branch_labels = None
 depends_on = None
@@ -131,8 +131,8 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
 replace(replace(lower(events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes) AS
 written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
@@ -254,12 +254,12 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes)
-AS written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS
-reduced) AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes) AS
+written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
+AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
 competitor_events.deleted_at IS NULL AND competitor_tournaments.deleted_at IS NULL) AS
 anon_2
 """,
@@ -398,7 +398,7 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2", "Yes": "Yes",
 "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd", "Even": "Even"}'::jsonb ?
 written.name) THEN replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END
-FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END AS number,
+FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS number,
 replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
 replace(replace(lower(events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 some_rows.line AS line FROM jsonb_to_recordset(some_rows.outcomes) AS written(name TEXT,
@@ -546,7 +546,7 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2", "Yes": "Yes",
 "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd", "Even": "Even"}'::jsonb ?
 written.name) THEN replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END
-FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END AS number,
+FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS number,
 replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
 replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 some_rows.line AS line FROM jsonb_to_recordset(some_rows.outcomes) AS written(name TEXT,
@@ -666,8 +666,8 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
 replace(replace(lower(events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 closing_prices.line AS line FROM jsonb_to_recordset(closing_prices.outcomes) AS written(name
 TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced) AS texts) AS
@@ -777,10 +777,10 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS away, closing_prices.line AS line FROM jsonb_to_recordset(closing_prices.outcomes) AS
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS away, closing_prices.line AS line FROM jsonb_to_recordset(closing_prices.outcomes) AS
 written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
 AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
 competitor_events.deleted_at IS NULL AND competitor_tournaments.deleted_at IS NULL) AS
@@ -912,8 +912,8 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS home,
 replace(replace(lower(events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes) AS
 written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
@@ -1019,12 +1019,12 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes)
-AS written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS
-reduced) AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes) AS
+written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
+AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
 competitor_events.deleted_at IS NULL AND competitor_tournaments.deleted_at IS NULL AND
 coalesce(outcome.is_active, true) AND competitor_events.betpawa_event_id = listed_event.id)
 AS open_outcomes GROUP BY open_outcomes.betpawa_market_id, open_outcomes.line,
@@ -1161,12 +1161,12 @@ replace(replace(lower(written.name COLLATE "C"), ' ', ''), '\u00a0', '') END AS 
 "X/1": "X/1", "X/X": "X/X", "X/2": "X/2", "2/1": "2/1", "2/X": "2/X", "2/2": "2/2",
 "Yes": "Yes", "No": "No", "Over": "Over", "Under": "Under", "Odd": "Odd",
 "Even": "Even"}'::jsonb ? written.name) THEN replace(replace(lower(written.name COLLATE
-"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?\\Z') END
-AS number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0',
-'') AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes)
-AS written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS
-reduced) AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
+"C"), ' ', ''), '\u00a0', '') END FROM '[(]?[-+]?(?:[0-9]+[.]?[0-9]*|[0-9]+:[0-9]+)[)]?$') END AS
+number, replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS home, replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '')
+AS away, markets_of_last.line AS line FROM jsonb_to_recordset(markets_of_last.outcomes) AS
+written(name TEXT, odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced)
+AS texts) AS spelled) AS found) AS named) AS outcome ON true WHERE
 competitor_events.deleted_at IS NULL AND competitor_tournaments.deleted_at IS NULL AND
 coalesce(outcome.is_active, true) AND competitor_events.betpawa_event_id IS NULL AND
 competitor_events.sportradar_id = listed_event.sportradar_id) AS open_outcomes GROUP BY
