@@ -16,6 +16,7 @@ from tests.support.pgbouncer import pgbouncer
 from tests.support.round_trips import counting
 from tests.support.scrapes import scrapes
 from tests.support.sessions import execute, fetch
+from tests.support.views import under_views
 
 Run = Callable[..., Any]
 
@@ -97,7 +98,8 @@ def test_types_changed_between_batches(database: str, run: Run) -> None:
     async def body() -> None:
         async with oddsschema.connect(database) as odds:
             await odds.ingest(PARTS[0])
-            await execute(database, "ALTER TABLE odds_snapshots ALTER scrape_run_id TYPE bigint")
+            alteration = "ALTER TABLE odds_snapshots ALTER scrape_run_id TYPE bigint"
+            await execute(database, under_views(alteration))
             report = await odds.ingest(PARTS[1])
             assert (report.status, report.retries) == (ScrapeStatus.COMPLETED, 1)
 
