@@ -90,7 +90,7 @@ async def find_differences(
     differences. The connection is in a transaction that the caller rolls back, with SETTINGS made
     in it.
     """
-    comparison = Comparison(connection, tables, views, schema, known)
+    comparison = Comparison(connection, tables, schema, known, views=views)
     await comparison.build(statements)
     renames = await follow_renames(comparison)
     await equate_texts(comparison)
@@ -111,10 +111,10 @@ class Comparison:
         self,
         connection: Connection,
         tables: Sequence[str],
-        views: Sequence[str],
         schema: str,
         known: frozenset[str] = frozenset(),
         *,
+        views: Sequence[str] = (),
         others: Sequence[str] = (),
     ) -> None:
         """Prepare a comparison. `others` are further schemas of the search path."""

@@ -78,10 +78,10 @@ async def scrape(target: Any) -> None:
         async with opened.run("bet9ja") as living:
             living.unmapped("1", "Corners", [{"Over": 1.5}])
             await living.record_sign_of_life()
-            assert await close_stale(target, timedelta(seconds=-1)) == 1
+            assert await close_stale(target, timedelta(0)) == 1
             await living.ingest([capture("bet9ja", 0, 59)])
             await living.flush()
-        assert await close_stale(target, timedelta(seconds=-1)) == 0
+        assert await close_stale(target, timedelta(0)) == 0
     assert living.error is None, living.error
     assert living.status is ScrapeStatus.COMPLETED
     assert failing.status is ScrapeStatus.CONNECTION_FAILED
@@ -90,7 +90,7 @@ async def scrape(target: Any) -> None:
     assert last.error is None, last.error
     # A run that is closed as stale ends.
     async with batch(target) as other, other.run("bet9ja") as quiet:
-        assert await close_stale(target, timedelta(seconds=-1)) == 1
+        assert await close_stale(target, timedelta(0)) == 1
     assert quiet.error is None, quiet.error
     # The query after a connection that was lost at a commit.
     async with open_connections(target, retry_for=timedelta(0)) as connections:

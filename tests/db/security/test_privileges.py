@@ -24,7 +24,7 @@ def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
         FROM unnest($1::text[], $2::text[]) AS r (name, role)
         CROSS JOIN unnest($3::text[]) AS p (privilege)
         CROSS JOIN pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND CASE
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND CASE
             WHEN p.privilege IN ('DELETE', 'TRUNCATE', 'TRIGGER')
             THEN has_table_privilege(r.role, c.oid, p.privilege)
             ELSE has_column_privilege(r.role, c.oid, a.attnum, p.privilege) END
