@@ -338,14 +338,8 @@ next_keyframe_at FROM odds_snapshots AS of_listing WHERE of_listing.event_id = e
 of_listing.bookmaker_id = bookmakers.id AND of_listing.captured_at <= statement_timestamp())
 AS snapshots JOIN market_odds AS markets ON markets.snapshot_id = snapshots.id WHERE
 markets.event_id = events.id) AS followed WHERE followed.unavailable_at IS NULL AND
-followed.next_at IS DISTINCT FROM followed.captured_at) AS spans) SELECT
-rows_with_names.betpawa_market_id AS betpawa_market_id, rows_with_names.betpawa_market_name
-AS betpawa_market_name, rows_with_names.line AS line, rows_with_names.handicap_type AS
-handicap_type, rows_with_names.handicap_home AS handicap_home, rows_with_names.handicap_away
-AS handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.valid_from AS
-valid_from, rows_with_names.valid_to AS valid_to, labels.common ->> outcome.name AS outcome,
-outcome.odds AS odds, coalesce(outcome.is_active, true) AS is_active FROM rows_with_names
-JOIN (SELECT some_rows.written AS written, jsonb_object_agg(outcome_of_some.written,
+followed.next_at IS DISTINCT FROM followed.captured_at) AS spans), labels AS MATERIALIZED
+(SELECT some_rows.written AS written, jsonb_object_agg(outcome_of_some.written,
 outcome_of_some.name) AS common FROM (SELECT DISTINCT ON (rows_with_names.written)
 rows_with_names.betpawa_market_id AS betpawa_market_id, rows_with_names.betpawa_market_name
 AS betpawa_market_name, rows_with_names.line AS line, rows_with_names.handicap_type AS
@@ -403,8 +397,14 @@ replace(replace(lower(events.home_team COLLATE "C"), ' ', ''), '\u00a0', '') AS 
 replace(replace(lower(events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 some_rows.line AS line FROM jsonb_to_recordset(some_rows.outcomes) AS written(name TEXT,
 odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced) AS texts) AS
-spelled) AS found) AS named) AS outcome_of_some ON true GROUP BY some_rows.written) AS
-labels ON labels.written = rows_with_names.written JOIN
+spelled) AS found) AS named) AS outcome_of_some ON true GROUP BY some_rows.written) SELECT
+rows_with_names.betpawa_market_id AS betpawa_market_id, rows_with_names.betpawa_market_name
+AS betpawa_market_name, rows_with_names.line AS line, rows_with_names.handicap_type AS
+handicap_type, rows_with_names.handicap_home AS handicap_home, rows_with_names.handicap_away
+AS handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.valid_from AS
+valid_from, rows_with_names.valid_to AS valid_to, labels.common ->> outcome.name AS outcome,
+outcome.odds AS odds, coalesce(outcome.is_active, true) AS is_active FROM rows_with_names
+JOIN labels ON labels.written = rows_with_names.written JOIN
 jsonb_to_recordset(rows_with_names.outcomes) AS outcome(name TEXT, odds DOUBLE PRECISION,
 is_active BOOLEAN) ON true) AS of_outcomes) AS marked WHERE marked.is_start) AS found ON
 true) AS anon_1 UNION ALL SELECT anon_2.event_id AS event_id, anon_2.competitor_event_id AS
@@ -486,19 +486,13 @@ of_listing.competitor_event_id = competitor_events.id AND of_listing.captured_at
 statement_timestamp()) AS snapshots JOIN competitor_market_odds AS markets ON
 markets.snapshot_id = snapshots.id WHERE markets.competitor_event_id = competitor_events.id)
 AS followed WHERE followed.unavailable_at IS NULL AND followed.next_at IS DISTINCT FROM
-followed.captured_at) AS spans) SELECT rows_with_names.betpawa_market_id AS
+followed.captured_at) AS spans), labels AS MATERIALIZED (SELECT some_rows.written AS
+written, jsonb_object_agg(outcome_of_some.written, outcome_of_some.name) AS common FROM
+(SELECT DISTINCT ON (rows_with_names.written) rows_with_names.betpawa_market_id AS
 betpawa_market_id, rows_with_names.betpawa_market_name AS betpawa_market_name,
 rows_with_names.line AS line, rows_with_names.handicap_type AS handicap_type,
 rows_with_names.handicap_home AS handicap_home, rows_with_names.handicap_away AS
-handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.valid_from AS
-valid_from, rows_with_names.valid_to AS valid_to, labels.common ->> outcome.name AS outcome,
-outcome.odds AS odds, coalesce(outcome.is_active, true) AS is_active FROM rows_with_names
-JOIN (SELECT some_rows.written AS written, jsonb_object_agg(outcome_of_some.written,
-outcome_of_some.name) AS common FROM (SELECT DISTINCT ON (rows_with_names.written)
-rows_with_names.betpawa_market_id AS betpawa_market_id, rows_with_names.betpawa_market_name
-AS betpawa_market_name, rows_with_names.line AS line, rows_with_names.handicap_type AS
-handicap_type, rows_with_names.handicap_home AS handicap_home, rows_with_names.handicap_away
-AS handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.outcomes AS
+handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.outcomes AS
 outcomes, rows_with_names.valid_from AS valid_from, rows_with_names.valid_to AS valid_to,
 rows_with_names.written AS written FROM rows_with_names) AS some_rows JOIN LATERAL (SELECT
 CASE WHEN (count(*) OVER (PARTITION BY named.common) = 1) THEN named.common ELSE named.name
@@ -551,8 +545,14 @@ replace(replace(lower(competitor_events.home_team COLLATE "C"), ' ', ''), '\u00a
 replace(replace(lower(competitor_events.away_team COLLATE "C"), ' ', ''), '\u00a0', '') AS away,
 some_rows.line AS line FROM jsonb_to_recordset(some_rows.outcomes) AS written(name TEXT,
 odds DOUBLE PRECISION, is_active BOOLEAN) LIMIT ALL OFFSET 0) AS reduced) AS texts) AS
-spelled) AS found) AS named) AS outcome_of_some ON true GROUP BY some_rows.written) AS
-labels ON labels.written = rows_with_names.written JOIN
+spelled) AS found) AS named) AS outcome_of_some ON true GROUP BY some_rows.written) SELECT
+rows_with_names.betpawa_market_id AS betpawa_market_id, rows_with_names.betpawa_market_name
+AS betpawa_market_name, rows_with_names.line AS line, rows_with_names.handicap_type AS
+handicap_type, rows_with_names.handicap_home AS handicap_home, rows_with_names.handicap_away
+AS handicap_away, rows_with_names.specifiers AS specifiers, rows_with_names.valid_from AS
+valid_from, rows_with_names.valid_to AS valid_to, labels.common ->> outcome.name AS outcome,
+outcome.odds AS odds, coalesce(outcome.is_active, true) AS is_active FROM rows_with_names
+JOIN labels ON labels.written = rows_with_names.written JOIN
 jsonb_to_recordset(rows_with_names.outcomes) AS outcome(name TEXT, odds DOUBLE PRECISION,
 is_active BOOLEAN) ON true) AS of_outcomes) AS marked WHERE marked.is_start) AS found ON
 true WHERE competitor_events.deleted_at IS NULL AND competitor_tournaments.deleted_at IS

@@ -279,7 +279,8 @@ def common_names(listings: Listings, rows: CTE, names: Mapping[str, str]) -> Fro
         .select_from(some.join(outcome, true()))
         .group_by(some.c.written)
     )
-    return listings.correlated(statement).subquery("labels")
+    # Computed once: in a join, the planner may expect a single market row, and repeat it for each.
+    return listings.correlated(statement).cte("labels", nesting=True).prefix_with("MATERIALIZED")
 
 
 def merge_spans(

@@ -176,3 +176,12 @@ def read_through(plan: Any) -> set[str]:
         for node in nodes(plan)
         if node["Node Type"] == "Seq Scan" and node["Actual Loops"] > 0
     }
+
+
+def test_names_are_lined_up_once(many: Any, run: Run) -> None:
+    """The common names of a listing are found once, not for each of its market rows."""
+    plan = explained("SELECT * FROM odds_prices WHERE sportradar_id = '7'", many, run)
+    loops = [
+        node["Actual Loops"] for node in nodes(plan) if node.get("Subplan Name") == "CTE labels"
+    ]
+    assert sum(loops) == 3
