@@ -178,7 +178,7 @@ def test_check_knows_the_revision(database: str, run: Run) -> None:
 def test_views_of_others_are_named(
     create: str, name: str, drop: str, database: str, run: Run
 ) -> None:
-    """What others have built on the views or the column is named, and nothing is changed."""
+    """The error names everything that others built on the views or the column; nothing changes."""
     run(execute(database, create))
     before = run(fetch(database, STATE))
     with pytest.raises(MigrationError, match=f"same columns: {name}\n"):

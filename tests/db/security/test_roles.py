@@ -69,7 +69,8 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
     assert [
         name
         for name, pattern in patterns.items()
-        if not any(pattern.fullmatch(query) for query in run_queries)
+        # A select may be a part of several statements.
+        if not any(pattern.search(query) for query in run_queries)
     ] == []
 
 
