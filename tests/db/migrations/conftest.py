@@ -10,6 +10,7 @@ import pytest
 from oddsschema import migrations
 from oddsschema.migrations import commands, script_location
 from tests.support.example_rows import ROWS
+from tests.support.next_revision import HEADER, REVISION
 from tests.support.sessions import execute
 from tests.support.stored_histories import OLD_REVISION
 
@@ -40,14 +41,14 @@ def old_database(new_database: Callable[..., Any], old_template: str) -> Iterato
 
 
 @pytest.fixture
-def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Return a function that writes a revision after those of this release, which gets its id."""
+def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that writes REVISION, which follows the revisions of this release."""
     copied = tmp_path / "alembic"
     shutil.copytree(script_location(), copied)
     monkeypatch.setattr(commands, "script_location", lambda: copied)
 
-    def write(revision: str, script: str) -> None:
-        monkeypatch.setattr(commands, "HEAD", revision)
-        (copied / "versions" / f"{revision}.py").write_text(script)
+    def write(functions: str) -> None:
+        monkeypatch.setattr(commands, "HEAD", REVISION)
+        (copied / "versions" / f"{REVISION}.py").write_text(HEADER + functions)
 
     return write

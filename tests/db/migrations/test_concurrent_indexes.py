@@ -11,29 +11,19 @@ from oddsschema import migrations
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
 from oddsschema.migrations import CheckState
+from tests.support.next_revision import REVISION
 from tests.support.sessions import execute, fetch, holding, settled, waiting
 
 Run = Callable[..., Any]
 
-#: The revision of the tests.
-REVISION = "oddsschema_9001"
-
-SCRIPT = f'''
-from alembic import op
-
-revision = "{REVISION}"
-down_revision = "{HEAD}"
-branch_labels = None
-depends_on = None
-
-
+SCRIPT = """
 def upgrade() -> None:
-    op.create_index_concurrently("ix_market_odds_line", "market_odds", ["line"]{{options}})
+    op.create_index_concurrently("ix_market_odds_line", "market_odds", ["line"]{options})
 
 
 def downgrade() -> None:
     op.drop_index_concurrently("ix_market_odds_line", "market_odds")
-'''
+"""
 
 #: Return whether the index exists, and whether it is valid.
 INDEX = """
@@ -43,9 +33,9 @@ WHERE indexrelid = to_regclass('ix_market_odds_line')
 
 
 @pytest.fixture
-def index(write_revision: Callable[[str, str], None]) -> None:
+def index(write_revision: Callable[[str], None]) -> None:
     """Add the revision to this release."""
-    write_revision(REVISION, SCRIPT.format(options=""))
+    write_revision(SCRIPT.format(options=""))
 
 
 @pytest.mark.usefixtures("index")
@@ -121,9 +111,7 @@ def test_sql(database: str, run: Run) -> None:
 
 
 @pytest.mark.usefixtures("index")
-def test_in_a_transaction(
-    write_revision: Callable[[str, str], None], database: str, run: Run
-) -> None:
+def test_in_a_transaction(write_revision: Callable[[str], None], database: str, run: Run) -> None:
     """In the caller's transaction, the index is made in it, or refused; nothing is committed."""
 
     async def inside() -> None:
@@ -147,7 +135,7 @@ def test_in_a_transaction(
         await connection.close()
 
     run(inside())
-    write_revision(REVISION, SCRIPT.format(options=", refused_in_transaction=True"))
+    write_revision(SCRIPT.format(options=", refused_in_transaction=True"))
     run(refused())
 
 

@@ -1,8 +1,6 @@
 """Revisions that replace views, or change columns that views read."""
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,23 +8,13 @@ import pytest
 from oddsschema import migrations
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import MigrationError
-from oddsschema.migrations import CheckState, commands, script_location
+from oddsschema.migrations import CheckState
+from tests.support.next_revision import REVISION
 from tests.support.sessions import execute, fetch, fetch_column
 
 Run = Callable[..., Any]
 
-#: The revision of the tests.
-REVISION = "oddsschema_9001"
-
-SCRIPT = f'''
-from alembic import op
-
-revision = "{REVISION}"
-down_revision = "{HEAD}"
-branch_labels = None
-depends_on = None
-
-
+SCRIPT = """
 def upgrade() -> None:
     op.alter_under_views(
         ["ALTER TABLE events ALTER COLUMN home_team TYPE varchar(300)"],
@@ -39,18 +27,10 @@ def downgrade() -> None:
         ["ALTER TABLE events ALTER COLUMN home_team TYPE varchar(255)"],
         columns=["events.home_team"],
     )
-'''
+"""
 
 #: A revision that appends a column to a view.
-APPENDING = f'''
-import re
-from alembic import op
-
-revision = "{REVISION}"
-down_revision = "{HEAD}"
-branch_labels = None
-depends_on = None
-
+APPENDING = '''
 SELECT = """
 SELECT platform, last_captured_at, last_confirmed_at, run_id, run_status, run_started_at,
     run_completed_at, events, events_failed, markets, 'a\\\\b: :c' AS note
@@ -90,15 +70,9 @@ LENGTH = "SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = 'events'::regc
 
 
 @pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Add a revision to a copy of the revisions; return its file."""
-    copied = tmp_path / "alembic"
-    shutil.copytree(script_location(), copied)
-    monkeypatch.setattr(commands, "script_location", lambda: copied)
-    monkeypatch.setattr(commands, "HEAD", REVISION)
-    file = copied / "versions" / "9001_views.py"
-    file.write_text(SCRIPT)
-    return file
+def changed_column(write_revision: Callable[[str], None]) -> None:
+    """Add the revision that changes a column to this release."""
+    write_revision(SCRIPT)
 
 
 def role(url: str, run: Run, name: str) -> str:
@@ -109,7 +83,7 @@ def role(url: str, run: Run, name: str) -> str:
     return full
 
 
-@pytest.mark.usefixtures("script")
+@pytest.mark.usefixtures("changed_column")
 @pytest.mark.parametrize("offline", [False, True], ids=["online", "SQL text"])
 def test_views_are_as_they_were(offline: bool, database: str, run: Run) -> None:
     """Owner, grants, options and comments of the views survive the change of a column."""
@@ -142,14 +116,14 @@ def test_views_are_as_they_were(offline: bool, database: str, run: Run) -> None:
     assert run(fetch(database, STATE)) == before
 
 
-@pytest.mark.usefixtures("script")
+@pytest.mark.usefixtures("changed_column")
 def test_check_knows_the_revision(database: str, run: Run) -> None:
     """`check` builds the same tables and views from such a revision."""
     run(migrations.upgrade(database))
     assert run(migrations.check(database)).state is CheckState.CLEAN
 
 
-@pytest.mark.usefixtures("script")
+@pytest.mark.usefixtures("changed_column")
 @pytest.mark.parametrize(
     ("create", "name", "drop"),
     [
@@ -190,7 +164,7 @@ def test_views_of_others_are_named(
     assert run(migrations.current(database)) == REVISION
 
 
-@pytest.mark.usefixtures("script")
+@pytest.mark.usefixtures("changed_column")
 def test_views_of_others_elsewhere(database: str, run: Run) -> None:
     """A view of another table's column, or of another column, does not matter."""
     run(
@@ -204,9 +178,11 @@ def test_views_of_others_elsewhere(database: str, run: Run) -> None:
     assert run(fetch_column(database, f"{LENGTH}'home_team'")) == [300]
 
 
-def test_columns_are_appended(script: Path, database: str, run: Run) -> None:
+def test_columns_are_appended(
+    write_revision: Callable[[str], None], database: str, run: Run
+) -> None:
     """A view is replaced under the views of others, and keeps its grants and options."""
-    script.write_text(APPENDING)
+    write_revision(APPENDING)
     reader = role(database, run, "reader")
     run(
         execute(

@@ -13,32 +13,22 @@ from oddsschema.errors import CheckViolationError
 from oddsschema.migrations import CheckState
 from oddsschema.migrations.widening import is_wider
 from tests.support.drift import rolled_back
+from tests.support.next_revision import REVISION
 from tests.support.sessions import execute, fetch
 from tests.support.views import under_views
 
 Run = Callable[..., Any]
 
-#: The revision of the tests.
-REVISION = "oddsschema_9001"
-
-SCRIPT = f'''
-from alembic import op
-
-revision = "{REVISION}"
-down_revision = "{HEAD}"
-branch_labels = None
-depends_on = None
-
-
+SCRIPT = """
 def upgrade() -> None:
     op.widen_column(
-        "sports", "name", "varchar(300)", checks={{"ck_sports_name": "name !~ ':a|%s'"}}
+        "sports", "name", "varchar(300)", checks={"ck_sports_name": "name !~ ':a|%s'"}
     )
 
 
 def downgrade() -> None:
     op.execute("ALTER TABLE sports ALTER COLUMN name TYPE varchar(100)")
-'''
+"""
 
 #: Return the type of the column, and whether its CHECK is valid.
 STATE = """
@@ -52,9 +42,9 @@ ROWS_READ = "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = $
 
 
 @pytest.fixture
-def widened(write_revision: Callable[[str, str], None]) -> None:
+def widened(write_revision: Callable[[str], None]) -> None:
     """Add the revision to this release."""
-    write_revision(REVISION, SCRIPT)
+    write_revision(SCRIPT)
 
 
 @pytest.mark.usefixtures("widened")
