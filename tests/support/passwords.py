@@ -138,7 +138,8 @@ PURE = {
 
 def commands(file: Path) -> Iterator[list[str]]:
     """List every command that takes a URL, plain and with each of its flags."""
-    needed = {"files": str(file), "revision": "head", "event": "1", "market": "1X2", "table": "t"}
+    needed = {"files": str(file), "revision": "head", "table": "t"}
+    needed |= {"event": "1", "market": "1X2", "text": "Arsenal"}
     for name, command in every_command().items():
         by_name = {parameter.name: parameter for parameter in command.params}
         if "url" in by_name:

@@ -31,7 +31,12 @@ REVISIONS = [
 @pytest.fixture(scope="session")
 def today(template: str, run: Run) -> list[str]:
     """Return the catalog of a migrated database."""
-    return list(run(catalog(template)))
+    return list(run(table_catalog(template)))
+
+
+async def table_catalog(url: str) -> list[str]:
+    """List the catalog of a database without views, which the models do not have."""
+    return [part for part in await catalog(url) if not part.startswith("CREATE v ")]
 
 
 def comparable(parts: list[str]) -> list[str]:
@@ -50,7 +55,7 @@ def test_today(
     """Autogenerate from a revision writes revisions that lead to today's tables, and back."""
     if revision != "base":
         run(migrations.upgrade(empty_database, revision))
-    before = run(catalog(empty_database))
+    before = run(table_catalog(empty_database))
     project = Project(
         tmp_path / "project",
         lambda: {**autogenerate_options(), "version_table": OWN_TABLE},
@@ -60,9 +65,9 @@ def test_today(
         head = {} if revision == "base" else {"head": revision}
         project.generate(connection, **head)
         project.upgrade(connection)
-        assert run(catalog(empty_database)) == today
+        assert run(table_catalog(empty_database)) == today
         project.downgrade(connection, revision)
-        assert comparable(run(catalog(empty_database))) == comparable(before)
+        assert comparable(run(table_catalog(empty_database))) == comparable(before)
 
 
 def test_no_difference_today(database: str, tmp_path: Path) -> None:
