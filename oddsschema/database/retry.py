@@ -57,6 +57,12 @@ _LOST_STATES = ("08", "57P")
 #: A disk that is full. The same transaction has no room a little later; a smaller one may have.
 _DISK_FULL = "53100"
 
+#: The SQLSTATEs of conflicts: of transactions with one another, and with the recovery of a standby.
+_CONFLICTS = ("40001", "40P01")
+
+#: The file of PostgreSQL's source that reports the interrupts of a session.
+_SOURCE_OF_INTERRUPTS = "postgres.c"
+
 #: The time limits of the server on the work of a transaction. Less work may keep them.
 _TIME_LIMITS = ("25P04", "57014")
 
@@ -153,7 +159,11 @@ def as_package_error(error: BaseException) -> OddsSchemaError | None:
     if isinstance(cause, OddsSchemaError) or not (is_transient(cause) or is_disk_full(cause)):
         return None
     if isinstance(cause, asyncpg.PostgresError) and not _has_state(cause, _LOST_STATES):
-        return TransactionError(reason=str(cause), sqlstate=cause.sqlstate)
+        return TransactionError(
+            reason=str(cause),
+            sqlstate=cause.sqlstate,
+            is_recovery_conflict=_is_recovery_conflict(cause),
+        )
     return DatabaseUnavailableError(reason=f"the connection was lost: {cause}")
 
 
@@ -169,6 +179,16 @@ def is_disk_full(error: BaseException) -> bool:
     if isinstance(error, TransactionError) and error.__cause__ is not None:
         error = error.__cause__
     return _has_state(driver_error(error), (_DISK_FULL,))
+
+
+def _is_recovery_conflict(error: Any) -> bool:
+    """Return whether a standby ended a transaction, in the place of a conflict of transactions.
+
+    The SQLSTATEs are the same, and the message may be in any language. The file of PostgreSQL's
+    source that reports an error is that of interrupts only for conflicts with the recovery.
+    """
+    source = getattr(error, "server_source_filename", None)
+    return source == _SOURCE_OF_INTERRUPTS and _has_state(error, _CONFLICTS)
 
 
 def _has_state(error: Any, states: tuple[str, ...]) -> bool:

@@ -64,12 +64,17 @@ class ReadOnlyDatabaseError(OddsSchemaError):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TransactionError(OddsSchemaError):
-    """A transaction that the server ended, also when repeated: a time limit, or a full disk."""
+    """A transaction that the server ended, also when repeated: a time limit, or a full disk.
+
+    A standby also ends reads that keep it from the replay of the primary server's changes.
+    """
 
     #: The server's message.
     reason: str
     #: The SQLSTATE of the server's error; None for an error of the driver.
     sqlstate: str | None = None
+    #: Whether a standby ended the transaction, which kept it from the replay of changes.
+    is_recovery_conflict: bool = False
 
     def __post_init__(self) -> None:
         cure = {
@@ -79,4 +84,10 @@ class TransactionError(OddsSchemaError):
             "55P03": "end the transaction that has the lock, or raise lock_timeout of this role",
             "57014": "raise statement_timeout of this role",
         }.get(self.sqlstate or "", "try again later")
+        if self.is_recovery_conflict:
+            cure = (
+                "this standby has to replay a change of rows or tables that were read. Try again, "
+                "or let it wait longer: hot_standby_feedback = on and max_standby_streaming_delay "
+                "in its postgresql.conf"
+            )
         super().__init__(f"{self.reason}: {cure}")

