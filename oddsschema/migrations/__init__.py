@@ -9,6 +9,11 @@ A project with tables of its own adds `script_location()`/versions to its `versi
 The public names are imported from here. The modules:
 
 - `commands`: upgrade, downgrade, current, check, hand_over
+- `runs`: a run of alembic: the lock of the schema, the transactions, the notes
+- `attempts`: the connections of a migration, after transient errors
+- `requirements`: the recorded revisions, the transaction and the revision of a migration
+- `error_translation`: the errors of alembic and PostgreSQL in this package's words
+- `release_schema`: the tables of this release, as the SQL of its revisions
 - `scripts`: the location of the revisions, which another project's alembic has to find
 - `version_tables`: the move of the recorded revision to another project's version table
 - `downgrade_plan`: the revisions, tables and columns that a downgrade removes

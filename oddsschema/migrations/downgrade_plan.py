@@ -8,12 +8,9 @@ from sqlalchemy import Connection
 from oddsschema.database.connections import sqlalchemy_connect
 from oddsschema.database.recorded_revisions import read_revisions_sync
 from oddsschema.database.targets import Target
-from oddsschema.migrations.commands import (
-    require_migratable,
-    undone_revisions,
-    upgrade_sql,
-)
+from oddsschema.migrations.commands import upgrade_sql
 from oddsschema.migrations.places import require_one_schema
+from oddsschema.migrations.requirements import require_migratable, undone_revisions
 from oddsschema.models import metadata
 
 #: A table that a revision creates, in the SQL of an upgrade.

@@ -1,11 +1,14 @@
-"""The directory of the revisions, and the check that another project's alembic has found them."""
+"""The scripts of the revisions, as this package's alembic and another project's find them."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 
+from oddsschema.database.durations import require_durations
 from oddsschema.database.recorded_revisions import is_own_revision
 from oddsschema.database.revision import HEAD
 
@@ -26,6 +29,21 @@ def version_location() -> str:
     if script_location().parent == _PACKAGE:
         return "oddsschema:alembic/versions"
     return str(script_location() / "versions")
+
+
+def alembic_config(**timeouts: timedelta) -> Config:
+    """Return alembic's configuration for this package's revisions, with the limits for env.py."""
+    require_durations(**timeouts)
+    config = Config()
+    config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
+    config.attributes["timeouts"] = timeouts
+    return config
+
+
+def known_revisions() -> list[str]:
+    """Return the revisions of this release, oldest first."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return sorted(script.revision for script in scripts)
 
 
 def require_own_revisions(script: ScriptDirectory) -> None:

@@ -23,7 +23,7 @@ import asyncpg
 
 from oddsschema import migrations
 from oddsschema.embedded import EmbeddedPostgres
-from oddsschema.migrations.commands import known_revisions
+from oddsschema.migrations.scripts import known_revisions
 from oddsschema.models.sides import SIDES
 from tests.support import bulk_history
 from tests.support.lock_waits import Waits, sampled

@@ -277,7 +277,7 @@ class Faults:
     # -- migrations --------------------------------------------------------------------------------
 
     async def _migrate(self) -> None:
-        revisions = ["base", *migrations.commands.known_revisions()]
+        revisions = ["base", *migrations.scripts.known_revisions()]
         for _ in range(_MIGRATIONS):
             if not await self._pause(0.2, 2):
                 return

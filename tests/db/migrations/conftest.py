@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from oddsschema import migrations
-from oddsschema.migrations import commands, script_location
+from oddsschema.migrations import (
+    commands,
+    release_schema,
+    requirements,
+    runs,
+    script_location,
+    scripts,
+)
 from tests.support.example_rows import ROWS
 from tests.support.next_revision import HEADER, REVISION
 from tests.support.sessions import execute
@@ -45,10 +52,11 @@ def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     """Return a function that writes REVISION, which follows the revisions of this release."""
     copied = tmp_path / "alembic"
     shutil.copytree(script_location(), copied)
-    monkeypatch.setattr(commands, "script_location", lambda: copied)
+    monkeypatch.setattr(scripts, "script_location", lambda: copied)
 
     def write(functions: str) -> None:
-        monkeypatch.setattr(commands, "HEAD", REVISION)
+        for module in (commands, release_schema, requirements, runs):
+            monkeypatch.setattr(module, "HEAD", REVISION)
         (copied / "versions" / f"{REVISION}.py").write_text(HEADER + functions)
 
     return write

@@ -10,7 +10,7 @@ import oddsschema
 from oddsschema import migrations
 from oddsschema.database.urls import with_schema
 from oddsschema.migrations import CheckState
-from oddsschema.migrations.commands import alembic_config
+from oddsschema.migrations.scripts import alembic_config
 from tests.support.example_rows import ROWS
 from tests.support.sessions import execute, fetch
 
