@@ -35,12 +35,12 @@ CROSS JOIN LATERAL (
 ) AS t
 """
 
-# In a sample of the pages (in percent): the number of rows, the number of those since an instant,
-# the first of these, and whether older rows exist.
+# In a sample of the pages: the number of rows, the number of those since an instant, the first of
+# these, and whether older rows exist. (Citus takes no parameter for the part of the pages.)
 _ROWS = """
-SELECT count(*) AS rows, count(*) FILTER (WHERE at >= $2) AS recent,
-    min(at) FILTER (WHERE at >= $2) AS first, COALESCE(bool_or(at < $2), false) AS has_older
-FROM (SELECT {time} AS at FROM {table} AS t TABLESAMPLE SYSTEM ($1) REPEATABLE (1)) AS t
+SELECT count(*) AS rows, count(*) FILTER (WHERE at >= $1) AS recent,
+    min(at) FILTER (WHERE at >= $1) AS first, COALESCE(bool_or(at < $1), false) AS has_older
+FROM (SELECT {time} AS at FROM {table} AS t TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)) AS t
 """
 
 _ITS_SNAPSHOT = """(
@@ -190,8 +190,9 @@ async def _measure(window: timedelta, free_bytes: int | None, connection: Connec
     parts, counts = {}, {}
     for name, *_, pages in sizes:
         parts[name] = min(1.0, _SAMPLE / max(1, pages))
-        statement = _ROWS.format(table=name, time=_TIMES.get(name, "NULL::timestamptz"))
-        counts[name] = await connection.fetchrow(statement, 100 * parts[name], since)
+        time = _TIMES.get(name, "NULL::timestamptz")
+        statement = _ROWS.format(table=name, time=time, percent=f"{100 * parts[name]:f}")
+        counts[name] = await connection.fetchrow(statement, since)
     snapshots = [counts[side.snapshots] for side in SIDES]
     if not any(count["has_older"] for count in snapshots):
         firsts = (count["first"] for count in snapshots if count["first"] is not None)

@@ -151,9 +151,8 @@ INCOMPLETE = f"SELECT in_force.id {_IN_FORCE_WITH_KEYFRAME} WHERE NOT in_force.i
 #: Insert the market rows that these snapshots lack: the markets on offer at the cutoff whose newest
 #: row belongs to an older snapshot. Returns their number.
 FILL = f"""
-WITH filled AS (
-    INSERT INTO {{markets}} ({{event}}, snapshot_id, {{columns}})
-    SELECT e.id, in_force.id, {{market_columns}}
+WITH lacking AS MATERIALIZED (
+    SELECT e.id AS event, in_force.id AS snapshot, {{market_columns}}
     {_IN_FORCE_WITH_KEYFRAME}
     CROSS JOIN LATERAL (
         SELECT DISTINCT ON ({{market_key}}) m.*
@@ -161,6 +160,9 @@ WITH filled AS (
         ORDER BY {{market_key}}, {NEWEST_FIRST}
     ) AS m
     WHERE NOT in_force.is_complete AND m.snapshot_id <> in_force.id AND NOT ({IS_GONE})
+), filled AS (
+    INSERT INTO {{markets}} ({{event}}, snapshot_id, {{columns}})
+    SELECT m.event, m.snapshot, {{market_columns}} FROM lacking AS m
     RETURNING id
 )
 SELECT count(*) FROM filled

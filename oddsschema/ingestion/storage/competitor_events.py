@@ -147,12 +147,15 @@ WHERE t.source = $1 AND t.external_id = c.external_id AND t.sportradar_id IS NUL
 
 # Insert the events of source $1 that are missing.
 _INSERT_EVENTS = f"""
-INSERT INTO competitor_events (source, {", ".join(EventRow._fields)})
-SELECT $1::text, c.*
-FROM {unnest(EventRow, 2)}
-WHERE NOT EXISTS (
-    SELECT FROM competitor_events AS e WHERE e.source = $1 AND e.external_id = c.external_id
+WITH missing AS MATERIALIZED (
+    SELECT c.*
+    FROM {unnest(EventRow, 2)}
+    WHERE NOT EXISTS (
+        SELECT FROM competitor_events AS e WHERE e.source = $1 AND e.external_id = c.external_id
+    )
 )
+INSERT INTO competitor_events (source, {", ".join(EventRow._fields)})
+SELECT $1::text, c.* FROM missing AS c
 ORDER BY c.external_id
 ON CONFLICT (source, external_id) DO NOTHING
 RETURNING external_id, sportradar_id

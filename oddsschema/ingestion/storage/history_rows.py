@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self
 
 from oddsschema.database.arrays import arrays, read_times, time_texts, times, times_text, unnest
@@ -62,8 +63,8 @@ class SnapshotRow(NamedTuple):
         )
 
 
-# Insert snapshots; return their ids in the same order. {bookmaker_column} and {bookmaker_value} are
-# those of the bookmaker where histories have one each.
+# Insert snapshots; return their ids in any order, each with its event and time (in microseconds).
+# {bookmaker_column} and {bookmaker_value} are of the bookmaker where histories have one each.
 _INSERT = f"""
 INSERT INTO {{snapshots}} (id, {{event}}, captured_at, scrape_run_id, is_complete, raw_response,
     unknown_markets, confirmed_at, last_confirmed_at{{bookmaker_column}})
@@ -72,7 +73,7 @@ SELECT nextval(pg_get_serial_sequence('{{snapshots}}', 'id')), c.event_id, c.cap
     confirmed.instants, confirmed.instants[cardinality(confirmed.instants)]{{bookmaker_value}}
 FROM {unnest(SnapshotRow, 1)}
 CROSS JOIN LATERAL (SELECT c.confirmed_at::timestamptz[] AS instants) AS confirmed
-RETURNING id
+RETURNING id, {{event}} AS event, (extract(epoch FROM captured_at) * 1000000)::bigint AS at
 """
 
 # Note on snapshots $2 of events $1 the instants $3 of captures that confirmed them, which are later
@@ -259,6 +260,7 @@ class HistoryRows:
         """Write new snapshots with their market rows."""
         if not snapshots:
             return
+        snapshots = sorted(snapshots, key=attrgetter("event_id", "captured_at"))
         ids = await self._insert([SnapshotRow.of(snapshot) for snapshot in snapshots])
         await self.write_markets(
             [
@@ -275,7 +277,7 @@ class HistoryRows:
         )
 
     async def _insert(self, snapshots: Sequence[SnapshotRow]) -> list[int]:
-        """Insert snapshots, and return their ids. Raises SequenceError."""
+        """Insert snapshots; return their ids, sorted by event and time. Raises SequenceError."""
         import asyncpg
 
         arguments: list[Any] = arrays(SnapshotRow, snapshots)
@@ -285,11 +287,12 @@ class HistoryRows:
             arguments.append(self._bookmaker_id)
         statement = self._side.sql(_INSERT, bookmaker_column=column, bookmaker_value=value)
         try:
-            return [row[0] for row in await self._connection.fetch(statement, *arguments)]
+            rows = await self._connection.fetch(statement, *arguments)
         except asyncpg.NotNullViolationError as error:
             if error.column_name != "id":
                 raise
             raise SequenceError(table=self._side.snapshots, is_owned=False) from error
+        return [row["id"] for row in sorted(rows, key=itemgetter("event", "at"))]
 
     async def write_markets(self, snapshots: Sequence[MarketRows]) -> None:
         """Write market rows for snapshots that are there."""

@@ -67,18 +67,23 @@ _FIND_BOOKMAKER = "SELECT id FROM bookmakers WHERE slug = $1"
 
 # Insert the bookmaker of slug $1. Names are unique as well: another bookmaker may have this name.
 _INSERT_BOOKMAKER = """
-INSERT INTO bookmakers (slug, name)
-SELECT $1::text, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
-    THEN $1::text || ' (slug)' ELSE $1::text END
+WITH new AS MATERIALIZED (
+    SELECT $1::text AS slug, CASE WHEN EXISTS (SELECT FROM bookmakers WHERE name = $1::text)
+        THEN $1::text || ' (slug)' ELSE $1::text END AS name
+)
+INSERT INTO bookmakers (slug, name) SELECT slug, name FROM new
 ON CONFLICT (slug) DO NOTHING
 """
 
 # Insert the events that are missing.
 _INSERT_EVENTS = f"""
+WITH missing AS MATERIALIZED (
+    SELECT c.*
+    FROM {unnest(EventRow, 1)}
+    WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
+)
 INSERT INTO events ({", ".join(EventRow._fields)})
-SELECT c.*
-FROM {unnest(EventRow, 1)}
-WHERE NOT EXISTS (SELECT FROM events AS e WHERE e.sportradar_id = c.sportradar_id)
+SELECT c.* FROM missing AS c
 ORDER BY c.sportradar_id
 ON CONFLICT (sportradar_id) DO NOTHING
 RETURNING sportradar_id

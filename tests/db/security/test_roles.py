@@ -17,6 +17,7 @@ from oddsschema.ingestion import storage
 from oddsschema.models import metadata
 from oddsschema.scrapes import bookkeeping
 from tests.support.contents import assert_whole, content, expected
+from tests.support.portable_sql import broken_rules
 from tests.support.role_acts import read, scrape
 from tests.support.roles import Roles, acting_as
 from tests.support.scrapes import scrapes
@@ -44,7 +45,7 @@ def storage_modules() -> list[ModuleType]:
 
 
 def test_every_statement_is_run(roles: Roles, run: Run) -> None:
-    """These tests run every statement of ingestion."""
+    """These tests run every statement of ingestion, and each runs on Citus as well."""
 
     async def queries() -> list[str]:
         found: list[str] = []
@@ -72,6 +73,7 @@ def test_every_statement_is_run(roles: Roles, run: Run) -> None:
         # A select may be a part of several statements.
         if not any(pattern.search(query) for query in run_queries)
     ] == []
+    assert [query for query in run_queries if broken_rules(query)] == []
 
 
 def test_reader_reads(roles: Roles, run: Run) -> None:
