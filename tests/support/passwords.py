@@ -75,6 +75,14 @@ ELSEWHERE = [
 ]
 URLS = [*IN_ITS_PLACE, *AMONG_PARAMETERS, *ELSEWHERE]
 
+#: The time for retries.
+AT_ONCE = timedelta(0)
+
+
+async def nothing(_connection: Any) -> None:
+    """Do nothing with a connection."""
+
+
 #: Other required arguments of functions and commands.
 NEEDED: dict[str, Any] = {
     "source": [],
@@ -83,11 +91,9 @@ NEEDED: dict[str, Any] = {
     "answer_within": timedelta(minutes=1),
     "schema": "odds",
     "statement": offers(),
+    "work": nothing,
+    "retry_for": AT_ONCE,
 }
-
-
-#: The time for retries.
-AT_ONCE = timedelta(0)
 
 
 def functions() -> Iterator[tuple[str, Callable[[str], Any]]]:
