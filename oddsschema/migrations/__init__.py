@@ -27,6 +27,7 @@ The public names are imported from here. The modules:
 - `schema_changes`: the steps from the actual tables to those of the models
 - `steps`: the steps, their phases and their code
 - `phased_revisions`: one revision for each phase
+- `locked_tables`: the tables that a phase locks
 - `widening`: alembic's operation for a column with a longer limit
 - `table_locks`: alembic's operation for the locks of tables
 - `remade_views`: alembic's operations for views, and for columns that views read

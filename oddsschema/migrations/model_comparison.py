@@ -274,7 +274,9 @@ class _Comparison:
         return next((item for item in items if self._name(item) == part.name), None)
 
     def _name(self, item: Constraint | Index) -> str | None:
-        """Return the name of a part of a model, as SQL needs it."""
+        """Return the name of a part of a model, as SQL needs it; None if PostgreSQL chooses it."""
+        if item.name is None:
+            return None
         name: str | None = self._connection.dialect.identifier_preparer.format_constraint(item)
         return name
 

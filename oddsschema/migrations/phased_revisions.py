@@ -11,6 +11,7 @@ from alembic.operations.ops import DowngradeOps, MigrationScript, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from alembic.util import rev_id
 
+from oddsschema.migrations.locked_tables import with_locks
 from oddsschema.migrations.steps import Phase, phase_of
 
 #: The length of alembic_version.version_num.
@@ -34,7 +35,7 @@ def _split(script: MigrationScript) -> list[MigrationScript]:
     if upgrade is None or len(script.upgrade_ops_list) != 1:
         return [script]
     phases = [(phase, list(steps)) for phase, steps in groupby(upgrade.ops, phase_of)]
-    if len(phases) < 2:
+    if not phases:
         return [script]
     (_, first), *others = phases
     scripts = [script]
@@ -61,8 +62,8 @@ def _split(script: MigrationScript) -> list[MigrationScript]:
 def _fill(script: MigrationScript, steps: list[MigrateOperation]) -> None:
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
-    script.upgrade_ops.ops[:] = steps
-    script.downgrade_ops.ops[:] = [step.reverse() for step in reversed(steps)]
+    script.upgrade_ops.ops[:] = with_locks(steps)
+    script.downgrade_ops.ops[:] = with_locks(step.reverse() for step in reversed(steps))
 
 
 def _id(first: str | None, phase: Phase) -> str:

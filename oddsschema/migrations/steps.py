@@ -25,6 +25,7 @@ from oddsschema.migrations.concurrent_indexes import (
     DropIndexConcurrently,
     ReplaceIndexConcurrently,
 )
+from oddsschema.migrations.table_locks import LockTables
 
 
 class Phase(Enum):
@@ -130,6 +131,11 @@ def _render_removal(context: AutogenContext, index: DropIndexConcurrently) -> st
 def _render_replacement(context: AutogenContext, index: ReplaceIndexConcurrently) -> str:
     texts = [index.name, index.table, str(index.columns)]
     return _call("op.replace_index_concurrently", texts, index.options)
+
+
+@renderers.dispatch_for(LockTables)
+def _render_locks(context: AutogenContext, locks: LockTables) -> str:
+    return _call("op.lock_tables", list(locks.tables))
 
 
 def _call(function: str, texts: list[str], options: dict[str, Any] | None = None) -> str:

@@ -73,7 +73,10 @@ class LockTables(MigrateOperation):
     def lock_tables(
         cls, operations: Operations, *tables: str, mode: str = "ACCESS EXCLUSIVE"
     ) -> None:
-        """Lock tables in a mode of LOCK TABLE, in the order in which ingestion uses them."""
+        """Lock tables in a mode of LOCK TABLE, in the order in which ingestion uses them.
+
+        A table of another schema than that of the search path is "schema.table".
+        """
         operations.invoke(cls(tables, mode))
 
 
@@ -81,7 +84,7 @@ class LockTables(MigrateOperation):
 def lock_tables(operations: Operations, wanted: LockTables) -> None:
     """Lock tables, or fail as LOCK TABLE does."""
     quote = operations.get_context().impl.dialect.identifier_preparer.quote
-    names = [quote(table) for table in wanted.tables]
+    names = [".".join(map(quote, table.split("."))) for table in wanted.tables]
     literals = ("'" + name.replace("'", "''") + "'" for name in names)
     operations.execute(
         _LOCK.format(names=", ".join(names), literals=", ".join(literals), mode=wanted.mode)

@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from oddsschema import migrations
+from oddsschema.database.recorded_revisions import OWN_TABLE
 from oddsschema.database.revision import HEAD
 from oddsschema.errors import LockTimeoutError
+from tests.support.catalog import catalog
+from tests.support.generated_revisions import Project, connected
 from tests.support.lock_waits import sampled
 from tests.support.sessions import execute, holding, settled, waiting
 from tests.support.stored_histories import OLD_REVISION
@@ -139,3 +144,62 @@ def test_client_that_has_gone(signal_: signal.Signals, old_database: str, run: R
     assert run(migrations.current(old_database)) == OLD_REVISION
     run(migrations.upgrade(old_database))
     assert run(migrations.current(old_database)) == HEAD
+
+
+def project_tables(schema: str | None, *, changed: bool) -> sa.MetaData:
+    """Return the models of a project: two tables, which a change concerns both."""
+    metadata = sa.MetaData(schema=schema)
+    for name in ("Notes", "tips"):
+        table = sa.Table(
+            name,
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("stars", sa.Integer, nullable=not changed),
+        )
+        if changed:
+            table.append_column(sa.Column("text", sa.String(100)))
+            table.append_constraint(sa.CheckConstraint("stars > 0", name=f"ck_{name}_stars"))
+    return metadata
+
+
+@pytest.mark.parametrize(("schema", "busy"), [(None, "Notes"), ("app", "tips")])
+def test_generated_revisions(
+    schema: str | None, busy: str, database: str, tmp_path: Path, run: Run
+) -> None:
+    """While a long reader of a table blocks a generated revision, users of others wait little."""
+    place = f"{schema}." if schema else ""
+    names = {name: f'{place}"{name}"' for name in ("Notes", "tips")}
+    former, models = (project_tables(schema, changed=changed) for changed in (False, True))
+    project = Project(
+        tmp_path / "project",
+        lambda: (
+            migrations.autogenerate_options(models)
+            | {"include_schemas": True, "version_table": OWN_TABLE}
+        ),
+        [migrations.script_location() / "versions"],
+    )
+
+    async def beside(migrate: Callable[[], None]) -> None:
+        async with sampled(database, names.values()) as waits:
+            async with holding(database, f"SELECT FROM {names[busy]}") as reader:
+                migrating = asyncio.create_task(asyncio.to_thread(migrate))
+                await waiting(reader, unless=migrating)
+                await asyncio.sleep(2)
+                assert not migrating.done()
+            await migrating
+        del waits["reader", names[busy]], waits["writer", names[busy]]
+        assert max(waits.values()) < 1, waits
+
+    with connected(database) as connection:
+        connection.execute(sa.text("CREATE SCHEMA app"))
+        former.create_all(connection)
+        connection.commit()
+        before = run(catalog(database))
+        scripts = project.generate(connection, head="base", depends_on="oddsschema_0003")
+        run(beside(lambda: project.upgrade(connection, "changed")))
+        run(beside(lambda: project.upgrade(connection, scripts[-1].revision)))
+        (nothing,) = project.generate(connection, rev_id="again", head=scripts[-1].revision)
+        assert Path(nothing.path).read_text().count("    pass") == 2
+        Path(nothing.path).unlink()
+        run(beside(lambda: project.downgrade(connection, "changed@base")))
+        assert run(catalog(database)) == before
