@@ -22,9 +22,11 @@ def main() -> NoReturn:
     with lossy_streams() as output:
         status = _run()
         # A reader that has seen enough, such as `head`, closes the pipe: no error.
-        if output is not None and not isinstance(output.error, BrokenPipeError | None):
+        error = None if output is None else output.error
+        # Of an error of the command itself, the output was none.
+        if status < 2 and not isinstance(error, BrokenPipeError | None):
             print_line(
-                f"error: standard output cannot be written: {output.error.strerror}. Only output "
+                f"error: standard output cannot be written: {error.strerror}. Only output "
                 "is lost: the command ran to its end",
                 err=True,
             )

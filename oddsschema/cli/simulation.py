@@ -6,7 +6,7 @@ import sys
 import click
 
 from oddsschema.cli.output import print_line
-from oddsschema.cli.streams import is_lost
+from oddsschema.cli.streams import output_error
 from oddsschema.simulate import BOOKMAKERS, simulate, stream
 
 
@@ -50,7 +50,7 @@ def simulate_captures(
     try:
         for capture in stream(simulated, rate=rate):
             print_line(json.dumps(capture, ensure_ascii=False))
-            if is_lost():
+            if output_error() is not None:
                 break
     except KeyboardInterrupt:
         sys.exit(130)

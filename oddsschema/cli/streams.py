@@ -97,7 +97,7 @@ def _occupy_closed_descriptors() -> None:
     os.close(descriptor)
 
 
-def is_lost() -> bool:
-    """Return whether standard output drops everything, after an error of writing."""
+def output_error() -> OSError | None:
+    """Return the error of writing after which standard output drops everything."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return isinstance(raw, LossyOutput) and raw.error is not None
+    return raw.error if isinstance(raw, LossyOutput) else None

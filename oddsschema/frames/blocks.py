@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-#: The bytes of a block.
+#: The most bytes of a block.
 BLOCK = 4 * 2**20
 
 
@@ -14,14 +14,17 @@ class Blocks:
         self._rest = bytearray()
 
     def add(self, data: bytes) -> Iterator[bytes]:
-        """Add bytes; yield a block once there are enough."""
+        """Add bytes; yield the blocks that are full.
+
+        A block has the size or less. Only a row that is longer makes a longer one.
+        """
         self._rest += data
-        if len(self._rest) >= self._size:
-            end = end_of_rows(self._rest)
-            if end:
-                block = bytes(self._rest[:end])
-                del self._rest[:end]
-                yield block
+        while len(self._rest) >= self._size:
+            end = end_of_rows(self._rest[: self._size]) or end_of_rows(self._rest)
+            if not end:
+                break
+            yield bytes(self._rest[:end])
+            del self._rest[:end]
 
     def last(self) -> Iterator[bytes]:
         """Yield the rows that are left."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ async def read_table(target: Target, statement: Any) -> "pyarrow.Table":
 
 async def read_batches(
     target: Target, statement: Any, *, block_size: int = BLOCK
-) -> AsyncIterator["pyarrow.RecordBatch"]:
+) -> AsyncGenerator["pyarrow.RecordBatch", None]:
     """Read a select as a stream of Arrow record batches, in bounded memory.
 
     A batch is made of a block of `block_size` bytes of PostgreSQL's text. A consumer that is slow

@@ -14,7 +14,14 @@ from oddsschema.queries.best_spans import (
     best_price_spans,
 )
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
-from oddsschema.queries.flat_rows import by_outcome
+from oddsschema.queries.flat_offers import (
+    ClosingOutcome,
+    OfferedOutcome,
+    OpeningOutcome,
+    closing_outcomes,
+    offered_outcomes,
+    opening_outcomes,
+)
 from oddsschema.queries.history import (
     Price,
     PricePoint,
@@ -48,6 +55,7 @@ __all__ = [
     "BestOverroundSpan",
     "BestPrice",
     "BestPriceSpan",
+    "ClosingOutcome",
     "Coverage",
     "EventListing",
     "ListedEvent",
@@ -55,6 +63,8 @@ __all__ = [
     "Matching",
     "Move",
     "Offer",
+    "OfferedOutcome",
+    "OpeningOutcome",
     "OverroundSpan",
     "Price",
     "PricePoint",
@@ -62,7 +72,7 @@ __all__ = [
     "best_overrounds",
     "best_price_spans",
     "best_prices",
-    "by_outcome",
+    "closing_outcomes",
     "closing_prices",
     "coverage",
     "events",
@@ -72,7 +82,9 @@ __all__ = [
     "jsonb",
     "lined_up",
     "moves",
+    "offered_outcomes",
     "offers",
+    "opening_outcomes",
     "opening_prices",
     "overround",
     "overround_history",

@@ -5,8 +5,7 @@ that has none there has that of its last instant. The cost grows with the number
 the number of bookmakers of an event.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from sqlalchemy import (
@@ -37,7 +36,6 @@ from oddsschema.contracts.scalars import Count, Int4, Name100, Name255, Odds, Sl
 from oddsschema.models import Event, MarketType
 from oddsschema.models.odds import MARKET_KEY
 from oddsschema.models.sides import table_of
-from oddsschema.queries.common_names import OUTCOME_NAMES
 from oddsschema.queries.distinct_rows import distinct_on
 from oddsschema.queries.flat_rows import usual_winners
 from oddsschema.queries.listed_events import AtTournament
@@ -88,40 +86,29 @@ _ONE: ColumnElement[int] = literal_column("1").label("is_known")
 
 
 def best_price_spans(
-    since: datetime | None = None,
-    until: datetime | None = None,
-    *,
-    events: Collection[str | int] | None = None,
-    bookmakers: Collection[str] | None = None,
-    markets: Collection[str] | None = None,
-    names: Mapping[str, str] = OUTCOME_NAMES,
+    among: SelectOfScalar[PriceSpan] | None = None,
 ) -> SelectOfScalar[BestPriceSpan]:
     """Select a row for each outcome and span of time without a change of its best price.
 
-    Bounds and choice are those of `prices`. An outcome that no bookmaker has open has no row.
+    `best_price_spans(prices(since, until, events=ids))`: only the prices that are selected, by
+    default all, are compared. An outcome that no bookmaker has open has no row.
     """
-    spans = prices(since, until, events=events, bookmakers=bookmakers, markets=markets, names=names)
-    return selecting(BestPriceSpan, select_best(spans))
+    return selecting(BestPriceSpan, select_best(prices() if among is None else among))
 
 
 def best_overrounds(
-    since: datetime | None = None,
-    until: datetime | None = None,
-    *,
-    events: Collection[str | int] | None = None,
-    bookmakers: Collection[str] | None = None,
-    markets: Collection[str] | None = None,
-    names: Mapping[str, str] = OUTCOME_NAMES,
+    among: SelectOfScalar[PriceSpan] | None = None,
 ) -> SelectOfScalar[BestOverroundSpan]:
     """Select a row for each market and span of time without a change of its best overround.
 
     It is the overround of a book in which each outcome has the best price of all bookmakers.
-    Arbitrages: `.where(BestOverroundSpan.overround < 0)`. Bounds and choice are those of `prices`.
+    Arbitrages: `.where(BestOverroundSpan.overround < 0)`. Only the prices that are selected are
+    compared, as by `best_price_spans`.
 
     A market has no row while one of its outcomes is open nowhere. Its outcomes are all those that
-    were open at any bookmaker within the bounds. Of a Double Chance, two outcomes win.
+    were open at any bookmaker among these prices. Of a Double Chance, two outcomes win.
     """
-    spans = prices(since, until, events=events, bookmakers=bookmakers, markets=markets, names=names)
+    spans = prices() if among is None else among
     best = numbered(select_best(spans).subquery("best"), _MARKET, "of_markets")
     states = states_of(best, best.c.outcome, best.c.odds, "of_outcomes")
     # In one order: the sum of the same numbers is the same.

@@ -4,20 +4,18 @@ The choice of the rows (events, bookmakers, markets) is part of the statements t
 snapshots: a condition around them would be applied after everything is read.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Select, case, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, DateTime, Select, case, cast, func, or_
 from sqlmodel import Field
 
 from oddsschema.contracts.scalars import Flag, Name255, Odds, UtcTime, without_urn
 from oddsschema.models import CompetitorTournament, Event, MarketType, Sport, Tournament
 from oddsschema.models.sides import BETPAWA, table_of
-from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
 from oddsschema.queries.listed_events import UNKNOWN_COUNTRY, AtTournament
-from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.sides import AtBookmaker, Listings
 
 #: Remove `sr:match:` from a SportRadar id.
@@ -132,21 +130,3 @@ def described(listings: Listings, choice: Choice) -> tuple[Select[Any], list[Col
 def usual_winners(markets: Any) -> ColumnElement[int]:
     """Return the number of outcomes of a market that win together: 2 of a Double Chance, else 1."""
     return case((markets.c.betpawa_market_name.startswith(_TWO_WINNERS), 2), else_=1)
-
-
-def by_outcome(statement: Any, names: Mapping[str, str] = OUTCOME_NAMES) -> Select[Any]:
-    """Select a row for each outcome of offers, or of opening or closing prices.
-
-    `by_outcome(closing_prices().where(Price.event_id == 5))`. The columns are those of the rows,
-    with outcome, odds and is_active in the place of outcomes. Outcomes have their common names: see
-    `lined_up`, also for `names`.
-    """
-    rows = statement.subquery("rows")
-    teams = rows.c.home_team, rows.c.away_team
-    outcome = lined_up_rows(rows.c.outcomes, rows.c.line, teams, names, "of_market")
-    return select(
-        *(column for column in rows.c if column.name != "outcomes"),
-        outcome.c.name.label("outcome"),
-        outcome.c.odds,
-        is_active(outcome).label("is_active"),
-    ).select_from(rows.join(outcome, true()))

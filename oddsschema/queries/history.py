@@ -95,24 +95,25 @@ def opening_prices() -> SelectOfScalar[Price]:
 
 @cache
 def _opening_prices() -> CompoundSelect[Any]:
-    def ask(listings: Listings) -> Select[Any]:
-        snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
-        key = [markets.c[name] for name in MARKET_KEY]
-        opening = (
-            select(*(markets.c[name] for name in _FIELDS), snapshots.c.captured_at.label("seen_at"))
-            .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
-            .where(
-                listings.has(snapshots),
-                snapshots.c.captured_at < kickoff_or_now(listings),
-                markets.c.unavailable_at.is_(None),
-                has_open(markets.c.outcomes),
-            )
-            .prefix_with(distinct_on(*key))
-            .order_by(*key, snapshots.c.captured_at, markets.c.id.desc())
-        )
-        return with_kickoff(listings, opening)
+    return on_both_sides(Price, lambda listings: with_kickoff(listings, opening_rows(listings)))
 
-    return on_both_sides(Price, ask)
+
+def opening_rows(listings: Listings) -> Select[Any]:
+    """Select the opening prices of the markets of a listing, with the time when each was seen."""
+    snapshots, markets = listings.snapshots("snapshots"), listings.markets("markets")
+    key = [markets.c[name] for name in MARKET_KEY]
+    return (
+        select(*(markets.c[name] for name in _FIELDS), snapshots.c.captured_at.label("seen_at"))
+        .select_from(snapshots.join(markets, listings.joins(markets, snapshots)))
+        .where(
+            listings.has(snapshots),
+            snapshots.c.captured_at < kickoff_or_now(listings),
+            markets.c.unavailable_at.is_(None),
+            has_open(markets.c.outcomes),
+        )
+        .prefix_with(distinct_on(*key))
+        .order_by(*key, snapshots.c.captured_at, markets.c.id.desc())
+    )
 
 
 def closing_prices() -> SelectOfScalar[Price]:

@@ -5,14 +5,12 @@ appends columns and changes none: the queries of others name them.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Interval,
     Select,
     SelectBase,
     case,
@@ -29,36 +27,27 @@ from oddsschema.models import MarketType, ScrapeRun
 from oddsschema.models.sides import table_of
 from oddsschema.queries.availability import (
     NOW,
-    SeenOffer,
     best_of,
     captured_until,
     offered_markets,
-    seen,
 )
 from oddsschema.queries.best_spans import BestOutcome
-from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up_rows
 from oddsschema.queries.distinct_rows import distinct_on
-from oddsschema.queries.flat_rows import Choice, OutcomeOfEvent, described
-from oddsschema.queries.history import closing_rows
+from oddsschema.queries.flat_offers import (
+    ClosingOutcome,
+    OfferedOutcome,
+    common_outcomes,
+    outcomes_at_kickoff,
+    outcomes_on_offer,
+)
 from oddsschema.queries.listed_events import competitors_events, reference_events
 from oddsschema.queries.outcomes import is_active
 from oddsschema.queries.price_spans import PriceSpan, prices
 from oddsschema.queries.rows import Row
 from oddsschema.queries.scrapes import run_coverage
-from oddsschema.queries.sides import LISTINGS, Listings, on_both_sides
+from oddsschema.queries.sides import LISTINGS, Listings
 
 _TYPE = tuple(MarketType.model_fields)
-
-
-class OfferedOutcome(SeenOffer, OutcomeOfEvent, Row):
-    """An outcome of a market that is on offer now."""
-
-
-class ClosingOutcome(OutcomeOfEvent, Row):
-    """An outcome of the closing prices of a market."""
-
-    seen_at: UtcTime = Field(description="The time at which the prices were last seen, UTC.")
-    age: Annotated[timedelta, Interval()] = Field(description="The time from seen_at to kickoff.")
 
 
 class BestOutcomeNow(BestOutcome, Row):
@@ -113,55 +102,6 @@ class View(NamedTuple):
             name: re.sub(r"\bNone\b", "NULL", field.description or "")
             for name, field in self.row.model_fields.items()
         }
-
-
-def offered_outcomes() -> SelectBase:
-    """Select each outcome of the markets on offer now, with the data of its event."""
-
-    def ask(listings: Listings) -> Select[Any]:
-        last, markets = offered_markets(listings, NOW)
-        return outcome_rows_of(listings, (last, markets), markets, seen(last, markets))
-
-    return on_both_sides(OfferedOutcome, ask)
-
-
-def closing_outcomes() -> SelectBase:
-    """Select each outcome of the closing prices, with the data of its event."""
-
-    def ask(listings: Listings) -> Select[Any]:
-        closing = listings.correlated(closing_rows(listings)).lateral("closing_prices")
-        age = (listings.kickoff - closing.c.seen_at).label("age")
-        return outcome_rows_of(listings, (closing,), closing, [closing.c.seen_at, age])
-
-    return on_both_sides(ClosingOutcome, ask)
-
-
-def outcome_rows_of(
-    listings: Listings, joined: Sequence[FromClause], markets: FromClause, others: Sequence[Any]
-) -> Select[Any]:
-    """Select a row for each outcome of the markets of each listing, with the data of its event.
-
-    `joined` are joined to the listing: the markets, and what they refer to. `others` are further
-    columns.
-    """
-    chosen, columns = described(listings, Choice())
-    for rows in joined:
-        chosen = chosen.join(rows, true())
-    outcome = common_outcomes(listings, markets)
-    return chosen.join(outcome, true()).with_only_columns(
-        *columns,
-        *(markets.c[name] for name in _TYPE),
-        outcome.c.name.label("outcome"),
-        outcome.c.odds,
-        is_active(outcome).label("is_active"),
-        *others,
-    )
-
-
-def common_outcomes(listings: Listings, markets: FromClause) -> FromClause:
-    """Select the outcomes of a market of a listing under their common names."""
-    teams = listings.events.c.home_team, listings.events.c.away_team
-    return lined_up_rows(markets.c.outcomes, markets.c.line, teams, OUTCOME_NAMES, "outcome")
 
 
 def bookmaker_of(listings: Listings) -> ColumnElement[Any]:
@@ -263,7 +203,7 @@ def newest_snapshots(listings: Listings) -> Select[Any]:
 #: The views by name.
 VIEWS = {
     "odds_offers": View(
-        OfferedOutcome, "The outcomes of all markets on offer now.", offered_outcomes
+        OfferedOutcome, "The outcomes of all markets on offer now.", outcomes_on_offer
     ),
     "odds_prices": View(
         PriceSpan, "The prices of all outcomes: a row for each span without a change.", prices
@@ -271,7 +211,7 @@ VIEWS = {
     "odds_closing_prices": View(
         ClosingOutcome,
         "The last prices of each market before kickoff with an open outcome.",
-        closing_outcomes,
+        outcomes_at_kickoff,
     ),
     "odds_best_prices": View(
         BestOutcomeNow,

@@ -1,4 +1,4 @@
-"""A connection for all examples of a test, a server to kill, and a directory for sockets."""
+"""A connection for all examples of a test, a server to kill, hard names, and short paths."""
 
 import shutil
 import tempfile
@@ -10,7 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from oddsschema import ingest
+from oddsschema.simulate import simulate
 from tests.support.crashing_server import Server, crashing_server
+from tests.support.hostile_texts import HARD_NAME
 
 Run = Callable[..., Any]
 
@@ -23,6 +26,19 @@ def connection(database: str, run: Run) -> Iterator[Any]:
     stack.push_async_callback(opened.close)
     yield opened
     run(stack.aclose())
+
+
+@pytest.fixture(scope="session")
+def hard_names(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[str]:
+    """Fill a database, for reads alone, with two scrapes of events whose home team is HARD_NAME."""
+    with new_database(template) as url:
+        for scrape in simulate(seed=1, events=2, scrapes=2):
+            captures = [capture for platform in scrape.values() for capture in platform]
+            for capture in captures:
+                event = capture.get("event") or capture["competitor_event"]
+                event["home_team"] = HARD_NAME
+            run(ingest(url, captures))
+        yield url
 
 
 @pytest.fixture(scope="module")

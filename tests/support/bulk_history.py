@@ -1,6 +1,7 @@
 """A long history of many events, made inside PostgreSQL, to measure reads on.
 
-Two markets of five have specifiers. In one of twenty, an outcome is closed and has no price.
+Two markets of five have specifiers. In one of twenty, an outcome is closed and has no price. The
+events have their kickoffs on different days.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ INSERT INTO tournaments (sport_id, name, country)
 SELECT id, 'League', 'Nigeria' FROM sports WHERE slug = 'football';
 
 INSERT INTO events (tournament_id, name, home_team, away_team, kickoff, sportradar_id)
-SELECT t.id, 'A - B', 'A', 'B', '2024-01-20 17:00+00', n::text
+SELECT t.id, 'A - B', 'A', 'B', '2024-01-20 17:00+00'::timestamptz + n * interval '1 day', n::text
 FROM tournaments AS t, generate_series(1, {events}) AS n;
 
 INSERT INTO event_bookmakers (event_id, bookmaker_id, external_event_id)

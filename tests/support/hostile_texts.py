@@ -9,6 +9,9 @@ import asyncpg
 from tests.support.catalog import catalog
 from tests.support.sessions import fetch
 
+#: A team's name that is hard to write into a file: a formula, quoted, in two lines.
+HARD_NAME = '=A "quoted",\nlong 日本 \\N name'
+
 #: Text that would act if it were pasted into SQL, a format string, a COPY or a JSON path.
 HOSTILE = (
     "'; DROP TABLE sports; --",

@@ -9,7 +9,8 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,17 @@ import pytest
 from pyarrow import parquet
 
 from oddsschema import frames, ingest, queries
-from oddsschema.cli.export import ROWS, Request
+from oddsschema.cli.export import ROWS, Request, print_rows
+from oddsschema.cli.streams import lossy_streams
 from oddsschema.errors import ExportError
 from oddsschema.frames.files import FileFormat, write_file
+from oddsschema.queries import PriceSpan
 from oddsschema.simulate import simulate
+from tests.support.hostile_texts import HARD_NAME
 from tests.support.sessions import execute, holding, waiting
+from tests.support.small_disk import mounted
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def filled(database: str, run: Run) -> str:
-    """Return the URL of a database with two scrapes, and a team that looks like a formula."""
-    for scrape in simulate(seed=1, events=2, scrapes=2):
-        captures = [capture for platform in scrape.values() for capture in platform]
-        for capture in captures:
-            event = capture.get("event") or capture["competitor_event"]
-            event["home_team"] = '=HYPERLINK("http://x")'
-        run(ingest(database, captures))
-    return database
 
 
 def export(
@@ -44,7 +37,7 @@ def export(
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run the command, after a function in its process."""
     return subprocess.run(
-        [sys.executable, "-m", "oddsschema", "export", *options],
+        [sys.executable, "-W", "error", "-m", "oddsschema", "export", *options],
         env={**os.environ, "DATABASE_URL": url},
         cwd=cwd,
         capture_output=True,
@@ -53,35 +46,35 @@ def export(
     )
 
 
-def test_every_format_has_the_rows(filled: str, run: Run, tmp_path: Path) -> None:
+def test_every_format_has_the_rows(hard_names: str, run: Run, tmp_path: Path) -> None:
     """Parquet, CSV and NDJSON have the rows of the select; CSV has no formula."""
-    table = run(frames.read_table(filled, queries.prices()))
-    done = export(filled, "-o", "prices.parquet", cwd=tmp_path)
+    table = run(frames.read_table(hard_names, queries.prices()))
+    done = export(hard_names, "-o", "prices.parquet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"{table.num_rows:,} rows written in prices.parquet".encode() in done.stderr
     assert parquet.read_table(tmp_path / "prices.parquet").num_rows == table.num_rows > 0
 
-    printed = export(filled, "--format", "csv", "-o", "-", cwd=tmp_path)
+    printed = export(hard_names, "--format", "csv", "-o", "-", cwd=tmp_path)
     assert printed.returncode == 0, printed.stderr
     rows = list(csv.DictReader(io.StringIO(printed.stdout.decode(), newline="")))
     assert len(rows) == table.num_rows
-    assert {row["home_team"] for row in rows} == {'\'=HYPERLINK("http://x")'}
+    assert {row["home_team"] for row in rows} == {f"'{HARD_NAME}"}
 
-    lines = export(filled, "--format", "ndjson", "-o", "-", cwd=tmp_path).stdout.splitlines()
+    lines = export(hard_names, "--format", "ndjson", "-o", "-", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == table.num_rows
-    assert {json.loads(line)["home_team"] for line in lines} == {'=HYPERLINK("http://x")'}
+    assert {json.loads(line)["home_team"] for line in lines} == {HARD_NAME}
 
 
 @pytest.mark.parametrize("what", ROWS)
-def test_every_kind(what: str, filled: str, run: Run, tmp_path: Path) -> None:
+def test_every_kind(what: str, hard_names: str, run: Run, tmp_path: Path) -> None:
     """Each kind of rows is written; a choice narrows it; every format has the same rows."""
     counts: list[int] = []
     for markets in ((), ("3743",), ("none",)):
-        statement = ROWS[what][0](Request(None, None, (), (), markets))
+        statement = ROWS[what].ask(Request(markets=markets))
         schema = frames.schema_of(statement)
         for format in FileFormat:
             file = tmp_path / f"{len(counts)}.{format}"
-            batches = frames.read_batches(filled, statement)
+            batches = frames.read_batches(hard_names, statement)
             count = run(write_file(batches, schema, file, format))
         parsed = parquet.read_table(file.with_suffix(".parquet"))
         assert parsed.schema.names == schema.names
@@ -95,17 +88,60 @@ def test_every_kind(what: str, filled: str, run: Run, tmp_path: Path) -> None:
     assert counts[0] > counts[1] > counts[2] == 0
 
 
-def test_parts(filled: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ROWS)
+def test_kickoffs(what: str, hard_names: str, run: Run) -> None:
+    """Each kind of rows can be chosen by kickoff: the start is in the bounds, the end is not."""
+
+    def read(request: Request) -> list[Any]:
+        rows = run(frames.read_table(hard_names, ROWS[what].ask(request))).to_pylist()
+        return sorted(rows, key=repr)
+
+    everything = read(Request())
+    first, second = sorted({row["kickoff"] for row in everything})
+    for request, kickoff in (
+        (Request(kickoff_from=second), second),
+        (Request(kickoff_until=second), first),
+        (Request(kickoff_from=first, kickoff_until=second), first),
+    ):
+        assert read(request) == [row for row in everything if row["kickoff"] == kickoff]
+    assert read(Request(kickoff_until=first)) == []
+
+
+def test_options_are_the_request(hard_names: str, run: Run, tmp_path: Path) -> None:
+    """The options choose the rows that the same choice in Python selects."""
+    whole = run(frames.read_table(hard_names, queries.prices())).to_pylist()
+    event, kickoff = whole[0]["sportradar_id"], whole[0]["kickoff"]
+    start = min(row["valid_from"] for row in whole).replace(microsecond=0)
+    since, until = start + timedelta(seconds=1), start + timedelta(minutes=4)
+    done = export(
+        hard_names,
+        *("-o", "some.parquet", "--event", f"sr:match:{event}", "--bookmaker", "betpawa"),
+        *("--market", "3743", "--since", f"{since:%FT%T}", "--until", f"{until:%FT%T}"),
+        *("--from", f"{kickoff:%FT%T}", "--to", f"{kickoff + timedelta(seconds=1):%FT%T}"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    found = parquet.read_table(tmp_path / "some.parquet").to_pylist()
+    assert {row["sportradar_id"] for row in found} == {event}
+    wanted = queries.prices(
+        since, until, events=[event], bookmakers=["betpawa"], markets=["3743"]
+    ).where(PriceSpan.kickoff == kickoff)
+    assert sorted(found, key=repr) == sorted(
+        run(frames.read_table(hard_names, wanted)).to_pylist(), key=repr
+    )
+
+
+def test_parts(hard_names: str, tmp_path: Path) -> None:
     """A partitioned export has the rows of a file, in parts that Arrow reads."""
     for options in (["-o", "one.parquet"], ["-o", "parts", "--partition"]):
-        assert export(filled, *options, cwd=tmp_path).returncode == 0
+        assert export(hard_names, *options, cwd=tmp_path).returncode == 0
     parts = parquet.read_table(tmp_path / "parts")
     assert parts.num_rows == parquet.read_table(tmp_path / "one.parquet").num_rows
     assert (tmp_path / "parts" / "day=2026-01-17" / "bookmaker=betpawa" / "part.parquet").exists()
-    refused = export(filled, "-o", "parts", "--partition", cwd=tmp_path)
+    refused = export(hard_names, "-o", "parts", "--partition", cwd=tmp_path)
     assert refused.returncode == 2
     assert b"parts cannot be written: it exists" in refused.stderr
-    assert export(filled, "-o", "parts", "--partition", "--force", cwd=tmp_path).returncode == 0
+    assert export(hard_names, "-o", "parts", "--partition", "--force", cwd=tmp_path).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.parquet", "parts"]
 
 
@@ -129,12 +165,12 @@ def test_more_parts_than_open_files(database: str, run: Run, tmp_path: Path) -> 
         assert f"day={day}" in part.parts
 
 
-def test_only_exports_are_replaced(filled: str, tmp_path: Path) -> None:
+def test_only_exports_are_replaced(hard_names: str, tmp_path: Path) -> None:
     """--force replaces neither a directory with other files, nor one by a file."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("mine")
     for options in (["--partition"], []):
-        done = export(filled, "-o", "mine", "--force", *options, cwd=tmp_path)
+        done = export(hard_names, "-o", "mine", "--force", *options, cwd=tmp_path)
         assert done.returncode == 2
         assert b"mine cannot be written: what exists there is not of an export" in done.stderr
     assert (tmp_path / "mine" / "notes").read_text() == "mine"
@@ -143,16 +179,16 @@ def test_only_exports_are_replaced(filled: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("with_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("partition", [False, True], ids=["file", "parts"])
 def test_interruption(
-    filled: str, run: Run, tmp_path: Path, with_: signal.Signals, partition: bool
+    hard_names: str, run: Run, tmp_path: Path, with_: signal.Signals, partition: bool
 ) -> None:
     """A signal ends an export; the former file or directory stays, and no other looks whole."""
     options = ["--partition"] if partition else []
-    assert export(filled, "-o", "rows", *options, cwd=tmp_path).returncode == 0
+    assert export(hard_names, "-o", "rows", *options, cwd=tmp_path).returncode == 0
     before = contents(tmp_path)
 
     async def body() -> tuple[int, bytes]:
-        async with holding(filled, "LOCK TABLE odds_snapshots") as other:
-            with started(filled, "--force", "-o", "rows", *options, cwd=tmp_path) as process:
+        async with holding(hard_names, "LOCK TABLE odds_snapshots") as other:
+            with started(hard_names, "--force", "-o", "rows", *options, cwd=tmp_path) as process:
                 async with asyncio.timeout(60):
                     await waiting(other)
                 assert names(tmp_path)[0].startswith(".rows.")
@@ -174,12 +210,13 @@ def test_interruption(
     assert {path: data for path, data in after.items() if path.parts[0] == "rows"} == before
 
 
-def started(url: str, *options: str, cwd: Path) -> "subprocess.Popen[bytes]":
+def started(url: str, *options: str, cwd: Path, stdout: Any = None) -> "subprocess.Popen[bytes]":
     """Start the command."""
     return subprocess.Popen(
-        [sys.executable, "-m", "oddsschema", "export", *options],
+        [sys.executable, "-W", "error", "-m", "oddsschema", "export", *options],
         env={**os.environ, "DATABASE_URL": url},
         cwd=cwd,
+        stdout=stdout,
         stderr=subprocess.PIPE,
     )
 
@@ -240,16 +277,70 @@ def test_nothing_looks_whole(tmp_path: Path, run: Run) -> None:
     assert path.read_bytes() == b"former"
 
 
-def test_wrong_options(filled: str, tmp_path: Path) -> None:
+def test_wrong_options(hard_names: str, tmp_path: Path) -> None:
     """Options that contradict each other are refused before anything is read."""
     for options, message in (
-        (["--what", "offers", "--since", "2026-01-01"], "offers are of now"),
-        (["--since", "2026-01-02", "--until", "2026-01-01"], "must be before"),
+        (["--what", "offers", "--since", "2026-01-01"], "offers has no --since"),
+        (["--what", "closing", "--until", "2026-01-01"], "--from and --to choose kickoffs"),
+        (["--since", "2026-01-02", "--until", "2026-01-01"], "--since must be before"),
+        (["--from", "2026-01-02", "--to", "2026-01-02"], "--from must be before --to"),
         (["--partition", "-o", "-"], "needs a directory"),
     ):
-        done = export(filled, "-o", "out", *options, cwd=tmp_path)
+        done = export(hard_names, "-o", "out", *options, cwd=tmp_path)
         assert done.returncode == 2
         assert message in done.stderr.decode()
-    missing = export(filled, "-o", "no/such/file", cwd=tmp_path)
+    missing = export(hard_names, "-o", "no/such/file", cwd=tmp_path)
     assert missing.returncode == 2
     assert "no/such/file cannot be written" in missing.stderr.decode()
+
+
+@pytest.mark.parametrize("options", [[], ["--partition"]], ids=["file", "parts"])
+@pytest.mark.parametrize("format", FileFormat)
+def test_full_disk(
+    hard_names: str, short_path: Path, options: list[str], format: FileFormat
+) -> None:
+    """On a full disk, the error is one line, and nothing is left."""
+    with mounted(short_path / "disk", "8k") as disk:
+        done = export(hard_names, "-o", "rows", "--format", format, *options, cwd=disk)
+        assert list(disk.iterdir()) == []
+    assert (done.returncode, done.stderr.decode()) == (
+        2,
+        "error: rows cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("format", FileFormat)
+def test_standard_output_that_cannot_be_written(
+    hard_names: str, tmp_path: Path, format: FileFormat
+) -> None:
+    """A full device is an error in one line; a closed pipe is none, and counts no rows."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("wb") as full:
+        for stream, expected in (
+            (full, (2, b"error: standard output cannot be written: No space left on device\n")),
+            (writer, (0, b"")),
+        ):
+            with started(
+                hard_names, "-o", "-", "--format", format, cwd=tmp_path, stdout=stream
+            ) as process:
+                _, errors = process.communicate(timeout=60)
+                assert (process.returncode, errors) == expected
+    os.close(writer)
+
+
+def test_lost_output_ends_the_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once standard output cannot be written, no more rows are read."""
+    batch = pa.record_batch({"number": [1] * 10_000})
+
+    async def endless() -> AsyncIterator[pa.RecordBatch]:
+        while True:
+            yield batch
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with lossy_streams():
+            rows = run(print_rows(endless(), batch.schema, FileFormat.NDJSON, lambda _: None))
+    assert rows == batch.num_rows

@@ -12,23 +12,10 @@ import pytest
 from sqlalchemy import ARRAY, JSON, Float, Integer, LargeBinary, String, literal, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from oddsschema import create_engine, frames, ingest, queries
+from oddsschema import create_engine, frames, queries
 from oddsschema.queries import Offer, PriceSpan
-from oddsschema.simulate import simulate
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def filled(database: str, run: Run) -> str:
-    """Return the URL of a database with two scrapes of an event with a hard name."""
-    for scrape in simulate(seed=1, events=2, scrapes=2):
-        captures = [capture for platform in scrape.values() for capture in platform]
-        for capture in captures:
-            event = capture.get("event") or capture["competitor_event"]
-            event["home_team"] = 'A "quoted",\nlong 日本 \\N name'
-        run(ingest(database, captures))
-    return database
 
 
 STATEMENTS = {
@@ -47,19 +34,19 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_tables_have_the_rows(name: str, filled: str, run: Run) -> None:
+def test_tables_have_the_rows(name: str, hard_names: str, run: Run) -> None:
     """A table has the rows of the select, with its names, values and types."""
     statement = STATEMENTS[name]
 
     async def rows() -> Any:
-        engine = create_engine(filled)
+        engine = create_engine(hard_names)
         async with AsyncSession(engine) as session:
             found = (await session.exec(statement)).all()
         await engine.dispose()
         return found
 
     wanted = [{key: plain(value) for key, value in row} for row in run(rows())]
-    table = run(frames.read_table(filled, statement))
+    table = run(frames.read_table(hard_names, statement))
     assert table.schema == frames.schema_of(statement)
     assert wanted
 
@@ -78,43 +65,43 @@ def test_tables_have_the_rows(name: str, filled: str, run: Run) -> None:
     assert by_text(found) == by_text(wanted)
 
 
-def test_batches_are_of_one_statement(filled: str, run: Run) -> None:
+def test_batches_are_of_one_statement(hard_names: str, run: Run) -> None:
     """Small blocks make many batches with the rows of the table; a reader may stop early."""
 
     async def read() -> tuple[int, int]:
         sizes = [
             batch.num_rows
-            async for batch in frames.read_batches(filled, queries.prices(), block_size=2_000)
+            async for batch in frames.read_batches(hard_names, queries.prices(), block_size=2_000)
         ]
-        connection = await asyncpg.connect(filled)
-        for target in [filled, connection] * 5:
+        connection = await asyncpg.connect(hard_names)
+        for target in [hard_names, connection] * 5:
             stream = frames.read_batches(target, queries.prices(), block_size=2_000)
             async for _ in stream:
                 break
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
         assert await connection.fetchval("SELECT 1") == 1
         await connection.close()
         return len(sizes), sum(sizes)
 
     batches, rows = run(read())
     assert batches > 3
-    assert rows == run(frames.read_table(filled, queries.prices())).num_rows
+    assert rows == run(frames.read_table(hard_names, queries.prices())).num_rows
 
 
-def test_targets(filled: str, run: Run) -> None:
+def test_targets(hard_names: str, run: Run) -> None:
     """An engine, a pool with codecs, and a caller's transaction are targets, as URLs are."""
     statement = queries.offers().where(Offer.bookmaker == "betpawa")
 
     async def counts() -> set[int]:
-        engine = create_engine(filled)
-        connection = await asyncpg.connect(filled)
+        engine = create_engine(hard_names)
+        connection = await asyncpg.connect(hard_names)
         await connection.set_type_codec(
             "timestamptz", schema="pg_catalog", encoder=str, decoder=lambda text: f"<{text}>"
         )
         await connection.execute("SET TimeZone = 'Africa/Lagos'; SET DateStyle = 'German'")
         found = set()
         async with connection.transaction():
-            for target in (filled, engine, connection):
+            for target in (hard_names, engine, connection):
                 found.add((await frames.read_table(target, statement)).num_rows)
             # The caller's transaction is usable, with its own settings.
             await connection.execute("DELETE FROM event_bookmakers")
@@ -128,9 +115,9 @@ def test_targets(filled: str, run: Run) -> None:
     assert count > 0
 
 
-def test_libraries_take_the_tables(filled: str, run: Run) -> None:
+def test_libraries_take_the_tables(hard_names: str, run: Run) -> None:
     """pandas and polars have the columns, with the time zone."""
-    table = run(frames.read_table(filled, queries.prices(markets=["3743"])))
+    table = run(frames.read_table(hard_names, queries.prices(markets=["3743"])))
     in_pandas, in_polars = table.to_pandas(), pl.from_arrow(table)
     assert isinstance(in_polars, pl.DataFrame)
     assert len(in_pandas) == len(in_polars) == table.num_rows > 0
@@ -166,10 +153,10 @@ def test_hard_values(database: str, run: Run) -> None:
     assert frames.schema_of(select(literal({}, JSON).label("json"))).types == [pa.string()]
 
 
-def test_bounds_reach_the_server(filled: str, run: Run) -> None:
+def test_bounds_reach_the_server(hard_names: str, run: Run) -> None:
     """A select with times and lists of parameters is read: they are literals of the COPY."""
     since = datetime(2026, 1, 1, tzinfo=UTC)
     statement = queries.prices(
         since, since + timedelta(days=60), bookmakers=["betpawa", "it's"], events=["x' OR '1'='1"]
     ).where(PriceSpan.kickoff > since)
-    assert run(frames.read_table(filled, statement)).num_rows == 0
+    assert run(frames.read_table(hard_names, statement)).num_rows == 0

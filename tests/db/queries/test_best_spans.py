@@ -20,8 +20,8 @@ def test_best_prices_are_those_of_each_instant(
     """At each instant, the best prices are those of the offers then; no span could be longer."""
 
     async def check(stored: Stored) -> None:
-        spans = await stored.all(queries.best_price_spans(*between))
-        margins = await stored.all(queries.best_overrounds(*between))
+        spans = await stored.all(queries.best_price_spans(queries.prices(*between)))
+        margins = await stored.all(queries.best_overrounds(queries.prices(*between)))
         outcomes: dict[Any, set[str]] = {}
         for span in spans:
             outcomes.setdefault((span.sportradar_id, key(span)), set()).add(span.outcome)

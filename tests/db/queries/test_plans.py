@@ -1,7 +1,7 @@
 """The cost of reads: plans that use indexes."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -10,7 +10,17 @@ from hypothesis import settings
 from sqlmodel import col
 
 from oddsschema import ingest, queries
-from oddsschema.queries import Coverage, Move, Offer, Price, PricePoint
+from oddsschema.queries import (
+    ClosingOutcome,
+    Coverage,
+    Move,
+    Offer,
+    OfferedOutcome,
+    OpeningOutcome,
+    Price,
+    PricePoint,
+    PriceSpan,
+)
 from tests.support import bulk_history
 from tests.support.histories import START
 from tests.support.scrapes import capture as scraped
@@ -32,11 +42,22 @@ def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[
         run(connection.close())
 
 
+def on_day(row: Any) -> tuple[Any, Any]:
+    """Return the conditions on the kickoff that select event 7 alone."""
+    day = datetime(2024, 1, 27, tzinfo=UTC)
+    return row.kickoff >= day, row.kickoff < day + timedelta(days=1)
+
+
 def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
     """List statements with the number of buffers that each may touch."""
     side_by_side = Offer.event_id == 7
     history = queries.price_history().where(PricePoint.betpawa_market_id == "3743")
     changes = queries.moves(scrapes - 1, scrapes)
+    last = bulk_history.at(scrapes - 1)
+    since_keyframe = 10 * min(scrapes, 20) + 400
+    of_day = queries.prices(last).where(*on_day(PriceSpan))
+    # The tables of events are read.
+    of_events = MANY["events"]
     return {
         # A keyframe of 170 markets and at most 19 snapshots of changes, for each platform.
         "an event as of an instant": (queries.offers(at).where(side_by_side), 400),
@@ -61,14 +82,35 @@ def reads(at: datetime, scrapes: int) -> dict[str, tuple[Any, float]]:
             30 * scrapes + 3_000,
         ),
         "an event's prices": (queries.prices(events=[7]), 30 * scrapes),
-        "an event's last prices": (
-            queries.prices(bulk_history.at(scrapes - 1), events=[7]),
-            10 * min(scrapes, 20) + 400,
-        ),
+        "an event's last prices": (queries.prices(last, events=[7]), since_keyframe),
         "an event's overrounds": (queries.overrounds(events=[7]), 30 * scrapes),
+        "an event's last overrounds": (queries.overrounds(last, events=[7]), since_keyframe),
         "an event's best prices": (
-            queries.best_price_spans(events=[7], markets=["3743"]),
+            queries.best_price_spans(queries.prices(events=[7], markets=["3743"])),
             30 * scrapes,
+        ),
+        "an event's last best prices": (
+            queries.best_price_spans(queries.prices(last, events=[7])),
+            since_keyframe,
+        ),
+        # A day with one event.
+        "a day's offers": (
+            queries.offered_outcomes(at).where(*on_day(OfferedOutcome)),
+            400 + of_events,
+        ),
+        "a day's opening prices": (
+            queries.opening_outcomes().where(*on_day(OpeningOutcome)),
+            30 * scrapes + of_events,
+        ),
+        "a day's closing prices": (
+            queries.closing_outcomes().where(*on_day(ClosingOutcome)),
+            30 * scrapes + 3_000 + of_events,
+        ),
+        "a day's last prices": (of_day, since_keyframe + of_events),
+        "a day's last best prices": (queries.best_price_spans(of_day), since_keyframe + of_events),
+        "a day's last best overrounds": (
+            queries.best_overrounds(of_day),
+            since_keyframe + of_events,
         ),
         # The states of all events at two instants.
         "moves": (changes, 1_000 * MANY["events"]),

@@ -53,8 +53,8 @@ def answers(url: str, statement: Any, names: list[str], run: Run) -> list[tuple[
 @pytest.mark.parametrize(
     ("view", "statement"),
     [
-        ("odds_offers", queries.by_outcome(queries.offers())),
-        ("odds_closing_prices", queries.by_outcome(queries.closing_prices())),
+        ("odds_offers", queries.offered_outcomes()),
+        ("odds_closing_prices", queries.closing_outcomes()),
         ("odds_best_prices", queries.best_prices()),
         ("odds_prices", queries.prices()),
     ],
@@ -99,19 +99,9 @@ def test_freshness(simulated: str, run: Run) -> None:
 @pytest.fixture(scope="module")
 def many(new_database: Callable[..., Any], template: str, run: Run) -> Iterator[Any]:
     """Fill a database with a long history of many events on different days."""
-
-    async def fill() -> Any:
-        connection = await asyncpg.connect(url)
-        await bulk_history.fill(connection, rows=60_000, events=120)
-        await connection.execute(
-            "UPDATE events SET kickoff = kickoff + id * interval '1 day';"
-            "UPDATE competitor_events SET kickoff = kickoff + betpawa_event_id * interval '1 day'"
-        )
-        await connection.execute("VACUUM ANALYZE")
-        return connection
-
     with new_database(template) as url:
-        connection = run(fill())
+        connection = run(asyncpg.connect(url))
+        run(bulk_history.fill(connection, rows=60_000, events=120))
         yield connection
         run(connection.close())
 
