@@ -13,6 +13,7 @@ from oddsschema.database.targets import refused_url, url_of
 from oddsschema.database.time_limits import LONG_ANSWER_WITHIN, OPEN_WITHIN
 from oddsschema.database.urls import redact, url_parameters
 from oddsschema.errors import DatabaseUnavailableError, DatabaseURLError, MissingExtraError
+from oddsschema.gc_threshold import RaisedThreshold
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,6 +97,7 @@ def engine_of(connect: "Callable[[], Awaitable[Connection]]", **options: Any) ->
     options.setdefault("json_deserializer", decode_json)
     engine = create_async_engine("postgresql+asyncpg://", creator=creator, **options)
     _limit_answers(engine.sync_engine)
+    _collect_less(engine.sync_engine)
     return engine
 
 
@@ -112,6 +114,27 @@ def _limit_answers(engine: "Engine") -> None:
     def end_failed(context: Any) -> None:
         if context.connection is not None and not context.connection.closed:
             end(context.connection)
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", end_failed)
+
+
+def _collect_less(engine: "Engine") -> None:
+    """Raise the threshold of the garbage collector while an engine receives rows."""
+    from sqlalchemy import event
+
+    def begin(connection: Any, cursor: Any, text: str, values: Any, context: Any, *_: Any) -> None:
+        context.raised_threshold = RaisedThreshold()
+        context.raised_threshold.open()
+
+    def end(connection: Any, cursor: Any, text: str, values: Any, context: Any, *_: Any) -> None:
+        context.raised_threshold.close()
+
+    def end_failed(failed: Any) -> None:
+        # A program may keep the error, and the context with it.
+        if threshold := getattr(failed.execution_context, "raised_threshold", None):
+            threshold.close()
 
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
@@ -145,6 +168,7 @@ def _sync_engine(url: str, options: dict[str, Any]) -> "Engine":
 
     engine = create_engine("postgresql+psycopg://", creator=connect, **options)
     event.listen(engine, "begin", begin)
+    _collect_less(engine)
     return engine
 
 

@@ -79,7 +79,7 @@ class _Bundle(Bundle[_Row]):
 
         # The threshold is raised as long as the result has this function.
         def process(loaded: Any, _threshold: RaisedThreshold = threshold) -> _Row:
-            return load(dict(zip(names, values(loaded), strict=True)))
+            return load(dict(zip(names, values(loaded), strict=False)))
 
         return process
 
@@ -87,7 +87,10 @@ class _Bundle(Bundle[_Row]):
 def _all_of(procs: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Sequence[Any]]:
     """Combine functions that each return a value of a loaded row."""
     if all(isinstance(proc, itemgetter) for proc in procs):
-        return itemgetter(*(proc.__reduce__()[1][0] for proc in procs))
+        places: list[Any] = [proc.__reduce__()[1][0] for proc in procs]
+        side_by_side = range(places[0], places[0] + len(places))
+        if places == [*side_by_side]:
+            return itemgetter(slice(side_by_side.start, side_by_side.stop))
     return lambda loaded: [proc(loaded) for proc in procs]
 
 

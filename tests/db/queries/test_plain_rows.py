@@ -7,7 +7,18 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import DateTime, Integer, bindparam, column, literal, select, table, union_all
+from sqlalchemy import (
+    DateTime,
+    Integer,
+    bindparam,
+    column,
+    event,
+    literal,
+    select,
+    table,
+    union_all,
+)
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -156,6 +167,37 @@ def test_results_restore_the_threshold(database: str, run: Run) -> None:
         await engine.dispose()
 
     run(body())
+
+
+@pytest.mark.parametrize("is_sync", [False, True])
+def test_engines_collect_less_while_rows_arrive(database: str, run: Run, is_sync: bool) -> None:
+    """The threshold is raised during a statement, and restored after it, also after an error."""
+    before, seen = gc.get_threshold(), []
+
+    def ask(connection: Any) -> None:
+        event.listen(
+            connection.engine, "before_cursor_execute", lambda *_: seen.append(gc.get_threshold())
+        )
+        connection.execute(select(literal(1)))
+        with pytest.raises(DBAPIError) as failure:
+            connection.execute(select(literal(1) / literal(0)))
+        assert gc.get_threshold() == before
+        assert failure.value is not None
+
+    async def body() -> None:
+        engine = create_engine(database)
+        async with engine.connect() as connection:
+            await connection.run_sync(ask)
+        await engine.dispose()
+
+    if is_sync:
+        engine = create_engine(database, sync=True)
+        with engine.connect() as connection:
+            ask(connection)
+        engine.dispose()
+    else:
+        run(body())
+    assert [threshold[0] for threshold in seen] == [400_000, 400_000]
 
 
 def test_a_database_without_tables(empty_database: str, run: Run) -> None:

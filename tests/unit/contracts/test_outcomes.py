@@ -100,9 +100,11 @@ def test_column_takes_objects_and_dicts(some: tuple[Outcome, ...]) -> None:
     """Objects and dicts are bound alike, and are loaded from JSON as objects."""
     bound = COLUMN.process_bind_param(some, DIALECT)
     assert COLUMN.process_bind_param([outcome.model_dump() for outcome in some], DIALECT) == bound
-    loaded = COLUMN.process_result_value(json.loads(json.dumps(bound)), DIALECT)
-    assert loaded == some
-    assert all(isinstance(outcome, Outcome) for outcome in loaded)
+    document = json.dumps(bound)
+    for value in (document, json.loads(document)):
+        loaded = COLUMN.process_result_value(value, DIALECT)
+        assert loaded == some
+        assert all(isinstance(outcome, Outcome) for outcome in loaded)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +131,12 @@ def test_old_rows_load(some: tuple[Outcome, ...], extra: dict[str, Any]) -> None
         for outcome in some
     ]
     assert COLUMN.process_result_value(stored, DIALECT) == some
+    assert COLUMN.process_result_value(json.dumps(stored), DIALECT) == some
+
+
+@pytest.mark.parametrize("odds", ["2", "2.0", '"2"'])
+def test_odds_load_as_floats(odds: str) -> None:
+    """Odds are floats, also those of rows that are older than the CHECK of their type."""
+    loaded = COLUMN.process_result_value(f'[{{"name": "1", "odds": {odds}}}]', DIALECT)
+    assert loaded == (Outcome(name="1", odds=2.0),)
+    assert type(loaded[0].odds) is float
