@@ -6,9 +6,9 @@
 ...     run.ingest(captures)
 
 The names, the arguments and the results are those of the asynchronous functions: of `oddsschema`,
-`oddsschema.migrations` and `oddsschema.scrapes`. A target is a URL, or an async function that opens
-a connection. All threads may call them; a thread that runs an event loop (a notebook's) is blocked
-meanwhile. The modules:
+`oddsschema.migrations`, `oddsschema.queries` and `oddsschema.scrapes`. A target is a URL, or an
+async function that opens a connection. All threads may call them; a thread that runs an event loop
+(a notebook's) is blocked meanwhile. The modules:
 
 - `batches`: batches and runs
 - `sources`: sources of captures, which the calling thread reads
@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from oddsschema import adoption, migrations, retention, scrapes
+from oddsschema import adoption, migrations, queries, retention, scrapes
 from oddsschema.sync.background_loop import loop_of_process
 from oddsschema.sync.batches import Batch, Ingester, Run, batch, connect, ingest
 from oddsschema.sync.sources import Source
@@ -39,6 +39,7 @@ __all__ = [
     "connect",
     "current",
     "downgrade",
+    "fetch_rows",
     "hand_over",
     "ingest",
     "newest_batches",
@@ -77,6 +78,8 @@ downgrade = synchronous(migrations.downgrade)
 hand_over = synchronous(migrations.hand_over)
 plan_downgrade = synchronous(migrations.plan_downgrade)
 upgrade = synchronous(migrations.upgrade)
+
+fetch_rows = synchronous(queries.fetch_rows)
 
 prune = synchronous(retention.prune)
 prune_ahead = synchronous(retention.prune_ahead)

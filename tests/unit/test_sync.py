@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 
 import oddsschema
-from oddsschema import migrations, retention, scrapes, sync
+from oddsschema import migrations, queries, retention, scrapes, sync
 
 #: Of asynchronous runs and batches alone: for `dispatch`, `heartbeat` and `batches`.
 INTERNAL = {
@@ -39,6 +39,12 @@ def test_every_function_on_a_database_is_there(module: ModuleType) -> None:
             assert parameters(getattr(sync, name)) == parameters(function)
             assert not inspect.iscoroutinefunction(getattr(sync, name))
     assert names and set(names) <= set(sync.__all__)
+
+
+def test_plain_rows_are_there() -> None:
+    """Rows are fetched with the same arguments. (They are streamed asynchronously alone.)"""
+    assert parameters(sync.fetch_rows) == parameters(queries.fetch_rows)
+    assert not inspect.iscoroutinefunction(sync.fetch_rows)
 
 
 @pytest.mark.parametrize("kind", ["Run", "Batch"])

@@ -1,5 +1,6 @@
 """The rows of selects as plain tuples and dicts, fetched at once or streamed."""
 
+import asyncio
 import gc
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,8 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from oddsschema import create_engine, ingest, queries
+from oddsschema import create_engine, ingest, queries, sync
 from oddsschema.contracts.outcomes import stored_outcomes
+from oddsschema.database.statements import compile_select
 from oddsschema.errors import NotMigratedError
 from oddsschema.queries import Offer
 from oddsschema.queries.plain_rows import CHUNK_ROWS
@@ -104,6 +106,38 @@ def test_statements_are_kept_with_parameters(database: str, run: Run) -> None:
         prices = [{row["outcomes"][0]["odds"] for row in rows} for rows in found]
         assert prices == [{1.5}, {1.75}]
         assert await queries.fetch_rows(database, kept, {"at": LATER, "event": 2}) == []
+
+    run(body())
+
+
+def test_synchronous_programs_fetch_rows(database: str, run: Run) -> None:
+    """A synchronous program fetches the same rows, without an event loop of its own."""
+    run(ingest(database, captures()))
+    statement = queries.offers().where(Offer.bookmaker == bindparam("bookmaker"))
+    rows = sync.fetch_rows(database, statement, {"bookmaker": "bet9ja"}, as_dicts=True)
+    assert rows == run(
+        queries.fetch_rows(database, statement, {"bookmaker": "bet9ja"}, as_dicts=True)
+    )
+    assert [row["bookmaker"] for row in rows] == ["bet9ja"] * 2
+
+
+def test_a_read_is_one_statement(database: str, run: Run) -> None:
+    """A connection of the caller's sends the select alone, and prepares it once."""
+
+    async def body() -> None:
+        await ingest(database, captures())
+        kept = queries.offers().where(Offer.bookmaker == bindparam("bookmaker"))
+        connection = await asyncpg.connect(database)
+        queried = []
+        connection.add_query_logger(lambda record: queried.append(record.query))
+        for bookmaker in ("betpawa", "bet9ja", "sportybet"):
+            await queries.fetch_rows(connection, kept, {"bookmaker": bookmaker})
+        await asyncio.sleep(0)  # loggers run after the last await
+        text = compile_select(kept).text
+        assert queried == [text] * 3
+        prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement = $1"
+        assert await connection.fetchval(prepared, text) == 1
+        await connection.close()
 
     run(body())
 
