@@ -44,6 +44,22 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` is applied
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases that a test marked `sampled` leaves to the nightly run."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for items_of_test in cases.values():
+        (number,) = items_of_test[0].iter_markers("sampled").__next__().args
+        count = len(items_of_test)
+        chosen = {count * place // number for place in range(number)}
+        for place, item in enumerate(items_of_test):
+            if count > number and place not in chosen:
+                item.add_marker("nightly")
+
+
 @pytest.fixture(scope="session")
 def run(oddsschema_run: Run[Any]) -> Run[Any]:
     """Return a function that runs a coroutine on the tests' event loop."""

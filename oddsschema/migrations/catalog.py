@@ -88,7 +88,7 @@ class Part:
         )
 
 
-_QUOTED_OR_BREAK = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s*\n\s*""")
+_QUOTED_OR_BREAK = re.compile(r"""('[^']*'|"[^"]*")|\s*\n\s*""")
 
 
 def _without_line_breaks(text: str) -> str:

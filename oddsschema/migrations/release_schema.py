@@ -1,5 +1,6 @@
 """The schema of this release: its revisions, its tables, and the SQL that builds them."""
 
+from functools import cache
 from io import StringIO
 
 from alembic.operations import Operations
@@ -13,6 +14,7 @@ from oddsschema.models import metadata
 from oddsschema.queries.views import VIEWS
 
 
+@cache
 def current_release() -> Release:
     """Describe this release: its revisions, its tables, and the SQL that builds them.
 
@@ -37,7 +39,7 @@ def current_release() -> Release:
             revision.module.upgrade()
     return Release(
         head=HEAD,
-        revisions={revision.revision for revision in revisions},
+        revisions=frozenset(revision.revision for revision in revisions),
         tables=[table.name for table in metadata.sorted_tables],
         views=list(VIEWS),
         statements=statements.getvalue(),

@@ -72,6 +72,7 @@ def assert_adopted(run: Run, database: str) -> None:
     assert run(fetch(database, RECORDS)) == [(1, 1, 3, 0)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_killed(source: str, database: str, run: Run, seed: int) -> None:
     """After a SIGKILL at any moment, another adoption stores the rest."""

@@ -118,6 +118,7 @@ def stored(url: str, run: Run) -> list[Any]:
     return [run(fetch(url, sql)) for sql in (CONTENT, THEIRS, ERRORS)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("types", TYPES.values(), ids=TYPES)
 def test_other_types(
     types: str, source: str, database: str, new_database: Any, template: str, run: Run

@@ -316,6 +316,7 @@ def test_raw_responses_too_late(source: str, database: str, run: Run) -> None:
     assert run(adopt(database, source, timezone=UTC, options=options)).all_stored
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "column", ["odds_snapshots.captured_at", "events.kickoff", "competitor_events.deleted_at"]
 )

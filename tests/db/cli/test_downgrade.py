@@ -102,6 +102,7 @@ def asked(url: str, revision: str, answer: bytes) -> tuple[int, str]:
     return process.returncode, printed.decode()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("answer", "status"), [(b"\n", 1), (b"no\n", 1), (b"\x04", 1), (b"\x03", 130)]
 )

@@ -95,6 +95,7 @@ def test_tournaments(listed: str) -> None:
     ]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("options", "ids"),
     [

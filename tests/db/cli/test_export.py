@@ -176,6 +176,7 @@ def test_only_exports_are_replaced(hard_names: str, tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "notes").read_text() == "mine"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("with_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("partition", [False, True], ids=["file", "parts"])
 def test_interruption(

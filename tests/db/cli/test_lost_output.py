@@ -87,6 +87,7 @@ def full() -> Iterator[Any]:
         yield opened
 
 
+@pytest.mark.sampled(3)
 def test_full_device(url: str, command: list[str], full: Any) -> None:
     """The error is the last line on standard error; the exit code is 2."""
     done = ended(url, *command, stdout=full, stderr=subprocess.PIPE)
@@ -96,6 +97,7 @@ def test_full_device(url: str, command: list[str], full: Any) -> None:
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.sampled(3)
 def test_closed_pipe(url: str, command: list[str], status: int) -> None:
     """A reader that closes the pipe changes neither the exit code nor standard error."""
     reader, writer = os.pipe()
@@ -175,6 +177,7 @@ def test_both_streams_full(url: str, file: Path, full: Any, run: Run) -> None:
     assert run(fetch(url, STORED)) == [(before + 1,)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1:strict", "utf-8"])
 @pytest.mark.parametrize(
     ("words", "shown"),

@@ -75,6 +75,7 @@ def same(path: Path, link: Path) -> None:
     """Name a file itself."""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "link",
     [same, lambda path, link: link.symlink_to(path), lambda path, link: link.hardlink_to(path)],
@@ -202,6 +203,7 @@ def test_named_pipe(mixed: Path, program: Program, tmp_path: Path) -> None:
     assert rejected_lines(copy) == [1, 3, 5]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 @pytest.mark.parametrize("is_file", [True, False], ids=["file", "pipe"])
 def test_standard_output(
@@ -230,6 +232,7 @@ def test_full_disk(mixed: Path, database: str, run: Run, program: Program) -> No
     assert stored(run, database) == 3
 
 
+@pytest.mark.nightly
 def test_disk_that_fills_within_a_line(
     mixed: Path, database: str, run: Run, program: Program, tmp_path: Path
 ) -> None:
@@ -255,6 +258,7 @@ def large_refused(line: int) -> Capture:
     return capture("bet9ja", line, 0, markets=300) | {"captured_at": None}
 
 
+@pytest.mark.nightly
 def test_two_runs_share_a_file(program: Program, tmp_path: Path) -> None:
     """Runs at the same time append whole lines to one file."""
     number = 40
@@ -289,6 +293,7 @@ def test_text_that_is_not_unicode(program: Program, tmp_path: Path) -> None:
     assert [refusal["line"] for refusal in refused(rejects)] == [1, 2]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
 def test_closed_standard_streams(
     database: str, tmp_path: Path, mixed: Path, run: Run, closed: str

@@ -34,6 +34,7 @@ def started(url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("with_", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("command", "lock"),

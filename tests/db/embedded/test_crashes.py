@@ -53,6 +53,7 @@ def test_ctrl_c_does_not_reach_the_server(directory: Path) -> None:
     assert servers_of(directory) == []
 
 
+@pytest.mark.nightly
 def test_ctrl_c_during_start_does_not_spoil_the_next(directory: Path) -> None:
     """After interrupts early and late in the first start, the next start works."""
     for delay in (0.1, 0.4):
@@ -126,6 +127,7 @@ def test_recycled_process_number(directory: Path) -> None:
             stranger.kill()
 
 
+@pytest.mark.nightly
 def test_stop_signals_no_foreign_process(directory: Path) -> None:
     """`stop` sends no signal to a foreign process that has the dead server's number."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -140,6 +142,7 @@ def test_stop_signals_no_foreign_process(directory: Path) -> None:
             stranger.kill()
 
 
+@pytest.mark.nightly
 def test_killed_initdb(directory: Path) -> None:
     """The next start removes the remains of a killed initdb and creates a new directory."""
     server = EmbeddedPostgres(directory)

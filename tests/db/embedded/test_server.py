@@ -104,6 +104,7 @@ def test_start_and_stop_can_be_repeated(directory: Path) -> None:
         assert servers_of(directory) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "name",
     ["Fußball und Leerzeichen", "with,comma:colon'quote", "x" * 150],

@@ -63,6 +63,7 @@ async def command(url: str, path: Path, chunk_rows: int) -> IngestReport:
     return IngestReport.model_validate(json.loads(output))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_eight_ingestions_at_once(database: str, run: Run, seed: int) -> None:
     """Overlapping, shuffled shares leave one copy and the newest names, without a retry."""
@@ -87,6 +88,7 @@ def test_eight_ingestions_at_once(database: str, run: Run, seed: int) -> None:
     assert run(content(database)) == expected(ALL)
 
 
+@pytest.mark.nightly
 def test_eight_processes_at_once(database: str, run: Run, tmp_path: Path) -> None:
     """Eight processes leave one copy as well."""
     parts = shares(ALL, 8)

@@ -202,6 +202,7 @@ def test_rejects_that_are_refused_again(
     run(body())
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("before", [True, False], ids=["before it", "after it"])
 @pytest.mark.parametrize("commit", range(1, 9))
 def test_doubts_count_once_after_a_lost_connection(

@@ -107,6 +107,7 @@ def test_hostile_failures(connection: Any, run: Run) -> None:
     run(rolled_back(connection, body()))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("before", [True, False], ids=["before it", "after it"])
 @pytest.mark.parametrize("commit", range(1, 7))
 def test_connection_cut_at_a_commit(

@@ -308,6 +308,7 @@ def test_nasty_cases(connection: AsyncConnection, run: Run) -> None:
         assert_ingested(run, connection, inputs[start : start + 50])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("part", range(2))
 @pytest.mark.parametrize(
     ("ways", "objects"),

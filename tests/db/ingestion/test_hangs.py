@@ -50,6 +50,7 @@ IMPATIENT = IngestOptions(
 WIDE = [capture("sportybet", event, 0, markets=160) for event in range(40)]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("silently", [True, False], ids=["silent", "cut"])
 @pytest.mark.parametrize("before", [True, False], ids=["unsent", "unanswered"])
 @pytest.mark.parametrize("message", MESSAGES)
@@ -102,6 +103,7 @@ def test_any_message(database: str, run: Run, short_path: Path, seed: int, silen
     assert_completed(run, database, captures)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("message", ["begin", "copied rows", "commit"])
 @pytest.mark.parametrize("kind", ["AsyncEngine", "pool with text codecs", "function"])
 def test_other_targets(database: str, run: Run, short_path: Path, kind: str, message: str) -> None:
@@ -121,6 +123,7 @@ def test_other_targets(database: str, run: Run, short_path: Path, kind: str, mes
     assert_completed(run, database, WIDE)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(CRASHES))
 def test_stopped_backend(server: Server, run: Run, seed: int) -> None:
     """A backend that is stopped for a time (SIGSTOP) costs time, and nothing else."""
@@ -151,6 +154,7 @@ def test_stopped_backend(server: Server, run: Run, seed: int) -> None:
     run(server.drop(url))
 
 
+@pytest.mark.nightly
 def test_backend_stopped_for_good(server: Server, run: Run) -> None:
     """A stopped backend that keeps its locks ends the run in a bounded time, as unreachable."""
     url = run(server.new_database())
@@ -194,6 +198,7 @@ def test_frozen_server(server: Server, run: Run) -> None:
     run(server.drop(url))
 
 
+@pytest.mark.nightly
 def test_server_frozen_for_good(server: Server, run: Run) -> None:
     """A server that never answers again ends an ingestion with an error in a bounded time."""
     url = run(server.new_database())

@@ -48,7 +48,9 @@ def old_database(new_database: Callable[..., Any], old_template: str) -> Iterato
 
 
 @pytest.fixture
-def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def write_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], None]]:
     """Return a function that writes REVISION, which follows the revisions of this release."""
     copied = tmp_path / "alembic"
     shutil.copytree(script_location(), copied)
@@ -58,5 +60,7 @@ def write_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         for module in (commands, release_schema, requirements, runs):
             monkeypatch.setattr(module, "HEAD", REVISION)
         (copied / "versions" / f"{REVISION}.py").write_text(HEADER + functions)
+        release_schema.current_release.cache_clear()
 
-    return write
+    yield write
+    release_schema.current_release.cache_clear()

@@ -140,6 +140,7 @@ def test_documented_project(project: Project, empty_database: str, run: Run) -> 
     assert run(fetch_column(empty_database, "SELECT count(*) FROM followed_events")) == [0]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("separator", SEPARATORS)
 def test_each_separator(
     separator: str | None, project: Project, empty_database: str, run: Run
@@ -160,6 +161,7 @@ def test_each_separator(
     assert run(fetch_column(empty_database, TABLES)) == [0]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("command", "locations"),
     [

@@ -50,6 +50,7 @@ def check(url: str, *options: str) -> "subprocess.CompletedProcess[str]":
 # -- the states ------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("state", "sql", "exit_code", "sentence"),
     [

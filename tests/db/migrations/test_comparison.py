@@ -54,6 +54,7 @@ async def filled_in(tampering: Tampering, raw: Any) -> Tampering:
     return Tampering(*map(fill, tampering))
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize(
     "tampering", TAMPERINGS, ids=lambda tampering: tampering.id.replace(" ", "-")
 )
@@ -103,6 +104,7 @@ def test_tamperings_together(chosen: list[Tampering], filled: str, run: Run) -> 
     run(tamper_and_mend())
 
 
+@pytest.mark.nightly
 def test_alembic_check_misses_the_documented_alterations(filled: str, run: Run) -> None:
     """docs/reference/drift.md has for each alteration the result of `alembic check`."""
 

@@ -178,6 +178,7 @@ def test_command(database: str, run: Run, tmp_path: Path) -> None:
     assert [difference["location"] for difference in report["differences"]] == ["sports.rank"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

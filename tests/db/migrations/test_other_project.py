@@ -23,6 +23,7 @@ WHERE column_name = 'version_num' ORDER BY 1
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("schema", ["public", "odds"])
 @pytest.mark.parametrize("is_first", [True, False], ids=["ours-first", "theirs-first"])
 def test_side_by_side(

@@ -245,6 +245,7 @@ def test_only_newer_captures_change_attributes(
 ROWS = "SELECT deleted_at IS NULL FROM {}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("table", ["competitor_events", "competitor_tournaments"])
 @pytest.mark.parametrize(("minute", "comes_back"), [(1, False), (2, False), (3, False), (4, True)])
 def test_deleted_row(table: str, minute: int, comes_back: bool, connection: Any, run: Run) -> None:

@@ -45,6 +45,7 @@ async def stored(connection: Any, *deliveries: list[dict[str, Any]]) -> list[tup
     return [tuple(row) for row in await connection.fetch(COMPETITORS)]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("ours", FORMS)
 @pytest.mark.parametrize("theirs", FORMS)
 @pytest.mark.parametrize("is_first", [True, False])
@@ -62,6 +63,7 @@ def test_forms_of_one_id_match(
     run(rolled_back(connection, body()))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("first", TOURNAMENTS)
 @pytest.mark.parametrize("second", TOURNAMENTS)
 def test_forms_of_one_tournament(first: Any, second: Any, connection: Any, run: Run) -> None:
