@@ -184,6 +184,7 @@ def test_no_revision_of_ours(
     assert run(fetch_column(empty_database, TABLES)) == [0]
 
 
+@pytest.mark.nightly
 def test_revision_on_ours(project: Project, empty_database: str, run: Run) -> None:
     """A project whose own revision depends on one of ours gets the same words, then works."""
     project.add_revision(depends_on="oddsschema_0003")

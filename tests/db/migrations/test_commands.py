@@ -78,6 +78,7 @@ ODD_REVISIONS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("revision", ODD_REVISIONS)
 def test_invalid_revision(revision: str, database: str, run: Run) -> None:
     """Text that is no revision is an error that lists the revisions, and changes nothing."""

@@ -116,6 +116,7 @@ def test_drift_below_theirs(
     assert run(migrations.check(empty_database)).state is CheckState.CLEAN
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 def test_rows_that_break_a_check(
     driver: str,
@@ -167,6 +168,7 @@ def change_environment(path: Path, old: str, new: str) -> None:
 # -- a database that stood alone before ------------------------------------------------------------
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("recorded", ["oddsschema_0009", HEAD])
 @pytest.mark.parametrize("has_hooks", [True, False], ids=["with-hooks", "without-hooks"])
 def test_hand_over(
@@ -216,6 +218,7 @@ def test_no_revision_of_theirs_yet(
     assert run(fetch_column(empty_database, RECORDED)) == [HEAD, "watch_0001"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("options", "table"),
     [

@@ -64,6 +64,7 @@ def test_three_programs(empty_database: str, run: Run) -> None:
     assert run(fetch(empty_database, LOCKED)) == [(0,)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "kind", ["text", "AsyncEngine", "connection with codecs", "pool of one connection", "function"]
 )

@@ -36,6 +36,7 @@ async def create_all(url: str) -> None:
         await connection.commit()
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "command", [("upgrade",), ("downgrade", "base", "--yes")], ids=lambda command: command[0]
 )
@@ -105,6 +106,7 @@ def test_as_check_says(
     assert run(fetch(empty_database, CONTENT)) == before
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("record", ["SELECT", EMPTY_RECORD, NULL_RECORD])
 @pytest.mark.parametrize("own", ["", "CREATE TABLE oddsschema_version (version_num text);"])
 def test_repairs_of_check(record: str, own: str, empty_database: str, run: Run) -> None:

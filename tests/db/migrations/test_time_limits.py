@@ -189,6 +189,7 @@ def test_alembic(older: str, run: Run) -> None:
     assert run(migrations.current(older)) == BEFORE
 
 
+@pytest.mark.nightly
 def test_command_line(older: str, run: Run) -> None:
     """`oddsschema upgrade` and `downgrade` apply both options, and write them into SQL text."""
     program = [sys.executable, "-W", "error", "-m", "oddsschema"]

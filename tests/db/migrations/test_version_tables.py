@@ -418,6 +418,7 @@ def alembic(url: str, *command: str) -> str:
     ).stdout
 
 
+@pytest.mark.nightly
 def test_alembic_in_the_checkout(empty_database: str, run: Run) -> None:
     """Alembic's commands in the checkout use the same version table as the package's."""
     run(execute(empty_database, HOST.format(table="alembic_version")))
@@ -429,6 +430,7 @@ def test_alembic_in_the_checkout(empty_database: str, run: Run) -> None:
     assert run(versions(empty_database)) == {"public.alembic_version": ["theirs_1"]}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "command", [("downgrade", "base"), ("upgrade", "head"), ("stamp", "base"), ("current",)]
 )
