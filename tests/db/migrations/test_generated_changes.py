@@ -80,6 +80,7 @@ def sides(change: str) -> st.SearchStrategy[tuple[bool, bool]]:
     return st.sampled_from([*pairs[first:], *pairs[:first]])
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("change", CHANGES)
 @given(data=st.data())
 # One example of each kind by default, all four by the profile "thorough". None is shrunk.

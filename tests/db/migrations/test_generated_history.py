@@ -48,6 +48,7 @@ def comparable(parts: list[str]) -> list[str]:
     return [re.sub(r" NOT VALID|[()\s]", "", part) for part in parts]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_today(
     revision: str, empty_database: str, today: list[str], tmp_path: Path, run: Run

@@ -53,6 +53,7 @@ def last_event(side: Side) -> str:
     return f"SELECT FROM {side.events} ORDER BY {order} DESC LIMIT 1 FOR NO KEY UPDATE"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("side", SIDES, ids=lambda side: side.events)
 def test_killed_upgrade(side: Side, old_database: str, run: Run) -> None:
     """Others write beside an upgrade; if it is killed, another one changes the remaining rows."""

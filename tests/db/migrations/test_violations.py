@@ -25,6 +25,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("handed_over", [False, True], ids=["url", "connection"])
 @pytest.mark.parametrize("table", BROKEN)
 def test_rows_that_break_a_check(

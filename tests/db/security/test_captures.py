@@ -92,6 +92,7 @@ def accepted(document: dict[str, Any]) -> Capture | None:
         return None
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: ".".join(map(str, path)))
 def test_captures(path: tuple[str | int, ...], database: str, run: Run) -> None:
     """SQL in any field or key of a capture is stored unchanged, or refused."""

@@ -156,6 +156,7 @@ def test_sources(database: str, program: Program, run: Run) -> None:
     assert run(structure(database)) == before
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("text", ["'; DROP TABLE sports; --", '"; DROP TABLE sports; --', "%s\\"])
 def test_names_of_databases_and_roles(
     text: str, server_url: str, program: Program, tmp_path: Path, run: Run
@@ -213,6 +214,7 @@ def test_files(database: str, program: Program, tmp_path: Path, run: Run) -> Non
     assert run(structure(database)) == before
 
 
+@pytest.mark.nightly
 def test_history(database: str, program: Program, tmp_path: Path, run: Run) -> None:
     """SQL in place of an event or a market is an unknown one, and can name a file."""
     file = tmp_path / "captures.ndjson"
@@ -249,6 +251,7 @@ def test_known_parts(database: str, program: Program, run: Run) -> None:
     assert run(structure(database)) == before
 
 
+@pytest.mark.nightly
 def test_version_tables(database: str, program: Program, run: Run) -> None:
     """SQL in place of a version table names a table, to which the revision can move and back."""
     before = run(structure(database))
