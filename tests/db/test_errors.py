@@ -50,6 +50,7 @@ def test_read_only_database(read_only: str, run: Run) -> None:
     assert run(migrations.current(read_only)) == HEAD
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("message", [MESSAGES["commit"], b"first_named", b"scrape_batches"])
 @pytest.mark.parametrize("occurrence", [1, 2, 3])
 @pytest.mark.parametrize("before", [True, False])

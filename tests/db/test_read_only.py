@@ -273,6 +273,7 @@ def test_commands_on_a_standby(
         assert lines[-1].endswith("needs the primary server, and this is a standby")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["text", "AsyncEngine", "pool of one connection", "function"])
 def test_promotion(kind: str, run: Run) -> None:
     """Work that began on a standby is done when the standby is promoted."""

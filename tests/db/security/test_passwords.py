@@ -35,6 +35,7 @@ from tests.support.scrapes import scrapes, written
 Run = Callable[..., Any]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name: str, messages: Messages) -> None:
     """Each function that takes a URL raises our own error for an unreachable server."""
@@ -49,6 +50,7 @@ def test_functions(name: str, messages: Messages) -> None:
         messages.assert_no_password(url)
 
 
+@pytest.mark.nightly
 def test_commands(
     messages: Messages,
     capsys: pytest.CaptureFixture[str],

@@ -63,6 +63,7 @@ def test_privileges_are_the_documented_ones(roles: Roles, run: Run) -> None:
     }
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("grant", GRANTS, ids=str)
 def test_each_grant_is_needed(grant: Grant, roles: Roles, run: Run) -> None:
     """Without any single privilege of the page, a statement is denied."""
