@@ -1,7 +1,7 @@
 """Statements in asyncpg's form, and their plans."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Executable
@@ -29,7 +29,16 @@ async def explain(
     connection: "asyncpg.Connection[Any]", statement: Executable, options: str = "BUFFERS"
 ) -> Any:
     """Run a statement under EXPLAIN (ANALYZE) and return the plan."""
-    sql, arguments = compiled(statement)
+    return await explain_sql(connection, *compiled(statement), options)
+
+
+async def explain_sql(
+    connection: "asyncpg.Connection[Any]",
+    sql: str,
+    arguments: Sequence[Any],
+    options: str = "BUFFERS",
+) -> Any:
+    """Run a text under EXPLAIN (ANALYZE) and return the plan."""
     plan = await connection.fetchval(f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {sql}", *arguments)
     return json.loads(plan)[0]
 
