@@ -1,5 +1,7 @@
 """Selects as Arrow tables: the values are those of the rows, whatever the target is."""
 
+import asyncio
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +11,18 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sqlalchemy import ARRAY, JSON, Float, Integer, LargeBinary, String, literal, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from oddsschema import create_engine, frames, queries
@@ -86,6 +99,26 @@ def test_batches_are_of_one_statement(hard_names: str, run: Run) -> None:
     batches, rows = run(read())
     assert batches > 3
     assert rows == run(frames.read_table(hard_names, queries.prices())).num_rows
+
+
+def test_memory_is_bounded(database: str, run: Run) -> None:
+    """A stream of 40 MB holds a few blocks at a time: a slow consumer makes the server wait."""
+    number = func.generate_series(1, 1_000_000, type_=Integer).column_valued("n")
+    statement = select(number.label("n"), func.md5(cast(number, String), type_=String).label("md5"))
+
+    async def read() -> tuple[int, int]:
+        rows = 0
+        async for batch in frames.read_batches(database, statement, block_size=200_000):
+            if rows == 0:
+                await asyncio.sleep(0.5)
+            rows += batch.num_rows
+        return rows, tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    rows, most = run(read())
+    tracemalloc.stop()
+    assert rows == 1_000_000
+    assert most < 5_000_000
 
 
 def test_targets(hard_names: str, run: Run) -> None:
