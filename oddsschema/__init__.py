@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from oddsschema import capture as capture
     from oddsschema import contracts as contracts
     from oddsschema import database as database
+    from oddsschema import distribution as distribution
     from oddsschema import embedded as embedded
     from oddsschema import errors as errors
     from oddsschema import feeds as feeds
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from oddsschema.contracts.outcomes import Outcome
     from oddsschema.contracts.scalars import CompetitorSource, HandicapType, ScrapeStatus
     from oddsschema.database.engines import create_engine
+    from oddsschema.distribution import distribute, undistribute
     from oddsschema.errors import (
         AdoptionError,
         AdoptionTimeZoneError,
@@ -149,12 +151,14 @@ __all__ = [
     "batch",
     "connect",
     "create_engine",
+    "distribute",
     "ingest",
     "metadata",
     "problems",
     "prune",
     "prune_ahead",
     "size",
+    "undistribute",
 ]
 
 #: Each module is imported at the first use of one of its names: a program does not wait for modules
@@ -175,6 +179,7 @@ _MODULES = {
     "contracts.outcomes": ("Outcome",),
     "contracts.scalars": ("CompetitorSource", "HandicapType", "ScrapeStatus"),
     "database.engines": ("create_engine",),
+    "distribution": ("distribute", "undistribute"),
     "errors": (
         "AdoptionError",
         "AdoptionTimeZoneError",
@@ -231,7 +236,8 @@ _MODULES = {
 #: Modules that are attributes after `import oddsschema` alone.
 _SUBMODULES = frozenset(
     {
-        *("admin", "adoption", "capture", "contracts", "database", "embedded", "errors", "feeds"),
+        *("admin", "adoption", "capture", "contracts", "database", "distribution", "embedded"),
+        *("errors", "feeds"),
         *("frames", "ingestion", "migrations", "models", "queries", "retention", "schema"),
         *("scrapes", "simulate", "strategies", "sync"),
     }

@@ -35,6 +35,16 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that names a PostgreSQL with Citus."""
+    parser.addoption(
+        "--citus",
+        metavar="DIRECTORY",
+        default=os.environ.get("ODDSSCHEMA_CITUS"),
+        help="the programs of a PostgreSQL that has Citus (or ODDSSCHEMA_CITUS)",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Block a plugin whose tests run without it, and restore Ctrl-C."""
     # Its collector breaks on pytest 9.2; migrations/test_commands.py calls its tests without it.

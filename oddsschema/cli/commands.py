@@ -30,6 +30,11 @@ _PLACES = {
     "demo": _Place(
         "demo", "demo", "Show the package at work in a few seconds, in a database of its own."
     ),
+    "distribute": _Place(
+        "distribution",
+        "distribute",
+        "Give the schema of --schema to Citus, which keeps it whole on one node.",
+    ),
     "downgrade": _Place(
         "migrations",
         "downgrade",
@@ -60,6 +65,11 @@ _PLACES = {
         "ingest",
         "Store the captures of FILES (NDJSON, plain or .gz, - for standard input) as one batch.",
     ),
+    "move": _Place(
+        "distribution",
+        "move",
+        "Move the schema of --schema to another node, while it is in use.",
+    ),
     "prune": _Place(
         "retention",
         "prune",
@@ -80,6 +90,11 @@ _PLACES = {
         "retention",
         "size",
         "Print the size and growth of the tables, and the time until the disk is full.",
+    ),
+    "undistribute": _Place(
+        "distribution",
+        "undistribute",
+        "Bring the schema of --schema back to the coordinator, as plain tables.",
     ),
     "unmapped": _Place(
         "unmapped_markets",

@@ -90,6 +90,11 @@ wait_option = duration_option(
     is_flag=True,
     help="Create the schema for the tables, the first of the search path, if it does not exist.",
 )
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Create the schema of --schema, and give it to Citus (see distribute).",
+)
 @timeouts_options
 @wait_option
 @retry_for_option
@@ -99,6 +104,7 @@ def upgrade(
     sql: bool,
     keep_version_table: bool,
     create_schema: bool,
+    distributed: bool,
     timeouts: dict[str, timedelta],
     wait: timedelta,
     retry_for: timedelta,
@@ -117,6 +123,8 @@ def upgrade(
     from oddsschema import migrations
     from oddsschema.migrations.schema_lock import NOTHING_LEFT
 
+    if distributed and (sql or revision != "head" or chosen_schema() is None):
+        raise click.UsageError("--distributed needs --schema, and neither --sql nor REVISION")
     if sql:
         if keep_version_table:
             raise click.UsageError("--sql knows no database: leave out --keep-version-table")
@@ -130,6 +138,10 @@ def upgrade(
         return
 
     async def run(url: str) -> None:
+        if distributed:
+            from oddsschema import distribution
+
+            await distribution.require_cluster(url)
         before = await migrations.current(url, retry_for=retry_for)
         notes = await migrations.upgrade(
             url,
@@ -137,13 +149,15 @@ def upgrade(
             wait=wait,
             retry_for=retry_for,
             keep_version_table=keep_version_table,
-            create_schema=create_schema,
+            create_schema=create_schema or distributed,
             **timeouts,
         )
         _print_notes(notes)
         after = await migrations.current(url, retry_for=retry_for)
         was_waiting = any(note.startswith(NOTHING_LEFT) for note in notes)
         _print_move(after if was_waiting else before, after)
+        if distributed:
+            _print_notes(await distribution.distribute(url, str(chosen_schema())))
 
     try:
         with exit_codes_of_check():

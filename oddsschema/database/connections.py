@@ -25,6 +25,7 @@ from oddsschema.errors import (
     OddsSchemaError,
     ReadOnlyDatabaseError,
     SequenceError,
+    WorkerNodeError,
 )
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ class Connections:
         Raises DatabaseUnavailableError when the connection is lost or the server does not answer,
         TransactionError when the server ended the transaction with another transient error,
         ReadOnlyDatabaseError when the server or the transaction accepts no writes,
-        SequenceError when a new row got the id of another row, and NotMigratedError when a table or
-        a column is missing since a migration.
+        SequenceError when a new row got the id of another row, WorkerNodeError on a worker node of
+        Citus that should give an id, and NotMigratedError when a table or a column is missing since
+        a migration.
         """
         import asyncpg
 
@@ -89,6 +91,8 @@ class Connections:
             failure: OddsSchemaError | None = None
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 failure = ReadOnlyDatabaseError(reason=str(error))
+            elif isinstance(error, asyncpg.SequenceGeneratorLimitExceededError):
+                failure = WorkerNodeError() if "worker node" in (error.detail or "") else None
             elif isinstance(error, asyncpg.UniqueViolationError):
                 failure = SequenceError.of_violation(error)
             elif not (self.is_borrowed or is_final(error)):

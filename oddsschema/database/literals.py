@@ -20,7 +20,12 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _DIALECT.colspecs = {**PGDialect_asyncpg.colspecs, JSONB: _LiteralJSONB}
 
 
-def sql_with_literals(statement: Any) -> str:
-    """Return a select as SQL with its parameters as literals."""
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
+def sql_with_literals(statement: Any, *, schema: str | None = None) -> str:
+    """Return a select as SQL with its parameters as literals, of tables in a schema if given."""
+    compiled = statement.compile(
+        dialect=_DIALECT,
+        compile_kwargs={"literal_binds": True},
+        schema_translate_map={} if schema is None else {None: schema},
+        render_schema_translate=schema is not None,
+    )
     return str(compiled)

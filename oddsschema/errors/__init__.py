@@ -8,6 +8,8 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     ├── DatabaseUnavailableError
     │   └── DatabaseURLError
     ├── ReadOnlyDatabaseError
+    ├── ClusterError
+    │   └── WorkerNodeError
     ├── TransactionError
     ├── NotMigratedError
     ├── SplitTablesError
@@ -45,6 +47,7 @@ that a worker process can raise it. An invalid value is not in this tree: it rai
     └── PlotError
 """
 
+from oddsschema.errors.clusters import ClusterError, WorkerNodeError
 from oddsschema.errors.connections import (
     DatabaseUnavailableError,
     DatabaseURLError,
@@ -105,6 +108,7 @@ __all__ = [
     "BatchNotFoundError",
     "CheckViolationError",
     "ChunkError",
+    "ClusterError",
     "ComparisonError",
     "DatabaseURLError",
     "DatabaseUnavailableError",
@@ -137,4 +141,5 @@ __all__ = [
     "UnknownRevisionError",
     "UnsupportedDriverError",
     "UnversionedDatabaseError",
+    "WorkerNodeError",
 ]

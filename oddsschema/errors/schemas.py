@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oddsschema.errors.clusters import names_of
 from oddsschema.errors.root import OddsSchemaError
 
 
@@ -98,8 +99,8 @@ class SequenceError(OddsSchemaError):
     @classmethod
     def of_violation(cls, violation: Any) -> "SequenceError | None":
         """Build from asyncpg's UniqueViolationError; None if the key is no primary key."""
-        table = violation.table_name
-        return cls(table=table) if violation.constraint_name == f"pk_{table}" else None
+        table, constraint = names_of(violation)
+        return cls(table=table) if constraint == f"pk_{table}" else None
 
     @property
     def repair(self) -> str | None:

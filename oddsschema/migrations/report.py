@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oddsschema.database.citus import describe_cluster
 from oddsschema.database.connections import Connection
 from oddsschema.database.recorded_revisions import (
     OWN_TABLE,
@@ -83,8 +84,8 @@ class CheckReport(BaseModel):
     notes: tuple[str, ...] = Field(
         default=(),
         description="Sentences about rows that keep an older form, such as a SportRadar id with a "
-        "prefix, about acknowledged parts, about sequences that this role may not read, and about "
-        "a standby. They are no differences.",
+        "prefix, about acknowledged parts, about sequences that this role may not read, about a "
+        "standby, and about the node that has the schema. They are no differences.",
     )
 
     def __str__(self) -> str:
@@ -179,6 +180,7 @@ async def check_connection(
 
     notes = [
         *await read_kept_ids(connection),
+        *await describe_cluster(connection, placement.schema or "", release.tables),
         *([NOTE, *replay] if standby else await describe_unreadable(connection, release.tables)),
     ]
     findings = await _compare(connection, release, placement, known, standby)

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from oddsschema.database.citus import require_coordinator
 from oddsschema.database.durations import require_not_negative
 from oddsschema.database.recorded_revisions import RecordedRevisions, read_revisions_sync
 from oddsschema.database.revision import HEAD, read_mark_sync
@@ -86,6 +87,8 @@ class MigrationRun:
     async def _attempt(self, connection: AsyncConnection) -> None:
         await connection.run_sync(require_read_committed)
         await connection.run_sync(require_one_schema)
+        raw = await connection.get_raw_connection()
+        await require_coordinator(raw.driver_connection)
         recorded = await connection.run_sync(read_revisions_sync)
         if self._is_upgrade_to_head:
             mark = await connection.run_sync(read_mark_sync)

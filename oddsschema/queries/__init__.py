@@ -14,6 +14,7 @@ from oddsschema.queries.best_spans import (
     best_price_spans,
 )
 from oddsschema.queries.common_names import OUTCOME_NAMES, lined_up
+from oddsschema.queries.datasets import across
 from oddsschema.queries.flat_offers import (
     ClosingOutcome,
     OfferedOutcome,
@@ -69,6 +70,7 @@ __all__ = [
     "Price",
     "PricePoint",
     "PriceSpan",
+    "across",
     "best_overrounds",
     "best_price_spans",
     "best_prices",

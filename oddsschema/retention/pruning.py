@@ -7,6 +7,7 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from oddsschema.database.citus import require_coordinator
 from oddsschema.database.clock import MAX_AHEAD, server_clock
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.durations import require_not_negative
@@ -106,6 +107,7 @@ async def prune_ahead(
 
 async def horizon_of(max_ahead: timedelta, connection: Connection) -> datetime:
     """Return the latest time that a capture may have: the server's time and `max_ahead`."""
+    await require_coordinator(connection)
     await require_migrated(connection)
     now = (await server_clock(connection)).now()
     return now + min(max_ahead, datetime.max.replace(tzinfo=UTC) - now)
@@ -113,6 +115,7 @@ async def horizon_of(max_ahead: timedelta, connection: Connection) -> datetime:
 
 async def cutoff_of(keep: timedelta | datetime, connection: Connection) -> datetime:
     """Return the cutoff: the instant `keep`, or the server's time less `keep`."""
+    await require_coordinator(connection)
     await require_migrated(connection)
     if isinstance(keep, datetime):
         return keep.astimezone(UTC)

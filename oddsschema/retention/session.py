@@ -10,6 +10,7 @@ from oddsschema.database.connections import Connection, Connections
 from oddsschema.database.durations import in_milliseconds
 from oddsschema.database.retry import is_time_limit
 from oddsschema.database.revision import keep_migrated
+from oddsschema.errors.clusters import names_of
 from oddsschema.models.sides import Side
 from oddsschema.retention import statements
 from oddsschema.retention.options import PruneOptions
@@ -259,7 +260,8 @@ def refusal_reason(error: "asyncpg.IntegrityConstraintViolationError") -> str:
 
     refers = (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
     if isinstance(error, refers):
-        return f"the table {error.table_name} refers to them ({error.constraint_name})"
+        table, constraint = names_of(error)
+        return f"the table {table} refers to them ({constraint})"
     return str(error)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from oddsschema.database.citus import is_distributed
 from oddsschema.database.connections import Connection, Target, open_connections
 from oddsschema.database.durations import require_not_negative
 from oddsschema.database.revision import require_migrated
@@ -33,6 +34,20 @@ JOIN pg_class AS c ON c.oid = name::regclass
 CROSS JOIN LATERAL (
     SELECT COALESCE(pg_total_relation_size(NULLIF(c.reltoastrelid, 0)), 0) AS bytes
 ) AS t
+"""
+
+# The same where Citus has the tables, on another node. Its functions give no size of the TOAST
+# alone: the maps of a table, of a few pages, are in it.
+_SIZES_OF_CITUS = """
+SELECT c.relname, s.relation AS table_bytes, s.total - s.with_toast AS index_bytes,
+    s.with_toast - s.relation AS toast_bytes,
+    s.relation / current_setting('block_size')::int AS pages
+FROM unnest($1::text[]) AS name
+JOIN pg_class AS c ON c.oid = name::regclass
+CROSS JOIN LATERAL (
+    SELECT citus_relation_size(c.oid) AS relation, citus_table_size(c.oid) AS with_toast,
+        citus_total_relation_size(c.oid) AS total
+) AS s
 """
 
 # In a sample of the pages: the number of rows, the number of those since an instant, the first of
@@ -173,9 +188,10 @@ async def size(
 
     PostgreSQL cannot report the free space of its disk. Without `free_bytes`, it is measured in the
     data directory of the server, if the server is on this machine, the connection is a socket, and
-    the role is a superuser or a member of pg_read_all_settings.
+    the role is a superuser or a member of pg_read_all_settings. Where Citus has the tables, the
+    sizes are those on their node, and its free space is not measured.
 
-    Raises DatabaseUnavailableError and NotMigratedError.
+    Raises DatabaseUnavailableError, NotMigratedError, and WorkerNodeError.
     """
     require_not_negative(window=window)
     async with open_connections(target) as connections:
@@ -186,7 +202,10 @@ async def _measure(window: timedelta, free_bytes: int | None, connection: Connec
     await require_migrated(connection)
     now = datetime.now(UTC)
     since = _EPOCH if window > now - _EPOCH else now - window
-    sizes = await connection.fetch(_SIZES, list(metadata.tables))
+    is_elsewhere = await is_distributed(connection)
+    sizes = await connection.fetch(
+        _SIZES_OF_CITUS if is_elsewhere else _SIZES, list(metadata.tables)
+    )
     parts, counts = {}, {}
     for name, *_, pages in sizes:
         parts[name] = min(1.0, _SAMPLE / max(1, pages))
@@ -198,7 +217,7 @@ async def _measure(window: timedelta, free_bytes: int | None, connection: Connec
         firsts = (count["first"] for count in snapshots if count["first"] is not None)
         since = min(firsts, default=since)
     measured = max(now - since, _SHORTEST)
-    if free_bytes is None:
+    if free_bytes is None and not is_elsewhere:
         directory = await connection.fetchval(_DIRECTORY)
         free_bytes = None if directory is None else _free_bytes(Path(directory))
     tables = (

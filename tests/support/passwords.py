@@ -17,6 +17,7 @@ import pytest
 
 import oddsschema
 from oddsschema.cli import main
+from oddsschema.database.citus import Node
 from oddsschema.queries import offers
 from tests.support.commands import every_command
 
@@ -91,6 +92,7 @@ NEEDED: dict[str, Any] = {
     "answer_within": timedelta(minutes=1),
     "schema": "odds",
     "statement": offers(),
+    "node": Node("127.0.0.1", 1),
     "work": nothing,
     "retry_for": AT_ONCE,
 }

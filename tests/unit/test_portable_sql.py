@@ -111,7 +111,7 @@ def selects() -> Iterator[tuple[str, str]]:
     arguments = {"moves": (1, 2), "events": ("lagos united",)}
     for name in queries.__all__:
         made = getattr(queries, name)
-        if name in ("by_outcome", "best_prices"):
+        if name in ("best_prices",):
             yield name, sql_with_literals(made(queries.offers()))
         elif callable(made) and not isinstance(made, type) and name not in OF_NO_SELECT:
             yield name, compiled(made(*arguments.get(name, ())))[0]
@@ -119,7 +119,15 @@ def selects() -> Iterator[tuple[str, str]]:
 
 #: The functions of `queries` that make no select.
 OF_NO_SELECT = (
-    *("fetch_rows", "stream_rows", "implied_probabilities", "jsonb", "lined_up", "overround"),
+    *(
+        "across",
+        "fetch_rows",
+        "stream_rows",
+        "implied_probabilities",
+        "jsonb",
+        "lined_up",
+        "overround",
+    ),
 )
 
 SELECTS = dict(selects())

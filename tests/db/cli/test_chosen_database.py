@@ -26,10 +26,13 @@ Run = Callable[..., Any]
 #: The arguments that some commands need.
 ARGUMENTS = {
     "adopt": ["--from-schema", "public"],
+    "distribute": ["--schema", "football"],
     "downgrade": ["base"],
     "export": ["-o", "odds.csv"],
     "history": ["1"],
+    "move": ["--schema", "football", "--node", "db2:5432"],
     "prune": ["--keep", "1d"],
+    "undistribute": ["--schema", "football"],
 }
 
 

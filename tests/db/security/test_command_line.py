@@ -64,7 +64,7 @@ TEXT_ARGUMENTS = {
         (
             *("lock_timeout", "statement_timeout", "retry_for", "answer_within", "patience"),
             *("keyframe_age", "older_than", "window"),
-            *("flush_after", "close_within", "max_ahead", "wait"),
+            *("flush_after", "close_within", "max_ahead", "wait", "nodes"),
             *("matching", "kickoff_from", "kickoff_until", "until", "what", "file_format"),
         ),
         "test_other_arguments",

@@ -87,6 +87,9 @@ def test_commands_that_print_reports_have_json() -> None:
     assert without == {
         "upgrade",
         "downgrade",
+        "distribute",
+        "undistribute",
+        "move",
         "hand-over",
         "json",
         "sql",
