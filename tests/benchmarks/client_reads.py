@@ -1,9 +1,10 @@
 """The client's time of a read: `python tests/benchmarks/client_reads.py [--rounds N] [--json]`.
 
-The offers of 100 events at three platforms with 170 markets each, read in turns in each way: the
-records of asyncpg, plain rows of this package, a stream of them, and objects of a session. For each
-way, the output is the least wall time and the least CPU time of the client, and their ratio to
-asyncpg's. The wall time contains the server's. The server is an embedded one.
+The offers of 100 events and of one event at three platforms with 170 markets each, and the closing
+prices of 85,000 markets, read in turns in each way: the records of asyncpg, plain rows of this
+package, a stream of them, and objects of a session. For each way, the output is the least wall time
+and the least CPU time of the client, and their ratio to asyncpg's. The wall time contains the
+server's. The server is an embedded one.
 """
 
 import argparse
@@ -22,19 +23,36 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from oddsschema import create_engine, migrations, queries
 from oddsschema.database.statements import compiled
 from oddsschema.embedded import EmbeddedPostgres
-from oddsschema.queries import Offer
+from oddsschema.queries import Offer, Price
 from tests.support import bulk_history
 
-EVENTS = 100
-ROWS = 200_000
+EVENTS = 500
+ROWS = 300_000
+
+READS: dict[str, Any] = {
+    "100 events": queries.offers().where(col(Offer.event_id).in_(range(1, 101))),
+    "one event": queries.offers().where(Offer.event_id == 7),
+    "85,000 closing prices": queries.closing_prices().where(Price.bookmaker == "sportybet"),
+}
 
 
-async def measure(url: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the least seconds of each way, and their ratios to asyncpg's."""
+async def measure(url: str, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, for each read, the least seconds of each way, and their ratios to asyncpg's."""
     await migrations.upgrade(url)
     connection = await asyncpg.connect(url)
     await bulk_history.fill(connection, ROWS, EVENTS)
-    statement = queries.offers().where(col(Offer.event_id).in_(range(1, EVENTS + 1)))
+    found = {
+        name: await measure_read(url, connection, statement, rounds)
+        for name, statement in READS.items()
+    }
+    await connection.close()
+    return found
+
+
+async def measure_read(
+    url: str, connection: Any, statement: Any, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Return the least seconds of each way of a read, and their ratios to asyncpg's."""
     text, arguments = compiled(statement)
     engine = create_engine(url)
     async with AsyncSession(engine) as session:
@@ -60,7 +78,6 @@ async def measure(url: str, rounds: int) -> dict[str, dict[str, float]]:
                 wall, cpu = time.perf_counter() - begin[0], time.process_time() - begin[1]
                 taken[name].append((wall, cpu))
     await engine.dispose()
-    await connection.close()
     least = {name: [min(times) for times in zip(*taken[name], strict=True)] for name in taken}
     return {
         name: {
@@ -86,12 +103,13 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
-    print(f"{'':<10}{'wall, s':>9}{'ratio':>7}{'CPU, s':>9}{'ratio':>7}")
-    for name, times in found.items():
-        print(
-            f"{name:<10}{times['wall']:>9.3f}{times['wall_ratio']:>7.2f}"
-            f"{times['cpu']:>9.3f}{times['cpu_ratio']:>7.2f}"
-        )
+    for name, ways in found.items():
+        print(f"{name:<22}{'wall, ms':>9}{'ratio':>7}{'CPU, ms':>9}{'ratio':>7}")
+        for way, times in ways.items():
+            print(
+                f"  {way:<20}{times['wall'] * 1e3:>9.2f}{times['wall_ratio']:>7.2f}"
+                f"{times['cpu'] * 1e3:>9.2f}{times['cpu_ratio']:>7.2f}"
+            )
 
 
 if __name__ == "__main__":
