@@ -1,5 +1,6 @@
 """The cost of reads: plans that use indexes."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 from hypothesis import settings
+from sqlalchemy import Integer, bindparam
 from sqlmodel import col
 
 from oddsschema import ingest, queries
+from oddsschema.database.statements import compile_select
 from oddsschema.queries import (
     ClosingOutcome,
     Coverage,
@@ -146,6 +149,49 @@ def test_now_bounds_the_index(name: str, many: tuple[Any, int], run: Run) -> Non
     ]
     assert any("statement_timestamp" in node["Index Cond"] for node in scans)
     assert not any("statement_timestamp" in node.get("Filter", "") for node in scans)
+
+
+#: Reads that a program keeps, with the number of buffers that each may touch.
+EVENT = bindparam("event", type_=Integer)
+KEPT: dict[str, tuple[Any, int]] = {
+    "an event": (queries.offers().where(col(Offer.event_id) == EVENT), 400),
+    "one platform": (queries.offers().where(col(Offer.competitor_event_id) == EVENT), 150),
+    "best prices": (
+        queries.best_prices(queries.offers().where(col(Offer.event_id) == EVENT)),
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_generic_plans(name: str, many: tuple[Any, int], run: Run) -> None:
+    """A plan that PostgreSQL keeps for all events touches as few buffers as one for an event."""
+    connection, _ = many
+    statement, most = KEPT[name]
+    select = compile_select(statement)
+    values = ", ".join(map(_literal, select.arguments({"event": 7})))
+
+    async def body() -> Any:
+        await connection.execute(
+            f"SET plan_cache_mode = force_generic_plan; PREPARE kept AS {select.text}"
+        )
+        try:
+            plan = await connection.fetchval(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE kept ({values})"
+            )
+            generic = "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'kept'"
+            assert await connection.fetchval(generic) == 1
+        finally:
+            await connection.execute("DEALLOCATE kept; RESET plan_cache_mode")
+        return json.loads(plan)[0]["Plan"]
+
+    plan = run(body())
+    assert plan["Actual Rows"] > 0
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
+
+
+def _literal(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def test_keys_of_refused_markets_are_read_once(many: tuple[Any, int], run: Run) -> None:
