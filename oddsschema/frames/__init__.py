@@ -1,7 +1,7 @@
 """Selects as Arrow tables and record batches, for pandas, polars, DuckDB and files.
 
->>> table = await frames.read_table(url, queries.prices(since))
->>> table.to_pandas(), polars.from_arrow(table), duckdb.sql("SELECT avg(odds) FROM table")
+>>> prices = await frames.read_table(url, queries.prices(since))
+>>> prices.to_pandas(), polars.from_arrow(prices), duckdb.sql("SELECT avg(odds) FROM prices")
 
 The rows come by COPY, in blocks, and Arrow reads each block by column: no object is made for a row.
 The extra `frames` installs Arrow. The modules:

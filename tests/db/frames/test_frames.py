@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -149,14 +150,24 @@ def test_targets(hard_names: str, run: Run) -> None:
 
 
 def test_libraries_take_the_tables(hard_names: str, run: Run) -> None:
-    """pandas and polars have the columns, with the time zone."""
-    table = run(frames.read_table(hard_names, queries.prices(markets=["3743"])))
-    in_pandas, in_polars = table.to_pandas(), pl.from_arrow(table)
+    """pandas, polars and DuckDB have the columns, with the time zone."""
+    prices = run(frames.read_table(hard_names, queries.prices(markets=["3743"])))
+    in_pandas, in_polars = prices.to_pandas(), pl.from_arrow(prices)
     assert isinstance(in_polars, pl.DataFrame)
-    assert len(in_pandas) == len(in_polars) == table.num_rows > 0
+    assert len(in_pandas) == len(in_polars) == prices.num_rows > 0
     assert str(in_pandas["valid_from"].dtype) == "datetime64[us, UTC]"
     assert in_polars.schema["valid_from"] == pl.Datetime("us", "UTC")
     assert isinstance(in_pandas["bookmaker"].dtype, pd.CategoricalDtype)
+    found = duckdb.sql(
+        "SELECT bookmaker, count(*), avg(odds), epoch_us(min(valid_from)) FROM prices GROUP BY 1"
+    ).fetchall()
+    in_pandas["valid_from"] = in_pandas["valid_from"].dt.as_unit("us").astype("int64")
+    wanted = in_pandas.groupby("bookmaker", observed=True).agg(
+        {"home_team": "size", "odds": "mean", "valid_from": "min"}
+    )
+    assert {name: pytest.approx(values) for name, *values in found} == {
+        name: [*values] for name, *values in wanted.itertuples()
+    }
 
 
 def test_hard_values(database: str, run: Run) -> None:
