@@ -78,6 +78,24 @@ def test_events_need_no_extra(core: Environment, empty_database: str) -> None:
     assert "Plateau United - Enyimba" in run("events", "--from", "2026-01-17", "ÉNYIMBA")
 
 
+def test_views_need_no_extra(core: Environment, empty_database: str) -> None:
+    """The core install creates the views, which any client reads."""
+    core.run("oddsschema", "upgrade", url=empty_database)
+    code = f"""
+import asyncio, asyncpg
+from oddsschema import ingest
+from oddsschema.simulate import simulate
+async def main():
+    await ingest({empty_database!r}, next(simulate(seed=1, events=2, scrapes=1))["betpawa"])
+    connection = await asyncpg.connect({empty_database!r})
+    for view in ("offers", "prices", "best_prices", "freshness", "closing_prices"):
+        print(await connection.fetchval(f"SELECT count(*) > 0 FROM odds_{{view}}"))
+    await connection.close()
+asyncio.run(main())
+"""
+    assert core.run("python", "-W", "error", "-c", code) == "True\n" * 5
+
+
 def test_export_names_its_extra(core: Environment) -> None:
     """Without the extra, an export is refused before the database is asked; frames names it too."""
     message = core.run("oddsschema", "export", "-o", "prices.parquet", status=2)
