@@ -9,8 +9,8 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError, to_tuple
-from sqlalchemy import MetaData, Table
-from sqlalchemy.schema import SchemaItem
+from sqlalchemy import ForeignKeyConstraint, MetaData, Table
+from sqlalchemy.schema import SchemaItem, conv
 from sqlalchemy.types import Enum
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
@@ -96,8 +96,11 @@ def include_object(
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:
     """Render types of oddsschema and SQLModel as plain SQLAlchemy types: a hook of alembic's.
 
-    A migration then imports neither package, and does not change with them.
+    A migration then imports neither package, and does not change with them. A foreign key from a
+    MetaData with a schema to our tables is rendered without that schema.
     """
+    if kind == "foreign_key":
+        return _render_key(item, autogen_context)
     if kind != "type":
         return False
     if isinstance(item, OutcomesJSONB):
@@ -108,6 +111,32 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
     if isinstance(item, AutoString) or _is_varchar(item):
         return f"sa.String(length={item.length})" if item.length else "sa.String()"
     return False
+
+
+def _render_key(key: ForeignKeyConstraint, context: AutogenContext) -> str | Literal[False]:
+    """Render a key from a MetaData with a schema to a table without one; False for other keys.
+
+    Alembic would put the name of that schema before the table that the key refers to.
+    """
+    table = context.table_key_to_table.get(key.table.key)
+    if table is None or table.metadata.schema is None:
+        return False
+    targets = [element.target_fullname for element in key.elements]
+    if not any(
+        own.column_keys == key.column_keys
+        and own.referred_table.schema is None
+        and [element.target_fullname for element in own.elements] == targets
+        for own in table.foreign_key_constraints
+    ):
+        return False
+    arguments = [repr(key.column_keys), repr(targets)]
+    if key.name is not None:
+        name = repr(str(key.name))
+        arguments.append(f"name=op.f({name})" if isinstance(key.name, conv) else f"name={name}")
+    for option in ("onupdate", "ondelete", "initially", "deferrable", "use_alter", "match"):
+        if value := getattr(key, option):
+            arguments.append(f"{option}={value!r}")
+    return f"sa.ForeignKeyConstraint({', '.join(arguments)})"
 
 
 def require_dependency_on_tables(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import (
+    BLANK_SCHEMA,
     DDL,
     Column,
     Connection,
@@ -69,7 +70,7 @@ def _copy(table: Table, expected: MetaData) -> None:
     copy = table.to_metadata(
         expected,
         schema=None,  # type: ignore[arg-type]  # which means none, and not the table's own
-        referred_schema_fn=lambda *_: None,
+        referred_schema_fn=lambda *_: BLANK_SCHEMA,  # type: ignore[arg-type]
     )
     copy._prefixes = ["TEMPORARY"]
     for statement in ddl_after_creation(table):

@@ -38,9 +38,11 @@ def with_locks(steps: Iterable[MigrateOperation]) -> list[MigrateOperation]:
 def _locked(step: MigrateOperation) -> Iterator[str]:
     match step:
         case Step():
-            for statement in step.statements:
-                if not _VALIDATION.fullmatch(statement):
-                    yield from map(_unquoted, _LOCKED.findall(statement))
+            if not all(map(_VALIDATION.fullmatch, step.statements)):
+                # What undoes the removal of a foreign key names the table that is locked as well.
+                for statement in (*step.statements, *step.undo):
+                    if not _VALIDATION.fullmatch(statement):
+                        yield from map(_unquoted, _LOCKED.findall(statement))
         case CreateTableOp() | DropTableOp():
             yield _name(step)
             for key in step.to_table().foreign_keys:

@@ -54,12 +54,12 @@ def _named(table: Table, kind: type[sa.Constraint], text_: str) -> sa.Constraint
 
 
 def check_added(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a CHECK."""
     table.append_constraint(sa.CheckConstraint(f"{columns[1]} < 1e9 OR 1 <> 1", name="limited"))
 
 
 def check_changed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Change the condition of a CHECK."""
     check = _named(table, sa.CheckConstraint, columns[1])
     table.constraints.discard(check)
     condition = f"{columns[1]} > -1000.0 AND {columns[1]} < 1000.0"
@@ -67,17 +67,17 @@ def check_changed(table: Table, columns: Columns) -> None:
 
 
 def check_removed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Remove a CHECK."""
     table.constraints.discard(_named(table, sa.CheckConstraint, columns[1]))
 
 
 def check_renamed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Rename a CHECK."""
     _named(table, sa.CheckConstraint, columns[1]).name = sa.schema.conv(f"{table.name}_check")
 
 
 def index_added(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add an index with an order, a WHERE and an INCLUDE."""
     sa.Index(
         "ix_added",
         table.c[columns[1]].desc(),
@@ -87,57 +87,57 @@ def index_added(table: Table, columns: Columns) -> None:
 
 
 def expression_indexed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add an index of an expression."""
     sa.Index("ix_expression", sa.func.lower(table.c[columns[0]]))
 
 
 def index_of_another_method(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Change the method of an index."""
     index = min(table.indexes, key=lambda index: str(index.name))
     table.indexes.discard(index)
     sa.Index(index.name, table.c[columns[0]], postgresql_using="hash")
 
 
 def index_made_partial(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Give an index a WHERE."""
     index = min(table.indexes, key=lambda index: str(index.name))
     table.indexes.discard(index)
     sa.Index(index.name, *index.columns, postgresql_where=text(f"{columns[1]} IS NOT NULL"))
 
 
 def index_in_another_order(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Change the order of an index."""
     index = min(table.indexes, key=lambda index: str(index.name))
     table.indexes.discard(index)
     sa.Index(index.name, table.c[columns[0]].desc().nulls_last())
 
 
 def index_with_more(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Give an index an INCLUDE."""
     index = min(table.indexes, key=lambda index: str(index.name))
     table.indexes.discard(index)
     sa.Index(index.name, *index.columns, postgresql_include=[columns[1]])
 
 
 def index_removed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Remove an index."""
     table.indexes.discard(min(table.indexes, key=lambda index: str(index.name)))
 
 
 def unique_added(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a unique constraint."""
     table.append_constraint(sa.UniqueConstraint(columns[1], "id", name="once"))
 
 
 def unique_not_distinct(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a unique constraint that allows one NULL."""
     table.append_constraint(
         sa.UniqueConstraint(columns[1], "id", name="once", postgresql_nulls_not_distinct=True)
     )
 
 
 def primary_key_with_more(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Give the primary key an INCLUDE."""
     old = table.primary_key
     names = [column.name for column in old.columns]
     name = sa.schema.conv(str(old.name))
@@ -147,7 +147,7 @@ def primary_key_with_more(table: Table, columns: Columns) -> None:
 
 
 def primary_key_over_more(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a column to the primary key."""
     old = table.primary_key
     names = [column.name for column in old.columns]
     name = sa.schema.conv(str(old.name))
@@ -157,8 +157,8 @@ def primary_key_over_more(table: Table, columns: Columns) -> None:
     table.append_constraint(sa.PrimaryKeyConstraint(*names, columns[0], name=name))
 
 
-def foreign_key_cascades(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+def foreign_key_restricts(table: Table, columns: Columns) -> None:
+    """Change the ON DELETE of a foreign key."""
     key = next(key for key in table.foreign_key_constraints if columns[2] in key.column_keys)
     key.ondelete = "RESTRICT"
     for element in key.elements:
@@ -166,7 +166,7 @@ def foreign_key_cascades(table: Table, columns: Columns) -> None:
 
 
 def foreign_key_removed(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Remove a foreign key."""
     key = next(key for key in table.foreign_key_constraints if columns[2] in key.column_keys)
     table.constraints.discard(key)
     for element in list(key.elements):
@@ -175,42 +175,42 @@ def foreign_key_removed(table: Table, columns: Columns) -> None:
 
 
 def column_widened(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Allow longer texts."""
     table.c[columns[0]].type = sa.String(900)
 
 
 def column_made_text(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Allow texts of any length."""
     table.c[columns[0]].type = sa.Text()
 
 
 def column_of_another_type(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Change the type of a column: PostgreSQL rewrites the table."""
     table.c[columns[1]].type = sa.Numeric(12, 3)
 
 
 def column_of_another_collation(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Change the collation of a column: PostgreSQL rebuilds its indexes."""
     table.c[columns[0]].type = sa.String(table.c[columns[0]].type.length, collation="C")
 
 
 def column_required(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Refuse NULL in a column."""
     table.c[columns[1]].nullable = False
 
 
 def column_optional(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Allow NULL in a column."""
     table.c[columns[0]].nullable = True
 
 
 def default_set(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Give a column a default."""
     table.c[columns[1]].server_default = sa.DefaultClause(text("1.5"))
 
 
 def column_added(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a column with an index, a CHECK and a foreign key."""
     table.append_column(sa.Column("added", sa.Integer, index=True, unique=False))
     table.append_constraint(sa.CheckConstraint("added > 0", name="added"))
     sports = oddsschema.metadata.tables["sports"]
@@ -222,19 +222,19 @@ def column_added(table: Table, columns: Columns) -> None:
 
 
 def comments(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Comment a table and a column."""
     table.comment = 'it\'s 100% "new" :x'
     table.c[columns[0]].comment = "the text"
 
 
 def storage(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Set a storage parameter."""
     statement = sa.DDL("ALTER TABLE %(fullname)s SET (fillfactor = 77)")
     sa.event.listen(table, "after_create", statement)
 
 
 def table_added(table: Table, columns: Columns) -> None:
-    """Change the table as the name says."""
+    """Add a table."""
     sa.Table(
         "added",
         table.metadata,
@@ -250,7 +250,7 @@ CHANGES: dict[str, Change] = {
         check_added, check_changed, check_removed, check_renamed, index_added, expression_indexed,
         index_of_another_method, index_made_partial, index_in_another_order, index_with_more,
         index_removed, unique_added, unique_not_distinct, primary_key_with_more,
-        primary_key_over_more, foreign_key_cascades, foreign_key_removed, column_widened,
+        primary_key_over_more, foreign_key_restricts, foreign_key_removed, column_widened,
         column_made_text, column_of_another_type, column_of_another_collation, column_required,
         column_optional, default_set, column_added, comments, storage, table_added,
     )

@@ -130,13 +130,12 @@ def test_rows_that_break_a_check(
     if driver == "psycopg":
         change_environment(
             tmp_path,
-            """    engine = create_engine(os.environ["DATABASE_URL"])
+            """    engine = create_engine(os.environ["DATABASE_URL"], poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()
-    await engine.dispose()
 """,
-            """    engine = create_engine(os.environ["DATABASE_URL"], sync=True)
+            """    engine = create_engine(os.environ["DATABASE_URL"], poolclass=NullPool, sync=True)
     with engine.connect() as connection:
         run(connection)
         connection.commit()

@@ -1,9 +1,18 @@
-"""Autogenerate writes each kind of change of models as a careful reviewer would have it."""
+"""Autogenerate writes each kind of change of models as a careful reviewer would have it.
 
+docs/reference/generated-revisions.md shows them. After a change of what autogenerate writes:
+
+    ODDSSCHEMA_WRITE_GENERATED=1 python -m pytest \\
+        tests/db/migrations/test_generated_changes.py -k page
+"""
+
+import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -19,9 +28,14 @@ from oddsschema.migrations import autogenerate_options, script_location
 from tests.support.catalog import catalog
 from tests.support.generated_revisions import Project, connected
 from tests.support.model_changes import CHANGES, OURS, PROJECT, our_models, project_models
+from tests.support.paths import ROOT
 from tests.unit.test_squawk import NEVER, broken_rules
 
 Run = Callable[..., Any]
+
+OUR_VERSIONS = script_location() / "versions"
+
+PAGE = ROOT / "docs/reference/generated-revisions.md"
 
 #: The rules that a change breaks by its nature, in one of its directions.
 BY_NATURE = {
@@ -116,7 +130,7 @@ def test_change(
         project = Project(
             Path(directory) / "project",
             lambda: options(target, start, is_ours),
-            [script_location() / "versions"],
+            [OUR_VERSIONS],
         )
         with connected(url) as connection:
             base = {"head": HEAD} if is_ours else {"head": "base", "depends_on": "oddsschema_0003"}
@@ -135,3 +149,34 @@ def test_change(
             assert set(broken_rules(sql)) <= allowed, broken_rules(sql)
             project.downgrade(connection, HEAD if is_ours else f"{scripts[0].revision}@base")
             assert run(catalog(url)) == before
+
+
+def upgrade_of(script: str) -> str:
+    """Return the body of a revision's function `upgrade`."""
+    (body,) = re.findall(r"^def upgrade\(\) -> None:\n(.*?)\n\n\ndef ", script, re.M | re.S)
+    return dedent("\n".join(line for line in body.splitlines() if "# ###" not in line))
+
+
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize("change", CHANGES)
+def test_page(change: str, with_tips: str, tmp_path: Path) -> None:
+    """The page shows each kind of change, with the revisions that come out."""
+    models = changed(project_models(), change, PROJECT)
+    project = Project(tmp_path / "project", lambda: options(models, models, False), [OUR_VERSIONS])
+    with connected(with_tips) as connection:
+        scripts = project.generate(connection, head="base", depends_on="oddsschema_0003")
+    code = "\n".join(
+        f"# {script.revision}\n{upgrade_of(Path(script.path).read_text())}\n" for script in scripts
+    )
+    title = change.capitalize()
+    expected = f"{title}\n\n{CHANGES[change].__doc__}\n\n```python\n{code}```\n"
+    begin, *sections = PAGE.read_text(encoding="utf-8").split("\n## ")
+    shown = {section.partition("\n")[0]: section for section in sections}
+    titles = [kind.capitalize() for kind in CHANGES]
+    if os.environ.get("ODDSSCHEMA_WRITE_GENERATED"):
+        shown[title] = expected
+        written = [shown[kind] for kind in titles if kind in shown]
+        PAGE.write_text("\n## ".join([begin, *written]), encoding="utf-8")
+    else:
+        assert list(shown) == titles
+    assert shown[title] == expected

@@ -5,7 +5,7 @@ import os
 
 from alembic import context
 from odds_comparison.models import metadata
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool
 
 from oddsschema import create_engine
 from oddsschema.migrations import autogenerate_options, timeouts
@@ -20,11 +20,10 @@ def run(connection: Connection) -> None:
 
 
 async def connect_and_run() -> None:
-    engine = create_engine(os.environ["DATABASE_URL"])
+    engine = create_engine(os.environ["DATABASE_URL"], poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()
-    await engine.dispose()
 
 
 asyncio.run(connect_and_run())

@@ -5,7 +5,7 @@ import os
 
 from alembic import context
 from odds_watch import metadata
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool
 
 from oddsschema import create_engine
 from oddsschema.migrations import autogenerate_options, timeouts
@@ -22,11 +22,10 @@ def run(connection: Connection) -> None:
 
 
 async def connect_and_run() -> None:
-    engine = create_engine(os.environ["DATABASE_URL"])
+    engine = create_engine(os.environ["DATABASE_URL"], poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()
-    await engine.dispose()
 
 
 asyncio.run(connect_and_run())
