@@ -95,6 +95,7 @@ def test_documented_output(environment: PluginEnvironment, tmp_path: Path) -> No
         assert line.partition(" in ")[0] in output
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_own_server(
     environment: PluginEnvironment, tmp_path: Path, server: str, run: Any, options: Any
@@ -143,6 +144,7 @@ def pytest_unconfigure():
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_unused_plugin_costs_nothing(
     environment: PluginEnvironment, tmp_path: Path, options: Any
@@ -175,6 +177,7 @@ async def test_open_objects_are_closed(oddsschema_session, oddsschema_connection
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("mark", "options"),
     [
