@@ -51,6 +51,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
     return KINDS[request.param]
 
 
+@pytest.mark.sampled(4)
 def test_writes_and_reads(kind: Any, database: str, run: Run) -> None:
     """Ingestion, reads and prunes do the same on every kind of target, also with codecs."""
     late = scrapes(range(3), range(2))
@@ -80,6 +81,7 @@ def test_writes_and_reads(kind: Any, database: str, run: Run) -> None:
     run(body())
 
 
+@pytest.mark.sampled(3)
 def test_migrations(kind: Any, empty_database: str, run: Run) -> None:
     """Migrations work on every kind of target, and writes and reads continue beside them."""
 

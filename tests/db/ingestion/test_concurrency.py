@@ -166,6 +166,7 @@ def test_new_reference_bookmaker_at_once(database: str, run: Run) -> None:
     assert run(content(database)) == expected(capture for part in parts for capture in part)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("chunk_rows", [1, 7, 100, 10_000])
 def test_order_and_chunks_do_not_matter(database: str, run: Run, chunk_rows: int) -> None:
     """Any order, deliveries and chunk size leave the same rows; a repetition adds none."""

@@ -22,6 +22,7 @@ from tests.support.sessions import fetch, holding, settled, waiting
 Run = Callable[..., Any]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_prunes_and_ingestions_at_once(database: str, run: Run, seed: int) -> None:
     """Three prunes beside two ingestions finish, and nothing is lost."""
@@ -107,6 +108,7 @@ asyncio.run(prune(sys.argv[1], datetime.fromisoformat(sys.argv[2]), options=opti
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("with_", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_interrupted_and_repeated(
@@ -220,6 +222,7 @@ OTHERS = {
 OLD_SNAPSHOTS = "SELECT count(*) FROM competitor_odds_snapshots WHERE captured_at <= $1"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", OTHERS)
 def test_tables_of_others(database: str, run: Run, kind: str) -> None:
     """Rows that another application's table refers to are kept and reported; others are deleted."""

@@ -55,6 +55,7 @@ def test_any_message(database: str, run: Run, short_path: Path, seed: int, silen
     run(assert_pruned(database, CUTOFF))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_stopped_backend(server: Server, run: Run, seed: int) -> None:
     """A prune whose backend is stopped for a time (SIGSTOP) deletes all old rows."""
@@ -99,6 +100,7 @@ def test_cancelled_beside_a_stopped_backend(server: Server, run: Run) -> None:
     run(server.drop(url))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_failover(database: str, run: Run, seed: int) -> None:
     """A prune waits while the server accepts no writes, after that has ended all sessions."""
@@ -120,6 +122,7 @@ def test_failover(database: str, run: Run, seed: int) -> None:
     run(assert_pruned(database, CUTOFF))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("operation", "row"), [("DELETE", "OLD"), ("UPDATE", "NEW")])
 def test_time_limit(database: str, run: Run, operation: str, row: str) -> None:
     """A prune changes fewer rows at a time when a statement_timeout of the role ends it."""
