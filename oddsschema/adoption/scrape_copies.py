@@ -96,17 +96,20 @@ WITH known AS MATERIALIZED (
     SELECT scrape_run_id, occurred_at, error_type, error_message, count(*) AS number
     FROM scrape_errors WHERE scrape_run_id = ANY ($1::int[])
     GROUP BY scrape_run_id, occurred_at, error_type, error_message
+), missing AS MATERIALIZED (
+    SELECT c.*, b.id AS bookmaker_id, e.id AS event_id
+    FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+        WITH ORDINALITY AS c (run_id, kind, message, at, number, slug, sportradar_id, place)
+    LEFT JOIN bookmakers AS b ON b.slug = c.slug
+    LEFT JOIN events AS e ON e.sportradar_id = c.sportradar_id
+    LEFT JOIN known AS k ON k.scrape_run_id = c.run_id AND k.occurred_at = c.at::timestamptz
+        AND k.error_type = c.kind AND k.error_message = c.message
+    WHERE c.number > COALESCE(k.number, 0)
 )
 INSERT INTO scrape_errors
     (scrape_run_id, bookmaker_id, event_id, error_type, error_message, occurred_at)
-SELECT c.run_id, b.id, e.id, c.kind, c.message, c.at::timestamptz
-FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-    WITH ORDINALITY AS c (run_id, kind, message, at, number, slug, sportradar_id, place)
-LEFT JOIN bookmakers AS b ON b.slug = c.slug
-LEFT JOIN events AS e ON e.sportradar_id = c.sportradar_id
-LEFT JOIN known AS k ON k.scrape_run_id = c.run_id AND k.occurred_at = c.at::timestamptz
-    AND k.error_type = c.kind AND k.error_message = c.message
-WHERE c.number > COALESCE(k.number, 0)
+SELECT c.run_id, c.bookmaker_id, c.event_id, c.kind, c.message, c.at::timestamptz
+FROM missing AS c
 ORDER BY c.place
 """
 

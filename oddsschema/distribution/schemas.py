@@ -29,7 +29,7 @@ TABLES = (*metadata.tables, OWN_TABLE)
 OURS = (*TABLES, *VIEWS)
 
 #: The time in which Citus makes the tables of an empty schema, and the bytes of tables and indexes
-#: that it copies in a second: measured as docs/explanation/scaling.md says.
+#: that it copies in a second: tests/benchmarks/distribution.py measures them.
 _EMPTY = timedelta(seconds=5)
 _BYTES_PER_SECOND = 12_000_000
 

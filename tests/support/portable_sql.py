@@ -71,6 +71,8 @@ def _broken_insert(select: ast.SelectStmt, tables: dict[str, Any]) -> Iterator[s
     if _real_tables(select.fromClause, names) and not is_joined_only:
         yield "INSERT … SELECT from a table: read it in a MATERIALIZED CTE"
     read = {table.relname for table in _all(select.fromClause, ast.RangeVar)}
+    if is_joined_only and read & names:
+        yield "INSERT … SELECT that joins a CTE to a function: join them in a MATERIALIZED CTE"
     for name, table in tables.items():
         is_kept = table.ctematerialized == CTEMaterialize.CTEMaterializeAlways
         if name in read and not is_kept and not isinstance(table.ctequery, _WRITES):

@@ -56,6 +56,8 @@ BROKEN = (
     "(SELECT FROM sports AS s WHERE s.name = c.name)",
     "INSERT INTO sports SELECT * FROM tournaments",
     "WITH t AS (SELECT * FROM tournaments) INSERT INTO sports SELECT * FROM t",
+    "WITH t AS MATERIALIZED (SELECT * FROM sports) INSERT INTO sports SELECT t.* "
+    "FROM unnest($1::int[]) AS c (id) LEFT JOIN t USING (id)",
     "SELECT count(*) FROM events TABLESAMPLE SYSTEM ($1)",
     "ALTER TABLE events DROP CONSTRAINT a, ADD CONSTRAINT b CHECK (id > 0)",
     "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY)",

@@ -95,16 +95,17 @@ def json_of(value: Any) -> str | None:
 # same rows wait for each other, and never both at once. A known row keeps its id, because each
 # conflict would use up an id of the sequence.
 _ADD = f"""
-WITH known AS MATERIALIZED (
-    SELECT u.id, u.source, u.market_id
-    FROM {unnest(UnmappedReports, 1)} JOIN unmapped_markets AS u USING (source, market_id)
+WITH reported AS MATERIALIZED (
+    SELECT u.id AS known_id, c.*
+    FROM {unnest(UnmappedReports, 1)}
+    LEFT JOIN unmapped_markets AS u ON (u.source, u.market_id) = (c.source, c.market_id)
 )
 INSERT INTO unmapped_markets AS u
     (id, source, market_id, name, example, times_seen, first_seen_at, last_seen_at)
-SELECT COALESCE(known.id, nextval(pg_get_serial_sequence('unmapped_markets', 'id'))),
+SELECT COALESCE(c.known_id, nextval(pg_get_serial_sequence('unmapped_markets', 'id'))),
     c.source, c.market_id, c.name, c.example::jsonb, c.times,
     statement_timestamp(), statement_timestamp()
-FROM {unnest(UnmappedReports, 1)} LEFT JOIN known USING (source, market_id)
+FROM reported AS c
 ORDER BY c.source, c.market_id
 ON CONFLICT (source, market_id) DO UPDATE SET
     name = COALESCE(excluded.name, u.name),
