@@ -86,10 +86,15 @@ class Server:
         await migrations.upgrade(url)
         return url
 
-    async def _accepting(self) -> None:
+    async def _accepting(self, *, may_recover: bool = True) -> None:
+        """Wait until the server accepts connections, or until it has ended a recovery."""
         while True:
             with contextlib.suppress(asyncpg.CannotConnectNowError):
-                return await (await asyncpg.connect(self._url("postgres"))).close()
+                connection = await asyncpg.connect(self._url("postgres"))
+                is_recovering = await connection.fetchval("SELECT pg_is_in_recovery()")
+                await connection.close()
+                if may_recover or not is_recovering:
+                    return
             await asyncio.sleep(0.05)
 
     async def drop(self, url: str) -> None:
@@ -126,7 +131,8 @@ class Server:
             # The way of `pg_ctl promote`.
             (self.data / "promote").touch()
             os.kill(self._pid, signal.SIGUSR1)
-            await self._accepting()
+            # A hot standby accepts connections before the end of the promotion.
+            await self._accepting(may_recover=False)
 
 
 @contextmanager
