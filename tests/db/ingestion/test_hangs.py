@@ -244,7 +244,7 @@ def test_cancelled_beside_a_stopped_backend(server: Server, run: Run) -> None:
         async with holding(url, lock):
             options = IngestOptions(close_within=timedelta(seconds=0.5))
             ingesting = asyncio.create_task(oddsschema.ingest(url, WIDE, options=options))
-            with stopped(await backend_at_work(url, "COPY %")):
+            with stopped(await backend_at_work(url, "%INSERT INTO competitor_odds_snapshots%")):
                 ingesting.cancel()
                 done, _ = await asyncio.wait([ingesting], timeout=15)
             assert done
