@@ -100,10 +100,10 @@ class Project:
         command.downgrade(self.config(connection), revision)
         connection.commit()
 
-    def sql(self, revisions: str) -> str:
-        """Return the SQL text of an upgrade, "from:to"."""
+    def sql(self, revisions: str, *, downgrade: bool = False) -> str:
+        """Return the SQL text of an upgrade or downgrade, "from:to"."""
         config = self.config()
-        command.upgrade(config, revisions, sql=True)
+        (command.downgrade if downgrade else command.upgrade)(config, revisions, sql=True)
         return str(config.output_buffer.getvalue())  # type: ignore[union-attr]
 
 
