@@ -118,6 +118,8 @@ def _render_key(key: ForeignKeyConstraint, context: AutogenContext) -> str | Lit
 
     Alembic would put the name of that schema before the table that the key refers to.
     """
+    if context.metadata is None:  # a caller of alembic's own renders without models
+        return False
     table = context.table_key_to_table.get(key.table.key)
     if table is None or table.metadata.schema is None:
         return False
