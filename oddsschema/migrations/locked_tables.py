@@ -4,7 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from alembic.operations import MigrateOperation
-from alembic.operations.ops import AlterTableOp, CreateTableOp, DropTableOp, ModifyTableOps
+from alembic.operations.ops import (
+    AlterTableOp,
+    CreateTableOp,
+    DropIndexOp,
+    DropTableOp,
+    ModifyTableOps,
+)
 
 from oddsschema.migrations.steps import Step
 from oddsschema.migrations.table_locks import LockTables
@@ -52,6 +58,8 @@ def _locked(step: MigrateOperation) -> Iterator[str]:
                 yield from _locked(part)
         case AlterTableOp():
             yield _name(step)
+        case DropIndexOp() if step.table_name is not None:
+            yield f"{step.schema}.{step.table_name}" if step.schema else step.table_name
 
 
 def _name(table: AlterTableOp | CreateTableOp | DropTableOp) -> str:
