@@ -295,6 +295,7 @@ def test_wrong_options(hard_names: str, tmp_path: Path) -> None:
     assert "no/such/file cannot be written" in missing.stderr.decode()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("options", [[], ["--partition"]], ids=["file", "parts"])
 @pytest.mark.parametrize("format", FileFormat)
 def test_full_disk(
@@ -310,6 +311,7 @@ def test_full_disk(
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("format", FileFormat)
 def test_standard_output_that_cannot_be_written(
     hard_names: str, tmp_path: Path, format: FileFormat

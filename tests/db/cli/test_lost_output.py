@@ -110,6 +110,7 @@ def test_closed_pipe(url: str, command: list[str], status: int) -> None:
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(url: str, file: Path, closed: str, run: Run) -> None:
     """Closed streams change neither the exit code nor the rows."""

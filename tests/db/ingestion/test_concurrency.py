@@ -115,6 +115,7 @@ def test_two_processes_with_the_same_captures(database: str, run: Run, tmp_path:
     assert run(content(database)) == expected(captures)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("round_", range(5 * ROUNDS))
 def test_both_sides_of_an_event_at_once(database: str, run: Run, round_: int) -> None:
     """Competitors' events are linked to BetPawa's, though all arrive at the same moment."""

@@ -118,6 +118,7 @@ def test_cancelled(database: str, run: Run, seed: int) -> None:
     run(redeliver(database, captures))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(CANCELS))
 def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
     """After a cancellation behind the last capture, all runs end, and each capture is counted."""
@@ -138,6 +139,7 @@ def test_cancelled_at_the_end(database: str, run: Run, seed: int) -> None:
     run(redeliver(database, MANY))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(CANCELS))
 def test_cancelled_event_by_event(database: str, run: Run, seed: int) -> None:
     """After a cancellation each fetch failure and each report that was made is counted once."""

@@ -55,6 +55,7 @@ def listed(refusals: list[Refusal]) -> list[tuple[str, str]]:
     return rows
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("chunk_rows", [400, 1001, 20_000])
 @pytest.mark.parametrize("count", [MOST_LISTED, MOST_LISTED + 1, 2 * MOST_LISTED + 500])
 def test_first_refusals_are_listed(database: str, run: Run, count: int, chunk_rows: int) -> None:
@@ -115,6 +116,7 @@ def test_summary_shows_a_refusal(database: str, run: Run) -> None:
     assert [run.error for run in batch.runs] == [str(report.refusals[-1])]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("before", [True, False], ids=["before it", "after it"])
 @pytest.mark.parametrize("commit", range(1, 10, 2))
 def test_connection_cut_at_a_commit(

@@ -61,6 +61,7 @@ async def ingest_all(url: str, captures: list[Capture]) -> str | None:
     return next((run.error for run in batch.runs if run.error is not None), None)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("table", list(metadata.tables))
 def test_sequence_behind(table: str, database: str, run: Run) -> None:
     """A collision of ids changes no row; the SQL in its error lets the next scrape store all."""

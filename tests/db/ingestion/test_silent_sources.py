@@ -62,6 +62,7 @@ def terminal(_path: Path) -> Iterator[tuple[str, int | None]]:
 SILENT = (pipe_without_writer, pipe_with_silent_writer, standard_input, terminal)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("silent", SILENT, ids=lambda silent: silent.__name__)
 @pytest.mark.parametrize(
     ("command", "with_"),
