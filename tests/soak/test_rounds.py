@@ -19,6 +19,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=[kind.name for kind in KINDS])
 def test_round(server: Server, number: int, caplog: pytest.LogCaptureFixture) -> None:
     """Beside kills, cuts, prunes, migrations and late captures, every instant is as the model's."""

@@ -264,6 +264,7 @@ def test_version_tables(database: str, program: Program, run: Run) -> None:
     assert set(before) <= set(run(structure(database)))
 
 
+@pytest.mark.nightly
 def test_choices(database: str, program: Program, tmp_path: Path, run: Run) -> None:
     """SQL in place of an event, a bookmaker, a market or a file chooses no rows, or is a name."""
     before = run(structure(database))
