@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from oddsschema import adoption, migrations, queries, retention, scrapes
+from oddsschema import adoption, distribution, migrations, queries, retention, scrapes
 from oddsschema.sync.background_loop import loop_of_process
 from oddsschema.sync.batches import Batch, Ingester, Run, batch, connect, ingest
 from oddsschema.sync.sources import Source
@@ -38,6 +38,7 @@ __all__ = [
     "close_stale",
     "connect",
     "current",
+    "distribute",
     "downgrade",
     "fetch_rows",
     "hand_over",
@@ -48,6 +49,7 @@ __all__ = [
     "prune_ahead",
     "size",
     "stale_batches",
+    "undistribute",
     "upgrade",
 ]
 
@@ -71,6 +73,9 @@ def synchronous(
 
 
 adopt = synchronous(adoption.adopt)
+
+distribute = synchronous(distribution.distribute)
+undistribute = synchronous(distribution.undistribute)
 
 check = synchronous(migrations.check)
 current = synchronous(migrations.current)

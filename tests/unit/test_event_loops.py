@@ -18,6 +18,7 @@ NOWHERE = "postgresql://nobody@localhost:1/nowhere"
 ARGUMENTS = {
     "keep": timedelta(days=1),
     "revision": "base",
+    "schema": "odds",
     "source": [],
 }
 

@@ -69,6 +69,7 @@ def _call(function: Callable[..., Any], **arguments: Any) -> None:
         "url": NOWHERE,
         "keep": timedelta(1),
         "revision": "base",
+        "schema": "odds",
         "context": None,
     }
     parameters = inspect.signature(function).parameters

@@ -230,7 +230,8 @@ def test_page(change: str, with_tips: str, tmp_path: Path) -> None:
         f"# {script.revision}\n{upgrade_of(Path(script.path).read_text())}\n" for script in scripts
     )
     title = change.capitalize()
-    expected = f"{title}\n\n{CHANGES[change].__doc__}\n\n```python\n{code}```\n"
+    block = f'```python title="upgrade"\n{code}```'
+    expected = f"{title}\n\n{CHANGES[change].__doc__}\n\n{block}\n"
     begin, *sections = PAGE.read_text(encoding="utf-8").split("\n## ")
     shown = {section.partition("\n")[0]: section for section in sections}
     titles = [kind.capitalize() for kind in CHANGES]

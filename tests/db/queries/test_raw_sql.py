@@ -20,7 +20,7 @@ Run = Callable[..., Any]
 PAGE = ROOT / "docs/how-to/raw-sql.md"
 #: A question of the page: its heading, its Python, its SQL.
 QUESTION = re.compile(
-    r"^## (.+?)\n\n```python\n(.+?)^```\n\n```sql\n(.+?)^```$", re.DOTALL | re.MULTILINE
+    r"^## (.+?)\n\n```python\n(.+?)^```\n\n.+?\n\n```sql\n(.+?)^```$", re.DOTALL | re.MULTILINE
 )
 TABLE = re.compile(r"(?<=<!-- costs -->\n).*?(?=<!-- end of costs -->)", re.DOTALL)
 HEAD = """\
