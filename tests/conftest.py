@@ -62,7 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("sampled"):
             cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for items_of_test in cases.values():
-        (number,) = items_of_test[0].iter_markers("sampled").__next__().args
+        (mark, *_) = items_of_test[0].iter_markers("sampled")
+        (number,) = mark.args
         count = len(items_of_test)
         chosen = {count * place // number for place in range(number)}
         for place, item in enumerate(items_of_test):

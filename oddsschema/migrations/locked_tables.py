@@ -45,7 +45,7 @@ def _locked(step: MigrateOperation) -> Iterator[str]:
     match step:
         case Step():
             if not all(map(_VALIDATION.fullmatch, step.statements)):
-                # What undoes the removal of a foreign key names the table that is locked as well.
+                # The reverse of the removal of a foreign key names the other table that is locked.
                 for statement in (*step.statements, *step.undo):
                     if not _VALIDATION.fullmatch(statement):
                         yield from map(_unquoted, _LOCKED.findall(statement))

@@ -143,7 +143,7 @@ def test_selects(name: str) -> None:
 
 @pytest.mark.parametrize("table", metadata.tables)
 def test_updates_by_sqlalchemy(table: str) -> None:
-    """What SQLAlchemy sets in an update by itself keeps to the rules."""
+    """The values that SQLAlchemy adds to an update keep to the rules."""
     sql, _ = compiled(update(metadata.tables[table]).values(id=1))
     assert broken_rules(sql) == []
 

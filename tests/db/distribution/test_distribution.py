@@ -156,7 +156,7 @@ REFUSED = {
 
 
 def test_refusals(cluster: CitusCluster, run: Run) -> None:
-    """What others have built on our tables, other tables and an older revision are refused."""
+    """Objects of others on our tables, other tables and an older revision are refused."""
     undone = {
         "CREATE VIEW": "DROP VIEW public.theirs",
         "CREATE FUNCTION": "DROP FUNCTION public.theirs",
